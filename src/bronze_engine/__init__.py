@@ -1,0 +1,1 @@
+"""Ingestion into a lake's Bronze layer: fast, exact, published exactly once."""

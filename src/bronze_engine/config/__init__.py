@@ -1,0 +1,1 @@
+"""pipelines.toml as frozen Structs, one file a noun. Behind `load`, every value is valid."""

@@ -1,0 +1,71 @@
+"""[apis.NAME]: an HTTP API, and the limits that every pipeline of it shares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bronze_engine.config.auth import Auth
+from bronze_engine.config.units import Duration, Secret
+
+__all__ = ["Api", "CircuitBreaker", "RateLimit", "Retry", "Timeout"]
+
+
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token bucket: `burst` tokens at most, refilled at `rps`; one token an attempt."""
+
+    rps: Annotated[float, msgspec.Meta(gt=0)]
+    burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Capacity; where unset one second's worth, at least 1."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Attempts of one request. Wait n is backoff x 2^(n-1) x uniform(1, 2), at most 8 s."""
+
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    backoff: Duration = Duration(0.5)
+    max_wait: Duration = Duration(300)
+    """The longest pause that a Retry-After may ask of one request."""
+
+
+class CircuitBreaker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Opens after `failures` in a row; after `cooldown` one probe decides."""
+
+    failures: Annotated[int, msgspec.Meta(ge=1)] = 5
+    cooldown: Duration = Duration(30)
+
+
+class Timeout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of one attempt."""
+
+    connect: Duration = Duration(10)
+    """Name look-up, TCP and TLS."""
+    read: Duration = Duration(60)
+    """Silence while waiting for the answer or for more of it, and while sending."""
+    total: Duration = Duration(600)
+    """The whole attempt, body included: a server that trickles can't hold a run."""
+
+
+class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str = ""
+    """The key in [apis], set on loading; also the limit group."""
+    base_url: str
+    headers: dict[str, Secret] = {}
+    """Sent with every request to the API's own origin; values are never shown."""
+    auth: Auth | None = None
+    rate_limit: RateLimit | None = None
+    """Where unset: BRONZE_API_RPS, else no limit."""
+    retry: Retry = Retry()
+    circuit_breaker: CircuitBreaker = CircuitBreaker()
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] | Literal["auto"] = "auto"
+    """Requests in flight over all pipelines of this API; "auto" finds the number."""
+    timeout: Timeout = Timeout()
+    allowed_origins: tuple[str, ...] = ()
+    """Other origins that next links may point to; credentials are not sent there."""
+    proxy: str = "env"
+    """"env" (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), "none", or a URL."""
+    ca_file: str | None = None
+    """PEM file with the certificate authorities to trust beside the system's."""
+    client_cert: str | None = None
+    client_key: str | None = None

@@ -1,0 +1,26 @@
+"""[engine]: what all pipelines of a process share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from bronze_engine.config.units import ByteSize
+
+__all__ = ["EngineConfig"]
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    target: str = "./bronze"
+    """A name of [stores], or a path (relative to pipelines.toml)."""
+    state: str | None = None
+    """Where state, locks and run reports live; the pipeline's target where unset."""
+    memory_limit: ByteSize = ByteSize(512 * 1024**2)
+    """What all runs may hold together in pages, groups and encoders."""
+    max_pipelines: Annotated[int, msgspec.Meta(ge=1)] = 8
+    """Runs of one engine that are under way at once; the others wait."""
+    log_dir: str = "logs"
+    """Where `bronze-{date}.log` is appended; empty means off."""
+    timezone: str = "UTC"
+    """The IANA zone in which "today" is meant."""

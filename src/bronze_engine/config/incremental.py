@@ -1,0 +1,34 @@
+"""[pipelines.….incremental]: which rows are new. The same for all sources."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from bronze_engine.config.units import Duration
+from bronze_engine.model.window import CursorType
+
+__all__ = ["Incremental"]
+
+
+class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    cursor: str
+    """Name of the column whose values only grow."""
+    cursor_type: CursorType = "timestamp"
+    cursor_timezone: str | None = None
+    """IANA zone of timestamps without an offset."""
+    window: Literal["chain"] = "chain"
+    """Each date begins where the newest earlier date ended."""
+    initial: str | None = None
+    """Watermark of the very first run; where unset it reads everything."""
+    lag: Duration | None = None
+    """Rows newer than the source's clock less this wait for the next run. Timestamps only;
+    where unset one unit of the resolution (1 s by HTTP's Date header)."""
+    start_param: str | None = None
+    """Query parameter that carries the low watermark."""
+    end_param: str | None = None
+    """Query parameter that carries the high bound where one is known."""
+    format: str | None = None
+    """strftime format of the two parameters, or "epoch" / "epoch_ms"; where unset as recorded."""
+    on_null_cursor: Literal["fail", "quarantine"] = "fail"

@@ -1,0 +1,29 @@
+"""[pipelines.….output]: the data files."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bronze_engine.config.units import ByteSize
+
+__all__ = ["Output"]
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
+    compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
+    """Of zstd and gzip; where unset 1 for zstd: measured best per CPU second."""
+    max_rows_per_file: Positive = 10_000_000
+    max_bytes_per_file: ByteSize = ByteSize(1024**3)
+    """A file is closed at the first row group past this."""
+    row_group_rows: Positive = 131_072
+    row_group_bytes: ByteSize = ByteSize(64 * 1024**2)
+    """Arrow bytes; whichever of the two is reached first closes the row group."""
+    load_columns: bool = True
+    """Add `_load_date`, `_source_system`, `_source_entity` to each row."""
+    extracted_at: bool = False
+    """Add `_extracted_at`, the instant at which the run began; bytes then differ between runs."""

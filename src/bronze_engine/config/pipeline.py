@@ -1,0 +1,38 @@
+"""[pipelines.TEAM.NAME]: one thing to land."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.output import Output
+from bronze_engine.config.quality import Quality
+from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.config.source import SourceConfig
+from bronze_engine.config.store import StoreConfig
+from bronze_engine.model.manifest import Load
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str = ""
+    """`team.name`, set on loading."""
+    system: str = ""
+    """First part of the path; default: the team."""
+    entity: str = ""
+    """Second part of the path; default: the name within the team."""
+    target: StoreConfig
+    """In TOML a name of [stores] or a path; replaced by that store on loading."""
+    state: StoreConfig | None = None
+    """From [engine] state; not a key of the pipeline."""
+    load: Load = "full"
+    primary_key: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    source: SourceConfig
+    incremental: Incremental | None = None
+    schema: SchemaConfig = SchemaConfig()
+    quality: Quality = Quality()
+    output: Output = Output()
+    config_hash: str = ""
+    """SHA-256 of what changes rows, set on loading."""

@@ -1,0 +1,312 @@
+"""The contracts. Read this page first: it is the map of the engine.
+
+Data flows one way:
+
+    Source.slices -> Source.read(slice) -> blocks -> Decoder.decode -> batches
+        -> Encoder.write -> parts -> Upload.part -> Upload.seal -> staged files
+            -> Store.complete -> Store.put(manifest)       (publish: the commit)
+
+Sources and stores do I/O on the event loop and send computing to workers. Decoders and
+encoders are synchronous, do no I/O, run in workers, and are tested without a loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from typing import Protocol, TypeVar, runtime_checkable
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.flow import Budget
+from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.manifest import Load
+from bronze_engine.model.part import (
+    DataFile,
+    Expect,
+    ObjectInfo,
+    Part,
+    Staged,
+    StoredObject,
+    Version,
+)
+from bronze_engine.model.slice import Slice
+from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.workers import Workers
+
+__all__ = [
+    "Decoded",
+    "Decoder",
+    "Emit",
+    "Encoder",
+    "Hook",
+    "Limits",
+    "Locking",
+    "Preview",
+    "Request",
+    "Resources",
+    "Share",
+    "Source",
+    "SourceType",
+    "Store",
+    "Upload",
+]
+
+C_contra = TypeVar("C_contra", contravariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+T = TypeVar("T")
+
+Emit = Callable[[Block], Awaitable[None]]
+"""Hands a block on; returns when it is accepted: this is the backpressure."""
+
+
+class Hook(Protocol):
+    """Told of what happens. On the loop, quick, never raises; slow consumers queue."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+class Share(Protocol):
+    """One instance of something for the whole engine: a connection pool, a client.
+
+    The first caller's context is entered; it is left when the engine closes.
+    """
+
+    async def __call__(
+        self, key: str, make: Callable[[], AbstractAsyncContextManager[T]], /
+    ) -> T: ...
+
+
+class Limits(Protocol):
+    """The limits of one group (an API, a store) around each operation on it."""
+
+    async def call(self, operation: Callable[[], Awaitable[T]], /, *, describe: str) -> T:
+        """Run one operation under breaker, slot and bucket, with retries.
+
+        `operation` raises `bronze_engine.limits.retry.Transient` for what may be tried
+        again. `describe` names it in messages, without secrets. Raises RetryError when
+        the attempts are spent, CircuitOpen when the breaker's probe failed.
+        """
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """The configured numbers, for people: {"rate": "10/s, burst 20", ...}."""
+        ...
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one pipeline and date, before the source is opened."""
+
+    pipeline: str
+    system: str
+    entity: str
+    run_date: date
+    run: str
+    load: Load
+    started_at: datetime
+    low: str | None = None
+    """Watermark that the window begins after; None reads from the beginning."""
+    read_from: str | None = None
+    cap: str | None = None
+    """Highest cursor value that may land here: the next committed date's low."""
+    epoch: int = 1
+    base: Layout | None = None
+    """Columns of the newest earlier partition; they never narrow."""
+    incremental: Incremental | None = None
+    schema: SchemaConfig = SchemaConfig()
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine lends a source for one run."""
+
+    clock: Clock
+    workers: Workers
+    budget: Budget
+    share: Share
+    tally: SourceTally
+    publish: Hook
+    limits: Limits
+    """The limits of the source's group, for this pipeline."""
+    json_decoder: Callable[[Request], Decoder]
+    """Makes the decoder of sources whose blocks are JSON lines."""
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source would read, told without a data request and without secrets."""
+
+    location: str
+    """For the manifest: the URL without query, the table."""
+    first: str
+    slices: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+class SourceType(Protocol[C_contra]):
+    """A kind of source, found by its tag; third parties register one by entry point."""
+
+    def open(
+        self, config: C_contra, request: Request, resources: Resources, /
+    ) -> AbstractAsyncContextManager[Source]:
+        """Open a source for one run. Makes no data request before `slices` or `read`."""
+        ...
+
+
+class Source(Protocol):
+    """One run's reading of one source. Entered and left in one task."""
+
+    @property
+    def token(self) -> str | None:
+        """The same token after a crash means that slices may resume; None means never."""
+        ...
+
+    @property
+    def floor_bytes(self) -> int:
+        """What its lane must always be able to hold: at least one page."""
+        ...
+
+    def preview(self) -> Preview: ...
+
+    async def check(self) -> str:
+        """Make one small data request and say what was found, or raise a BronzeError."""
+        ...
+
+    def slices(self) -> AsyncIterator[Slice]:
+        """The slices in order, lazily; may make requests."""
+        ...
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        """Read one slice in order, one `emit` at a time.
+
+        Returns the next slice of a chain, or None. Raises SliceLost when the slice broke
+        after rows were handed on and may be read again, SnapshotLost when the run must
+        start over, else a BronzeError.
+        """
+        ...
+
+    def decoder(self) -> Decoder: ...
+
+
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one group of blocks."""
+
+    batch: pa.RecordBatch
+    """The accepted records in order, with exactly the columns of `layout`."""
+    layout: Layout
+    """The layout after this group; the same version as the one given unless it grew."""
+    rejects: tuple[Reject, ...] = ()
+    high: str | None = None
+    """The highest cursor value among the accepted records, as the source wrote it."""
+    late_rows: int = 0
+    """Records received at or below the window's low; those at or below read_from are dropped."""
+    later_rows: int = 0
+    """Records above the window's end, dropped: they belong to the next window."""
+
+
+class Decoder(Protocol):
+    """Pure and thread-safe: the result depends on its arguments alone."""
+
+    def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
+        """Decode one group. `layout` is the fold so far; None for a slice's first group."""
+        ...
+
+
+class Encoder(Protocol[T_contra]):
+    """One file each, never in two threads at once."""
+
+    def write(self, item: T_contra, /) -> Sequence[Part]:
+        """Encode one item and return the parts that are now full, in order."""
+        ...
+
+    def finish(self) -> tuple[Sequence[Part], DataFile]:
+        """End the file: the last parts, and the file as the manifest will name it."""
+        ...
+
+
+class Upload(Protocol):
+    """A file on its way into the store."""
+
+    async def part(self, part: Part, /) -> None:
+        """Accept one part, in any order; waits while enough parts are out; retries the part."""
+        ...
+
+    async def seal(self, file: DataFile, /) -> Staged:
+        """Wait for all parts. The file is whole now, and still invisible."""
+        ...
+
+
+class Store(Protocol):
+    """Objects by key. Keys are relative, with `/` between their segments.
+
+    Every method raises StoreError (STG001) for what the store refuses or fails.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, for people, without secrets."""
+        ...
+
+    async def get(self, key: str, /) -> StoredObject | None:
+        """A small object whole, or None where there is none."""
+        ...
+
+    def read(
+        self, key: str, /, *, start: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """A large object as a stream of chunks of at most 1 MiB."""
+        ...
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        """Write a small object if its version is as expected.
+
+        Raises Conflict when it is not (nothing was written) and OutcomeUnknown when the
+        answer was lost (perhaps written).
+        """
+        ...
+
+    def stage(self, key: str, /) -> AbstractAsyncContextManager[Upload]:
+        """Begin a file. Leaving without `seal` removes it; a sealed one outlives us."""
+        ...
+
+    async def complete(self, staged: Staged, /) -> ObjectInfo:
+        """Make a sealed file visible; idempotent; verifies its size and checksum."""
+        ...
+
+    async def discard(self, staged: Staged, /) -> None:
+        """Remove a staged file; idempotent."""
+        ...
+
+    async def delete(self, key: str, /) -> None:
+        """Remove a visible object; idempotent."""
+        ...
+
+    def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+        """Every visible object whose key begins with `prefix`, in key order."""
+        ...
+
+    def scan_staged(self, prefix: str, /) -> AsyncIterator[Staged]:
+        """Every staged file whose key begins with `prefix`, whoever began it."""
+        ...
+
+    async def now(self) -> datetime:
+        """The store's own clock: leases are judged by it."""
+        ...
+
+
+@runtime_checkable
+class Locking(Protocol):
+    """A store with locks that die with their holder (local disk); others lease by put."""
+
+    def lock(self, key: str, note: bytes, /) -> AbstractAsyncContextManager[None]:
+        """Hold the lock for the body. Raises Conflict at once when another holds it."""
+        ...
+
+    async def lock_note(self, key: str, /) -> bytes | None:
+        """The note of whoever holds the lock, or None."""
+        ...

@@ -1,0 +1,1 @@
+"""Blocks to record batches. Pure and synchronous; runs in workers."""

@@ -1,0 +1,1 @@
+"""The embedded demo: a real HTTP server on loopback with a flaw or two."""

@@ -1,0 +1,1 @@
+"""Record batches to files. Synchronous; one file never in two threads."""

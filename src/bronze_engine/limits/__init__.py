@@ -1,0 +1,1 @@
+"""Token bucket, circuit breaker, retry and concurrency: what stands around every operation."""

@@ -1,0 +1,1 @@
+"""Frozen values that cross stages. They hold no behaviour beyond what their own fields decide."""

@@ -1,0 +1,41 @@
+"""A block: whole records of one slice, in order, on their way to the decoder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+__all__ = ["Block", "Reject"]
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """Records as the source sent them. Only the decoder of that source reads `data`."""
+
+    data: bytes
+    """JSON sources: one record a line, UTF-8, each line ended by a newline."""
+    records: int
+    page: int
+    """Number of the page (from 1) or chunk that these records came in: for the quarantine."""
+    offset: int = 0
+    """Place of the first record within that page, from 0."""
+    as_of: datetime | None = None
+    """The source's own clock when the slice's first page was answered, aware; None if unknown.
+
+    Rows newer than this less the configured lag belong to the next window.
+    """
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data)
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that can't be landed without changing it, with the reason why."""
+
+    reason: str
+    page: int
+    offset: int
+    """Place of the record within its page, from 0."""
+    raw: bytes
+    """The record's exact bytes."""

@@ -1,0 +1,145 @@
+"""The manifest (`_metadata.json`): the commit point, and the truth about a partition."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Final, Literal
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.model.part import DataFile
+from bronze_engine.model.window import Window
+
+__all__ = [
+    "CHECKSUMS_NAME",
+    "FORMAT_VERSION",
+    "MANIFEST_NAME",
+    "Checksums",
+    "ColumnInfo",
+    "Lineage",
+    "Load",
+    "Manifest",
+    "RejectFile",
+    "SchemaChange",
+    "SourceInfo",
+    "partition_path",
+]
+
+FORMAT_VERSION: Final = 1
+MANIFEST_NAME: Final = "_metadata.json"
+CHECKSUMS_NAME: Final = "_checksums.json"
+
+Load = Literal["full", "incremental", "cdc"]
+
+
+class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A column as it landed. `type` is Arrow's name for it; `arrow` rebuilds it exactly."""
+
+    name: str
+    type: str
+    nullable: bool = True
+    source_type: str | None = None
+    """What the source called it, where it has a word for it (Postgres); None for JSON."""
+
+
+class SchemaChange(msgspec.Struct, frozen=True, kw_only=True):
+    """How this partition's columns differ from the base schema."""
+
+    change: Literal["added", "variant", "widened", "extra"]
+    column: str
+    detail: str = ""
+
+
+class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the rows came from, and what it took."""
+
+    type: str
+    location: str
+    """A URL without secrets, a table, a glob."""
+    pages_fetched: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes_in: int = 0
+
+
+class RejectFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A quarantine file: rejected records, JSON lines under zstd."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    row_count: int
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the last commits of this partition."""
+
+    run: str
+    attempt: str
+    generation: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One committed generation of a partition. Readers open the files it lists, no others."""
+
+    format_version: int
+    pipeline: str
+    system: str
+    entity: str
+    run_date: date
+    run: str
+    """Names the files; survives a resume."""
+    attempt: str
+    """New in each process; what reading back after a lost answer compares."""
+    generation: int
+    epoch: int
+    status: Literal["committed", "void"] = "committed"
+    written_at: datetime
+    load: Load
+    source: SourceInfo
+    row_count: int
+    rejected_count: int = 0
+    late_rows: int = 0
+    schema: tuple[ColumnInfo, ...] = ()
+    arrow_schema: str = ""
+    """The schema of all files together as Arrow IPC, base64: types beyond their names."""
+    base_schema: tuple[ColumnInfo, ...] = ()
+    schema_changes: tuple[SchemaChange, ...] = ()
+    files: tuple[DataFile, ...] = ()
+    quarantine: tuple[RejectFile, ...] = ()
+    watermark: Window | None = None
+    quality: dict[str, str] = {}
+    config_hash: str = ""
+    engine_version: str = ""
+    duration_seconds: float = 0.0
+    lineage: tuple[Lineage, ...] = ()
+    """Newest first, at most 16, this commit included."""
+
+
+class Checksums(msgspec.Struct, frozen=True, kw_only=True):
+    """`_checksums.json`: derived from the manifest, for tools that only check hashes."""
+
+    class File(msgspec.Struct, frozen=True, kw_only=True):
+        path: str
+        size_bytes: int
+        sha256: str
+        row_count: int
+
+    generation: int
+    run: str
+    files: tuple[File, ...]
+    manifest_sha256: str
+
+
+def partition_path(system: str, entity: str, run_date: date) -> str:
+    """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target."""
+    return f"{system}/{entity}/dt={run_date.isoformat()}"
+
+
+def columns_of(schema: pa.Schema) -> tuple[ColumnInfo, ...]:
+    """The columns of an Arrow schema as the manifest lists them."""
+    return tuple(
+        ColumnInfo(name=field.name, type=str(field.type), nullable=field.nullable)
+        for field in schema
+    )

@@ -1,0 +1,98 @@
+"""What a run, a verification and a plan tell the caller."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+import msgspec
+
+from bronze_engine.model.manifest import SchemaChange
+from bronze_engine.model.window import Window
+
+__all__ = ["FileFault", "RunPlan", "RunReport", "VerifyReport"]
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished run, committed or failed; stored at `_runs/` and printed by `--json`."""
+
+    format_version: int = 1
+    pipeline: str
+    system: str
+    entity: str
+    run_date: date
+    run: str
+    attempt: str
+    status: Literal["committed", "failed", "cancelled"]
+    error_code: str | None = None
+    error: str | None = None
+    generation: int | None = None
+    partition: str
+    """Path or URL of the partition, without secrets."""
+    rows: int = 0
+    rejected: int = 0
+    late_rows: int = 0
+    files: int = 0
+    pages: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes_in: int = 0
+    """Bytes of response bodies as they came over the wire."""
+    bytes_out: int = 0
+    """Bytes of data files."""
+    started_at: datetime
+    seconds: float
+    cpu_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    watermark: Window | None = None
+    schema_changes: tuple[SchemaChange, ...] = ()
+    degraded: tuple[str, ...] = ()
+    """What went wrong after the commit; the next run or gc mends it."""
+    warnings: tuple[str, ...] = ()
+
+
+class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do, found out without a data request and without a write."""
+
+    pipeline: str
+    run_date: date
+    load: str
+    partition: str
+    files: str
+    """The pattern of the data files' paths."""
+    first: str
+    """The first request or query, without secrets."""
+    slices: tuple[str, ...]
+    window: Window | None
+    limits: dict[str, str]
+    generation: int
+    """The generation that the run would commit."""
+    committed: str | None
+    """The run that the partition holds now, if any."""
+    notes: tuple[str, ...] = ()
+
+
+class FileFault(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which a partition differs from its manifest."""
+
+    path: str
+    fault: str
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one partition against its manifest."""
+
+    partition: str
+    generation: int
+    run: str
+    files: int
+    rows: int
+    bytes: int
+    faults: tuple[FileFault, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    """Data files that the manifest does not name: harmless, removed by the next run."""
+    mended: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults

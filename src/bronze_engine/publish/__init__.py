@@ -1,0 +1,1 @@
+"""The commit protocol: how a partition becomes visible, exactly once."""

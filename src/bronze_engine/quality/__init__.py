@@ -1,0 +1,1 @@
+"""How many records may be bad, and where the bad ones are kept."""

@@ -1,0 +1,1 @@
+"""Where rows come from. Each kind of source is a package of its own."""

@@ -1,0 +1,1 @@
+"""What is remembered between runs, all of it rebuildable from the manifests."""

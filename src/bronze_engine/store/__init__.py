@@ -1,0 +1,1 @@
+"""Where files land. One contract, one file a kind of store."""
