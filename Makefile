@@ -1,0 +1,97 @@
+# Needs python3 >= 3.11 and nothing else; uses uv where it is installed.
+#   make demo    land the embedded demo API        make bench        speed against rivals
+#   make test    checks and the whole suite        make bench-full   the same, longer, and memory
+#   make lint    checks only                       make lock         pin the requirements anew
+#   make clean   remove what these have made
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BENCH := .bench-venv
+RECORDS ?= 200000
+
+# The first of these that runs and is new enough; a name on PATH alone proves nothing (pyenv's shims).
+FIND_PYTHON = for p in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    python=$$p; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "bronze-engine needs Python 3.11 or newer, and $(PYTHON) is not." \
+	    "Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; fi
+
+# $(call install,REQUIREMENTS,VENV): exactly what the file pins, checked against its hashes.
+install = if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(2)/bin/python --require-hashes -r $(1); \
+	else \
+	  $(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); \
+	fi
+
+# The package itself, editable, with the build tools that the requirements have pinned.
+install_package = if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --no-deps --no-build-isolation -e .; \
+	fi
+
+.PHONY: demo test lint bench bench-full lock env clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.runtime
+	$(BIN)/bronze demo --records $(RECORDS)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.runtime $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks.http --rounds 3
+
+bench-full: $(VENV)/.runtime $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks.http --rounds 7 --pages 1000
+	$(BIN)/python -m benchmarks.http --memory
+
+env: $(VENV)/.dev
+
+$(BIN)/python:
+	@$(FIND_PYTHON); echo "making $(VENV) with $$python"; \
+	if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$python" $(VENV); \
+	else "$$python" -m venv $(VENV); fi
+
+# The development set holds the runtime set, so whoever has it needs no second install.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@if [ ! -e $(VENV)/.dev ]; then $(call install,requirements/runtime.txt,$(VENV)); fi
+	@$(install_package)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@$(call install,requirements/dev.txt,$(VENV))
+	@$(install_package)
+	@touch $@ $(VENV)/.runtime
+
+# dlt lives in an environment of its own: its dependencies must not decide ours.
+$(BENCH)/.rivals: benchmarks/requirements-rivals.txt | $(BIN)/python
+	$(BIN)/python -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Pins for every platform and every Python that is supported, with the hashes of all files.
+COMPILE = .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate $(UPGRADE)
+
+lock: | $(BIN)/python
+	@test -x .lock/bin/uv || { $(BIN)/python -m venv .lock && .lock/bin/python -m pip install --quiet uv; }
+	$(COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt \
+	  -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) $(BENCH) .lock bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
