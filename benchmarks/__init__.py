@@ -1,0 +1,1 @@
+"""Speed and memory against rivals. Results are checked before they count."""

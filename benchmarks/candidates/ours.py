@@ -1,0 +1,50 @@
+"""Ours, through the public API and a pipelines.toml as a user writes it, at its defaults."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import Any
+
+from benchmarks.job import Job, run
+from benchmarks.lag import Ticker
+from bronze_engine import load_config, open_engine
+
+PIPELINES = """
+[engine]
+target = "./bronze"
+
+[apis.bench]
+base_url = "{url}"
+
+[apis.bench.auth]
+type = "bearer"
+token = "{token}"
+
+[pipelines.bench.orders.source]
+type = "http"
+api = "bench"
+path = "/orders"
+records = "data"
+
+[pipelines.bench.orders.source.paginator]
+type = "page"
+size_param = "page_size"
+page_size = {page_size}
+total_path = "total"
+"""
+
+
+async def land(job: Job) -> dict[str, Any]:
+    path = job.out / "pipelines.toml"
+    path.write_text(PIPELINES.format(url=job.url, token=job.token, page_size=job.page_size))
+    ticker = Ticker()
+    ticking = asyncio.create_task(ticker.tick())
+    async with open_engine(load_config(path)) as engine:
+        report = await engine.run("bench.orders", run_date=date(2025, 1, 15))
+    ticking.cancel()
+    return {"lag_ms": ticker.statistics(), "rows": report.rows}
+
+
+if __name__ == "__main__":
+    run(lambda job: asyncio.run(land(job)))

@@ -1,0 +1,187 @@
+"""The HTTP path against rivals, on one local API with 1,000 records a page and 20 ms latency.
+
+    python -m benchmarks.http                     ours, dlt and the expert's script, in turn
+    python -m benchmarks.http --only expert,dlt
+    python -m benchmarks.http --memory            ours at 500 and at 4,000 pages
+
+The server is a process of its own. A run counts only once its Parquet files hold every
+record: the number of rows, the sum of ids and the sum of amounts to the cent. Ratios
+compare runs of the same round and are printed as median (lowest to highest).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from benchmarks.runner import ROOT, Candidate, Measured, Spread, measure, spread
+from bronze_engine.demo import data
+from bronze_engine.demo.api import BEARER_TOKEN
+from bronze_engine.demo.server import DemoServer
+
+PAGE_SIZE = 1000
+SEED = 1
+HERE = Path(sys.executable)
+OURS = Candidate(
+    "ours", HERE, "benchmarks.candidates.ours", "**/dt=*/part-*.parquet", watch_lag=True
+)
+CANDIDATES = (
+    OURS,
+    Candidate("expert", HERE, "benchmarks.rivals.expert", "orders.parquet"),
+    Candidate(
+        "dlt",
+        ROOT / ".bench-venv/bin/python",
+        "benchmarks.rivals.dlt_rest",
+        "lake/**/orders/*.parquet",
+        environment={"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
+    ),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks.http", description=__doc__)
+    parser.add_argument("--only", help="names with commas between them: ours, expert, dlt")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pages", type=int, default=200)
+    parser.add_argument("--latency-ms", type=float, default=20.0)
+    parser.add_argument("--memory", action="store_true", help="peak memory at 500 and 4,000 pages")
+    parser.add_argument("--json", type=Path, help="write all figures to this file too")
+    options = parser.parse_args()
+    if options.memory:
+        result = memory(options.latency_ms)
+    else:
+        names = options.only.split(",") if options.only else [each.name for each in CANDIDATES]
+        chosen = [each for each in CANDIDATES if each.name in names]
+        result = speed(chosen, options.rounds, options.pages, options.latency_ms)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def speed(
+    candidates: list[Candidate], rounds: int, pages: int, latency_ms: float
+) -> dict[str, Any]:
+    """All candidates in turn, `rounds` times. Prints a table; returns every figure."""
+    measured = asyncio.run(_measure(candidates, rounds, pages, latency_ms))
+    print(f"\n{pages} pages of {PAGE_SIZE:,} records, {latency_ms:g} ms, {rounds} rounds\n")
+    print("| | rows/s | CPU-s per million rows | peak RSS, MiB |")
+    print("|---|---|---|---|")
+    for name, runs in measured.items():
+        print(f"| {name} | {_rate(runs)} | {_cpu(runs)} | {_rss(runs)} |")
+    first, *others = measured
+    for other in others:
+        pairs = list(zip(measured[first], measured[other], strict=True))
+        faster = spread([a.rows_per_second / b.rows_per_second for a, b in pairs])
+        leaner = spread([b.cpu_per_million / a.cpu_per_million for a, b in pairs])
+        print(f"\n{first} over {other}: {faster} x rows/s, {leaner} x less CPU")
+    for name, runs in measured.items():
+        for run in runs:
+            if run.lag_ms and run.idle_lag_ms:
+                print(
+                    f"\nloop lag of {name}, ms: {_lag(run.lag_ms)}; idle: {_lag(run.idle_lag_ms)}"
+                )
+    return {name: [asdict(run) for run in runs] for name, runs in measured.items()}
+
+
+def memory(latency_ms: float) -> dict[str, Any]:
+    """Our peak memory at 500 and 4,000 pages. Prints a table; returns every figure."""
+    runs = {
+        pages: asyncio.run(_measure([OURS], 1, pages, latency_ms))[OURS.name][0]
+        for pages in (500, 4000)
+    }
+    print("\n| pages | rows/s | peak RSS, MiB |\n|---|---|---|")
+    for pages, run in runs.items():
+        print(f"| {pages:,} | {_rate([run])} | {_rss([run])} |")
+    print(f"\nratio: {runs[4000].peak_rss_bytes / runs[500].peak_rss_bytes:.2f}")
+    return {str(pages): asdict(run) for pages, run in runs.items()}
+
+
+async def _measure(
+    candidates: list[Candidate], rounds: int, pages: int, latency_ms: float
+) -> dict[str, list[Measured]]:
+    records = pages * PAGE_SIZE
+    expected = _expected(records)
+
+    def check(out: Path, pattern: str) -> int:
+        found = _found(out, pattern)
+        assert found == expected, f"landed {found}, expected {expected}"
+        return found[0]
+
+    measured: dict[str, list[Measured]] = {each.name: [] for each in candidates}
+    async with DemoServer(
+        records=records, page_size=PAGE_SIZE, latency_ms=latency_ms, seed=SEED
+    ) as url:
+        arguments = [
+            f"--url={url}", f"--token={BEARER_TOKEN}", f"--records={records}",
+            f"--page-size={PAGE_SIZE}",
+        ]  # fmt: skip
+        for number in range(rounds):
+            for candidate in candidates:
+                out = Path(tempfile.mkdtemp(prefix=f"bench-{candidate.name}-"))
+                try:
+                    run = measure(candidate, arguments, out, check)
+                finally:
+                    shutil.rmtree(out)
+                measured[candidate.name].append(run)
+                print(
+                    f"round {number + 1} {candidate.name}: {run.rows_per_second:,.0f} rows/s,"
+                    f" {run.cpu_per_million:.1f} CPU-s per million",
+                    file=sys.stderr,
+                )
+    return measured
+
+
+def _expected(records: int) -> tuple[int, int, int]:
+    table = data.orders(records, SEED)
+    cents = 0
+    for start in range(0, records, PAGE_SIZE):
+        page = b"".join(table.array(start, start + PAGE_SIZE))
+        for amount in msgspec.json.decode(page, type=list[_Amount]):
+            cents += int(amount.amount * 100)
+    return records, records * (records + 1) // 2, cents
+
+
+class _Amount(msgspec.Struct):
+    amount: Decimal
+
+
+def _found(out: Path, pattern: str) -> tuple[int, int, int]:
+    rows = ids = cents = 0
+    for path in out.glob(pattern):
+        table = pq.read_table(path, columns=["id", "amount"], partitioning=None)
+        rows += len(table)
+        numbers: list[Any] = table["id"].to_pylist()
+        ids += sum(numbers)
+        amounts: list[Any] = table["amount"].to_pylist()
+        cents += sum(round(amount * 100) for amount in amounts)
+    return rows, ids, cents
+
+
+def _rate(runs: list[Measured]) -> Spread:
+    return spread([run.rows_per_second for run in runs])
+
+
+def _cpu(runs: list[Measured]) -> Spread:
+    return spread([run.cpu_per_million for run in runs])
+
+
+def _rss(runs: list[Measured]) -> Spread:
+    return spread([run.peak_rss_bytes / 1024**2 for run in runs])
+
+
+def _lag(lag: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f}" for name, value in lag.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What every candidate shares: its arguments, and the line with which it reports.
+
+Standard library only, because rivals run in an environment of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Job", "run"]
+
+
+class Job(NamedTuple):
+    """Land every record of `url`/orders below `out` as Parquet."""
+
+    url: str
+    token: str
+    records: int
+    page_size: int
+    out: Path
+
+
+def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
+    """Do the work and report its seconds and CPU seconds, imports and start-up left out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--records", type=int, required=True)
+    parser.add_argument("--page-size", type=int, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    job = Job(**vars(parser.parse_args()))
+    cpu, started = _cpu_seconds(), time.perf_counter()
+    extra = work(job) or {}
+    report = {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": _cpu_seconds() - cpu,
+        **extra,
+    }
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+def _cpu_seconds() -> float:
+    whole = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in whole)
