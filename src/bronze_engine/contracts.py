@@ -310,3 +310,7 @@ class Locking(Protocol):
     async def lock_note(self, key: str, /) -> bytes | None:
         """The note of whoever holds the lock, or None."""
         ...
+
+    async def excludes(self) -> bool:
+        """Whether a lock held here keeps a second process out, found out with one."""
+        ...

@@ -84,7 +84,8 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     size_bytes: int
-    version: Version
+    version: Version | None
+    """None where a listing would have to read the object to know it (local disk)."""
     modified: datetime
 
 

@@ -1,0 +1,230 @@
+"""The blocking half of the local store. Every function is one job for a worker.
+
+Errors leave as OSError (the async half translates them), except for what the contract
+names: Conflict, OutcomeUnknown, and StoreError where the files themselves are wrong.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final, final
+
+import msgspec
+
+from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.model.part import Absent, Any, DataFile, Expect, ObjectInfo, Version
+from bronze_engine.store.flock import FileLock
+from bronze_engine.store.folder import create_file, open_folder, prune, write_all
+from bronze_engine.store.upload import name_of_temporary
+
+__all__ = ["LOCKS", "Entry", "Reader", "complete", "get", "list_folder", "put", "remove"]
+
+LOCKS: Final = "_state"
+"""The folder of all lock files: never a partition, which readers list."""
+_PUT_NAME: Final = ".put.tmp"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A file or folder as one listing shows it."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    modified: datetime
+
+    @property
+    def place(self) -> str:
+        """What sorts entries of one folder in the order of the keys below them."""
+        return f"{self.name}/" if self.is_folder else self.name
+
+
+def get(root: str, segments: Sequence[str]) -> bytes | None:
+    """A file whole, or None where there is none."""
+    try:
+        with open_folder(root, segments[:-1]) as folder:
+            fd = os.open(segments[-1], os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
+def put(
+    root: str, segments: Sequence[str], body: bytes, expect: Expect, *, lenient: bool
+) -> Version | None:
+    """Compare and replace a file; None, with nothing done, while another process puts here.
+
+    The lock and the temporary belong to the folder, not to the key: whatever a killed put
+    leaves behind, the next one in that folder overwrites. What readers see changes with
+    the rename, whole. An error after it is OutcomeUnknown: the new content is visible, but
+    perhaps not on the disk yet.
+    """
+    folders = segments[:-1]
+    digest = hashlib.sha256("/".join(folders).encode()).hexdigest()[:16]
+    lock = FileLock(root, (LOCKS,), f".put-{digest}.lock", lenient=lenient)
+    if not lock.acquire():
+        return None
+    try:
+        current = get(root, segments)
+        if not _as_expected(None if current is None else version_of(current), expect):
+            raise Conflict("/".join(segments))
+        _replace(root, folders, segments[-1], body)
+        return version_of(body)
+    finally:
+        lock.release()
+
+
+def complete(root: str, segments: Sequence[str], token: str, file: DataFile) -> ObjectInfo:
+    """Give a sealed temporary its name. Done already, with the right size, is fine."""
+    key = "/".join(segments)
+    name = segments[-1]
+    with open_folder(root, segments[:-1]) as folder:
+        try:
+            _check_size(os.stat(token, dir_fd=folder, follow_symlinks=False), file, key)
+            os.rename(token, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except FileNotFoundError:
+            pass  # completed before, or gone: the next line tells which
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        _check_size(found, file, key)
+        os.fsync(folder)
+    return ObjectInfo(
+        key=key, size_bytes=found.st_size, version=file.sha256, modified=_modified(found)
+    )
+
+
+def remove(root: str, segments: Sequence[str], entry: str) -> None:
+    """Remove a file, and the folders that it leaves empty; idempotent."""
+    with suppress(FileNotFoundError), open_folder(root, segments[:-1]) as folder:
+        os.unlink(entry, dir_fd=folder)
+        os.fsync(folder)
+    prune(root, segments[:-1])
+
+
+def list_folder(root: str, segments: Sequence[str], *, staged: bool) -> list[Entry]:
+    """Folders and files of one folder, or folders and dot-temporaries, in key order.
+
+    Symbolic links, and names that are no keys, are not listed.
+    """
+    entries: list[Entry] = []
+    with (
+        suppress(FileNotFoundError),
+        open_folder(root, segments) as folder,
+        os.scandir(folder) as found,
+    ):
+        for each in found:
+            entry = _entry(each, staged=staged)
+            if entry is not None:
+                entries.append(entry)
+    entries.sort(key=lambda entry: entry.place)
+    return entries
+
+
+@final
+class Reader:
+    """An open file that is read in chunks; `close` is idempotent."""
+
+    def __init__(self, root: str, segments: Sequence[str]) -> None:
+        self._root = root
+        self._segments = segments
+        self._fd = -1
+
+    def open(self) -> None:
+        with open_folder(self._root, self._segments[:-1]) as folder:
+            flags = os.O_RDONLY | os.O_NOFOLLOW
+            self._fd = os.open(self._segments[-1], flags, dir_fd=folder)
+
+    def chunk(self, offset: int, size: int) -> bytes:
+        return os.pread(self._fd, size, offset)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def version_of(body: bytes) -> Version:
+    """A version is the content's hash: equal content is the same state, whoever wrote it."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def _as_expected(current: Version | None, expect: Expect) -> bool:
+    match expect:
+        case Any():
+            return True
+        case Absent():
+            return current is None
+        case _:
+            return current == expect
+
+
+def _replace(root: str, folders: Sequence[str], name: str, body: bytes) -> None:
+    folder = -1
+    try:
+        folder, fd = create_file(root, folders, _PUT_NAME, os.O_WRONLY | os.O_TRUNC)
+        try:
+            write_all(fd, body, 0)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        _rename(folder, name)
+    except BaseException as exc:
+        if folder >= 0 and not isinstance(exc, OutcomeUnknown):
+            with suppress(OSError):
+                os.unlink(_PUT_NAME, dir_fd=folder)
+        prune(root, folders)
+        raise
+    finally:
+        if folder >= 0:
+            os.close(folder)
+
+
+def _rename(folder: int, name: str) -> None:
+    try:
+        os.rename(_PUT_NAME, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError as exc:
+        if exc.errno == errno.EIO:
+            raise OutcomeUnknown(f"{name}: {exc.strerror} while renaming") from exc
+        raise
+    try:
+        os.fsync(folder)
+    except OSError as exc:
+        raise OutcomeUnknown(f"{name}: {exc.strerror} after renaming") from exc
+
+
+def _check_size(found: os.stat_result, file: DataFile, key: str) -> None:
+    if not stat.S_ISREG(found.st_mode) or found.st_size != file.size_bytes:
+        raise StoreError(
+            f"{key}: {found.st_size} bytes were found where {file.size_bytes} were staged; "
+            "something else writes in this folder",
+            key=key,
+        )
+
+
+def _entry(each: os.DirEntry[str], *, staged: bool) -> Entry | None:
+    name = each.name
+    try:
+        name.encode()
+        if each.is_symlink():
+            return None
+        is_folder = each.is_dir(follow_symlinks=False)
+        is_temporary = not is_folder and name_of_temporary(name) is not None
+        if name.startswith(".") and not is_temporary:
+            return None
+        if not is_folder and is_temporary != staged:
+            return None
+        info = each.stat(follow_symlinks=False)
+    except (UnicodeEncodeError, FileNotFoundError):  # no key; or removed since it was listed
+        return None
+    if not is_folder and not stat.S_ISREG(info.st_mode):
+        return None
+    return Entry(name, is_folder, info.st_size, _modified(info))
+
+
+def _modified(info: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(info.st_mtime, UTC)

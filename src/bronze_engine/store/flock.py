@@ -1,0 +1,114 @@
+"""A lock that dies with its process: flock on a file that exists only while it is held.
+
+The file is unlinked before the lock is given up. Whoever was waiting on it then holds
+the lock of a file that has no name; so a taker compares the inode it has locked with
+the one that the name leads to now, and begins again where they differ. All methods
+block (briefly: nothing here waits for a lock) and run in workers.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final, final
+
+from bronze_engine.store.folder import create_file, open_folder, prune, write_all
+
+__all__ = ["NO_LOCKS", "FileLock"]
+
+NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+"""What file systems without flock answer."""
+_TRIES: Final = 100
+
+
+@final
+class FileLock:
+    """One attempt to hold one lock. `lenient` takes a file system without flock as free."""
+
+    def __init__(
+        self, root: str, segments: Sequence[str], name: str, *, lenient: bool = False
+    ) -> None:
+        self._root = root
+        self._segments = tuple(segments)
+        self._name = name
+        self._lenient = lenient
+        self._held: tuple[int, int] | None = None
+
+    def acquire(self, note: bytes = b"") -> bool:
+        """Take the lock and write the note, or return False at once. Raises OSError."""
+        for _ in range(_TRIES):
+            folder, fd = create_file(self._root, self._segments, self._name, os.O_RDWR)
+            try:
+                if not self._exclusive(fd):
+                    break
+                if self._is_current(folder, fd):
+                    os.ftruncate(fd, 0)
+                    write_all(fd, note, 0)
+                    self._held = (folder, fd)
+                    return True
+            finally:
+                if self._held is None:
+                    os.close(fd)
+                    os.close(folder)
+        return False
+
+    def release(self) -> None:
+        """Remove the file and give the lock up; idempotent, never raises.
+
+        The explicit unlock matters where the process has forked: a child's copy of the
+        descriptor would hold the lock on.
+        """
+        if self._held is None:
+            return
+        folder, fd = self._held
+        self._held = None
+        with suppress(OSError):
+            os.unlink(self._name, dir_fd=folder)
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
+        os.close(folder)
+        prune(self._root, self._segments)
+
+    def note(self) -> bytes | None:
+        """What the holder wrote, or None where nobody holds the lock."""
+        try:
+            with open_folder(self._root, self._segments) as folder:
+                fd = os.open(self._name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return os.pread(fd, 1 << 16, 0)
+            return None  # the file of a process that died
+        finally:
+            os.close(fd)
+
+    def _exclusive(self, fd: int) -> bool:
+        """Lock `fd`, or see that another holds it. A mere look at the note is no holder."""
+        try:
+            for _ in range(_TRIES):
+                with suppress(BlockingIOError):
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+        except OSError as exc:
+            if self._lenient and exc.errno in NO_LOCKS:
+                return True
+            raise
+        return False
+
+    def _is_current(self, folder: int, fd: int) -> bool:
+        try:
+            named = os.stat(self._name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(fd))

@@ -1,0 +1,304 @@
+"""A directory as a store.
+
+Nothing becomes visible before it is whole and on the disk: files are written under a
+dot-name, fsynced and renamed, and the folder is fsynced. Conditional puts compare the
+content under a flock. All disk work is done in workers.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Final, Protocol, TypeVar, final
+
+import anyio
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.contracts import Upload
+from bronze_engine.errors import Conflict, StoreError
+from bronze_engine.model.part import (
+    DataFile,
+    Expect,
+    ObjectInfo,
+    Part,
+    Staged,
+    StoredObject,
+    Version,
+)
+from bronze_engine.store import disk
+from bronze_engine.store.disk_error import disk_error
+from bronze_engine.store.flock import FileLock
+from bronze_engine.store.keys import check_key, check_prefix
+from bronze_engine.store.upload import Temporary, name_of_temporary
+from bronze_engine.workers import Workers
+
+__all__ = ["LocalStore", "open_local"]
+
+T = TypeVar("T")
+
+CHUNK_BYTES: Final = 1 << 20
+PARTS_IN_FLIGHT: Final = 4
+"""Parts of one file that are being written at once; more only queue in the disk."""
+PUT_WAIT_SECONDS: Final = 10.0
+"""How long a put waits for another process's put in the same folder, which takes one fsync."""
+_LOCK_FREE: Final = 3
+_PROBE: Final = (
+    "import fcntl,sys\n"
+    "try: fcntl.flock(open(sys.argv[1]),fcntl.LOCK_EX|fcntl.LOCK_NB)\n"
+    "except BlockingIOError: sys.exit(0)\n"
+    f"sys.exit({_LOCK_FREE})"
+)
+
+
+@asynccontextmanager
+async def open_local(
+    config: LocalStoreConfig, workers: Workers, clock: Clock
+) -> AsyncIterator[LocalStore]:
+    """Open the directory `config.path`, made where it does not exist.
+
+    Raises StoreError (STG001) naming the path where that can't be done. The store holds
+    nothing open between operations, so leaving this has nothing to close.
+    """
+    try:
+        root = await workers.run(_make_root, config.path)
+    except OSError as exc:
+        raise disk_error(exc, config.path) from exc
+    yield LocalStore(root, workers, clock, lenient=config.single_writer)
+
+
+def _make_root(path: str) -> str:
+    root = os.path.realpath(path)
+    os.makedirs(root, exist_ok=True)  # noqa: PTH103
+    return root
+
+
+@final
+class LocalStore:
+    """`contracts.Store` and `contracts.Locking` on a directory. Made by `open_local`.
+
+    Cancellation: an operation that has begun is done when it raises; a put may have been
+    applied then. An upload that is left unsealed has removed its temporary.
+    """
+
+    def __init__(self, root: str, workers: Workers, clock: Clock, *, lenient: bool) -> None:
+        self._root = root
+        self._workers = workers
+        self._clock = clock
+        self._lenient = lenient
+        self._putting = anyio.Lock()
+        """Puts of one process queue here, in order; only other processes are polled for."""
+
+    @property
+    def url(self) -> str:
+        return self._root
+
+    async def get(self, key: str, /) -> StoredObject | None:
+        body = await self._job(key, disk.get, self._root, check_key(key))
+        if body is None:
+            return None
+        return StoredObject(key=key, body=body, version=disk.version_of(body))
+
+    @asynccontextmanager
+    async def read(
+        self, key: str, /, *, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        reader = disk.Reader(self._root, check_key(key))
+        try:
+            await self._job(key, reader.open)
+            yield self._chunks(key, reader, start, length)
+        finally:
+            await self._workers.run(reader.close)
+
+    async def _chunks(
+        self, key: str, reader: disk.Reader, offset: int, length: int | None
+    ) -> AsyncIterator[bytes]:
+        end = None if length is None else offset + length
+        while end is None or offset < end:
+            size = CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - offset)
+            chunk = await self._job(key, reader.chunk, offset, size)
+            if not chunk:
+                return
+            offset += len(chunk)
+            yield chunk
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        segments = check_key(key)
+        attempt = partial(disk.put, self._root, segments, body, expect, lenient=self._lenient)
+        deadline = self._clock.monotonic() + PUT_WAIT_SECONDS
+        async with self._putting:
+            while True:
+                version = await self._job(key, attempt)
+                if version is not None:
+                    return version
+                if self._clock.monotonic() > deadline:
+                    raise StoreError(
+                        f"{self._path(key)}: another process has been writing in this folder "
+                        f"for {PUT_WAIT_SECONDS:.0f} s; is it stopped?",
+                        key=key,
+                    )
+                await self._clock.sleep(self._clock.uniform(0.002, 0.02))
+
+    @asynccontextmanager
+    async def stage(self, key: str, /) -> AsyncIterator[Upload]:
+        temporary = Temporary(self._root, key, check_key(key))
+        upload = _LocalUpload(temporary, partial(self._job, key))
+        try:
+            await self._job(key, temporary.create)
+            yield upload
+        finally:
+            await upload.drain()
+            await self._job(key, temporary.abort)
+
+    async def complete(self, staged: Staged, /) -> ObjectInfo:
+        if staged.file is None:
+            raise StoreError(f"{staged.key}: found by a scan; it can only be discarded")
+        segments = self._check_staged(staged)
+        return await self._job(
+            staged.key, disk.complete, self._root, segments, staged.token, staged.file
+        )
+
+    async def discard(self, staged: Staged, /) -> None:
+        segments = self._check_staged(staged)
+        await self._job(staged.key, disk.remove, self._root, segments, staged.token)
+
+    async def delete(self, key: str, /) -> None:
+        segments = check_key(key)
+        await self._job(key, disk.remove, self._root, segments, segments[-1])
+
+    async def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+        async for key, entry in self._walk(prefix, staged=False):
+            yield ObjectInfo(
+                key=key, size_bytes=entry.size_bytes, version=None, modified=entry.modified
+            )
+
+    async def scan_staged(self, prefix: str, /) -> AsyncIterator[Staged]:
+        async for place, entry in self._walk(prefix, staged=True):
+            name = name_of_temporary(entry.name)
+            if name is not None:
+                yield Staged(key=place.removesuffix(entry.name) + name, token=entry.name)
+
+    async def now(self) -> datetime:
+        """The host's clock: no lease is judged by it here, for locks die with their holder."""
+        return self._clock.now()
+
+    @asynccontextmanager
+    async def lock(self, key: str, note: bytes, /) -> AsyncIterator[None]:
+        """Hold a lock named by a key below `_state/`; its file is hidden from scans."""
+        lock = self._lock_file(key)
+        try:
+            if not await self._job(key, lock.acquire, note):
+                raise Conflict(f"{key} is locked")
+            yield
+        finally:
+            await self._workers.run(lock.release)
+
+    async def lock_note(self, key: str, /) -> bytes | None:
+        return await self._job(key, self._lock_file(key).note)
+
+    async def excludes(self) -> bool:
+        """Whether a second process finds a lock held that this one holds.
+
+        File systems that only pretend to lock (some network mounts) let it pass.
+        """
+        return await self._job(disk.LOCKS, self._probe)
+
+    def _probe(self) -> bool:
+        lock = FileLock(self._root, (disk.LOCKS,), ".probe.lock")
+        if not lock.acquire():
+            return True  # another process is probing, and its lock has kept us out
+        try:
+            if getattr(sys, "frozen", False) or not sys.executable:
+                return True  # no interpreter at hand to ask
+            path = os.path.join(self._root, disk.LOCKS, ".probe.lock")  # noqa: PTH118
+            second = subprocess.run(  # noqa: S603  # our own interpreter and our own text
+                [sys.executable, "-I", "-S", "-c", _PROBE, path],
+                check=False,
+                timeout=10,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+            )
+        except subprocess.TimeoutExpired:
+            return False  # it waits for a lock that it was told not to wait for
+        finally:
+            lock.release()
+        return second.returncode == 0
+
+    def _lock_file(self, key: str) -> FileLock:
+        segments = check_key(key)
+        if segments[0] != disk.LOCKS or len(segments) == 1:
+            raise StoreError(f"{key!r} can't name a lock: it must lie below {disk.LOCKS}/")
+        return FileLock(self._root, segments[:-1], f".{segments[-1]}", lenient=self._lenient)
+
+    def _check_staged(self, staged: Staged) -> tuple[str, ...]:
+        segments = check_key(staged.key)
+        if name_of_temporary(staged.token) != segments[-1]:
+            raise StoreError(f"{staged.key}: {staged.token!r} is no temporary of it")
+        return segments
+
+    async def _walk(self, prefix: str, *, staged: bool) -> AsyncIterator[tuple[str, disk.Entry]]:
+        """Entries below a prefix in key order, one folder listed a job, as they are asked for."""
+        folders, start = check_prefix(prefix)
+        first = "".join(f"{folder}/" for folder in folders)
+        found = await self._list(first, staged=staged)
+        skip = f".{start}" if staged else start
+        todo = [
+            (first, entry)
+            for entry in reversed(found)
+            if entry.name.startswith(start if entry.is_folder else skip)
+        ]
+        while todo:
+            above, entry = todo.pop()
+            path = above + entry.name
+            if entry.is_folder:
+                below = await self._list(f"{path}/", staged=staged)
+                todo.extend((f"{path}/", each) for each in reversed(below))
+            else:
+                yield path, entry
+
+    async def _list(self, folder: str, *, staged: bool) -> list[disk.Entry]:
+        segments = tuple(folder.split("/")[:-1])
+        job = partial(disk.list_folder, self._root, segments, staged=staged)
+        return await self._job(folder, job)
+
+    async def _job(self, key: str, function: Callable[..., T], /, *args: object) -> T:
+        try:
+            return await self._workers.run(function, *args)
+        except OSError as exc:
+            raise disk_error(exc, self._path(key)) from exc
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}"
+
+
+class _Job(Protocol):
+    async def __call__(self, function: Callable[..., T], /, *args: object) -> T: ...
+
+
+@final
+class _LocalUpload:
+    def __init__(self, temporary: Temporary, job: _Job) -> None:
+        self._temporary = temporary
+        self._job = job
+        self._slots = anyio.Semaphore(PARTS_IN_FLIGHT)
+
+    async def part(self, part: Part, /) -> None:
+        async with self._slots:
+            await self._job(self._temporary.write, part)
+
+    async def seal(self, file: DataFile, /) -> Staged:
+        staged = await self._job(self._temporary.seal, file)
+        self._temporary.keep = True
+        return staged
+
+    async def drain(self) -> None:
+        """Wait for parts still being written: their descriptor must not be closed (and its
+        number given to another file) under a thread."""
+        with anyio.CancelScope(shield=True):  # each of them is one short job
+            for _ in range(PARTS_IN_FLIGHT):
+                await self._slots.acquire()
