@@ -1,0 +1,73 @@
+"""The import rules hold, and each of them can fail: a planted violation proves it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The package and its rules in a folder of their own, found before the installed one."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(
+        ROOT / "src/bronze_engine",
+        tmp_path / "bronze_engine",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    return tmp_path
+
+
+def lint(folder: Path, *arguments: str) -> tuple[int, str]:
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [tool, "--no-cache", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_package_keeps_every_contract(copy: Path) -> None:
+    status, output = lint(copy)
+    assert status == 0, output
+    assert "3 kept, 0 broken" in output
+
+
+@pytest.mark.parametrize(
+    ("contract", "file", "violation", "said"),
+    [
+        ("layers", "errors.py", "import bronze_engine.run", "errors -> bronze_engine.run"),
+        ("layers", "config/units.py", "from bronze_engine import limits", "config.units"),
+        ("layers", "flow.py", "import bronze_engine.workers", "flow -> bronze_engine.workers"),
+        ("layers", "helpers.py", "", "bronze_engine.helpers"),
+        ("siblings", "store/__init__.py", "import bronze_engine.decode", "store -> "),
+        ("siblings", "plan.py", "from bronze_engine import state", "plan -> "),
+        ("root", "engine.py", "from bronze_engine import load_config", "engine -> bronze_engine"),
+        ("root", "store/planted.py", "import bronze_engine", "planted -> bronze_engine"),
+    ],
+)
+def test_a_planted_violation_breaks_its_contract(
+    copy: Path, contract: str, file: str, violation: str, said: str
+) -> None:
+    with (copy / "bronze_engine" / file).open("a") as planted:
+        planted.write(f"\n{violation}\n")
+    status, output = lint(copy, "--contract", contract)
+    assert status == 1, output
+    assert "0 kept, 1 broken" in output
+    assert said in output
+
+
+@pytest.mark.parametrize("package", ["cli", "demo", "testing"])
+def test_what_stands_beside_the_command_line_may_use_the_public_names(
+    copy: Path, package: str
+) -> None:
+    (copy / "bronze_engine" / package / "planted.py").write_text("import bronze_engine\n")
+    status, output = lint(copy, "--contract", "root")
+    assert status == 0, output
