@@ -1,0 +1,33 @@
+"""The pause of a limit group: a server that says 429 is left alone by everyone."""
+
+from __future__ import annotations
+
+import math
+from typing import final
+
+from bronze_engine.clock import Clock
+
+__all__ = ["Pause"]
+
+
+@final
+class Pause:
+    """No request is sent before `until`, an instant of `Clock.monotonic`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.until = -math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it still lasts; zero or less when there is none."""
+        return self.until - self._clock.monotonic()
+
+    def extend(self, seconds: float) -> None:
+        """Pause for `seconds` from now on; a longer pause that is running stays."""
+        self.until = max(self.until, self._clock.monotonic() + seconds)
+
+    async def wait(self) -> None:
+        """Return when there is no pause, also when it is extended meanwhile."""
+        while (left := self.seconds_left) > 0:
+            await self._clock.sleep(left)

@@ -1,0 +1,262 @@
+"""The one retry loop, around one request or one part.
+
+Attempt n that failed is followed by a wait of backoff x 2^(n-1) x uniform(1, 2), at most
+8 s. A server that asks for a pause (429, 503 with Retry-After) uses no attempt and never
+counts for the breaker: it pauses the whole limit group.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar, final
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.api import Retry
+from bronze_engine.contracts import Hook
+from bronze_engine.errors import CircuitOpen, RetryError
+from bronze_engine.limits.adaptive import Concurrency
+from bronze_engine.limits.breaker import Breaker, Passage
+from bronze_engine.limits.bucket import Bucket
+from bronze_engine.limits.pause import Pause
+from bronze_engine.telemetry.events import RequestRetried
+
+__all__ = ["MAX_BACKOFF_SECONDS", "Attempts", "Transient", "parse_retry_after"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_BACKOFF_SECONDS: Final = 8.0
+
+_SHORTEST_PAUSE_SECONDS: Final = 1.0
+"""Retry-After counts whole seconds. Less than one is no pause, so the ordinary backoff holds;
+without it a server that says 0 for ever would be asked for ever."""
+
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+
+
+class Transient(Exception):
+    """An attempt failed in a way that may pass. Only the retry loop sees it.
+
+    `reason` is shown to people and holds no secret. `counts` says that the server is not
+    well (a timeout, a connection error, a 5xx); False that it is well and only wants to
+    be left alone (429). `retry_after_seconds` is the pause that it asked for, where it
+    did (`parse_retry_after`). With either the failure is a pause: it uses no attempt,
+    does not count for the breaker, and holds for the whole limit group.
+    Raise it `from` the error of the client library.
+    """
+
+    def __init__(
+        self, reason: str, *, counts: bool = True, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+        self.counts = counts and retry_after_seconds is None
+
+
+def parse_retry_after(text: str | None, now: datetime) -> float | None:
+    """Seconds from `now` that a Retry-After header asks for; None where it makes no sense.
+
+    Either a number of seconds or an HTTP date, 0.0 when that lies in the past
+    (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
+    """
+    text = (text or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if until.tzinfo is None:  # "-0000" and the asctime form: UTC by RFC 9110
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+@final
+class Attempts:
+    """The limits of one group for one pipeline: implements `contracts.Limits`.
+
+    `buckets` must all grant, in their order. `on_request` is called before each attempt,
+    `tally_retry` before each repetition.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        clock: Clock,
+        publish: Hook,
+        retry: Retry,
+        pause: Pause,
+        breaker: Breaker,
+        concurrency: Concurrency,
+        buckets: Sequence[Bucket],
+        described: dict[str, str],
+        tally_retry: Callable[[], None] | None = None,
+        on_request: Callable[[], None] | None = None,
+    ) -> None:
+        self._group = group
+        self._clock = clock
+        self._publish = publish
+        self._retry = retry
+        self._pause = pause
+        self._breaker = breaker
+        self._concurrency = concurrency
+        self._buckets = tuple(buckets)
+        self._described = described
+        self._tally_retry = tally_retry
+        self._on_request = on_request
+
+    def describe(self) -> dict[str, str]:
+        return dict(self._described)
+
+    async def call(self, operation: Callable[[], Awaitable[T]], /, *, describe: str) -> T:
+        """Run one operation until it returns, fails for good, or its attempts are spent.
+
+        Raises RetryError, caused by the last Transient; CircuitOpen when the breaker's
+        probe failed while this waited; and whatever else `operation` raises, at once.
+        Cancelled at any point, no slot, token or role of the breaker's probe stays taken.
+        """
+        attempt = 1
+        pauses = 0
+        paused_seconds = 0.0
+        last: Transient | None = None
+        while True:
+            try:
+                return await self._attempt(operation, describe)
+            except CircuitOpen as exc:
+                raise exc from last
+            except Transient as exc:
+                if _asks_for_pause(exc):
+                    pauses += 1
+                    seconds = self._pause_seconds(exc, pauses)
+                    paused_seconds += seconds
+                    if paused_seconds > self._retry.max_wait:
+                        raise self._too_long(describe, exc, seconds, paused_seconds) from exc
+                    self._pause.extend(seconds)
+                    self._tell(describe, exc, attempt, seconds, is_pause=True)
+                    last = exc.with_traceback(None)
+                    continue  # the next attempt begins by waiting for the end of the pause
+                if attempt >= self._retry.attempts:
+                    raise self._spent(describe, exc, attempt) from exc
+                seconds = self._backoff_seconds(attempt)
+                self._tell(describe, exc, attempt, seconds, is_pause=False)
+                # Its frames would keep this attempt's response alive through the wait.
+                last = exc.with_traceback(None)
+            await self._clock.sleep(seconds)
+            attempt += 1
+
+    async def _attempt(self, operation: Callable[[], Awaitable[T]], describe: str) -> T:
+        """One attempt: pause -> breaker -> slot -> buckets -> pause and breaker again."""
+        while True:
+            await self._pause.wait()
+            passage = await self._breaker.admit(describe)
+            try:
+                await self._concurrency.acquire()
+                try:
+                    await self._take_tokens()
+                    if self._pause.seconds_left <= 0 and passage.start():
+                        return await self._observed(operation, passage)
+                    self._give_back(self._buckets)
+                finally:
+                    self._concurrency.release()
+            finally:
+                passage.leave()
+
+    async def _observed(self, operation: Callable[[], Awaitable[T]], passage: Passage) -> T:
+        if self._on_request is not None:
+            self._on_request()
+        level = self._concurrency.level
+        began = self._clock.monotonic()
+        try:
+            value = await operation()
+        except Transient as exc:
+            if exc.counts:
+                passage.fail()
+            self._concurrency.observe(level, self._clock.monotonic() - began, failed=True)
+            raise
+        passage.succeed()
+        self._concurrency.observe(level, self._clock.monotonic() - began, failed=False)
+        return value
+
+    async def _take_tokens(self) -> None:
+        for taken, bucket in enumerate(self._buckets):
+            try:
+                await bucket.acquire()
+            except BaseException:
+                self._give_back(self._buckets[:taken])
+                raise
+
+    def _give_back(self, buckets: Sequence[Bucket]) -> None:
+        for bucket in buckets:
+            bucket.give_back()
+
+    def _backoff_seconds(self, attempt: int) -> float:
+        # The exponent is capped too: 2.0 ** 1024 overflows after a day of pauses.
+        wait = self._retry.backoff * 2.0 ** min(attempt - 1, 16) * self._clock.uniform(1.0, 2.0)
+        return min(MAX_BACKOFF_SECONDS, wait)
+
+    def _pause_seconds(self, exc: Transient, pauses: int) -> float:
+        asked = exc.retry_after_seconds
+        if asked is not None and asked >= _SHORTEST_PAUSE_SECONDS:
+            return asked
+        return max(asked or 0.0, self._backoff_seconds(pauses))
+
+    def _tell(
+        self, describe: str, exc: Transient, attempt: int, seconds: float, *, is_pause: bool
+    ) -> None:
+        if is_pause:
+            logger.warning(
+                "%s: %s; no request goes to %s for %.2f s",
+                describe,
+                exc.reason,
+                self._group,
+                seconds,
+            )
+        else:
+            logger.warning(
+                "%s: %s; attempt %d of %d, the next in %.2f s",
+                describe,
+                exc.reason,
+                attempt,
+                self._retry.attempts,
+                seconds,
+            )
+        if self._tally_retry is not None:
+            self._tally_retry()
+        self._publish(
+            RequestRetried(
+                group=self._group, attempt=attempt, wait_seconds=seconds, reason=exc.reason
+            )
+        )
+
+    def _spent(self, describe: str, exc: Transient, attempts: int) -> RetryError:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return RetryError(
+            f"{describe} failed {times}, at last with: {exc.reason}. Check that the server is up, "
+            "then run again",
+            group=self._group,
+            attempts=attempts,
+        )
+
+    def _too_long(
+        self, describe: str, exc: Transient, seconds: float, paused_seconds: float
+    ) -> RetryError:
+        asked = "asked for" if exc.retry_after_seconds is not None else "needs"
+        return RetryError(
+            f"{describe}: the server {asked} a pause of {seconds:.0f} s ({exc.reason}), which "
+            f"makes {paused_seconds:.0f} s for this request; retry.max_wait allows "
+            f"{self._retry.max_wait:.0f} s. Run again later, lower rate_limit.rps, or raise "
+            "retry.max_wait",
+            group=self._group,
+            retry_after_seconds=seconds,
+        )
+
+
+def _asks_for_pause(exc: Transient) -> bool:
+    return exc.retry_after_seconds is not None or not exc.counts
