@@ -15,13 +15,13 @@ for each fetch in flight.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar, final
 
 import anyio
 
-__all__ = ["Budget", "Lane", "ordered", "single"]
+__all__ = ["Budget", "Lane", "each", "ordered", "single"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -46,6 +46,24 @@ def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
     for other in leaves[1:]:
         leaves[0].add_note(f"also: {other!r}")
     return leaves[0]
+
+
+async def each(
+    items: Iterable[Item], function: Callable[[Item], Awaitable[None]], *, at_once: int
+) -> None:
+    """Call `function` for every item, `at_once` side by side; the first error ends the others."""
+    todo = iter(items)
+
+    async def work() -> None:
+        for item in todo:
+            await function(item)
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(at_once):
+                tasks.start_soon(work)
+    except BaseExceptionGroup as group:
+        raise single(group) from None
 
 
 @final

@@ -1,0 +1,43 @@
+"""The manifest as bytes: how `_metadata.json` is written, and read for ever."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bronze_engine.errors import StateError
+from bronze_engine.model.manifest import FORMAT_VERSION, Manifest
+
+__all__ = ["decode_manifest", "encode_manifest"]
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What every version of the format has: enough to say who wrote it."""
+
+    format_version: int
+    engine_version: str = "of an unknown version"
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """JSON for people and programs: two spaces of indent, the same bytes for the same value."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic")) + b"\n"
+
+
+def decode_manifest(body: bytes, key: str) -> Manifest:
+    """Read a manifest of this format version or an older one; unknown keys are ignored.
+
+    Raises StateError (STATE001) for a newer version and for what is no manifest.
+    """
+    try:
+        head = msgspec.json.decode(body, type=_Head)
+        if head.format_version > FORMAT_VERSION:
+            raise StateError(
+                f"{key} was written by bronze-engine {head.engine_version} (format "
+                f"{head.format_version}, this one reads {FORMAT_VERSION}); upgrade",
+                key=key,
+            )
+        return msgspec.json.decode(body, type=Manifest)
+    except msgspec.MsgspecError as exc:
+        raise StateError(
+            f"{key} is no manifest ({exc}); restore it, or move the partition away and run again",
+            key=key,
+        ) from exc

@@ -1,0 +1,243 @@
+"""The lease on a partition: it makes the message early and clear; safety never rests on it.
+
+Two runs that both believe to hold it do no harm: the manifest's compare-and-set lets one
+of them commit. So a lease may be judged wrong, lost or taken over at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import date, datetime, timedelta
+from typing import Final, final
+
+import anyio
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.contracts import Locking, Store
+from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError
+from bronze_engine.model.part import ABSENT, Expect, Version
+
+__all__ = [
+    "LEASE_SECONDS",
+    "RENEW_SECONDS",
+    "Holder",
+    "Lease",
+    "hold_lease",
+    "lease_key",
+    "this_process",
+]
+
+LEASE_SECONDS: Final = 30.0
+"""Unrenewed for this long, it is taken over: three renewals may be lost to a slow store."""
+RENEW_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 1.0
+_RELEASE_SECONDS: Final = 5.0
+"""Well within the time that a draining process has; what is not released runs out by itself."""
+_FORMAT_VERSION: Final = 1
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a lease. `attempt` tells two processes of one run apart."""
+
+    run: str
+    attempt: str
+    host: str
+    pid: int
+    since: datetime
+
+    def is_dead(self) -> bool:
+        """Whether its process is known to be gone: only on this host, and never by guess."""
+        if self.host != socket.gethostname() or self.pid <= 0:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The lease object of stores without locks."""
+
+    format_version: int = _FORMAT_VERSION
+    holder: Holder
+    renewed_at: datetime
+    """By the store's clock."""
+
+
+def this_process(run: str, attempt: str, clock: Clock) -> Holder:
+    return Holder(
+        run=run, attempt=attempt, host=socket.gethostname(), pid=os.getpid(), since=clock.now()
+    )
+
+
+def lease_key(system: str, entity: str, run_date: date | None) -> str:
+    """The key of a partition's lease; of the whole entity's (chained windows) without a date."""
+    at = "" if run_date is None else f".dt={run_date.isoformat()}"
+    return f"_state/{system}/{entity}{at}.lease"
+
+
+@final
+class Lease:
+    """A lease in force. `keep` is run in the holder's task group."""
+
+    def __init__(self, store: Store, key: str, holder: Holder, clock: Clock) -> None:
+        self.is_lost = False
+        """Another run has taken it over, or renewing failed for longer than it lasts."""
+        self.other: Holder | None = None
+        """Who kept us out, as far as that is known."""
+        self._store = store
+        self._key = key
+        self._holder = holder
+        self._clock = clock
+        self._version: Version | None = None
+        self._is_sent = False
+
+    async def keep(self) -> None:
+        """Renew until cancelled; returns at once where the store's own lock does the work.
+
+        It is the run's task group that runs this, rather than a task of the context
+        manager's own: a group hidden in `hold_lease` would wrap the run's errors and tie
+        its cancel scope to a generator. Returns when the lease is lost; the run goes on,
+        for its commit fails if another's came first.
+        """
+        if not self._is_sent:
+            return
+        renewed = self._clock.monotonic()
+        while self._clock.monotonic() - renewed <= LEASE_SECONDS:
+            await self._clock.sleep(RENEW_SECONDS)
+            try:
+                if not await self._renew():
+                    break
+            except (BronzeError, OutcomeUnknown):
+                continue  # the store's fault: try again while the lease lasts
+            renewed = self._clock.monotonic()
+        self.is_lost = True
+
+    async def take(self, stack: AsyncExitStack) -> bool:
+        """Take the lease if it is free; `stack` gives it back."""
+        if isinstance(self._store, Locking):
+            return await self._lock(self._store, stack)
+        found = await self._store.get(self._key)
+        expect: Expect = ABSENT
+        if found is not None:
+            record = _decode(found.body, self._key)
+            if record is not None and await self._is_held(record):
+                return False
+            expect = found.version
+        stack.push_async_callback(self._release)
+        self._is_sent = True
+        try:
+            await self._put(expect)
+        except (Conflict, OutcomeUnknown):
+            return await self._find_mine()
+        return True
+
+    async def _lock(self, store: Locking, stack: AsyncExitStack) -> bool:
+        note = msgspec.json.encode(self._holder)
+        try:
+            await stack.enter_async_context(store.lock(self._key, note))
+        except Conflict:
+            noted = await store.lock_note(self._key)
+            try:
+                self.other = msgspec.json.decode(noted or b"", type=Holder)
+            except msgspec.MsgspecError:
+                self.other = None  # between locking and writing the note, or gone already
+            return False
+        return True
+
+    async def _is_held(self, record: _Record) -> bool:
+        age = await self._store.now() - record.renewed_at
+        if age >= timedelta(seconds=LEASE_SECONDS) or record.holder.is_dead():
+            return False
+        self.other = record.holder
+        return True
+
+    async def _renew(self) -> bool:
+        try:
+            await self._put(self._version or ABSENT)
+        except Conflict:  # perhaps with our own renewal whose answer was lost
+            return await self._find_mine()
+        return True
+
+    async def _put(self, expect: Expect) -> None:
+        record = _Record(holder=self._holder, renewed_at=await self._store.now())
+        body = msgspec.json.encode(record)
+        self._version = await self._store.put(self._key, body, expect=expect)
+
+    async def _find_mine(self) -> bool:
+        found = await self._store.get(self._key)
+        record = _decode(found.body, self._key) if found is not None else None
+        if found is None or record is None:
+            return False
+        if record.holder.attempt != self._holder.attempt:
+            self.other = record.holder
+            return False
+        self._version = found.version
+        return True
+
+    async def _release(self) -> None:
+        # Cleanup is bounded by real time, also where the clock is a test's.
+        with anyio.move_on_after(_RELEASE_SECONDS, shield=True):  # noqa: TID251
+            with suppress(BronzeError):  # it runs out by itself
+                if await self._find_mine():
+                    await self._store.delete(self._key)
+
+
+@asynccontextmanager
+async def hold_lease(
+    store: Store, key: str, holder: Holder, clock: Clock, *, wait_seconds: float = 0.0
+) -> AsyncIterator[Lease]:
+    """Hold the lease `key` for the body.
+
+    A stale lease, and one whose process is dead on this host, is taken over. Held by
+    another: StateError (STATE001) naming run, host, pid and age, at once or after
+    `wait_seconds` of trying. Cancelled or failed, the lease is given back all the same;
+    where the store can't be reached for that, it runs out after LEASE_SECONDS.
+    """
+    deadline = clock.monotonic() + wait_seconds
+    async with AsyncExitStack() as stack:
+        while True:
+            lease = Lease(store, key, holder, clock)
+            if await lease.take(stack):
+                break
+            if clock.monotonic() >= deadline:
+                raise _held(key, lease.other, clock.now())
+            await clock.sleep(min(_POLL_SECONDS, deadline - clock.monotonic()))
+        yield lease
+
+
+def _held(key: str, other: Holder | None, now: datetime) -> StateError:
+    place = key.removeprefix("_state/").removesuffix(".lease")
+    if other is None:
+        return StateError(f"another run works on {place} or has just ended; run again", key=key)
+    age = max(0, round((now - other.since).total_seconds()))
+    return StateError(
+        f"run {other.run} works on {place}: host {other.host}, pid {other.pid}, for {age} s; "
+        "wait until it has ended, or pass --wait 60s",
+        key=key,
+        run=other.run,
+        host=other.host,
+        pid=other.pid,
+        age_seconds=age,
+    )
+
+
+def _decode(body: bytes, key: str) -> _Record | None:
+    """The lease, or None where it can't be read: then nobody can rely on holding it."""
+    try:
+        record = msgspec.json.decode(body, type=_Record)
+    except msgspec.MsgspecError:
+        return None
+    if record.format_version > _FORMAT_VERSION:
+        raise StateError(
+            f"{key} was written by a newer bronze-engine (format {record.format_version}); upgrade",
+            key=key,
+        )
+    return record

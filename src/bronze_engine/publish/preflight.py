@@ -1,0 +1,103 @@
+"""Does this store keep the promises that the commit rests on? Asked before the first run.
+
+A store that ignores conditions on puts (an old gateway, a cache in front of it), or a
+file system whose locks exclude nobody, would let two runs commit over each other in
+silence. Both are found out here in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final, final
+
+import anyio
+
+from bronze_engine.contracts import Locking, Store
+from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.model.part import ABSENT, Expect, Version
+
+__all__ = ["Preflight"]
+
+_PREFIX: Final = "_state/preflight-"
+_RACERS: Final = 4
+_LEFT_BEHIND: Final = timedelta(minutes=1)
+"""A preflight takes milliseconds; an object of this age belongs to one that was killed."""
+
+
+@final
+class Preflight:
+    """Remembers which stores have passed: one a process, held by the engine."""
+
+    def __init__(self) -> None:
+        self._passed: set[str] = set()
+        self._lock = anyio.Lock()
+
+    async def check(self, store: Store, *, single_writer: bool = False) -> None:
+        """Race conditional puts, and try the locks with a second process, once a store.
+
+        Raises StoreError (STG001) where more or fewer than one put wins, or where a lock
+        lets another process in. `single_writer` accepts such a store: then the user has
+        promised that nobody else writes there. Cancelled, it may leave one small object
+        under `_state/`, which a later preflight removes.
+        """
+        if single_writer:
+            return
+        async with self._lock:
+            if store.url in self._passed:
+                return
+            await _sweep(store)
+            await _race(store)
+            if isinstance(store, Locking) and not await store.excludes():
+                raise StoreError(
+                    f"{store.url}: a lock here does not keep a second process out (a network "
+                    "mount?); choose another target, or set single_writer = true on the "
+                    "store if no other process writes there",
+                    store=store.url,
+                )
+            self._passed.add(store.url)
+
+
+async def _race(store: Store) -> None:
+    """Absent, then a version: stores are known that honour one condition and not the other."""
+    key = f"{_PREFIX}{secrets.token_hex(8)}"
+    try:
+        version = await _winner(store, key, ABSENT)
+        await _winner(store, key, version)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.delete(key)
+
+
+async def _winner(store: Store, key: str, expect: Expect) -> Version:
+    won: list[Version] = []
+
+    async def put(number: int) -> None:
+        with suppress(Conflict):
+            won.append(await store.put(key, f"{expect} {number}".encode(), expect=expect))
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            for number in range(_RACERS):
+                tasks.start_soon(put, number)
+    except* OutcomeUnknown as group:
+        raise StoreError(
+            f"{store.url}: it lost the answer to a put ({group.exceptions[0]}); try again",
+            store=store.url,
+        ) from group
+    if len(won) != 1:
+        raise StoreError(
+            f"{store.url}: of {_RACERS} conditional puts {len(won)} won where one should: the "
+            "store ignores conditions, so runs could overwrite each other; use one that "
+            "honours them, or set single_writer = true if no other process writes there",
+            store=store.url,
+        )
+    return won[0]
+
+
+async def _sweep(store: Store) -> None:
+    now = await store.now()
+    async for info in store.scan(_PREFIX):
+        if now - info.modified > _LEFT_BEHIND:
+            await store.delete(info.key)

@@ -1,0 +1,26 @@
+"""The steps of the commit protocol, by name and in order.
+
+The model check (tests/unit/publish) explores a machine with exactly these steps, and a
+trace of a real run is compared with them: whoever changes the protocol changes both.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+__all__ = ["STEPS", "Step"]
+
+Step = Literal[
+    "lease",
+    "read_base",
+    "stage",
+    "complete",
+    "commit",
+    "read_back",
+    "checksums",
+    "watermark",
+    "list",
+    "reap",
+    "release",
+]
+STEPS: Final[tuple[Step, ...]] = get_args(Step)

@@ -1,0 +1,88 @@
+"""Is what the manifest names really there, byte for byte?"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from bronze_engine.contracts import Store
+from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
+from bronze_engine.flow import each
+from bronze_engine.model.manifest import CHECKSUMS_NAME, MANIFEST_NAME
+from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.model.report import FileFault, VerifyReport
+from bronze_engine.publish.checksums import checksums_of, write_checksums
+from bronze_engine.workers import Workers
+
+__all__ = ["verify"]
+
+_AT_ONCE: Final = 4
+_OURS: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
+
+
+class _File(msgspec.Struct, frozen=True):
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport:
+    """Hash every file that the manifest names, streaming, and compare sizes and hashes.
+
+    The manifest is the truth: an older, other or missing `_checksums.json` is written
+    anew (`mended`), unless the store does not let us write. Raises StateError (STATE001)
+    where there is no manifest or it can't be read, StoreError where the store fails.
+    """
+    key = f"{partition}/{MANIFEST_NAME}"
+    found = await store.get(key)
+    if found is None:
+        raise StateError(f"{key} does not exist: nothing was committed there", key=key)
+    manifest = decode_manifest(found.body, key)
+    present = {
+        info.key.removeprefix(f"{partition}/"): info.size_bytes
+        async for info in store.scan(f"{partition}/")
+    }
+    files = [_File(file.name, file.size_bytes, file.sha256) for file in manifest.files]
+    files += [_File(file.name, file.size_bytes, file.sha256) for file in manifest.quarantine]
+    faults: list[FileFault] = []
+
+    async def check(file: _File) -> None:
+        fault = await _fault(store, f"{partition}/{file.name}", file, present, workers)
+        if fault is not None:
+            faults.append(FileFault(path=file.name, fault=fault))
+
+    await each(files, check, at_once=_AT_ONCE)
+    mended = False
+    with suppress(BronzeError, OutcomeUnknown):  # readers who may not write verify all the same
+        mended = await write_checksums(store, partition, checksums_of(manifest, found.body))
+    return VerifyReport(
+        partition=partition,
+        generation=manifest.generation,
+        run=manifest.run,
+        files=len(manifest.files),
+        rows=manifest.row_count,
+        bytes=sum(file.size_bytes for file in manifest.files),
+        faults=tuple(sorted(faults, key=lambda fault: fault.path)),
+        unlisted=tuple(sorted(present.keys() - _OURS - {file.name for file in files})),
+        mended=(CHECKSUMS_NAME,) if mended else (),
+    )
+
+
+async def _fault(
+    store: Store, key: str, file: _File, present: dict[str, int], workers: Workers
+) -> str | None:
+    size = present.get(file.name)
+    if size is None:
+        return "missing"
+    if size != file.size_bytes:
+        return f"{size} bytes instead of {file.size_bytes}"
+    digest = hashlib.sha256()
+    async with store.read(key) as chunks:
+        async for chunk in chunks:
+            await workers.run(digest.update, chunk)
+    if digest.hexdigest() != file.sha256:
+        return f"sha256 {digest.hexdigest()} instead of {file.sha256}"
+    return None

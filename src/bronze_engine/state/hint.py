@@ -1,0 +1,113 @@
+"""The hint `_state/{system}/{entity}.json`: where an entity stands, for a quick look.
+
+It follows the manifests and never leads: a plan reads the manifests, and wherever the two
+disagree the hint is wrong and is written anew.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from bronze_engine.contracts import Store
+from bronze_engine.errors import Conflict, StateError, StoreError
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.part import ABSENT
+from bronze_engine.model.window import Window
+from bronze_engine.state.partitions import read_partition
+
+__all__ = ["FORMAT_VERSION", "Hint", "advance_hint", "hint_key", "read_hint"]
+
+FORMAT_VERSION: Final = 1
+_TRIES: Final = 10
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest commit of an entity: of its newest epoch the newest date."""
+
+    format_version: int = FORMAT_VERSION
+    pipeline: str
+    system: str
+    entity: str
+    epoch: int
+    run_date: date
+    generation: int
+    run: str
+    watermark: Window | None = None
+
+    @property
+    def place(self) -> tuple[int, date, int]:
+        """What never goes back."""
+        return self.epoch, self.run_date, self.generation
+
+
+def hint_key(system: str, entity: str) -> str:
+    return f"_state/{system}/{entity}.json"
+
+
+async def read_hint(store: Store, system: str, entity: str) -> Hint | None:
+    """The hint, or None where there is none or it can't be read: it can be rebuilt.
+
+    Raises StateError (STATE001) where a newer bronze-engine wrote it.
+    """
+    found = await store.get(hint_key(system, entity))
+    return None if found is None else _decode(found.body, hint_key(system, entity))
+
+
+async def advance_hint(store: Store, manifest: Manifest) -> bool:
+    """Let the hint follow a commit, by compare-and-set; True if it was written.
+
+    A hint of a later commit is left alone, provided that its manifest bears it out.
+    Raises StoreError where the store fails, OutcomeUnknown where an answer was lost, and
+    StateError for a hint of a newer format.
+    """
+    key = hint_key(manifest.system, manifest.entity)
+    mine = _hint_of(manifest)
+    body = msgspec.json.format(msgspec.json.encode(mine)) + b"\n"
+    for _ in range(_TRIES):
+        found = await store.get(key)
+        if found is not None:
+            hint = _decode(found.body, key)
+            if hint == mine:
+                return False
+            if hint is not None and hint.place >= mine.place and await _is_true(store, hint):
+                return False
+        try:
+            await store.put(key, body, expect=ABSENT if found is None else found.version)
+        except Conflict:
+            continue
+        return True
+    raise StoreError(f"{key} changes as often as it is read", key=key)
+
+
+async def _is_true(store: Store, hint: Hint) -> bool:
+    manifest = await read_partition(store, hint.system, hint.entity, hint.run_date)
+    return manifest is not None and _hint_of(manifest).place >= hint.place
+
+
+def _hint_of(manifest: Manifest) -> Hint:
+    return Hint(
+        pipeline=manifest.pipeline,
+        system=manifest.system,
+        entity=manifest.entity,
+        epoch=manifest.epoch,
+        run_date=manifest.run_date,
+        generation=manifest.generation,
+        run=manifest.run,
+        watermark=manifest.watermark,
+    )
+
+
+def _decode(body: bytes, key: str) -> Hint | None:
+    try:
+        hint = msgspec.json.decode(body, type=Hint)
+    except msgspec.MsgspecError:
+        return None
+    if hint.format_version > FORMAT_VERSION:
+        raise StateError(
+            f"{key} was written by a newer bronze-engine (format {hint.format_version}); upgrade",
+            key=key,
+        )
+    return hint

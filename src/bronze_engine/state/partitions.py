@@ -1,0 +1,99 @@
+"""What the partitions of an entity say of themselves: the only truth about its history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from bronze_engine.contracts import Store
+from bronze_engine.flow import each
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
+from bronze_engine.model.manifest_json import decode_manifest
+
+__all__ = ["Neighbours", "committed_dates", "max_epoch", "neighbours", "read_partition"]
+
+_DATE: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
+_AT_ONCE: Final = 16
+
+
+class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
+    """The committed manifests on both sides of a run date, and its own."""
+
+    earlier: Manifest | None
+    """The newest of all earlier dates."""
+    own: Manifest | None
+    later: Manifest | None
+    """The oldest of all later dates."""
+    newest: Manifest | None
+    """That of the entity's newest date, whichever side it is on."""
+
+
+async def read_partition(store: Store, system: str, entity: str, run_date: date) -> Manifest | None:
+    """The committed manifest of one date; a void one is as good as none.
+
+    Raises StateError (STATE001) where it can't be read or is of a newer format.
+    """
+    key = f"{partition_path(system, entity, run_date)}/{MANIFEST_NAME}"
+    found = await store.get(key)
+    if found is None:
+        return None
+    manifest = decode_manifest(found.body, key)
+    return manifest if manifest.status == "committed" else None
+
+
+async def committed_dates(store: Store, system: str, entity: str) -> tuple[date, ...]:
+    """The dates that have a manifest, in order, found by listing keys alone; some may be void."""
+    prefix = f"{system}/{entity}/"
+    dates: list[date] = []
+    async for info in store.scan(f"{prefix}dt="):
+        folder, _, name = info.key.removeprefix(prefix).partition("/")
+        match = _DATE.fullmatch(folder)
+        if name == MANIFEST_NAME and match is not None:
+            try:
+                dates.append(date.fromisoformat(match[1]))
+            except ValueError:
+                continue  # dt=2025-02-30 is nobody's run date
+    return tuple(dates)
+
+
+async def neighbours(store: Store, system: str, entity: str, run_date: date) -> Neighbours:
+    """Read the manifests around `run_date`.
+
+    One listing of the entity, and then as many reads as there are neighbours (more only
+    past void ones). Raises StateError (STATE001) for a manifest that can't be read.
+    """
+    dates = await committed_dates(store, system, entity)
+
+    async def first(candidates: Sequence[date]) -> Manifest | None:
+        for day in candidates:
+            manifest = await read_partition(store, system, entity, day)
+            if manifest is not None:
+                return manifest
+        return None
+
+    earlier = await first([day for day in reversed(dates) if day < run_date])
+    own = await first([day for day in dates if day == run_date])
+    later = await first([day for day in dates if day > run_date])
+    newest = await first([day for day in reversed(dates) if day > run_date]) if later else None
+    return Neighbours(earlier=earlier, own=own, later=later, newest=newest or own or earlier)
+
+
+async def max_epoch(store: Store, system: str, entity: str) -> int:
+    """The highest epoch that any committed manifest of the entity has; 0 where there is none.
+
+    Reads every manifest, `_AT_ONCE` side by side, because an old date that was loaded
+    anew may have begun the newest epoch. Only a load that begins an epoch needs this.
+    """
+    epochs = [0]
+
+    async def read(day: date) -> None:
+        manifest = await read_partition(store, system, entity, day)
+        if manifest is not None:
+            epochs.append(manifest.epoch)
+
+    await each(await committed_dates(store, system, entity), read, at_once=_AT_ONCE)
+    return max(epochs)

@@ -1,0 +1,63 @@
+"""Run reports and the records of failed runs, under `_runs/{system}/{entity}/{date}/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+import msgspec
+
+from bronze_engine.contracts import Store
+from bronze_engine.errors import StateError
+from bronze_engine.model.part import ANY, DataFile, ObjectInfo, Part
+from bronze_engine.model.report import RunReport
+
+__all__ = ["keep_rejected", "read_report", "rejected_key", "report_key", "write_report"]
+
+
+def report_key(system: str, entity: str, run_date: date, run: str) -> str:
+    return f"_runs/{system}/{entity}/{run_date.isoformat()}/{run}.json"
+
+
+def rejected_key(system: str, entity: str, run_date: date, run: str) -> str:
+    """Where the rejected records of a run that failed its quality check are kept."""
+    return f"_runs/{system}/{entity}/{run_date.isoformat()}/{run}.rejected.jsonl.zst"
+
+
+async def write_report(store: Store, report: RunReport) -> str:
+    """Write the report and return its key. A later attempt of the same run replaces it.
+
+    Raises StoreError, or OutcomeUnknown where the answer was lost.
+    """
+    key = report_key(report.system, report.entity, report.run_date, report.run)
+    body = msgspec.json.format(msgspec.json.encode(report, order="deterministic")) + b"\n"
+    await store.put(key, body, expect=ANY)
+    return key
+
+
+async def read_report(
+    store: Store, system: str, entity: str, run_date: date, run: str
+) -> RunReport | None:
+    """The report of a run, or None. Raises StateError (STATE001) where it can't be read."""
+    key = report_key(system, entity, run_date, run)
+    found = await store.get(key)
+    if found is None:
+        return None
+    try:
+        return msgspec.json.decode(found.body, type=RunReport)
+    except msgspec.MsgspecError as exc:
+        raise StateError(f"{key} is no run report: {exc}; remove it", key=key) from exc
+
+
+async def keep_rejected(
+    store: Store, key: str, parts: Iterable[Part], file: DataFile
+) -> ObjectInfo:
+    """Store an encoded file of rejected records under `rejected_key`, whole or not at all.
+
+    `parts` and `file` are what the encoder made. Cancelled or failed, nothing is left.
+    """
+    async with store.stage(key) as upload:
+        for part in parts:
+            await upload.part(part)
+        staged = await upload.seal(file)
+    return await store.complete(staged)
