@@ -21,6 +21,6 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_pipelines: Annotated[int, msgspec.Meta(ge=1)] = 8
     """Runs of one engine that are under way at once; the others wait."""
     log_dir: str = "logs"
-    """Where `bronze-{date}.log` is appended; empty means off."""
+    """Where `bronze-{date}.log` is appended (relative to pipelines.toml); empty means off."""
     timezone: str = "UTC"
     """The IANA zone in which "today" is meant."""

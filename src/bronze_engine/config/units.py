@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, final
 
@@ -28,8 +29,10 @@ class Duration(float):
 
     @classmethod
     def parse(cls, value: object) -> Duration:
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            return cls(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if 0 <= value < math.inf:
+                return cls(value)
+            raise ValueError(f"{value!r} is no duration; it can't be negative or endless")
         match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
         if match is None:
             raise ValueError(f'{value!r} is no duration; write "30s", "500ms", "5m", "6h" or "1d"')

@@ -1,0 +1,63 @@
+"""The hash of what changes a pipeline's rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.sensitive import is_credential_name
+
+__all__ = ["config_hash"]
+
+
+def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
+    """SHA-256 over what decides which rows land, and how.
+
+    Left out: credentials, limits, timeouts, file sizes, names. `hidden` are values from
+    the environment; a parameter that holds one counts by its name alone, so that a hash
+    in a manifest helps nobody to guess a secret, and a rotated key is no new configuration.
+    """
+    source = pipeline.source
+    url = urlsplit(source.api.base_url)
+    paginator = msgspec.to_builtins(source.paginator)
+    paginator.pop("parallel", None)
+    identity = {
+        "source": {
+            "type": "http",
+            "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
+            "headers": sorted(name.lower() for name in source.api.headers),
+            "path": _masked(source.path, hidden),
+            "method": source.method,
+            "params": _masked(source.params, hidden),
+            "json": _masked(source.json, hidden),
+            "records": source.records,
+            "null_records": source.null_records,
+            "paginator": paginator,
+        },
+        "load": pipeline.load,
+        "primary_key": pipeline.primary_key,
+        "incremental": pipeline.incremental,
+        "schema": pipeline.schema,
+        "load_columns": pipeline.output.load_columns,
+        "extracted_at": pipeline.output.extracted_at,
+    }
+    # msgspec takes no subclass of float, which Duration is.
+    encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def _masked(value: Any, hidden: Collection[str], name: str = "") -> Any:
+    match value:
+        case dict():
+            return {key: _masked(item, hidden, key) for key, item in value.items()}
+        case list():
+            return [_masked(item, hidden, name) for item in value]
+        case str() if is_credential_name(name) or any(part in value for part in hidden):
+            return "***"
+        case _:
+            return value

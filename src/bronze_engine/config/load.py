@@ -1,0 +1,455 @@
+"""Configuration as the engine sees it: the only place that reads files and the environment."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, final
+
+import msgspec
+
+from bronze_engine.config.api import Api, RateLimit
+from bronze_engine.config.convert import UNRESOLVED, convert
+from bronze_engine.config.document import Document, parse_toml
+from bronze_engine.config.dotenv import parse_dotenv
+from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.expand import Expander
+from bronze_engine.config.fault import Fault, KeyPath, config_error, dotted, nearest
+from bronze_engine.config.identity import config_hash
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.merge import inherit, merge, overrides_tree
+from bronze_engine.config.names import check_path_part
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules import (
+    api_faults,
+    engine_faults,
+    pipeline_faults,
+    sends_secrets_in_clear,
+)
+from bronze_engine.config.sensitive import (
+    credential_values,
+    of_api,
+    of_source,
+    of_url,
+    of_variables,
+)
+from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.errors import ConfigError
+
+__all__ = ["LOG_LEVELS", "Config", "load_config"]
+
+Table = dict[str, Any]
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_log = logging.getLogger("bronze_engine.config")
+
+
+def load_config(
+    path: str | os.PathLike[str],
+    *,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Read pipelines.toml, what it includes, and `.env` beside it.
+
+    `overrides` are `key=value` as after `--set`: keys that begin with `engine`, `apis`,
+    `stores`, `pipelines`, `defaults` or `templates` mean those tables, all others the
+    pipelines that are asked for. `environ` stands in for the process's environment.
+
+    Raises ConfigError for a file that can't be read or is no TOML, and for faults of its
+    shape and of [engine]. Faults of a pipeline are raised by `Config.pipeline`: variables
+    that only another pipeline needs may be missing.
+    """
+    main = Path(path).absolute()
+    faults: list[Fault] = []
+    document = Document()
+    document.add(parse_toml(_read_main(main), main.name), main.name, faults, is_main=True)
+    for included in _included(main, document.include, faults):
+        name = os.path.relpath(included, main.parent)
+        document.add(parse_toml(_read_text(included), name), name, faults, is_main=False)
+    variables = {**_dotenv(main.parent / ".env"), **(os.environ if environ is None else environ)}
+    tree = overrides_tree(overrides, faults)
+    root = variables.get("BRONZE_TARGET_ROOT")
+    if root and not any(override.startswith("engine.target") for override in overrides):
+        tree.setdefault("target", root.replace("${", "$${"))
+    selected = document.override(tree, faults)
+    if faults:
+        raise config_error(main.name, faults)
+    return Config(main, document, selected, variables)
+
+
+def _read_main(path: Path) -> str:
+    try:
+        return _read_text(path)
+    except ConfigError:
+        if path.exists():
+            raise
+        raise ConfigError(
+            f"{path} does not exist; make one with `bronze init`, or name another with --config",
+            file=path.name,
+        ) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {exc.start})", file=path.name) from None
+    except OSError as exc:
+        raise ConfigError(f"{path}: can't be read: {exc.strerror}", file=path.name) from None
+
+
+def _included(main: Path, patterns: Sequence[str], faults: list[Fault]) -> list[Path]:
+    """The files of `include` in order of patterns, then of names; each once, never the main."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        if any(character in pattern for character in "*?["):
+            relative = pattern if not Path(pattern).is_absolute() else None
+            if relative is None:
+                faults.append(Fault(("include",), f'"{pattern}": a pattern must be relative'))
+                continue
+            matches = sorted(main.parent.glob(relative))
+        else:
+            matches = [main.parent / pattern]
+        found.update(dict.fromkeys(match for match in matches if match != main))
+    return list(found)
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path}: can't be read as UTF-8 text", file=path.name) from None
+    faults: list[Fault] = []
+    variables = parse_dotenv(text, faults)
+    if faults:
+        raise config_error(path.name, faults)
+    return variables
+
+
+@final
+class Config:
+    """A loaded pipelines.toml. Pipelines are resolved when they are asked for, and kept.
+
+    Its repr shows no value of the file; `secrets` is what must be scrubbed from output.
+    """
+
+    def __init__(
+        self, path: Path, document: Document, selected: Table, variables: Mapping[str, str]
+    ) -> None:
+        self.path: Final = path
+        self._document = document
+        self._selected = selected
+        self._variables = variables
+        self._secrets: set[str] = set()
+        self._variable_secrets: set[str] = set()
+        self._apis: dict[str, Api] = {}
+        self._pipelines: dict[str, Pipeline] = {}
+        self.names: Final = tuple(sorted(document.pipelines))
+        faults: list[Fault] = []
+        engine = self._convert(document.engine, EngineConfig, ("engine",), faults)
+        if isinstance(engine, EngineConfig):
+            faults.extend(engine_faults(engine, ("engine",)))
+            if engine.log_dir:
+                log_dir = str(self._absolute(engine.log_dir))
+                engine = msgspec.structs.replace(engine, log_dir=log_dir)
+        self.log_level: Final = self._log_level(faults)
+        self._default_rate = self._rate(faults)
+        if faults or not isinstance(engine, EngineConfig):
+            raise config_error(path.name, faults)
+        self.engine: Final = engine
+
+    def __repr__(self) -> str:
+        return f"Config({str(self.path)!r}, {len(self.names)} pipelines)"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every value met so far that must not be printed; grows as pipelines are resolved.
+
+        Also holds what stood in a configuration that was then refused.
+        """
+        return frozenset(self._secrets)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """One pipeline with all references resolved. Raises ConfigError with all its faults."""
+        if name in self._pipelines:
+            return self._pipelines[name]
+        if name not in self._document.pipelines:
+            raise ConfigError(
+                f'{self.path.name}: there is no pipeline "{name}"; {nearest(name, self.names)} '
+                "(`bronze list` shows all)",
+                pipeline=name,
+            )
+        faults: list[Fault] = []
+        pipeline = self._resolve(name, faults)
+        if faults or pipeline is None:
+            file = self._document.origin("pipelines", name) or self.path.name
+            raise config_error(file, faults, pipeline=name)
+        self._pipelines[name] = pipeline
+        return pipeline
+
+    def api(self, name: str) -> Api:
+        """An entry of [apis]. Raises ConfigError."""
+        faults: list[Fault] = []
+        api = self._api(name, ("apis", name), faults)
+        if faults or not isinstance(api, Api):
+            raise config_error(self._document.origin("apis", name) or self.path.name, faults)
+        return api
+
+    def store(self, name: str) -> StoreConfig:
+        """An entry of [stores], its path absolute. Raises ConfigError."""
+        faults: list[Fault] = []
+        store = self._store(name, ("stores", name), faults)
+        if faults or not isinstance(store, LocalStoreConfig):
+            raise config_error(self._document.origin("stores", name) or self.path.name, faults)
+        return store
+
+    def check_all(self) -> list[ConfigError]:
+        """Resolve every pipeline, API and store; one error for each that is wrong."""
+        errors: list[ConfigError] = []
+        checks: list[tuple[Callable[[str], object], Sequence[str]]] = [
+            (self.pipeline, self.names),
+            (self.api, sorted(self._document.apis)),
+            (self.store, sorted(self._document.stores)),
+        ]
+        for check, names in checks:
+            for name in names:
+                try:
+                    check(name)
+                except ConfigError as exc:
+                    if str(exc) not in map(str, errors):
+                        errors.append(exc)
+        return errors
+
+    def _log_level(self, faults: list[Fault]) -> str:
+        level = (self._variables.get("BRONZE_LOG_LEVEL") or "INFO").strip().upper()
+        level = "WARNING" if level == "WARN" else level
+        if level not in LOG_LEVELS:
+            faults.append(
+                Fault(("BRONZE_LOG_LEVEL",), f"is no level; {nearest(level, LOG_LEVELS)}")
+            )
+        return level
+
+    def _rate(self, faults: list[Fault]) -> RateLimit | None:
+        text = self._variables.get("BRONZE_API_RPS")
+        if not text:
+            return None
+        try:
+            rps = float(text)
+        except ValueError:
+            rps = math.nan
+        if not 0 < rps < math.inf:
+            message = "expected requests a second, a number above 0"
+            faults.append(Fault(("BRONZE_API_RPS",), message))
+            return None
+        return RateLimit(rps=rps)
+
+    def _convert(self, table: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
+        """Expand and convert one table, and remember what in it is secret."""
+        expander = Expander(self._variables, self._read_file, is_template=_is_template)
+        expanded = expander.expand(table, path, faults)
+        values = set(of_variables(expander.found))
+        self._variable_secrets |= values
+        self._secrets |= values
+        if path[0] == "apis":
+            # Also of a table that is refused below.
+            self._secrets.update(credential_values(expanded))
+        return convert(expanded, kind, path, faults)
+
+    def _read_file(self, name: str) -> str:
+        return self._absolute(name).read_text(encoding="utf-8")
+
+    def _absolute(self, name: str) -> Path:
+        """A path of the file: `~` is the home, and relative means beside pipelines.toml."""
+        home = self._variables.get("HOME")
+        if home and (name == "~" or name.startswith("~/")):
+            name = home + name[1:]
+        return Path(os.path.normpath(self.path.parent / name))
+
+    def _resolve(self, name: str, faults: list[Fault]) -> Pipeline | None:
+        path = ("pipelines", *name.split(".", 1))
+        table = self._table(name, faults, selected=True)
+        target = table.get("target", self.engine.target)
+        table["target"] = self._place(target, (*path, "target"), faults)
+        source = table.get("source")
+        if isinstance(source, dict) and "api" in source:
+            here = (*path, "source", "api")
+            source["api"] = self._api(self._convert(source["api"], str, here, faults), here, faults)
+        pipeline = self._convert(table, Pipeline, path, faults)
+        state = (
+            None
+            if self.engine.state is None
+            else self._place(self.engine.state, ("engine", "state"), faults)
+        )
+        if faults or not isinstance(pipeline, Pipeline):
+            return None
+        faults.extend(
+            Fault((*path, key), "is empty; leave it out for the default")
+            for key in ("system", "entity")
+            if key in table and not getattr(pipeline, key)
+        )
+        team, entity = path[1:]
+        pipeline = msgspec.structs.replace(
+            pipeline,
+            name=name,
+            system=pipeline.system or team,
+            entity=pipeline.entity or entity,
+            state=state,
+            incremental=_with_instant(pipeline.incremental),
+        )
+        self._secrets.update(of_source(pipeline.source))
+        check_path_part(pipeline.system, (*path, "system"), faults)
+        check_path_part(pipeline.entity, (*path, "entity"), faults)
+        faults.extend(pipeline_faults(pipeline, path))
+        faults.extend(self._owners(name, pipeline, path))
+        if faults:
+            return None
+        return msgspec.structs.replace(
+            pipeline, config_hash=config_hash(pipeline, self._variable_secrets)
+        )
+
+    def _table(self, name: str, faults: list[Fault], *, selected: bool) -> Table:
+        """A pipeline's own table over what it inherits, unexpanded."""
+        document = self._document
+        own = document.pipelines[name]
+        return inherit(
+            merge(own, self._selected) if selected else own,
+            ("pipelines", *name.split(".", 1)),
+            defaults=document.defaults,
+            templates=document.templates,
+            pipelines=document.pipelines,
+            faults=faults,
+        )
+
+    def _owners(self, name: str, pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
+        """Faults for other pipelines that would land in the same place."""
+        for other in self.names:
+            if other == name:
+                continue
+            table = self._table(other, [], selected=False)
+            team, _, entity = other.partition(".")
+            # Unexpanded: the other pipeline's variables may be missing here.
+            where = (table.get("system") or team, table.get("entity") or entity)
+            if where != (pipeline.system, pipeline.entity):
+                continue
+            target = self._selected.get("target", table.get("target", self.engine.target))
+            place = self._place(target, ("pipelines",), [])
+            if place is UNRESOLVED or _path_of(place) == _path_of(pipeline.target):
+                yield Fault(
+                    (*path, "entity"),
+                    f"{pipeline.system}/{pipeline.entity} belongs to {dotted(('pipelines', team))}."
+                    f"{entity} too; give one of the two another system, entity or target",
+                )
+
+    def _api(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.apis
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        if name not in known:
+            faults.append(Fault(path, f'there is no API "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._apis:
+            return self._apis[name]
+        here = ("apis", name)
+        found: list[Fault] = []
+        api = self._convert(known[name], Api, here, found)
+        if isinstance(api, Api):
+            self._secrets.update(of_api(api))
+            found.extend(api_faults(api, here))
+            api, missing = self._with_files(api, here)
+            found.extend(missing)
+        if found or not isinstance(api, Api):
+            faults.extend(found)
+            return UNRESOLVED
+        api = msgspec.structs.replace(
+            api, name=name, rate_limit=api.rate_limit or self._default_rate
+        )
+        if sends_secrets_in_clear(api):
+            _log.warning(
+                "apis.%s.base_url is http: its credentials can be read on the way; use https", name
+            )
+        self._apis[name] = api
+        return api
+
+    def _with_files(self, api: Api, path: KeyPath) -> tuple[Api, list[Fault]]:
+        """The API with absolute paths of its certificates, and a fault for each that is absent."""
+        files: dict[str, str] = {}
+        faults: list[Fault] = []
+        for key in ("ca_file", "client_cert", "client_key"):
+            name = getattr(api, key)
+            if name is None:
+                continue
+            files[key] = str(self._absolute(name))
+            if not Path(files[key]).is_file():
+                faults.append(Fault((*path, key), f"there is no file {files[key]}"))
+        return msgspec.structs.replace(api, **files), faults
+
+    def _store(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.stores
+        if name not in known:
+            faults.append(Fault(path, f'there is no store "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        store = self._convert(known[name], StoreConfig, ("stores", name), faults)
+        if not isinstance(store, LocalStoreConfig):
+            return UNRESOLVED
+        return msgspec.structs.replace(store, path=str(self._absolute(store.path)))
+
+    def _place(self, text: Any, path: KeyPath, faults: list[Fault]) -> object:
+        """A store, from its name or from the path of a directory.
+
+        A bare word is a store's name as soon as there are stores: a typing error must not
+        become a directory.
+        """
+        before = len(faults)
+        place = self._convert(text, str, path, faults)
+        if len(faults) > before or not isinstance(place, str):
+            return UNRESOLVED
+        if not place.strip():
+            faults.append(Fault(path, "is empty; write a store's name or a path"))
+            return UNRESOLVED
+        if place in self._document.stores:
+            return self._store(place, path, faults)
+        if "://" in place:
+            self._secrets.update(of_url(place))
+            scheme = place.partition("://")[0]
+            faults.append(
+                Fault(path, f"{scheme}:// is no directory; only local disk is supported so far")
+            )
+            return UNRESOLVED
+        if self._document.stores and place.replace("-", "").replace("_", "").isalnum():
+            hint = nearest(place, self._document.stores)
+            faults.append(
+                Fault(path, f'there is no store "{place}"; {hint} (a directory is "./{place}")')
+            )
+            return UNRESOLVED
+        return LocalStoreConfig(path=str(self._absolute(place)))
+
+
+def _is_template(path: KeyPath) -> bool:
+    return (
+        path[0] == "pipelines"
+        and path[3:4] == ("source",)
+        and (path[4:5] in (("path",), ("params",), ("json",)))
+    )
+
+
+def _path_of(place: object) -> str | None:
+    return place.path if isinstance(place, LocalStoreConfig) else None
+
+
+def _with_instant(incremental: Incremental | None) -> Incremental | None:
+    """A bare date as the first watermark of a timestamp means the start of that day."""
+    if incremental is None or incremental.initial is None:
+        return incremental
+    initial = incremental.initial
+    is_date = len(initial) == 10 and initial.count("-") == 2
+    if incremental.cursor_type != "timestamp" or not is_date:
+        return incremental
+    zone = "" if incremental.cursor_timezone is not None else "Z"
+    return msgspec.structs.replace(incremental, initial=f"{initial}T00:00:00{zone}")

@@ -1,0 +1,120 @@
+"""Which values of a configuration must be scrubbed from whatever is printed."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bronze_engine.config.api import Api
+from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.fault import KeyPath
+from bronze_engine.config.source import HttpSourceConfig
+
+__all__ = ["credential_values", "is_credential_name", "of_api", "of_source", "of_variables"]
+
+MIN_LENGTH: Final = 4
+"""Shorter values would be found by chance in every other line."""
+
+_COMMON: Final = frozenset({"true", "false", "none", "null", "http", "https", "json", "utf-8"})
+_ORDINARY = re.compile(r"[a-z][a-z_,]{0,30}|[0-9.,:TZ+-]+")
+"""Words, numbers and dates: values such as `status = "active"` that logs would miss."""
+_CREDENTIAL = re.compile(
+    r"^key$|(?:api|access|private|subscription)[-_]?key|token|secret|passw|pwd|^auth|"
+    r"^sig$|signature|^code$|credential|session",
+    re.IGNORECASE,
+)
+_HARMLESS_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "content-type", "user-agent", "cache-control"}
+)
+_PUBLIC_KEYS: Final = frozenset(
+    {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
+    | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
+)
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether a parameter of this name is likely to carry a credential."""
+    return _CREDENTIAL.search(name) is not None
+
+
+def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
+    """What came from the environment and from files, save keys whose values are public.
+
+    Of URLs the parts that matter are found by `of_api`.
+    """
+    for path, value in found:
+        is_store_path = path[0] == "stores" and path[-1] == "path"
+        if path[-1] not in _PUBLIC_KEYS and not is_store_path:
+            yield from _worth(value)
+
+
+def of_api(api: Api) -> Iterator[str]:
+    match api.auth:
+        case BearerAuth(token=token):
+            yield from _worth(token.reveal())
+        case BasicAuth(username=username, password=password):
+            yield from _worth(password.reveal())
+            pair = f"{username}:{password.reveal()}".encode()
+            yield base64.b64encode(pair).decode()
+        case ApiKeyAuth(key=key):
+            yield from _worth(key.reveal())
+        case None:
+            pass
+    for name, header in api.headers.items():
+        if name.lower() not in _HARMLESS_HEADERS:
+            value = header.reveal()
+            yield from _worth(value)
+            scheme, _, credential = value.partition(" ")
+            if scheme.lower() in ("bearer", "basic", "token", "apikey"):
+                yield from _worth(credential)
+    yield from of_url(api.base_url)
+    yield from of_url(api.proxy)
+
+
+def of_url(text: str) -> Iterator[str]:
+    """User, password and query values of a URL, also of one that is refused."""
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return
+    if "@" in url.netloc:
+        userinfo = url.netloc.rpartition("@")[0]
+        for part in userinfo.split(":", 1):
+            yield from _worth(part)
+            yield from _worth(unquote(part))
+    for name, value in parse_qsl(url.query):
+        if is_credential_name(name) or not _ORDINARY.fullmatch(value):
+            yield from _worth(value)
+
+
+def of_source(source: HttpSourceConfig) -> Iterator[str]:
+    """Values of parameters, and what credential-like keys of the body hold."""
+    yield from credential_values(source.params)
+    yield from credential_values(source.json)
+    for value in source.params.values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str) and not _ORDINARY.fullmatch(item) and "{" not in item:
+                yield from _worth(item)
+
+
+def credential_values(value: Any, name: str = "") -> Iterator[str]:
+    """Texts below keys that are named like credentials, at any depth."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from credential_values(item, key)
+        case list():
+            for item in value:
+                yield from credential_values(item, name)
+        case str() if is_credential_name(name):
+            yield from _worth(value.replace("{{", "{").replace("}}", "}"))
+        case _:
+            pass
+
+
+def _worth(value: str) -> Iterator[str]:
+    if len(value) >= MIN_LENGTH and value.lower() not in _COMMON:
+        yield value

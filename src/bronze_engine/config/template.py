@@ -1,0 +1,128 @@
+"""Templates in the path, params and json of a request.
+
+    {run_date}            2025-01-15
+    {run_date:%Y%m%d}     20250115 (strftime)
+    {low}  {high}         the bounds of the window
+    {{  }}                a literal brace
+
+All functions are pure. A text that is no template is a ConfigError that does not show it:
+what stands around a placeholder may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final
+from urllib.parse import quote
+
+from bronze_engine.errors import ConfigError
+
+__all__ = ["NAMES", "Values", "render", "render_json", "render_params", "render_url", "uses"]
+
+Values = Mapping[str, str | date | None]
+"""What the names stand for; None where it is not known yet (the low of the first run)."""
+
+NAMES: Final = frozenset({"run_date", "low", "high"})
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+)(?::([^{}]*))?\}|[{}]")
+
+
+def uses(value: Any) -> frozenset[str]:
+    """The names in a text, or in every text of a list or table. Raises ConfigError."""
+    names: set[str] = set()
+    if isinstance(value, str):
+        for match in _TOKEN.finditer(value):
+            name = _checked(match)
+            if name is not None:
+                names.add(name)
+    elif isinstance(value, Mapping):
+        names.update(*(uses(item) for item in value.values()))
+    elif isinstance(value, list | tuple):
+        names.update(*(uses(item) for item in value))
+    return frozenset(names)
+
+
+def render(text: str, values: Values) -> str:
+    """The text with every placeholder replaced.
+
+    Raises ConfigError for a name that is unknown or whose value is not known yet.
+    """
+    return _render(text, values, str)
+
+
+def render_url(text: str, values: Values) -> str:
+    """As `render`, with each value percent-encoded whole: a `/` in it starts no segment."""
+    return _render(text, values, lambda value: quote(value, safe=""))
+
+
+def render_params(params: Mapping[str, Any], values: Values) -> dict[str, Any]:
+    """Query parameters with their texts rendered; not percent-encoded, the client does that.
+
+    A parameter that uses a value that is not known yet is left out: the first run of an
+    incremental pipeline asks for everything.
+    """
+    return {
+        key: render_json(value, values) for key, value in params.items() if _is_known(value, values)
+    }
+
+
+def render_json(value: Any, values: Values) -> Any:
+    """A JSON value with its texts rendered, at any depth; keys are left alone.
+
+    Where a text uses a value that is not known yet, its member is left out of an object,
+    and it is null elsewhere.
+    """
+    match value:
+        case str():
+            return render(value, values) if _is_known(value, values) else None
+        case dict():
+            return {
+                key: render_json(item, values)
+                for key, item in value.items()
+                if not isinstance(item, str) or _is_known(item, values)
+            }
+        case list() | tuple():
+            return [render_json(item, values) for item in value]
+        case _:
+            return value
+
+
+def _is_known(value: Any, values: Values) -> bool:
+    return all(values.get(name, "") is not None for name in uses(value))
+
+
+def _checked(match: re.Match[str]) -> str | None:
+    """The name in a token of a template, or None for a doubled brace."""
+    token, name, spec = match[0], match[1], match[2]
+    if token in ("{{", "}}"):
+        return None
+    if name is None:
+        raise ConfigError(f"a single `{token}` is no template; double it where it means itself")
+    if name not in NAMES:
+        known = ", ".join(f"{{{known}}}" for known in sorted(NAMES))
+        raise ConfigError(
+            f"unknown template {{{name}}}; known are {known}; write `{{{{` for a literal brace"
+        )
+    if spec is not None and (name != "run_date" or "%" not in spec):
+        raise ConfigError("only {run_date} takes a format, and that of strftime: {run_date:%Y%m%d}")
+    return str(name)
+
+
+def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
+    def replace(match: re.Match[str]) -> str:
+        name = _checked(match)
+        if name is None:
+            return str(match[0][0])
+        value = values.get(name)
+        if value is None:
+            raise ConfigError(
+                f"{{{name}}} has no value in this run; set incremental.initial, "
+                "or use it in params, where it is left out"
+            )
+        if isinstance(value, date):
+            return encode(value.strftime(match[2]) if match[2] else value.isoformat())
+        return encode(value)
+
+    return _TOKEN.sub(replace, text)
