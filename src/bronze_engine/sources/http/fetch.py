@@ -1,0 +1,178 @@
+"""One page: asked for under the API's limits, read whole, cut into records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import final
+
+import httpx
+import msgspec
+
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.contracts import Resources
+from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
+from bronze_engine.limits.retry import Transient
+from bronze_engine.sources.http.client import Answer, Client
+from bronze_engine.sources.http.faults import is_passing
+from bronze_engine.sources.http.gunzip import BadGzip, CutGzip
+from bronze_engine.sources.http.pages import Shape, Split
+from bronze_engine.sources.http.paging import Answered, Ask
+from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
+from bronze_engine.sources.http.target import Target
+
+__all__ = ["Fetcher", "Page"]
+
+_NOTHING = Split((), 0, {})
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page that was read."""
+
+    ask: Ask
+    split: Split
+    answered: Answered
+    date: str | None
+    """The Date header: the server's clock."""
+    bytes_in: int
+
+
+@final
+class Fetcher:
+    """Reads the pages of one source. Any number at once."""
+
+    def __init__(
+        self,
+        config: HttpSourceConfig,
+        resources: Resources,
+        client: Client,
+        target: Target,
+        fields: Collection[str],
+    ) -> None:
+        self._config = config
+        self._resources = resources
+        self._client = client
+        self._target = target
+        self._shape = Shape(
+            config.records, tuple(dict.fromkeys(fields)), null_records=config.null_records
+        )
+
+    async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
+        """One page, with the retries of the limit group.
+
+        `may_be_past_end`: a 404 is an answer, not an error. Raises RetryError, AuthError,
+        ExtractError, PageError.
+        """
+        attempts = 0
+
+        async def attempt() -> tuple[Answer, Split | None]:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1:
+                self._resources.tally.retries += 1
+            return await self.attempt(ask, may_be_past_end=may_be_past_end)
+
+        shown = self._target.shown(ask)
+        try:
+            answer, split = await self._resources.limits.call(
+                attempt, describe=f"{self._config.method} {shown}"
+            )
+            if split is None:
+                split = await self.split(answer)
+        except (AuthError, ExtractError, PageError) as exc:
+            raise self.located(exc, ask) from exc.__cause__
+        return Page(
+            ask=ask,
+            split=split,
+            answered=Answered(
+                records=split.records,
+                fields=split.fields,
+                url=answer.url,
+                link=answer.headers.get("link"),
+                is_past_end=answer.status == 404,
+            ),
+            date=answer.headers.get("date"),
+            bytes_in=sum(map(len, answer.chunks)),
+        )
+
+    def located(self, exc: BronzeError, ask: Ask) -> BronzeError:
+        """The same error with the page's number and URL."""
+        shown = self._target.shown(ask)
+        return type(exc)(f"page {ask.number} ({shown}): {exc.message}", **exc.context, url=shown)
+
+    async def attempt(
+        self, ask: Ask, *, may_be_past_end: bool = False
+    ) -> tuple[Answer, Split | None]:
+        """One request; raises Transient where another may go better.
+
+        A compressed body, and one that only the end of the connection ended, is read here:
+        only reading it shows whether it was cut off. The others are left to the caller,
+        who no longer holds a slot of the API.
+        """
+        answer = await self._exchange(ask)
+        if answer.status == 404 and may_be_past_end:
+            return answer, _NOTHING
+        if answer.status >= 300:
+            said = shortened(self._target.scrub(excerpt(answer)))
+            raise_for_status(
+                answer,
+                said=said,
+                has_auth=self._config.api.auth is not None,
+                now=self._resources.clock.now(),
+            )
+        if answer.status == 204:
+            return answer, _NOTHING
+        if answer.encoding == "gzip":
+            return answer, await self._gunzip_and_split(answer)
+        if answer.encoding:
+            raise ExtractError(
+                f"the body is compressed with {answer.encoding!r:.40}, and only gzip was asked "
+                'for; set Accept-Encoding = "identity" in [apis.NAME.headers]'
+            )
+        if answer.is_framed:
+            return answer, None
+        try:
+            return answer, await self.split(answer)
+        except ExtractError as exc:
+            raise Transient(f"the connection ended, and {exc.message}") from None
+
+    async def _exchange(self, ask: Ask) -> Answer:
+        total = self._config.api.timeout.total
+        tally = self._resources.tally
+
+        def on_request() -> None:
+            tally.requests += 1
+
+        def on_bytes(count: int) -> None:
+            tally.bytes_in += count
+
+        try:
+            async with self._resources.clock.timeout(total):
+                return await self._client.fetch(
+                    self._config.method,
+                    self._target.url(ask),
+                    self._target.body,
+                    limit_bytes=self._config.max_page_bytes,
+                    on_request=on_request,
+                    on_bytes=on_bytes,
+                )
+        except TimeoutError:
+            raise Transient(f"no whole answer within {total:g} s") from None
+        except httpx.TransportError as exc:
+            if is_passing(exc):
+                raise Transient(str(exc)) from exc
+            raise ExtractError(f"{exc}; check base_url, proxy and ca_file") from exc
+
+    async def split(self, answer: Answer) -> Split:
+        return await self._resources.workers.run(self._shape.join_and_split, answer.chunks)
+
+    async def _gunzip_and_split(self, answer: Answer) -> Split:
+        try:
+            return await self._resources.workers.run(
+                self._shape.gunzip_and_split, answer.chunks, self._config.max_page_bytes
+            )
+        except CutGzip as exc:
+            raise Transient(str(exc)) from None
+        except BadGzip as exc:
+            raise ExtractError(
+                f"the body is gzip, but {exc}; ask for smaller pages, or raise max_page_bytes"
+            ) from None

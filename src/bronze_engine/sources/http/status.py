@@ -1,0 +1,90 @@
+"""What an answer's status means: go on, try again, or stop and say why."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bronze_engine.errors import AuthError, ExtractError
+from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.sources.http.client import Answer
+from bronze_engine.sources.http.gunzip import BadGzip, CutGzip, gunzip
+
+__all__ = ["excerpt", "raise_for_status"]
+
+_EXCERPT_LENGTH: Final = 200
+_EXCERPT_BYTES: Final = 256 * 1024
+_MESSAGE_KEYS: Final = ("message", "error_description", "detail", "error", "title", "errors")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
+
+
+def raise_for_status(answer: Answer, *, said: str, has_auth: bool, now: datetime) -> None:
+    """Return for a 2xx.
+
+    Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
+    for everything else. `said` is the server's own message, already without secrets.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    because = f": {said}" if said else ""
+    if status == 429 or status >= 500 or status in (408, 425):
+        asked = None
+        if status in (429, 503):
+            asked = parse_retry_after(answer.headers.get("retry-after"), now)
+        raise Transient(
+            f"status {status}{because}", counts=status != 429, retry_after_seconds=asked
+        )
+    if status in (401, 403):
+        if not has_auth:
+            advice = "no auth is configured; set [apis.NAME.auth], or a header in [apis.NAME]"
+        elif status == 401:
+            advice = "check that the credential in [apis.NAME.auth] is right and has not expired"
+        else:
+            advice = "check that the credential in [apis.NAME.auth] may read this"
+        raise AuthError(f"refused with {status}{because}; {advice}")
+    if status in (404, 410):
+        raise ExtractError(f"not found ({status}){because}; check base_url and path")
+    if 300 <= status < 400:
+        raise ExtractError(f"status {status} without a place to go; check base_url and path")
+    raise ExtractError(f"refused with {status}{because}; check params, json and path")
+
+
+def excerpt(answer: Answer) -> str:
+    """A short line of what the server says in an error's body; nothing for HTML."""
+    body = b"".join(answer.chunks)
+    if answer.encoding == "gzip":
+        try:
+            body = bytes(gunzip([body], _EXCERPT_BYTES))
+        except (BadGzip, CutGzip):
+            return ""
+    elif answer.encoding:
+        return ""
+    try:
+        text = _message(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = body[: 4 * _EXCERPT_LENGTH].decode("utf-8", "replace")
+        if text.lstrip().startswith("<"):
+            return ""
+    return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def _message(value: object, depth: int = 0) -> str:
+    match value:
+        case str():
+            return value
+        case dict() if depth < 4:
+            for key in _MESSAGE_KEYS:
+                if key in value and (text := _message(value[key], depth + 1)):
+                    return text
+        case list() if value and depth < 4:
+            return _message(value[0], depth + 1)
+    return ""
+
+
+def shortened(text: str) -> str:
+    """At most 200 characters of it; secrets are masked before, so that none is cut in half."""
+    return text if len(text) <= _EXCERPT_LENGTH else f"{text[:_EXCERPT_LENGTH]}…"

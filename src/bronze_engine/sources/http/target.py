@@ -1,0 +1,74 @@
+"""What a source's requests ask for: URL, parameters and body, rendered for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final, final
+
+import msgspec
+
+from bronze_engine.config import template
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.contracts import Request
+from bronze_engine.sources.http.auth import Credentials
+from bronze_engine.sources.http.bounds import bound_params
+from bronze_engine.sources.http.paging import Ask
+from bronze_engine.sources.http.url import build_url, shown_url
+
+__all__ = ["Target"]
+
+_SHORTEST_SECRET: Final = 6
+"""Parameter values shorter than this are left in the server's messages."""
+
+
+@final
+class Target:
+    """The requests of one run. Raises ConfigError for a template that can't be rendered."""
+
+    def __init__(
+        self,
+        config: HttpSourceConfig,
+        request: Request,
+        credentials: Credentials,
+        paging: Collection[str],
+    ) -> None:
+        low = request.read_from if request.read_from is not None else request.low
+        values = {"run_date": request.run_date, "low": low, "high": request.cap}
+        window = bound_params(request.incremental, low, request.cap)
+        self._credentials = credentials
+        self._base = config.api.base_url
+        self._path = template.render_url(config.path, values)
+        self._params: dict[str, Any] = {
+            **template.render_params(config.params, values),
+            **window,
+        }
+        self._clear = frozenset({*paging, *window})
+        self._secrets = [
+            str(value)
+            for name, value in self._params.items()
+            if name not in self._clear and len(str(value)) >= _SHORTEST_SECRET
+        ]
+        self.body = (
+            msgspec.json.encode(template.render_json(config.json, values))
+            if config.json is not None
+            else None
+        )
+
+    @property
+    def location(self) -> str:
+        """The URL without query."""
+        return shown_url(build_url(self._base, self._path, {}).partition("?")[0])
+
+    def url(self, ask: Ask) -> str:
+        return ask.url or build_url(self._base, self._path, {**self._params, **ask.params})
+
+    def shown(self, ask: Ask) -> str:
+        """The URL as messages may show it."""
+        return shown_url(self.url(ask), clear=self._clear)
+
+    def scrub(self, text: str) -> str:
+        """A server's text without our credentials and parameters."""
+        text = self._credentials.scrub(text)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text

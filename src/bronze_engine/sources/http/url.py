@@ -1,0 +1,72 @@
+"""URLs of requests: built, compared by origin, and shown without their secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import httpx
+
+from bronze_engine.errors import ConfigError
+
+__all__ = ["build_url", "origin_of", "parse_origin", "shown_url"]
+
+_PORTS = {"http": 80, "https": 443}
+
+Param = str | int | float | bool
+
+
+def build_url(base: str, path: str, params: Mapping[str, Param | Sequence[Param]]) -> str:
+    """`base` with `path` joined to it and the query parameters of all three.
+
+    A list becomes the same name several times; booleans are `true` and `false`.
+    """
+    base, _, base_query = base.partition("?")
+    path, _, path_query = path.partition("?")
+    if path:
+        base = f"{base.rstrip('/')}/{path.lstrip('/')}"
+    pairs = [
+        (name, _text(item))
+        for name, value in params.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+    ]
+    query = "&".join(
+        part for part in (base_query, path_query, urlencode(pairs, quote_via=quote)) if part
+    )
+    return f"{base}?{query}" if query else base
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def origin_of(url: httpx.URL) -> str:
+    """Scheme, host and port: `https://api.example.com:443`."""
+    return f"{url.scheme}://{url.raw_host.decode('ascii')}:{url.port or _PORTS.get(url.scheme, 0)}"
+
+
+def parse_origin(text: str) -> str:
+    """The origin that a configuration names. Raises ConfigError where it names none."""
+    try:
+        url = httpx.URL(text)
+        valid = url.scheme in _PORTS and bool(url.host)
+    except httpx.InvalidURL:
+        valid = False
+    if not valid:
+        raise ConfigError(f'{text!r} is no origin; write it as "https://files.example.com"')
+    return origin_of(url)
+
+
+def shown_url(url: str, *, clear: Collection[str] = ()) -> str:
+    """The URL as messages may show it.
+
+    Without user name and fragment; of the query only names, but for the parameters in
+    `clear` (those of the paginator and the window), whose values hold no secret.
+    """
+    parts = urlsplit(url)
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    query = "&".join(
+        f"{name}={value if name in clear else '***'}"
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    )
+    return f"{place}?{query}" if query else place

@@ -1,0 +1,241 @@
+"""A small HTTP server that misbehaves on demand, and a source that reads from it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.api import Api, CircuitBreaker, Retry
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.units import Duration
+from bronze_engine.contracts import Decoder, Request, Resources, Source
+from bronze_engine.flow import Budget
+from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.model.block import Block
+from bronze_engine.sources.http.source import HttpSourceType
+from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.workers import Workers
+
+T = TypeVar("T")
+
+
+class Seen:
+    """One request as the server saw it."""
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        first, *lines = head.decode("latin-1").split("\r\n")
+        self.method, self.target, _ = first.split(" ")
+        self.path = urlsplit(self.target).path
+        self.query = dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+        self.headers = {
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines if line)
+        }
+        self.raw = head + body
+        self.body = body
+
+
+Handler = Callable[[Seen, asyncio.StreamWriter], Awaitable[bytes | None]]
+"""Returns the bytes of an answer, or None to close the connection."""
+
+
+class Server:
+    """On loopback. `seen` holds every request in order of arrival."""
+
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None) -> None:
+        self.handler = handler
+        self.seen: list[Seen] = []
+        self.connections = 0
+        self.port = 0
+        self._tls = tls
+        self._open: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                seen = Seen(head, b"")
+                length = int(seen.headers.get("content-length", 0))
+                if length:
+                    seen = Seen(head, await reader.readexactly(length))
+                self.seen.append(seen)
+                answer = await self.handler(seen, writer)
+                if answer is None:
+                    return
+                writer.write(answer)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    def close_connections(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def serve(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    server = Server(handler, tls)
+    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        server.close_connections()
+        for _ in range(5):
+            await SYSTEM_CLOCK.sleep(0)
+
+
+def answer(
+    value: Any = None,
+    *,
+    status: int = 200,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    compress: bool = False,
+) -> bytes:
+    """A whole answer: JSON of `value`, or `body` as it is."""
+    content = json.dumps(value).encode() if body is None else body
+    fields = {"Content-Type": "application/json", **(headers or {})}
+    if compress:
+        content = gzip.compress(content)
+        fields["Content-Encoding"] = "gzip"
+    fields.setdefault("Content-Length", str(len(content)))
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + content
+
+
+class JumpClock:
+    """Real time, except that a sleep is over at once: the clock jumps instead."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return SYSTEM_CLOCK.now() + timedelta(seconds=sum(self.slept))
+
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic() + sum(self.slept)
+
+    async def sleep(self, seconds: float, /) -> None:
+        self.slept.append(max(0.0, seconds))
+        await SYSTEM_CLOCK.sleep(0)
+
+    def timeout(self, seconds: float, /) -> AbstractAsyncContextManager[None]:
+        return SYSTEM_CLOCK.timeout(seconds)
+
+    def uniform(self, low: float, high: float, /) -> float:  # noqa: ARG002
+        return low
+
+
+class Opened:
+    """A source with what it was given, and what it handed on."""
+
+    def __init__(self, source: Source, resources: Resources, clock: JumpClock) -> None:
+        self.source = source
+        self.tally = resources.tally
+        self.budget = resources.budget
+        self.clock = clock
+        self.events: list[Event] = []
+        self.blocks: list[Block] = []
+
+    @property
+    def records(self) -> list[Any]:
+        return [json.loads(line) for block in self.blocks for line in block.data.splitlines()]
+
+    async def read(self) -> list[Any]:
+        async for piece in self.source.slices():
+            await self.source.read(piece, self.emit)
+        return self.records
+
+    async def emit(self, block: Block) -> None:
+        self.blocks.append(block)
+
+
+def _no_decoder(_: Request) -> Decoder:
+    raise NotImplementedError
+
+
+def request(**fields: Any) -> Request:
+    values: dict[str, Any] = {
+        "pipeline": "team.orders",
+        "system": "team",
+        "entity": "orders",
+        "run_date": date(2025, 1, 15),
+        "run": "r1",
+        "load": "full",
+        "started_at": datetime(2025, 1, 15, tzinfo=UTC),
+    }
+    return Request(**{**values, **fields})
+
+
+@asynccontextmanager
+async def opened(
+    server: Server | str,
+    *,
+    api: dict[str, Any] | None = None,
+    incremental: Incremental | None = None,
+    low: str | None = None,
+    cap: str | None = None,
+    budget_bytes: int = 64 * 1024**2,
+    **source: Any,
+) -> AsyncIterator[Opened]:
+    """A source over a server, with real limits and workers and quick waits."""
+    base_url = server if isinstance(server, str) else server.url
+    settings: dict[str, Any] = {"name": "shop", "base_url": base_url, "proxy": "none"}
+    config = HttpSourceConfig(api=Api(**{**settings, **(api or {})}), **{"path": "/x", **source})
+    clock = JumpClock()
+    tally = SourceTally()
+    events: list[Event] = []
+    async with AsyncExitStack() as stack:
+        workers = stack.enter_context(Workers(2))
+
+        async def share(_: str, make: Callable[[], AbstractAsyncContextManager[T]], /) -> T:
+            return await stack.enter_async_context(make())
+
+        group = LimitRegistry(clock, events.append).group(
+            "shop",
+            "ApiExtractor",
+            rate=None,
+            retry=config.api.retry,
+            breaker=CircuitBreaker(failures=100),
+            concurrency=config.api.concurrency,
+        )
+        resources = Resources(
+            clock=clock,
+            workers=workers,
+            budget=Budget(budget_bytes),
+            share=share,
+            tally=tally,
+            publish=events.append,
+            limits=group.limits(),
+            json_decoder=_no_decoder,
+        )
+        wanted = request(incremental=incremental, low=low, read_from=low, cap=cap)
+        source_of = HttpSourceType().open(config, wanted, resources)
+        one = Opened(await stack.enter_async_context(source_of), resources, clock)
+        one.events = events
+        yield one
+
+
+ONCE = Retry(attempts=1, backoff=Duration(0.001))
+"""For faults that must not be tried again, and to see each attempt alone."""
