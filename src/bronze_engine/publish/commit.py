@@ -32,10 +32,10 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import Lineage, Manifest
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ABSENT, Staged, StoredObject
-from bronze_engine.publish.base import Base
+from bronze_engine.publish.base import Base, read_base
 from bronze_engine.publish.checksums import checksums_of, write_checksums
 
-__all__ = ["COMMIT_SECONDS", "LINEAGE_LENGTH", "Published", "publish"]
+__all__ = ["COMMIT_SECONDS", "LINEAGE_LENGTH", "Base", "Published", "publish", "read_base"]
 
 LINEAGE_LENGTH: Final = 16
 COMMIT_SECONDS: Final = 30.0

@@ -12,13 +12,13 @@ from typing import Final
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import Conflict, StateError, StoreError
+from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ABSENT
 from bronze_engine.model.window import Window
 from bronze_engine.state.partitions import read_partition
 
-__all__ = ["FORMAT_VERSION", "Hint", "advance_hint", "hint_key", "read_hint"]
+__all__ = ["FORMAT_VERSION", "Hint", "advance", "key_of", "read"]
 
 FORMAT_VERSION: Final = 1
 _TRIES: Final = 10
@@ -43,27 +43,37 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
         return self.epoch, self.run_date, self.generation
 
 
-def hint_key(system: str, entity: str) -> str:
+def key_of(system: str, entity: str) -> str:
     return f"_state/{system}/{entity}.json"
 
 
-async def read_hint(store: Store, system: str, entity: str) -> Hint | None:
+async def read(store: Store, system: str, entity: str) -> Hint | None:
     """The hint, or None where there is none or it can't be read: it can be rebuilt.
 
     Raises StateError (STATE001) where a newer bronze-engine wrote it.
     """
-    found = await store.get(hint_key(system, entity))
-    return None if found is None else _decode(found.body, hint_key(system, entity))
+    found = await store.get(key_of(system, entity))
+    return None if found is None else _decode(found.body, key_of(system, entity))
 
 
-async def advance_hint(store: Store, manifest: Manifest) -> bool:
-    """Let the hint follow a commit, by compare-and-set; True if it was written.
+async def advance(
+    store: Store, manifest: Manifest, *, target: Store | None = None
+) -> tuple[str, ...]:
+    """Let the hint in `store` follow a commit, by compare-and-set; returns warnings.
 
-    A hint of a later commit is left alone, provided that its manifest bears it out.
-    Raises StoreError where the store fails, OutcomeUnknown where an answer was lost, and
-    StateError for a hint of a newer format.
+    A hint of a later commit is left alone, provided that its manifest bears it out;
+    manifests are read from `target` where they do not lie in `store`. Never raises for
+    the store's faults: the commit has happened, and the next one brings the hint along.
     """
-    key = hint_key(manifest.system, manifest.entity)
+    try:
+        await _advance(store, manifest, target or store)
+    except (BronzeError, OutcomeUnknown) as exc:
+        return (f"{key_of(manifest.system, manifest.entity)} was not advanced: {exc}",)
+    return ()
+
+
+async def _advance(store: Store, manifest: Manifest, target: Store) -> None:
+    key = key_of(manifest.system, manifest.entity)
     mine = _hint_of(manifest)
     body = msgspec.json.format(msgspec.json.encode(mine)) + b"\n"
     for _ in range(_TRIES):
@@ -71,14 +81,14 @@ async def advance_hint(store: Store, manifest: Manifest) -> bool:
         if found is not None:
             hint = _decode(found.body, key)
             if hint == mine:
-                return False
-            if hint is not None and hint.place >= mine.place and await _is_true(store, hint):
-                return False
+                return
+            if hint is not None and hint.place >= mine.place and await _is_true(target, hint):
+                return
         try:
             await store.put(key, body, expect=ABSENT if found is None else found.version)
         except Conflict:
             continue
-        return True
+        return
     raise StoreError(f"{key} changes as often as it is read", key=key)
 
 

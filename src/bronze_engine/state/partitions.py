@@ -14,7 +14,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 
-__all__ = ["Neighbours", "committed_dates", "max_epoch", "neighbours", "read_partition"]
+__all__ = ["Neighbours", "committed_dates", "max_epoch", "read_neighbours", "read_partition"]
 
 _DATE: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
 _AT_ONCE: Final = 16
@@ -60,7 +60,7 @@ async def committed_dates(store: Store, system: str, entity: str) -> tuple[date,
     return tuple(dates)
 
 
-async def neighbours(store: Store, system: str, entity: str, run_date: date) -> Neighbours:
+async def read_neighbours(store: Store, system: str, entity: str, run_date: date) -> Neighbours:
     """Read the manifests around `run_date`.
 
     One listing of the entity, and then as many reads as there are neighbours (more only

@@ -8,11 +8,11 @@ from datetime import date
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StateError
+from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.model.part import ANY, DataFile, ObjectInfo, Part
 from bronze_engine.model.report import RunReport
 
-__all__ = ["keep_rejected", "read_report", "rejected_key", "report_key", "write_report"]
+__all__ = ["keep_rejected", "read", "rejected_key", "report_key", "write"]
 
 
 def report_key(system: str, entity: str, run_date: date, run: str) -> str:
@@ -24,18 +24,21 @@ def rejected_key(system: str, entity: str, run_date: date, run: str) -> str:
     return f"_runs/{system}/{entity}/{run_date.isoformat()}/{run}.rejected.jsonl.zst"
 
 
-async def write_report(store: Store, report: RunReport) -> str:
-    """Write the report and return its key. A later attempt of the same run replaces it.
+async def write(store: Store, report: RunReport) -> tuple[str, ...]:
+    """Write the report; a later attempt of the same run replaces it. Returns warnings.
 
-    Raises StoreError, or OutcomeUnknown where the answer was lost.
+    Never raises for the store's faults: what the report tells of has happened.
     """
     key = report_key(report.system, report.entity, report.run_date, report.run)
     body = msgspec.json.format(msgspec.json.encode(report, order="deterministic")) + b"\n"
-    await store.put(key, body, expect=ANY)
-    return key
+    try:
+        await store.put(key, body, expect=ANY)
+    except (BronzeError, OutcomeUnknown) as exc:
+        return (f"{key} was not written: {exc}",)
+    return ()
 
 
-async def read_report(
+async def read(
     store: Store, system: str, entity: str, run_date: date, run: str
 ) -> RunReport | None:
     """The report of a run, or None. Raises StateError (STATE001) where it can't be read."""

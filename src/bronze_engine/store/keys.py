@@ -34,8 +34,8 @@ def check_prefix(prefix: str) -> tuple[tuple[str, ...], str]:
     """The whole segments of a prefix, and the beginning of the next one (perhaps empty)."""
     if not prefix:
         return (), ""
-    head, _, rest = prefix.rpartition("/")
-    return check_key(head) if head else (), check_key(rest)[0] if rest else ""
+    head, slash, rest = prefix.rpartition("/")
+    return check_key(head) if slash else (), check_key(rest)[0] if rest else ""
 
 
 def _fault(key: str, segments: tuple[str, ...]) -> str | None:

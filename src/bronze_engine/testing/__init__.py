@@ -3,5 +3,18 @@
 from __future__ import annotations
 
 from bronze_engine.testing.clock import ManualClock, Waiting
+from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
+from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 
-__all__ = ["ManualClock", "Waiting"]
+__all__ = [
+    "STORE_CHECKS",
+    "Fault",
+    "FaultyStore",
+    "ManualClock",
+    "Script",
+    "StoreCheck",
+    "StoreFactory",
+    "Waiting",
+    "inject",
+    "name_of",
+]

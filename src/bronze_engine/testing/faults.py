@@ -1,0 +1,205 @@
+"""A store that fails where it is told to: at its n-th operation, before or after it acts.
+
+    store = inject(MemoryStore(), at=7, fault="fail_after")
+
+Enumerate `at` from 1 until `store.script.fired` stays false, and every operation has failed
+once in every way. Operations are counted over all tasks, in the order in which they begin.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final, Literal, final
+
+import anyio.lowlevel
+
+from bronze_engine.contracts import Locking, Store, Upload
+from bronze_engine.errors import OutcomeUnknown, StoreError
+from bronze_engine.model.part import (
+    DataFile,
+    Expect,
+    ObjectInfo,
+    Part,
+    Staged,
+    StoredObject,
+    Version,
+)
+
+__all__ = ["Fault", "FaultyLockingStore", "FaultyStore", "Script", "inject"]
+
+Fault = Literal[
+    "fail_before", "fail_after", "lost_before", "lost_after", "cancel_before", "cancel_after",
+    "kill_before", "kill_after",
+]  # fmt: skip
+"""`fail`: StoreError. `lost`: OutcomeUnknown of a put or a completion, StoreError of anything
+else. `cancel`: the script's `cancel` is called, and the operation is a cancellation point.
+`kill`: SIGKILL to this process. `before` leaves the operation undone, `after` has done it."""
+
+_ANSWERED: Final = frozenset({"put", "complete"})
+"""Operations of which the contract knows a lost answer."""
+
+
+@final
+class Script:
+    """Counts operations and fires once, at the `at`-th. `at=0` never fires: it only records."""
+
+    def __init__(
+        self,
+        at: int = 0,
+        fault: Fault = "fail_before",
+        *,
+        cancel: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.at = at
+        self.fault = fault
+        self.cancel = cancel
+        self.operations: list[tuple[str, str]] = []
+        """What was begun, in order: the method and the key."""
+        self.fired = False
+
+    @asynccontextmanager
+    async def step(self, method: str, key: str) -> AsyncIterator[None]:
+        """Around one operation."""
+        self.operations.append((method, key))
+        is_mine = len(self.operations) == self.at
+        if is_mine and self.fault.endswith("_before"):
+            await self._fire(method, key)
+        yield
+        if is_mine and self.fault.endswith("_after"):
+            await self._fire(method, key)
+
+    async def _fire(self, method: str, key: str) -> None:
+        self.fired = True
+        kind = self.fault.partition("_")[0]
+        if kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "cancel":
+            self.cancel()
+            await anyio.lowlevel.checkpoint()
+            return
+        told = f"injected {self.fault} in {method} of {key}"
+        if kind == "lost" and method in _ANSWERED:
+            raise OutcomeUnknown(told)
+        raise StoreError(told)
+
+
+def inject(
+    store: Store,
+    at: int = 0,
+    fault: Fault = "fail_before",
+    *,
+    cancel: Callable[[], None] = lambda: None,
+) -> FaultyStore:
+    """Wrap a store. The wrapper has locks exactly where the store has them."""
+    script = Script(at, fault, cancel=cancel)
+    if isinstance(store, Locking):
+        return FaultyLockingStore(store, script, store)
+    return FaultyStore(store, script)
+
+
+class FaultyStore:
+    """`contracts.Store` over another one, with a script."""
+
+    def __init__(self, store: Store, script: Script) -> None:
+        self.script = script
+        self._store = store
+
+    @property
+    def url(self) -> str:
+        return self._store.url
+
+    async def get(self, key: str, /) -> StoredObject | None:
+        async with self.script.step("get", key):
+            return await self._store.get(key)
+
+    @asynccontextmanager
+    async def read(
+        self, key: str, /, *, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with self.script.step("read", key):
+            pass
+        async with self._store.read(key, start=start, length=length) as chunks:
+            yield chunks
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        async with self.script.step("put", key):
+            return await self._store.put(key, body, expect=expect)
+
+    @asynccontextmanager
+    async def stage(self, key: str, /) -> AsyncIterator[Upload]:
+        async with self._store.stage(key) as upload:
+            async with self.script.step("stage", key):
+                pass
+            yield _FaultyUpload(upload, key, self.script)
+
+    async def complete(self, staged: Staged, /) -> ObjectInfo:
+        async with self.script.step("complete", staged.key):
+            return await self._store.complete(staged)
+
+    async def discard(self, staged: Staged, /) -> None:
+        async with self.script.step("discard", staged.key):
+            await self._store.discard(staged)
+
+    async def delete(self, key: str, /) -> None:
+        async with self.script.step("delete", key):
+            await self._store.delete(key)
+
+    async def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+        async with self.script.step("scan", prefix):
+            found = [info async for info in self._store.scan(prefix)]
+        for info in found:
+            yield info
+
+    async def scan_staged(self, prefix: str, /) -> AsyncIterator[Staged]:
+        async with self.script.step("scan_staged", prefix):
+            found = [staged async for staged in self._store.scan_staged(prefix)]
+        for staged in found:
+            yield staged
+
+    async def now(self) -> datetime:
+        async with self.script.step("now", ""):
+            return await self._store.now()
+
+
+@final
+class FaultyLockingStore(FaultyStore):
+    """The same over a store with locks."""
+
+    def __init__(self, store: Store, script: Script, locking: Locking) -> None:
+        super().__init__(store, script)
+        self._locking = locking
+
+    @asynccontextmanager
+    async def lock(self, key: str, note: bytes, /) -> AsyncIterator[None]:
+        async with self._locking.lock(key, note):
+            async with self.script.step("lock", key):
+                pass
+            yield
+
+    async def lock_note(self, key: str, /) -> bytes | None:
+        async with self.script.step("lock_note", key):
+            return await self._locking.lock_note(key)
+
+    async def excludes(self) -> bool:
+        async with self.script.step("excludes", ""):
+            return await self._locking.excludes()
+
+
+@final
+class _FaultyUpload:
+    def __init__(self, upload: Upload, key: str, script: Script) -> None:
+        self._upload = upload
+        self._key = key
+        self._script = script
+
+    async def part(self, part: Part, /) -> None:
+        async with self._script.step("part", self._key):
+            await self._upload.part(part)
+
+    async def seal(self, file: DataFile, /) -> Staged:
+        async with self._script.step("seal", self._key):
+            return await self._upload.seal(file)
