@@ -1,0 +1,82 @@
+"""docs/operations.md says what the code does: its tables are compared with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bronze_engine import errors
+from bronze_engine.config.api import Api
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.model.report import RunReport
+from bronze_engine.telemetry import events
+
+pytestmark = pytest.mark.unit
+
+GUIDE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+
+
+def section(title: str) -> str:
+    return GUIDE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_every_code_stands_in_the_table_with_its_exit_status() -> None:
+    table = section("Exit codes and what to do")
+    rows = set(re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE))
+    kinds = [getattr(errors, name) for name in errors.__all__]
+    coded = {
+        (str(kind.exit_code), kind.code)
+        for kind in kinds
+        if issubclass(kind, errors.BronzeError) and kind is not errors.BronzeError
+    }
+    assert rows == coded
+
+
+def test_what_must_not_be_retried_is_the_same_in_table_and_examples() -> None:
+    table = section("Exit codes and what to do")
+    never = re.findall(r"^\| (\d+) \|[^|]*\|[^|]*\| \*\*never\*\*", table, re.MULTILINE)
+    assert never == ["2", "3", "8"]
+    schedulers = section("Schedulers")
+    assert "returncode in (2, 3, 8)" in schedulers
+    assert "values: [2, 3, 8]" in schedulers
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("retry.attempts", lambda api: f"| {api.retry.attempts} |"),
+        ("retry.backoff", lambda api: f"| {api.retry.backoff:g} s x 2^(n-1)"),
+        ("retry.max_wait", lambda api: f"| {api.retry.max_wait / 60:g} min for one request"),
+        (
+            "circuit_breaker.failures",
+            lambda api: f"| after {api.circuit_breaker.failures} failures in a row",
+        ),
+        ("circuit_breaker.cooldown", lambda api: f"| after {api.circuit_breaker.cooldown:g} s,"),
+        (
+            "timeout.connect",
+            lambda api: (
+                f"| {api.timeout.connect:g} s, {api.timeout.read:g} s, {api.timeout.total:g} s |"
+            ),
+        ),
+    ],
+)
+def test_the_resilience_table_shows_the_defaults_of_the_code(key: str, shown: object) -> None:
+    assert callable(shown)
+    rows = [line for line in section("Resilience defaults").splitlines() if f"`{key}`" in line]
+    assert len(rows) == 1
+    assert shown(Api(base_url="http://localhost")) in rows[0]
+
+
+def test_the_largest_page_is_the_default_of_the_code() -> None:
+    size = HttpSourceConfig.__struct_fields__.index("max_page_bytes")
+    default = HttpSourceConfig.__struct_defaults__[size - len(HttpSourceConfig.__struct_fields__)]
+    assert f"| {default // 1024**2} MiB | `source.max_page_bytes` |" in GUIDE
+
+
+def test_fields_and_events_that_the_guide_names_exist() -> None:
+    monitoring = section("Monitoring")
+    named = set(re.findall(r"`([a-z_]+)`", monitoring))
+    assert named <= set(RunReport.__struct_fields__)
+    assert set(re.findall(r"`([A-Z]\w+)`", monitoring)) <= set(events.__all__)
