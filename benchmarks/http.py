@@ -110,10 +110,10 @@ async def _measure(
     candidates: list[Candidate], rounds: int, pages: int, latency_ms: float
 ) -> dict[str, list[Measured]]:
     records = pages * PAGE_SIZE
-    expected = _expected(records)
+    expected = expected_totals(records)
 
     def check(out: Path, pattern: str) -> int:
-        found = _found(out, pattern)
+        found = landed_totals(out, pattern)
         assert found == expected, f"landed {found}, expected {expected}"
         return found[0]
 
@@ -141,7 +141,8 @@ async def _measure(
     return measured
 
 
-def _expected(records: int) -> tuple[int, int, int]:
+def expected_totals(records: int) -> tuple[int, int, int]:
+    """Rows, sum of ids and sum of amounts in cents, as the server holds them."""
     table = data.orders(records, SEED)
     cents = 0
     for start in range(0, records, PAGE_SIZE):
@@ -155,7 +156,8 @@ class _Amount(msgspec.Struct):
     amount: Decimal
 
 
-def _found(out: Path, pattern: str) -> tuple[int, int, int]:
+def landed_totals(out: Path, pattern: str) -> tuple[int, int, int]:
+    """The same of the Parquet files below `out`."""
     rows = ids = cents = 0
     for path in out.glob(pattern):
         table = pq.read_table(path, columns=["id", "amount"], partitioning=None)

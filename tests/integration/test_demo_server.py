@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -176,6 +178,25 @@ async def test_the_server_ends_with_the_block_and_on_sigterm() -> None:
         os.kill(child.pid, signal.SIGTERM)
         while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
             await anyio.lowlevel.checkpoint()
+
+
+def test_the_server_does_not_outlive_a_parent_that_was_killed() -> None:
+    script = """
+import anyio, sys
+from bronze_engine.demo.server import DemoServer
+async def main():
+    async with DemoServer(records=1):
+        print("up", flush=True)
+        await anyio.sleep_forever()
+anyio.run(main)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        (child,) = psutil.Process(parent.pid).children()
+        parent.kill()
+    child.wait(timeout=10)
+    assert not child.is_running()
 
 
 @pytest.mark.asyncio

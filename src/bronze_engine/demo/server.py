@@ -66,7 +66,9 @@ class DemoServer:
 
     async def __aenter__(self) -> str:
         self._process = await anyio.open_process(
-            [sys.executable, "-m", "bronze_engine.demo.server", *self._arguments], stderr=None
+            [sys.executable, "-m", "bronze_engine.demo.server", *self._arguments],
+            stderr=None,
+            start_new_session=True,  # Ctrl-C is for the parent, which still needs an answer
         )
         try:
             return await self._url(self._process)
