@@ -63,7 +63,8 @@ async def each(
             for _ in range(at_once):
                 tasks.start_soon(work)
     except BaseExceptionGroup as group:
-        raise single(group) from None
+        error = single(group)
+        raise error from error.__cause__  # hides the group, keeps what the error came from
 
 
 @final
@@ -110,6 +111,7 @@ class Budget:
         except BaseException:
             if ticket[1].is_set():
                 self.reserved_bytes -= size_bytes
+                self.wake()
             else:
                 self._admissions.remove(ticket)
             self._admit()
@@ -170,7 +172,8 @@ class Lane:
         self.held_bytes = 0
 
     def may_take(self, size: int, *, first: bool) -> bool:
-        if self.held_bytes < self.floor_bytes:
+        """Below its floor or empty always; above it when first in the queue and the pool has it."""
+        if self.held_bytes < self.floor_bytes or not self.held_bytes:
             return True
         free = self.budget.limit_bytes - self.budget.reserved_bytes - self.budget.pooled_bytes
         return first and size <= free
@@ -218,9 +221,9 @@ async def ordered(
 
     `fetch` returns a value and its true size in bytes; `estimate` guesses that size
     before the read. At most `ahead` items are started beyond the one being emitted, and
-    no more than the lane grants. `emit` returning False ends the flow: what was read
-    ahead is dropped, its faults with it. A fault of a fetch is raised when its turn
-    comes, so the first in order is the error of the flow. On return or error no task of
+    no more than the lane grants; at least one is. `emit` returning False ends the flow: what was read
+    ahead is dropped, its faults with it. A fault of a fetch, or of `items`, is raised when
+    its turn comes, so the first in order is the error of the flow. On return or error no task of
     this flow is left and the lane holds what it held before.
     """
     send, receive = anyio.create_memory_object_stream[_Slot[Value]](max(0, ahead - 1))
@@ -237,13 +240,19 @@ async def ordered(
 
     async def feed() -> None:
         with send:
-            async for item in items:
-                size = estimate(item)
-                await lane.take(size)
-                slot = _Slot[Value](size)
-                live.add(slot)
-                tasks.start_soon(run, item, slot)
-                await send.send(slot)
+            try:
+                async for item in items:
+                    size = estimate(item)
+                    await lane.take(size)
+                    slot = _Slot[Value](size)
+                    live.add(slot)
+                    tasks.start_soon(run, item, slot)
+                    await send.send(slot)
+            except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
+                last = _Slot[Value](0)
+                last.error = exc
+                last.done.set()
+                await send.send(last)
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -260,7 +269,8 @@ async def ordered(
                     tasks.cancel_scope.cancel()
                     break
     except BaseExceptionGroup as group:
-        raise single(group) from None
+        error = single(group)
+        raise error from error.__cause__  # hides the group, keeps what the error came from
     finally:
         receive.close()  # after the group: closed inside it, feed would see a broken stream
         for slot in live:

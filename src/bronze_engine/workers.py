@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar, final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, final
 
 import anyio
 
@@ -41,28 +42,57 @@ class Workers:
     async def run(self, function: Callable[..., T], /, *args: object) -> T:
         """Call `function(*args)` in a worker and return its result.
 
-        Cancellation is delivered after the job has ended, never while it runs: the
-        thread keeps no reference to the caller's buffers once this returns.
+        Cancelled while the job waits for a worker, it is never begun. Cancelled while it
+        runs, this waits for its end and then raises the cancellation: in either case the
+        thread keeps no reference to the caller's buffers once this has returned or raised.
         """
-        loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
-        job = loop.run_in_executor(self._pool, lambda: context.run(function, *args))
-        cancelled: asyncio.CancelledError | None = None
-        with anyio.CancelScope(shield=True):
-            while not job.done():
-                try:
-                    await asyncio.wait([job])
-                except asyncio.CancelledError as exc:  # a native task.cancel() passes shields
-                    cancelled = exc
-        if cancelled is not None:
-            job.exception()  # retrieved: an error of the job must not be reported as lost
-            raise cancelled
-        return job.result()
+        job = self._pool.submit(context.run, function, *args)
+        done = asyncio.wrap_future(job)
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError:
+            job.cancel()
+            done.cancel()  # or an error of the job would be reported as never retrieved
+            await _ended(job)
+            raise
+        return done.result()
 
-    async def iterate(self, iterator: Iterator[T], /) -> AsyncIterator[T]:
-        """Step a blocking iterator one `next` a job, so that no worker is held meanwhile."""
+    @asynccontextmanager
+    async def iterate(self, iterator: Iterator[T], /) -> AsyncIterator[AsyncIterator[T]]:
+        """Step a blocking iterator one `next` a job, so that no worker is held meanwhile.
+
+            async with workers.iterate(reader) as items:
+                async for item in items: ...
+
+        On exit, cancelled or not, the iterator is closed in a worker, where it has `close`.
+        """
+        steps = self._steps(iterator)
+        try:
+            yield steps
+        finally:
+            await steps.aclose()
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                with anyio.CancelScope(shield=True):
+                    await self.run(close)
+
+    async def _steps(self, iterator: Iterator[T]) -> AsyncGenerator[T, None]:
         while True:
             item = await self.run(next, iterator, _END)
             if item is _END:
                 return
             yield item
+
+
+async def _ended(job: Future[Any]) -> None:
+    """Wait until the thread is done with a job, whatever else is cancelled meanwhile."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    job.add_done_callback(lambda _job: loop.call_soon_threadsafe(ended.set))
+    with anyio.CancelScope(shield=True):
+        while not ended.is_set():
+            try:
+                await ended.wait()
+            except asyncio.CancelledError:  # a native task.cancel() passes shields
+                continue

@@ -10,8 +10,13 @@ goes on by halves (as TCP BIC does); a ceiling that was reached is forgotten aft
 while, since servers recover. There is no all-time minimum latency to compare with, as
 TCP Vegas has it: deep pages are slower than the first ones, and that is no congestion.
 
-A window ends after half a round of the limit while doubling, so with constant latency
-the limit doubles each round trip: 4 to 200 within six.
+Where the latency rises at an unchanged limit, the limit is halved for as long as the
+throughput stays: then the requests only queued. Where the throughput falls with it, the
+server has become slower for other reasons, and the limit goes back up.
+
+A level is judged by its second round; in the first the change still works through. Only
+while doubling half a round of constant latency is enough, so that the limit doubles
+each round trip: 4 to 200 within six.
 """
 
 from __future__ import annotations
@@ -27,12 +32,19 @@ INITIAL_LIMIT: Final = 4
 MAX_LIMIT: Final = 200
 """Past this one process gains nothing: its own CPU is the limit at some 3,000 requests/s."""
 
+_SHORTEST_SECONDS: Final = 1e-6
 _BACKOFF: Final = 0.7
 _CAUTIOUS_GROWTH: Final = 1.25
 """How a forgotten ceiling is tested again; before the first ceiling the limit doubles."""
 _LATENCY_SHIFT: Final = 1.5
 """At an unchanged limit the latency may vary so much before it counts as rising."""
+_STEADY: Final = 1.1
+"""Latency over the base's up to which half a round is enough to go on doubling."""
+_KEPT: Final = 0.9
+"""Share of the throughput that must be left after the limit was halved: then it only queued."""
+_LEAST_RESULTS: Final = 16
 _FAILED_SHARE: Final = 0.05
+"""More than that, and at least two: one failure in a window is chance, not load."""
 _HOLD_WINDOWS: Final = 32
 """Windows at a ceiling before it is forgotten."""
 
@@ -120,63 +132,88 @@ class _Search:
         self._base_limit = INITIAL_LIMIT
         """The last level that was good, and its latency; None until it is measured."""
         self._base_seconds: float | None = None
-        self._clear()
+        self._results = 0
+        """Seen at this level, at most as many as make a window."""
+        self._forget()
 
     def observe(self, level: int, seconds: float, *, failed: bool) -> bool:
         """Take one result in; True when it changed the limit."""
         if level != self.level:
             return False
+        self._results += 1
         if failed:
             self._failed += 1
         else:
             self._succeeded += 1
             self._seconds += seconds
-        window = max(4, self.limit // 2) if not self._has_met_ceiling else max(16, self.limit)
-        if self._failed + self._succeeded < window:
+        if not self._is_full():
+            if self._results == self.limit:
+                self._forget()  # the round in which the change of level still works through
             return False
         before = self.limit
         self._decide()
-        self._clear()
+        self._results = 0 if self.limit != before else self.limit
+        self._forget()
+        self.is_wanted = False
         return self.limit != before
 
-    def _clear(self) -> None:
-        self._failed = 0
-        self._succeeded = 0
+    def _forget(self) -> None:
+        self._failed = self._succeeded = 0
         self._seconds = 0.0
-        self.is_wanted = False
+
+    def _is_full(self) -> bool:
+        """Whether the window holds enough results to judge the level by."""
+        if self._results >= self.limit + max(_LEAST_RESULTS, self.limit):
+            return True
+        # The quickest answers come first. Half a round is enough to see that nothing changed,
+        # and not enough to measure a change by.
+        if self._failed or self._has_met_ceiling or self._succeeded < max(4, self.limit // 2):
+            return False
+        base = self._base_seconds
+        return base is None or self._seconds <= _STEADY * base * self._succeeded
 
     def _decide(self) -> None:
         """End a window: judge the present level, then choose the next."""
-        total = self._failed + self._succeeded
-        if self._failed >= max(2, _FAILED_SHARE * total):
+        raised_by = self.limit / self._base_limit
+        if self._failed >= max(2, _FAILED_SHARE * (self._failed + self._succeeded)):
             # A level that was raised goes back to the last good one, which still worked.
-            raised = self.limit > self._base_limit
-            self._fall(self._base_limit if raised else int(self.limit * _BACKOFF))
+            self._set_ceiling()
+            self._rest(self._base_limit if raised_by > 1 else int(self.limit * _BACKOFF))
             return
-        latency = self._seconds / self._succeeded
+        latency = max(_SHORTEST_SECONDS, self._seconds / self._succeeded)
         base = self._base_seconds
-        if base is not None and self.limit > self._base_limit:
-            raised_by = self.limit / self._base_limit
-            gained = raised_by * base / latency
-            if gained < 1 + (raised_by - 1) / 2:
-                self._fall(max(self._base_limit, round(self.limit * base / latency)))
-                self._base_limit = self.limit
+        if base is None or raised_by == 1:
+            if base is not None and latency > base * _LATENCY_SHIFT:
+                self._set_ceiling()
+                self._base_seconds = latency
+                self._move(self.limit // 2)
                 return
-        elif base is not None and latency > base * _LATENCY_SHIFT:
-            self._fall(round(self.limit * max(0.5, base / latency)))
-            self._base_limit, self._base_seconds = self.limit, None
+        elif raised_by < 1:
+            if raised_by * base / latency > _KEPT:  # as much in less: it was queueing
+                self._base_limit, self._base_seconds = self.limit, latency
+                self._move(self.limit // 2)
+            else:
+                self._move(self._base_limit)
+            return
+        elif raised_by * base / latency < 1 + (raised_by - 1) / 2:
+            self._set_ceiling()
+            # Below the base where that was measured before its queue had built up.
+            self._move(max(self._base_limit // 2, round(self.limit * base / latency)))
+            self._base_limit = self.limit
             return
         self._base_limit, self._base_seconds = self.limit, latency
         if self.is_wanted:
             self._move(self._higher())
 
-    def _fall(self, limit: int) -> None:
+    def _set_ceiling(self) -> None:
         self._ceiling = self.limit
         self._has_met_ceiling = True
         self._held_windows = 0
+
+    def _rest(self, limit: int) -> None:
+        """Go to a level and measure it anew."""
         self._move(limit)
-        if self.limit < self._base_limit:
-            self._base_limit, self._base_seconds = self.limit, None
+        self._base_limit, self._base_seconds = self.limit, None
 
     def _higher(self) -> int:
         if self._ceiling is None:
