@@ -266,7 +266,7 @@ class Store(Protocol):
         """Write a small object if its version is as expected.
 
         Raises Conflict when it is not (nothing was written) and OutcomeUnknown when the
-        answer was lost (perhaps written).
+        answer was lost (perhaps written). After any other error nothing was written.
         """
         ...
 

@@ -32,12 +32,13 @@ from bronze_engine.model.part import (
 __all__ = ["Fault", "FaultyLockingStore", "FaultyStore", "Script", "inject"]
 
 Fault = Literal[
-    "fail_before", "fail_after", "lost_before", "lost_after", "cancel_before", "cancel_after",
+    "fail_before", "fail_after", "lost", "cancel_before", "cancel_after",
     "kill_before", "kill_after",
 ]  # fmt: skip
-"""`fail`: StoreError. `lost`: OutcomeUnknown of a put or a completion, StoreError of anything
-else. `cancel`: the script's `cancel` is called, and the operation is a cancellation point.
-`kill`: SIGKILL to this process. `before` leaves the operation undone, `after` has done it."""
+"""`before` leaves the operation undone, `after` has done it. `fail`: StoreError, or, of a
+put or a completion that was done, OutcomeUnknown, as the contract has it. `lost`: one of
+those two was not done, and says OutcomeUnknown all the same. `cancel`: the script's
+`cancel` is called, and the operation is a cancellation point. `kill`: SIGKILL to this process."""
 
 _ANSWERED: Final = frozenset({"put", "complete"})
 """Operations of which the contract knows a lost answer."""
@@ -66,7 +67,7 @@ class Script:
         """Around one operation."""
         self.operations.append((method, key))
         is_mine = len(self.operations) == self.at
-        if is_mine and self.fault.endswith("_before"):
+        if is_mine and not self.fault.endswith("_after"):
             await self._fire(method, key)
         yield
         if is_mine and self.fault.endswith("_after"):
@@ -82,7 +83,7 @@ class Script:
             await anyio.lowlevel.checkpoint()
             return
         told = f"injected {self.fault} in {method} of {key}"
-        if kind == "lost" and method in _ANSWERED:
+        if self.fault in {"lost", "fail_after"} and method in _ANSWERED:
             raise OutcomeUnknown(told)
         raise StoreError(told)
 
