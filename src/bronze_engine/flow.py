@@ -220,11 +220,11 @@ async def ordered(
     """Fetch items side by side and emit their values in the order of the items.
 
     `fetch` returns a value and its true size in bytes; `estimate` guesses that size
-    before the read. At most `ahead` items are started beyond the one being emitted, and
-    no more than the lane grants; at least one is. `emit` returning False ends the flow: what was read
-    ahead is dropped, its faults with it. A fault of a fetch, or of `items`, is raised when
-    its turn comes, so the first in order is the error of the flow. On return or error no task of
-    this flow is left and the lane holds what it held before.
+    before the read. At most `ahead` items (at least one) are started beyond the one being
+    emitted, and no more than the lane grants. `emit` returning False ends the flow: what
+    was read ahead is dropped, its faults with it. A fault of a fetch, or of `items`, is
+    raised when its turn comes, so the first in order is the error of the flow. On return
+    or error no task of this flow is left and the lane holds what it held before.
     """
     send, receive = anyio.create_memory_object_stream[_Slot[Value]](max(0, ahead - 1))
     live: set[_Slot[Value]] = set()
