@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -162,7 +163,7 @@ class Config:
         self.log_level: Final = self._log_level(faults)
         self._default_rate = self._rate(faults)
         if faults or not isinstance(engine, EngineConfig):
-            raise config_error(path.name, faults)
+            raise self._refusal(path.name, faults)
         self.engine: Final = engine
 
     def __repr__(self) -> str:
@@ -189,8 +190,8 @@ class Config:
         faults: list[Fault] = []
         pipeline = self._resolve(name, faults)
         if faults or pipeline is None:
-            file = self._document.origin("pipelines", name) or self.path.name
-            raise config_error(file, faults, pipeline=name)
+            file = self._document.origin("pipelines", name)
+            raise self._refusal(file, faults, pipeline=name)
         self._pipelines[name] = pipeline
         return pipeline
 
@@ -199,7 +200,7 @@ class Config:
         faults: list[Fault] = []
         api = self._api(name, ("apis", name), faults)
         if faults or not isinstance(api, Api):
-            raise config_error(self._document.origin("apis", name) or self.path.name, faults)
+            raise self._refusal(self._document.origin("apis", name), faults)
         return api
 
     def store(self, name: str) -> StoreConfig:
@@ -207,7 +208,7 @@ class Config:
         faults: list[Fault] = []
         store = self._store(name, ("stores", name), faults)
         if faults or not isinstance(store, LocalStoreConfig):
-            raise config_error(self._document.origin("stores", name) or self.path.name, faults)
+            raise self._refusal(self._document.origin("stores", name), faults)
         return store
 
     def check_all(self) -> list[ConfigError]:
@@ -226,6 +227,17 @@ class Config:
                     if str(exc) not in map(str, errors):
                         errors.append(exc)
         return errors
+
+    def _refusal(self, file: str | None, faults: list[Fault], **context: object) -> ConfigError:
+        """The error for these faults. A value that a message quotes may hold a variable."""
+        shown: list[Fault] = []
+        for fault in faults:
+            message = fault.message
+            for secret in sorted(self._secrets, key=len, reverse=True):
+                for form in (secret, json.dumps(secret)[1:-1]):
+                    message = message.replace(form, "***")
+            shown.append(Fault(fault.path, message))
+        return config_error(file or self.path.name, shown, **context)
 
     def _log_level(self, faults: list[Fault]) -> str:
         level = (self._variables.get("BRONZE_LOG_LEVEL") or "INFO").strip().upper()

@@ -49,6 +49,8 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
         is_store_path = path[0] == "stores" and path[-1] == "path"
         if path[-1] not in _PUBLIC_KEYS and not is_store_path:
             yield from _worth(value)
+            if "{" in value or "}" in value:  # as it stands in a template
+                yield from _worth(value.replace("{", "{{").replace("}", "}}"))
 
 
 def of_api(api: Api) -> Iterator[str]:

@@ -258,7 +258,9 @@ class _JsonFormatter(logging.Formatter):
         trace = _traceback(record)
         if trace:
             line["traceback"] = trace
-        return msgspec.json.encode(self._masked(line)).decode()
+        text = msgspec.json.encode(self._masked(line)).decode()
+        # JSON need not escape these; some readers take them for line ends all the same.
+        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
     def _masked(self, value: Any) -> Any:
         # Before encoding: once it is escaped, a secret no longer looks like itself.

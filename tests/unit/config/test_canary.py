@@ -1,0 +1,203 @@
+"""A canary in every place of a configuration that may hold a secret sings nowhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bronze_engine.config.load import Config
+from bronze_engine.errors import ConfigError
+from bronze_engine.telemetry.log import setup_logging
+from bronze_engine.testing.clock import ManualClock
+from tests.unit.config.files import API, ORDERS, load
+
+pytestmark = pytest.mark.unit
+
+LOG = logging.getLogger("bronze_engine.test")
+
+SOURCE = """
+[pipelines.myteam.orders.source]
+type = "http"
+api = "shop"
+path = "/orders/${PATH_KEY}"
+method = "POST"
+[pipelines.myteam.orders.source.params]
+anything = "CANARY-param-1"
+listed = ["CANARY-param-2"]
+from_env = "${PARAM_KEY}"
+api_key = "canarywordonly"
+[pipelines.myteam.orders.source.json]
+client_secret = "CANARY-json-1"
+nested = { from_env = "x ${JSON_KEY} y" }
+"""
+
+AUTHS = {
+    "bearer": 'type = "bearer"\ntoken = "CANARY-token"',
+    "bearer-env": 'type = "bearer"\ntoken = "${TOKEN}"',
+    "bearer-file": 'type = "bearer"\ntoken = "${file:token}"',
+    "bearer-default": 'type = "bearer"\ntoken = "${ABSENT:-CANARY-default}"',
+    "basic": 'type = "basic"\nusername = "me"\npassword = "CANARY-password"',
+    "api-key": 'type = "api_key"\nkey = "CANARY-key"',
+    "api-key-query": 'type = "api_key"\nkey = "CANARY-key"\nlocation = "query"\nname = "k"',
+}
+
+ENVIRON = {
+    "PATH_KEY": "CANARY-path",
+    "PARAM_KEY": "CANARY{param}",
+    "JSON_KEY": "CANARY-json-2",
+    "TOKEN": "CANARY-token",
+    "HEADER": "CANARY-header-env",
+}
+
+
+def text_with(auth: str) -> str:
+    return (
+        '[apis.shop]\nbase_url = "https://shop.example/v1?sig=CANARY-query"\n'
+        'proxy = "http://me:CANARY-proxy@proxy.example:3128"\n'
+        f"[apis.shop.auth]\n{AUTHS[auth]}\n"
+        '[apis.shop.headers]\nX-One = "CANARY-header"\nX-Two = "Token ${HEADER}"\n' + SOURCE
+    )
+
+
+@pytest.fixture(params=sorted(AUTHS))
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Config:
+    (tmp_path / "token").write_text("CANARY-token-file\n")
+    config = load(tmp_path, text_with(request.param), environ=ENVIRON)
+    config.pipeline("myteam.orders")
+    return config
+
+
+def test_no_repr_of_a_configuration_shows_a_credential(config: Config) -> None:
+    assert "CANARY" not in repr(config)
+    assert "CANARY" not in repr(config.api("shop").auth)
+    assert "CANARY" not in repr(config.api("shop").headers)
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_no_log_shows_a_canary_at_debug_tracebacks_included(
+    config: Config, tmp_path: Path, is_json: bool
+) -> None:
+    stream = io.StringIO()
+    clock = ManualClock(start=datetime(2025, 1, 15, tzinfo=UTC))
+    pipeline = config.pipeline("myteam.orders")
+    canaries = ["CANARY-param-1", "CANARY-param-2", "canarywordonly", "CANARY-json-1"]
+    canaries += ["CANARY-query", "CANARY-proxy", "CANARY-header", *ENVIRON.values()]
+    with setup_logging(
+        level="DEBUG",
+        json_lines=is_json,
+        clock=clock,
+        stream=stream,
+        log_dir=tmp_path / "logs",
+        secrets=lambda: config.secrets,
+    ):
+        LOG.debug("%r %s", pipeline, pipeline.source.params)
+        for value in canaries:
+            if value == "CANARY-token" and value not in config.secrets:
+                continue  # of another parameter of this test
+            LOG.debug("raw %s repr %r", value, value)
+            LOG.info("Authorization: Basic %s", base64.b64encode(value.encode()).decode())
+            try:
+                raise ValueError(f"https://shop.example/?k={value}")
+            except ValueError:
+                LOG.exception("failed", extra={"url": value, "list": [value]})
+        if type(pipeline.source.api.auth).__name__ == "BasicAuth":
+            LOG.debug(base64.b64encode(b"me:CANARY-password").decode())
+    (file,) = (tmp_path / "logs").iterdir()
+    for text in (stream.getvalue(), file.read_text()):
+        assert text.count("***") > 2 * len(canaries)
+        assert "CANARY" not in text
+        assert "canarywordonly" not in text
+        assert base64.b64encode(b"me:CANARY-password").decode() not in text
+
+
+BROKEN = [
+    '[apis.shop]\nbase_url = "https://me:CANARY@shop.example"\n',
+    '[apis.shop]\nbase_url = "https://shop.example:CANARY/"\n',
+    '[apis.shop]\nbase_url = "https://shop.example/?k=CANARY#x"\n',
+    '[apis.shop]\nbase_url = ["CANARY"]\n',
+    f'{API}auth = "CANARY"\n',
+    f'{API}headers = "CANARY"\n',
+    f'{API}rate_limit = "CANARY"\n',
+    f'{API}proxy = "CANARY"\n',
+    f'{API}proxy = "ftp://me:CANARY@x"\n',
+    f'{API}allowed_origins = ["https://me:CANARY@x"]\n',
+    f'{API}[apis.shop.auth]\ntype = "bearer"\ntoken = ["CANARY"]\n',
+    f'{API}[apis.shop.auth]\ntype = "bearer"\ntoken = "CANARY\\n"\n',
+    f'{API}[apis.shop.auth]\ntype = "bearer"\ntokken = "CANARY"\n',
+    f'{API}[apis.shop.auth]\ntype = "bearer"\ntoken = {{ a = "CANARY" }}\n',
+    f'{API}[apis.shop.auth]\ntype = "basic"\nusername = "a:b"\npassword = "CANARY\\u0000"\n',
+    f'{API}[apis.shop.auth]\ntype = "${{TOKEN}}"\n',
+    f'{API}[apis.shop.headers]\nX-A = "CANARY\\r\\nX: y"\n',
+    (
+        f'{API}[apis.shop.headers]\nAuthorization = "CANARY"\n'
+        '[apis.shop.auth]\ntype = "bearer"\ntoken = "CANARY-2"\n'
+    ),
+    f'{API}[apis.shop.timeout]\nread = "${{TOKEN}}"\n',
+    f'{API}concurrency = "${{TOKEN}}"\n',
+]
+
+
+@pytest.mark.parametrize("api", BROKEN)
+def test_no_error_of_a_broken_api_shows_a_canary(tmp_path: Path, api: str) -> None:
+    config = load(tmp_path, api + ORDERS, environ={"TOKEN": "CANARY-env"})
+    with pytest.raises(ConfigError) as caught:
+        config.pipeline("myteam.orders")
+    assert "CANARY" not in str(caught.value)
+    assert "CANARY" not in repr(caught.value)
+    assert "CANARY" not in str(caught.value.context)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'params = { a = { b = "CANARY" } }',
+        'params = { a = "CANARY{" }',
+        'params = { a = "{CANARY}" }',
+        'params = { a = "${TOKEN}", b = "{x}" }',
+        'json = "CANARY"',
+        'records = "${TOKEN}.."',
+        'method = "${TOKEN}"',
+        'paginator = { type = "page", page_size = "${TOKEN}" }',
+        'max_page_bytes = "${TOKEN}"',
+    ],
+)
+def test_no_error_of_a_broken_source_shows_a_canary(tmp_path: Path, source: str) -> None:
+    text = f"{API}{ORDERS}{source}\n"
+    config = load(tmp_path, text, environ={"TOKEN": "CANARY-env"})
+    with pytest.raises(ConfigError) as caught:
+        config.pipeline("myteam.orders")
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['a = "CANARY', "a = CANARY", 'token = "CANARY"x', "CANARY"])
+def test_no_syntax_error_shows_a_canary(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert "CANARY" not in str(caught.value)
+
+
+def test_a_refused_secret_is_still_masked(tmp_path: Path) -> None:
+    config = load(
+        tmp_path, f'{API}[apis.shop.auth]\ntype = "bearer"\ntoken = "CANARY-x"\ntokne = 1\n{ORDERS}'
+    )
+    with pytest.raises(ConfigError):
+        config.pipeline("myteam.orders")
+    assert "CANARY-x" in config.secrets
+
+
+def test_ordinary_values_are_not_masked(tmp_path: Path) -> None:
+    text = (
+        f'{API}[apis.shop.headers]\nAccept = "application/json"\nX-Flag = "true"\n{ORDERS}'
+        'params = { status = "active", year = "2025", sort = "updated_at,id", at = "{run_date}" }\n'
+    )
+    config = load(tmp_path, text, environ={"ROOT": "/data"})
+    config.pipeline("myteam.orders")
+    assert config.secrets == frozenset()
+    rooted = load(tmp_path, f'[engine]\ntarget = "${{ROOT}}"\n{text}', environ={"ROOT": "/data"})
+    rooted.pipeline("myteam.orders")
+    assert rooted.secrets == frozenset()
