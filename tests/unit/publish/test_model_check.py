@@ -1,0 +1,89 @@
+"""The protocol holds in every state that it can reach, and the model is that protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from bronze_engine.model.part import ANY
+from bronze_engine.publish.lease import lease_key
+from bronze_engine.publish.names import data_name
+from bronze_engine.publish.steps import STEPS, Step
+from bronze_engine.state import hint
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.testing.faults import inject
+
+from .commit_model import MUTANTS, Model, Mutant, explore
+from .runs import ENTITY, MANIFEST_KEY, PARTITION, RUN_DATE, SYSTEM, whole_run
+
+pytestmark = pytest.mark.unit
+
+LEASE_KEY = lease_key(SYSTEM, ENTITY, RUN_DATE)
+
+
+def test_model_has_the_steps_of_the_protocol() -> None:
+    assert tuple(Model(runs=1).steps) == STEPS
+
+
+@pytest.mark.asyncio
+async def test_a_run_takes_the_steps_of_the_model_in_order() -> None:
+    store = MemoryStore()
+    orphan = data_name(generation=1, run="dead", slice=0, number=0)
+    await store.put(f"{PARTITION}/{orphan}", b"x", expect=ANY)
+    plain = inject(MemoryStore())
+    await whole_run(plain, "r1")
+    commit = plain.script.operations.index(("put", MANIFEST_KEY)) + 1
+
+    faulty = inject(store, commit, "fail_after")  # the answer is lost: it has to read back
+    await whole_run(faulty, "r1")
+    taken: list[Step] = []
+    for method, key in faulty.script.operations:
+        step = step_of(method, key, taken)
+        if step is not None and taken[-1:] != [step]:
+            taken.append(step)
+    assert tuple(taken) == STEPS
+
+
+def step_of(method: str, key: str, taken: list[Step]) -> Step | None:
+    match method, key:
+        case "now", _:
+            return None  # the store's clock: for the lease's record
+        case _, _ if key == LEASE_KEY:
+            return "release" if "commit" in taken else "lease"
+        case "get", _ if key == MANIFEST_KEY:
+            return "read_back" if "commit" in taken else "read_base"
+        case "put", _ if key == MANIFEST_KEY:
+            return "commit"
+        case _, _ if key == f"{PARTITION}/_checksums.json":
+            return "checksums"
+        case _, _ if key == hint.key_of(SYSTEM, ENTITY):
+            return "watermark"
+        case (("stage" | "part" | "seal"), _):
+            return "stage"
+        case "complete", _:
+            return "complete"
+        case (("scan" | "scan_staged"), _):
+            return "list"
+        case (("delete" | "discard"), _):
+            return "reap"
+    raise AssertionError(f"{method} {key} belongs to no step")
+
+
+def test_two_runs_hold_in_every_state() -> None:
+    states, violation = explore(Model(runs=2))
+    assert violation is None
+    assert states > 15_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_runs_hold_in_500_000_states() -> None:
+    states, violation = explore(Model(runs=3), at_most=600_000)
+    assert violation is None
+    assert states > 500_000
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutant_is_caught(mutant: Mutant) -> None:
+    _, violation = explore(Model(runs=2, mutant=mutant))
+    assert violation is not None
+    assert violation.trace
