@@ -1,18 +1,98 @@
-"""A layout: an Arrow schema with a version, as the decoder's fold has it so far."""
+"""A layout: an Arrow schema with a version, as the decoder's fold has it so far.
+
+The schema says everything: what a column's name and type do not tell (the key in the
+source's records, the role of a column of ours) stands in the field's metadata, so a
+layout can be rebuilt from the schema that a manifest records.
+"""
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Mapping
+from typing import Final, Literal, final
 
 import msgspec
 import pyarrow as pa
 
-__all__ = ["EXTRA_COLUMN", "MAX_NEW_COLUMNS", "VARIANT_SUFFIX", "Layout"]
+from bronze_engine.model.arrow import DataType, Field
+
+__all__ = [
+    "EXTRA_COLUMN",
+    "MAX_NEW_COLUMNS",
+    "VARIANT_SUFFIX",
+    "Column",
+    "Layout",
+    "Role",
+    "settled_column",
+]
 
 VARIANT_SUFFIX = "__variant"
 EXTRA_COLUMN = "_extra"
 MAX_NEW_COLUMNS = 20
 """New columns that may each close a file in one run; what comes later goes to `_extra`."""
+
+Role = Literal["value", "text", "number", "json", "variant", "extra"]
+"""What a column holds: values of its Arrow type; or, in a string column, strings and the exact
+text of numbers and booleans ("text"), the exact text of numbers alone ("number"), any value as
+JSON text ("json"), values that did not fit the column `of` ("variant"), or an object of keys
+that have no column ("extra")."""
+
+_KEY: Final = b"bronze.key"
+_ROLE: Final = b"bronze.role"
+_OF: Final = b"bronze.of"
+_WIDER: Final = b"bronze.wider"
+_BIG: Final = b"bronze.big"
+
+
+@final
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a layout, as its field and the field's metadata say."""
+
+    name: str
+    """As it lands."""
+    type: DataType
+    key: str | None
+    """The key in the source's records; None for variant and extra columns."""
+    role: Role = "value"
+    of: str | None = None
+    """The column whose misfits a variant column holds."""
+    wider: str | None = None
+    """The field that would have held every value (Arrow IPC, base64): the next partition's."""
+    big: bool = False
+    """Holds an integer past 2^53: it can't become a double. Kept until the layout is settled."""
+
+    @classmethod
+    def parse(cls, field: Field) -> Column:
+        metadata = field.metadata
+        if not metadata:
+            return cls(name=field.name, type=field.type, key=field.name)
+        role: Role = metadata.get(_ROLE, b"value").decode()
+        key = metadata.get(_KEY)
+        of = metadata.get(_OF)
+        wider = metadata.get(_WIDER)
+        derived = role in ("variant", "extra")
+        return cls(
+            name=field.name,
+            type=field.type,
+            key=None if derived else field.name if key is None else key.decode(),
+            role=role,
+            of=None if of is None else of.decode(),
+            wider=None if wider is None else wider.decode(),
+            big=_BIG in metadata,
+        )
+
+    def field(self) -> Field:
+        metadata: dict[bytes | str, bytes | str] = {}
+        if self.key is not None and self.key != self.name:
+            metadata[_KEY] = self.key.encode()
+        if self.role != "value":
+            metadata[_ROLE] = self.role.encode()
+        if self.of is not None:
+            metadata[_OF] = self.of.encode()
+        if self.wider is not None:
+            metadata[_WIDER] = self.wider.encode()
+        if self.big:
+            metadata[_BIG] = b"1"
+        return pa.field(self.name, self.type, metadata=metadata or None)
 
 
 @final
@@ -31,21 +111,44 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     is_settled: bool = False
     grown: int = 0
     """New columns since the layout was settled, at most MAX_NEW_COLUMNS."""
+    known: int = 0
+    """How many columns, from the first, came from an earlier partition: they keep their types
+    even before the layout is settled."""
+
+    def columns(self) -> list[Column]:
+        return [Column.parse(field) for field in self.schema]
 
     def settled(self) -> Layout:
-        """This layout with its types fixed: nulls, at any depth, have become strings."""
+        """This layout with its types fixed: nulls, at any depth, have become strings.
+
+        So have structs without fields, which Parquet can't hold: as JSON text, `{}`.
+        """
         if self.is_settled:
             return self
-        schema = pa.schema([field.with_type(_without_null(field.type)) for field in self.schema])
-        return Layout(version=self.version + 1, schema=schema, is_settled=True)
+        schema = pa.schema([settled_column(column).field() for column in self.columns()])
+        return Layout(version=self.version + 1, schema=schema, is_settled=True, known=self.known)
 
 
-def _without_null(kind: pa.DataType) -> pa.DataType:
+def settled_column(column: Column) -> Column:
+    """The column as `Layout.settled` leaves it."""
+    role: Role = "json" if _is_empty_struct(column.type) else column.role
+    kind = _settled(pa.field("", column.type)).type
+    return msgspec.structs.replace(column, type=kind, role=role, big=False)
+
+
+def _is_empty_struct(kind: DataType) -> bool:
+    return pa.types.is_struct(kind) and kind.num_fields == 0
+
+
+def _settled(field: Field) -> Field:
+    kind = field.type
     if pa.types.is_null(kind):
-        return pa.string()
+        return field.with_type(pa.string())
+    if _is_empty_struct(kind):
+        metadata: Mapping[bytes | str, bytes | str] = {_ROLE: b"json"}
+        return field.with_type(pa.string()).with_metadata(metadata)
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_without_null(kind.value_type)))
+        return field.with_type(pa.list_(_settled(kind.value_field)))
     if pa.types.is_struct(kind):
-        fields = [kind.field(i) for i in range(kind.num_fields)]
-        return pa.struct([field.with_type(_without_null(field.type)) for field in fields])
-    return kind
+        return field.with_type(pa.struct([_settled(kind.field(i)) for i in range(kind.num_fields)]))
+    return field

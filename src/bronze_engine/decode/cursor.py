@@ -1,0 +1,280 @@
+"""The window of an incremental run, applied to one group: which rows are this run's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any, Final, final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.contracts import Request
+from bronze_engine.decode.exact import Line
+from bronze_engine.errors import QualityError
+from bronze_engine.model.arrow import Array, Scalar
+from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.window import cursor_key
+
+__all__ = ["CursorFilter", "Windowed"]
+
+_DEFAULT_LAG_SECONDS: Final = 1.0
+"""One unit of the source's clock: HTTP's Date header has whole seconds."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NANOSECONDS: Final = 10**9
+_CLOCK_AT: Final = 13
+"""Where an ISO 8601 timestamp has the colon between hours and minutes."""
+_COLON: Final[Scalar] = pa.scalar(":")
+_NAMES_SHOWN: Final = 20
+
+
+@final
+class Windowed(msgspec.Struct, frozen=True, kw_only=True):
+    """A group without the rows that are not this run's."""
+
+    batch: pa.RecordBatch
+    rejects: list[tuple[int, Reject]]
+    high: str | None
+    late_rows: int
+    later_rows: int
+
+
+@final
+class CursorFilter:
+    """Compares the cursor of each row as `model.window.cursor_key` does, in C++ where it can."""
+
+    def __init__(self, request: Request) -> None:
+        if request.incremental is None:
+            raise ValueError("the request has no incremental configuration")
+        self._config: Incremental = request.incremental
+        self._low = self._bound(request.low)
+        read_from = request.low if request.read_from is None else request.read_from
+        self._read_from = self._bound(read_from)
+        self._cap = self._bound(request.cap)
+
+    def apply(
+        self,
+        batch: pa.RecordBatch,
+        layout: Layout,
+        blocks: Sequence[Block],
+        lines: Callable[[], list[Line]],
+    ) -> Windowed:
+        """Drop rows at or below read_from, above the cap, and newer than as_of less the lag.
+
+        `lines` tells where each row came from; it is asked only when a row has no cursor.
+        Raises QualityError (QUAL001) for such a row when `on_null_cursor` is "fail".
+        """
+        name = self._config.cursor
+        column = next((c for c in layout.columns() if c.key == name), None)
+        if column is None:
+            shown = layout.schema.names[:_NAMES_SHOWN]
+            names = ", ".join(shown) + (", ..." if len(shown) < len(layout.schema.names) else "")
+            reason = f"no record has the cursor column {name!r}; the columns are: {names}"
+            array: Array = pa.nulls(batch.num_rows)
+        else:
+            reason = f"cursor column {name!r} has no {self._config.cursor_type}"
+            array = batch.column(column.name)
+        keys = self._keys(array)
+        if keys.null_count:
+            rejects = self._refuse(keys, reason, lines)
+            present = keys.is_valid()
+            batch, array, keys = batch.filter(present), array.filter(present), keys.filter(present)
+        else:
+            rejects = []
+        late = _count(_at_most(keys, self._low)) if self._low is not None else 0
+        if self._read_from is not None:
+            keep = pc.invert(_at_most(keys, self._read_from))
+            batch, array, keys = _filter(keep, batch, array, keys)
+        later = 0
+        for bound in self._ends(blocks):
+            keep = _at_most(keys, bound)
+            later += len(keys) - _count(keep)
+            batch, array, keys = _filter(keep, batch, array, keys)
+        return Windowed(
+            batch=batch,
+            rejects=rejects,
+            high=_text(array[_highest(keys)]) if len(keys) else None,
+            late_rows=late,
+            later_rows=later,
+        )
+
+    def _bound(self, text: str | None) -> Any:
+        if text is None:
+            return None
+        return cursor_key(text, self._config.cursor_type, self._config.cursor_timezone)
+
+    def _ends(self, blocks: Sequence[Block]) -> list[Any]:
+        ends = [] if self._cap is None else [self._cap]
+        clocks = [block.as_of for block in blocks if block.as_of is not None]
+        if clocks and self._config.cursor_type == "timestamp":
+            lag = _DEFAULT_LAG_SECONDS if self._config.lag is None else self._config.lag
+            since = min(clocks) - _EPOCH
+            ends.append(Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag))
+        return ends
+
+    def _refuse(
+        self, keys: _Keys, reason: str, lines: Callable[[], list[Line]]
+    ) -> list[tuple[int, Reject]]:
+        places = lines()
+        gaps: Array = pc.indices_nonzero(keys.is_null())
+        missing = [places[i] for i in gaps.to_pylist()]
+        if self._config.on_null_cursor == "quarantine":
+            return [(line.place, line.reject(reason)) for line in missing]
+        first = missing[0]
+        raise QualityError(
+            f"{reason}: {len(missing)} records, the first on page {first.page} at record "
+            f"{first.offset}; name a column whose values only grow, or set "
+            'incremental.on_null_cursor to "quarantine"',
+            column=self._config.cursor,
+            page=first.page,
+            offset=first.offset,
+        )
+
+    def _keys(self, array: Array) -> _Keys:
+        found = self._vectorised(array)
+        return _Keys(found) if found is not None else _Keys(None, self._one_by_one(array))
+
+    def _vectorised(self, array: Array) -> Array | None:
+        """The values in a type that compares as cursor_key does; None where there is none."""
+        kind = array.type
+        wanted = self._config.cursor_type
+        try:
+            if wanted == "integer":
+                return array if pa.types.is_int64(kind) else None
+            if wanted == "text":
+                return array.cast(pa.binary()) if pa.types.is_string(kind) else None
+            if wanted == "date":
+                if pa.types.is_date32(kind):
+                    return array
+                return array.cast(pa.date32()) if pa.types.is_string(kind) else None
+            return self._instants(array)
+        except pa.ArrowInvalid:
+            return None
+
+    def _instants(self, array: Array) -> Array | None:
+        """Nanoseconds since 1970 UTC. Raises pa.ArrowInvalid where that is not exact."""
+        if pa.types.is_timestamp(array.type):
+            moments = array
+        elif not pa.types.is_string(array.type):
+            return None
+        else:
+            # Arrow takes 2025-01-15T10Z, which cursor_key does not: the two must agree.
+            colon = pc.equal(pc.utf8_slice_codeunits(array, _CLOCK_AT, _CLOCK_AT + 1), _COLON)
+            if not pc.all(colon, min_count=0).as_py():
+                return None
+            try:
+                moments = array.cast(pa.timestamp("ns", "UTC"))
+            except pa.ArrowInvalid:
+                moments = array.cast(pa.timestamp("ns"))
+        if moments.type.tz is None:
+            if self._config.cursor_timezone is None:
+                return None
+            # Ambiguous local times are the earlier one, as datetime has it with fold=0; those
+            # that a clock change skips are left to datetime.
+            moments = pc.assume_timezone(
+                moments, self._config.cursor_timezone, ambiguous="earliest", nonexistent="raise"
+            )
+        return moments.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+
+    def _one_by_one(self, array: Array) -> list[Any]:
+        keys: list[Any] = []
+        for scalar in array:
+            text = _text(scalar)
+            try:
+                keys.append(None if text is None else self._bound(text))
+            except ValueError:
+                keys.append(None)
+        return keys
+
+
+@final
+class _Keys:
+    """The cursors of a group: an Arrow array, or Python values that no Arrow type holds."""
+
+    def __init__(self, array: Array | None, values: list[Any] | None = None) -> None:
+        self.array = array
+        self.values = values or []
+
+    def __len__(self) -> int:
+        return len(self.values) if self.array is None else len(self.array)
+
+    @property
+    def null_count(self) -> int:
+        return self.values.count(None) if self.array is None else self.array.null_count
+
+    def is_valid(self) -> Array:
+        if self.array is not None:
+            return self.array.is_valid()
+        return pa.array([value is not None for value in self.values], pa.bool_())
+
+    def is_null(self) -> Array:
+        return pc.invert(self.is_valid())
+
+    def filter(self, keep: Array) -> _Keys:
+        if self.array is not None:
+            return _Keys(self.array.filter(keep))
+        kept = zip(self.values, keep.to_pylist(), strict=True)
+        return _Keys(None, [value for value, wanted in kept if wanted])
+
+
+def _at_most(keys: _Keys, bound: Any) -> Array:
+    """Which cursors are at or below `bound`."""
+    if keys.array is None:
+        return pa.array([value <= bound for value in keys.values], pa.bool_())
+    kind = keys.array.type
+    if isinstance(bound, Fraction):
+        bound = bound * _NANOSECONDS // 1  # a whole nanosecond is <= x just if it is <= floor(x)
+    if pa.types.is_int64(kind):
+        if not -(2**63) <= bound < 2**63:
+            return pa.array([bound > 0] * len(keys), pa.bool_())
+        return pc.less_equal(keys.array, pa.scalar(bound, pa.int64()))
+    if isinstance(bound, str):
+        return pc.less_equal(keys.array, pa.scalar(bound.encode(), pa.binary()))
+    return pc.less_equal(keys.array, pa.scalar(bound, kind))
+
+
+def _highest(keys: _Keys) -> int:
+    """The first place of the greatest cursor."""
+    if keys.array is None:
+        return keys.values.index(max(keys.values))
+    greatest = pc.max(keys.array)
+    place: int = pc.index(keys.array, greatest).as_py()
+    return place
+
+
+def _filter(
+    keep: Array, batch: pa.RecordBatch, array: Array, keys: _Keys
+) -> tuple[pa.RecordBatch, Array, _Keys]:
+    if _count(keep) == len(keep):
+        return batch, array, keys
+    return batch.filter(keep), array.filter(keep), keys.filter(keep)
+
+
+def _count(mask: Array) -> int:
+    count: int = pc.sum(mask).as_py() or 0
+    return count
+
+
+def _text(scalar: Scalar) -> str | None:
+    """The value as the source wrote it; typed columns, whose text is gone, as ISO 8601."""
+    if not scalar.is_valid:
+        return None
+    if pa.types.is_timestamp(scalar.type):
+        zone = scalar.type.tz
+        naive = pa.timestamp(scalar.type.unit)
+        text: str = (
+            scalar.cast(pa.timestamp(scalar.type.unit, "UTC")).cast(naive).cast(pa.string()).as_py()
+            if zone
+            else scalar.cast(pa.string()).as_py()
+        )
+        return text.replace(" ", "T") + ("Z" if zone else "")
+    value = scalar.as_py()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, str) else str(value)

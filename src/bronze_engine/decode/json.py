@@ -1,0 +1,136 @@
+"""Groups of JSON lines to record batches: fast where pyarrow can be trusted, exact where not.
+
+The fast path is pyarrow's reader, told the layout and to refuse anything else. Whatever
+it refuses, and whatever it is known to take wrongly (numbers a double can't hold, bytes
+that are no UTF-8), sends the group, and only that group, through `exact`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final, final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.contracts import Decoded, Request
+from bronze_engine.decode.columns import start_layout
+from bronze_engine.decode.cursor import CursorFilter
+from bronze_engine.decode.exact import Line, decode_exact, split_lines
+from bronze_engine.decode.guard import keeps_numbers
+from bronze_engine.decode.reader import Reader
+from bronze_engine.decode.shape import BIG
+from bronze_engine.model.arrow import Array
+from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.layout import Layout
+
+__all__ = ["JsonDecoder"]
+
+_NO_ROWS: Final = pa.RecordBatch.from_pylist([], schema=pa.schema([]))
+
+
+@final
+class JsonDecoder:
+    """The decoder of sources whose blocks are JSON lines.
+
+    A column that a group leaves without a value before the layout is settled is a null
+    array of type null; `RowGroups` gives it its type when the row group is written.
+    Raises ConfigError (CFG001) for a type in `request.schema` that does not exist.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._start, self._types = start_layout(request.base, request.schema.columns)
+        self._on_drift = request.schema.on_drift
+        self._cursor = None if request.incremental is None else CursorFilter(request)
+        # One slot, replaced whole: threads may race to fill it, and each uses what it made.
+        self._reader = Reader(self._start)
+
+    def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
+        """Decode one group with the layout so far, None for the first.
+
+        The batch has exactly the columns of the layout that comes back. Raises
+        QualityError (QUAL001) for drift under `on_drift = "fail"` and for a cursor without
+        a value under `on_null_cursor = "fail"`.
+        """
+        layout = self._start if layout is None else layout
+        rejects: list[tuple[int, Reject]] = []
+        lines: list[Line] | None = None
+        fast = self._read(blocks, layout)
+        if fast is not None:
+            batch, layout = fast
+        else:
+            exact = decode_exact(blocks, layout, self._types, self._on_drift)
+            batch, layout, lines = exact.batch, exact.layout, exact.lines
+            rejects = exact.rejects
+        if self._cursor is None or batch.num_rows == 0:
+            return Decoded(
+                batch=batch, layout=layout, rejects=tuple(reject for _, reject in rejects)
+            )
+        window = self._cursor.apply(
+            batch, layout, blocks, lambda: split_lines(blocks) if lines is None else lines
+        )
+        rejects = sorted([*rejects, *window.rejects], key=itemgetter(0))
+        return Decoded(
+            batch=window.batch,
+            layout=layout,
+            rejects=tuple(reject for _, reject in rejects),
+            high=window.high,
+            late_rows=window.late_rows,
+            later_rows=window.later_rows,
+        )
+
+    def _read(
+        self, blocks: Sequence[Block], layout: Layout
+    ) -> tuple[pa.RecordBatch, Layout] | None:
+        """The fast path; None where the group must be read exactly."""
+        rows = sum(block.records for block in blocks)
+        if not len(layout.schema):
+            return (_NO_ROWS, layout) if rows == 0 else None
+        if rows == 0:
+            return pa.RecordBatch.from_pylist([], schema=layout.schema), layout
+        data = blocks[0].data if len(blocks) == 1 else b"".join(block.data for block in blocks)
+        reader = self._reader
+        if reader.layout is not layout:
+            self._reader = reader = Reader(layout)
+        try:
+            if not data.isascii():
+                data.decode()
+            batch = reader.read(data, rows)
+        except (pa.ArrowInvalid, UnicodeDecodeError):
+            return None
+        if reader.doubles and not keeps_numbers(
+            data, [batch.column(place) for place in reader.doubles]
+        ):
+            return None
+        big = [place for place in reader.open_integers if _has_big(batch.column(place))]
+        return (batch, layout) if not big else _mark_big(batch, layout, big)
+
+
+def _mark_big(
+    batch: pa.RecordBatch, layout: Layout, places: list[int]
+) -> tuple[pa.RecordBatch, Layout]:
+    columns = layout.columns()
+    for place in places:
+        columns[place] = msgspec.structs.replace(columns[place], big=True)
+    grown: Layout = msgspec.structs.replace(
+        layout,
+        version=layout.version + 1,
+        schema=pa.schema([column.field() for column in columns]),
+    )
+    return pa.RecordBatch.from_arrays(batch.columns, schema=grown.schema), grown
+
+
+def _has_big(array: Array) -> bool:
+    """Whether an integer past 2^53 is in the column, at any depth."""
+    kind = array.type
+    if pa.types.is_list(kind):
+        return _has_big(array.flatten())
+    if pa.types.is_struct(kind):
+        return any(map(_has_big, array.flatten()))
+    if not pa.types.is_int64(kind):
+        return False
+    ends = pc.min_max(array)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    return low is not None and (low < -BIG or high > BIG)

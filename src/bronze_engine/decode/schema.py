@@ -1,0 +1,100 @@
+"""How the columns of one partition differ from those of the one before, and what comes next."""
+
+from __future__ import annotations
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.decode.stamp import STAMP_COLUMNS
+from bronze_engine.model.arrow import schema_from_text, schema_to_text
+from bronze_engine.model.layout import Column, Layout
+from bronze_engine.model.manifest import Manifest, SchemaChange
+
+__all__ = [
+    "base_layout",
+    "schema_changes",
+    "schema_from_text",
+    "schema_to_text",
+    "schema_warnings",
+]
+
+
+def base_layout(manifest: Manifest) -> Layout | None:
+    """The layout that the partition after `manifest` starts from; None if it had no columns.
+
+    Its columns are those of that partition, variant and extra ones included, with the
+    wider types that `on_drift = "widen"` recorded there; what the engine stamps is left
+    out. It is not settled: new columns and new fields of structs may still come.
+    """
+    if not manifest.arrow_schema:
+        return None
+    fields = []
+    for field in schema_from_text(manifest.arrow_schema):
+        if field.name in STAMP_COLUMNS:
+            continue
+        column = Column.parse(field)
+        if column.wider is not None:
+            wider = Column.parse(schema_from_text(column.wider).field(0))
+            column = msgspec.structs.replace(column, type=wider.type, role=wider.role, wider=None)
+        fields.append(column.field())
+    return Layout(version=0, schema=pa.schema(fields), known=len(fields))
+
+
+def schema_changes(layout: Layout, base: Layout | None) -> tuple[SchemaChange, ...]:
+    """What a run must record: columns that the base does not have, and types that differ.
+
+    "added" is a new column, "variant" a column for misfits, "extra" the column for keys
+    without one, "widened" a type that differs from the base (a struct with new fields
+    too) or, with `on_drift = "widen"`, that the next partition will have.
+    """
+    before = {} if base is None else {column.name: column for column in base.columns()}
+    changes: list[SchemaChange] = []
+    for column in layout.columns():
+        old = before.get(column.name)
+        if old is None:
+            changes.append(_first_seen(column))
+        elif old.type != column.type or old.role != column.role:
+            detail = f"{_describe(old)} -> {_describe(column)}"
+            changes.append(SchemaChange(change="widened", column=column.name, detail=detail))
+        if column.wider is not None:
+            wider = Column.parse(schema_from_text(column.wider).field(0))
+            detail = f"{_describe(column)} -> {_describe(wider)} from the next partition on"
+            changes.append(SchemaChange(change="widened", column=column.name, detail=detail))
+    return tuple(changes)
+
+
+def schema_warnings(layout: Layout, base: Layout | None) -> tuple[str, ...]:
+    """What a person should know about columns that the base does not have."""
+    before = set() if base is None else set(base.schema.names)
+    found: list[str] = []
+    for column in layout.columns():
+        if column.name in before:
+            continue
+        if column.key is not None and column.key != column.name:
+            found.append(
+                f"key {column.key!r} lands as column {column.name!r}: another column has its "
+                "name up to case, or the name is the engine's own"
+            )
+        if column.role == "number":
+            found.append(f"column {column.name!r}: numbers kept as text, no number type is exact")
+        if column.role == "variant":
+            found.append(f"column {column.of!r}: values of another type are in {column.name!r}")
+        if column.role == "extra":
+            found.append(f"too many new columns: the rest is JSON text in {column.name!r}")
+    return tuple(found)
+
+
+def _first_seen(column: Column) -> SchemaChange:
+    match column.role:
+        case "variant":
+            return SchemaChange(change="variant", column=column.name, detail=f"of {column.of}")
+        case "extra":
+            return SchemaChange(change="extra", column=column.name)
+        case _:
+            return SchemaChange(change="added", column=column.name, detail=_describe(column))
+
+
+def _describe(column: Column) -> str:
+    if column.role == "number":
+        return "numbers kept as text"
+    return "json" if column.role == "json" else str(column.type)
