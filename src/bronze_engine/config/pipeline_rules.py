@@ -1,18 +1,15 @@
-"""What a well-typed configuration may still get wrong: keys that contradict each other."""
+"""What a well-typed pipeline may still get wrong: keys that contradict each other."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from bronze_engine.config.api import Api, Timeout
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.auth import ApiKeyAuth
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.fault import Fault, KeyPath, nearest
 from bronze_engine.config.incremental import Incremental
@@ -28,14 +25,11 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import render, uses
-from bronze_engine.config.units import Secret
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.window import cursor_key
 
-__all__ = ["api_faults", "engine_faults", "pipeline_faults", "sends_secrets_in_clear"]
+__all__ = ["engine_faults", "pipeline_faults"]
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SIMPLE_TYPES: Final = ("int64", "double", "bool", "string", "json", "date", "time", "timestamp")
 _TIMESTAMP_TYPE = re.compile(r"timestamp\((?:us|ns|ms|s)(?:,\s*([^)]+))?\)")
 _DECIMAL_TYPE = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
@@ -46,135 +40,6 @@ def engine_faults(engine: EngineConfig, path: KeyPath) -> Iterator[Fault]:
     yield from _timezone(engine.timezone, (*path, "timezone"))
     if engine.memory_limit <= 0:
         yield Fault((*path, "memory_limit"), "must be above zero")
-
-
-def api_faults(api: Api, path: KeyPath) -> Iterator[Fault]:
-    """Faults of an API by itself. No text holds a header, a credential or a query."""
-    yield from _base_url(api.base_url, (*path, "base_url"))
-    for origin in api.allowed_origins:
-        url = _split(origin)
-        if (
-            url is None
-            or url.scheme not in ("http", "https")
-            or not url.hostname
-            or (url.path or url.query or url.fragment or "@" in url.netloc)
-        ):
-            yield Fault(
-                (*path, "allowed_origins"),
-                "an origin is a scheme and a host: https://files.example.com",
-            )
-    if api.proxy not in ("env", "none"):
-        url = _split(api.proxy)
-        if url is None or url.scheme not in ("http", "https") or not url.hostname:
-            yield Fault(
-                (*path, "proxy"), 'expected "env", "none" or a URL: http://proxy.example.com:3128'
-            )
-    if api.client_key is not None and api.client_cert is None:
-        yield Fault((*path, "client_key"), "needs client_cert beside it")
-    yield from _headers_and_auth(api, path)
-    for name in Timeout.__struct_fields__:
-        if getattr(api.timeout, name) <= 0:
-            yield Fault((*path, "timeout", name), "must be above zero")
-
-
-def _base_url(text: str, path: KeyPath) -> Iterator[Fault]:
-    url = _split(text)
-    if url is None or re.search(r"[\s\x00-\x1f\x7f]", text):
-        yield Fault(path, "is no URL; write https://api.example.com/v1")
-        return
-    if url.scheme not in ("http", "https"):
-        scheme = f'the scheme "{url.scheme}"' if url.scheme and "://" in text else "no scheme"
-        yield Fault(path, f"has {scheme}; write https://api.example.com/v1")
-    elif not url.hostname:
-        yield Fault(path, "has no host; write https://api.example.com/v1")
-    if "@" in url.netloc:
-        yield Fault(path, "has a user or password in it; write them into [apis.NAME.auth]")
-    if url.fragment:
-        yield Fault(path, "has a fragment (#), which is never sent; leave it out")
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        return None
-    return url
-
-
-def _headers_and_auth(api: Api, path: KeyPath) -> Iterator[Fault]:
-    names: dict[str, str] = {}
-    for name, value in api.headers.items():
-        here = (*path, "headers", name)
-        if not _HEADER_NAME.fullmatch(name):
-            yield Fault(here, "is no name of a header")
-        if name.lower() in names:
-            yield Fault(here, f"is the same header as {names[name.lower()]}")
-        names[name.lower()] = name
-        if _CONTROL.search(value.reveal()):
-            yield Fault(here, "has a line break or a control character in its value")
-    auth = api.auth
-    here = (*path, "auth")
-    match auth:
-        case BearerAuth():
-            yield from _credential(auth.token, (*here, "token"))
-        case BasicAuth():
-            yield from _credential(auth.password, (*here, "password"), may_be_empty=True)
-            if ":" in auth.username or _CONTROL.search(auth.username):
-                yield Fault((*here, "username"), "holds a colon or a control character")
-        case ApiKeyAuth():
-            yield from _credential(auth.key, (*here, "key"))
-            if auth.location == "header" and not _HEADER_NAME.fullmatch(auth.name):
-                yield Fault((*here, "name"), "is no name of a header")
-            elif not auth.name:
-                yield Fault((*here, "name"), "is empty")
-        case None:
-            return
-    header = _auth_header(api)
-    if header is not None and header.lower() in names:
-        other = names[header.lower()]
-        yield Fault((*path, "headers", other), "is what [auth] sends too; keep one of the two")
-    elif isinstance(auth, ApiKeyAuth) and "authorization" in names:
-        yield Fault(
-            (*path, "headers", names["authorization"]),
-            "is a second credential beside [auth]; keep one of the two",
-        )
-
-
-def _auth_header(api: Api) -> str | None:
-    match api.auth:
-        case ApiKeyAuth(location="query") | None:
-            return None
-        case ApiKeyAuth(name=name):
-            return name
-        case _:
-            return "Authorization"
-
-
-def _credential(secret: Secret, path: KeyPath, *, may_be_empty: bool = False) -> Iterator[Fault]:
-    value = secret.reveal()
-    if not value and not may_be_empty:
-        yield Fault(path, "is empty")
-    elif value != value.strip() or _CONTROL.search(value):
-        yield Fault(path, "begins or ends with a space, or holds a line break")
-
-
-def sends_secrets_in_clear(api: Api) -> bool:
-    """Whether credentials go over plain HTTP to a host that is not this machine."""
-    url = urlsplit(api.base_url)
-    has_credentials = api.auth is not None or any(
-        name.lower() in ("authorization", "cookie") or "key" in name.lower() for name in api.headers
-    )
-    return url.scheme == "http" and has_credentials and not _is_loopback(url.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:

@@ -1,0 +1,393 @@
+"""A loaded pipelines.toml: names on one side, valid Structs on the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, final
+
+import msgspec
+
+from bronze_engine.config.api import Api, RateLimit
+from bronze_engine.config.api_rules import api_faults, sends_secrets_in_clear
+from bronze_engine.config.convert import UNRESOLVED, convert
+from bronze_engine.config.document import Document
+from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.expand import Expander
+from bronze_engine.config.fault import Fault, KeyPath, config_error, nearest
+from bronze_engine.config.identity import config_hash
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.merge import inherit, merge
+from bronze_engine.config.names import check_path_part
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults
+from bronze_engine.config.sensitive import (
+    credential_values,
+    of_api,
+    of_source,
+    of_url,
+    of_variables,
+)
+from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.errors import ConfigError
+
+__all__ = ["LOG_LEVELS", "Config"]
+
+Table = dict[str, Any]
+
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_log = logging.getLogger("bronze_engine.config")
+
+
+@final
+class Config:
+    """A loaded pipelines.toml. Pipelines are resolved when they are asked for, and kept.
+
+    Its repr shows no value of the file; `secrets` is what must be scrubbed from output.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        document: Document,
+        selected: Table,
+        variables: Mapping[str, str],
+        read_file: Callable[[Path], str],
+    ) -> None:
+        self.path: Final = path
+        self._read = read_file
+        self._document = document
+        self._selected = selected
+        self._variables = variables
+        self._secrets: set[str] = set()
+        self._variable_secrets: set[str] = set()
+        self._apis: dict[str, Api] = {}
+        self._pipelines: dict[str, Pipeline] = {}
+        self.names: Final = tuple(sorted(document.pipelines))
+        faults: list[Fault] = []
+        engine = self._convert(document.engine, EngineConfig, ("engine",), faults)
+        if isinstance(engine, EngineConfig):
+            faults.extend(engine_faults(engine, ("engine",)))
+            if engine.log_dir:
+                log_dir = str(self._absolute(engine.log_dir))
+                engine = msgspec.structs.replace(engine, log_dir=log_dir)
+        self.log_level: Final = self._log_level(faults)
+        self._default_rate = self._rate(faults)
+        if faults or not isinstance(engine, EngineConfig):
+            raise self._refusal(path.name, faults)
+        self.engine: Final = engine
+
+    def __repr__(self) -> str:
+        return f"Config({str(self.path)!r}, {len(self.names)} pipelines)"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every value met so far that must not be printed; grows as pipelines are resolved.
+
+        Also holds what stood in a configuration that was then refused.
+        """
+        return frozenset(self._secrets)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """One pipeline with all references resolved. Raises ConfigError with all its faults."""
+        if name in self._pipelines:
+            return self._pipelines[name]
+        if name not in self._document.pipelines:
+            raise ConfigError(
+                f'{self.path.name}: there is no pipeline "{name}"; {nearest(name, self.names)} '
+                "(`bronze list` shows all)",
+                pipeline=name,
+            )
+        faults: list[Fault] = []
+        pipeline = self._resolve(name, faults)
+        if faults or pipeline is None:
+            file = self._document.origin("pipelines", name)
+            raise self._refusal(file, faults, pipeline=name)
+        self._pipelines[name] = pipeline
+        return pipeline
+
+    def api(self, name: str) -> Api:
+        """An entry of [apis]. Raises ConfigError."""
+        faults: list[Fault] = []
+        api = self._api(name, ("apis", name), faults)
+        if faults or not isinstance(api, Api):
+            raise self._refusal(self._document.origin("apis", name), faults)
+        return api
+
+    def store(self, name: str) -> StoreConfig:
+        """An entry of [stores], its path absolute. Raises ConfigError."""
+        faults: list[Fault] = []
+        store = self._store(name, ("stores", name), faults)
+        if faults or not isinstance(store, LocalStoreConfig):
+            raise self._refusal(self._document.origin("stores", name), faults)
+        return store
+
+    def check_all(self) -> list[ConfigError]:
+        """Resolve every pipeline, API and store; one error for each that is wrong."""
+        errors: list[ConfigError] = []
+        checks: list[tuple[Callable[[str], object], Sequence[str]]] = [
+            (self.pipeline, self.names),
+            (self.api, sorted(self._document.apis)),
+            (self.store, sorted(self._document.stores)),
+        ]
+        for check, names in checks:
+            for name in names:
+                try:
+                    check(name)
+                except ConfigError as exc:
+                    if str(exc) not in map(str, errors):
+                        errors.append(exc)
+        return errors
+
+    def _refusal(self, file: str | None, faults: list[Fault], **context: object) -> ConfigError:
+        """The error for these faults. A value that a message quotes may hold a variable."""
+        shown: list[Fault] = []
+        for fault in faults:
+            message = fault.message
+            for secret in sorted(self._secrets, key=len, reverse=True):
+                for form in (secret, json.dumps(secret)[1:-1]):
+                    message = message.replace(form, "***")
+            shown.append(Fault(fault.path, message))
+        return config_error(file or self.path.name, shown, **context)
+
+    def _log_level(self, faults: list[Fault]) -> str:
+        level = (self._variables.get("BRONZE_LOG_LEVEL") or "INFO").strip().upper()
+        level = "WARNING" if level == "WARN" else level
+        if level not in LOG_LEVELS:
+            faults.append(
+                Fault(("BRONZE_LOG_LEVEL",), f"is no level; {nearest(level, LOG_LEVELS)}")
+            )
+        return level
+
+    def _rate(self, faults: list[Fault]) -> RateLimit | None:
+        text = self._variables.get("BRONZE_API_RPS")
+        if not text:
+            return None
+        try:
+            rps = float(text)
+        except ValueError:
+            rps = math.nan
+        if not 0 < rps < math.inf:
+            message = "expected requests a second, a number above 0"
+            faults.append(Fault(("BRONZE_API_RPS",), message))
+            return None
+        return RateLimit(rps=rps)
+
+    def _convert(self, table: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
+        """Expand and convert one table, and remember what in it is secret."""
+        expander = Expander(self._variables, self._read_file, is_template=_is_template)
+        expanded = expander.expand(table, path, faults)
+        values = set(of_variables(expander.found))
+        self._variable_secrets |= values
+        self._secrets |= values
+        if path[0] == "apis":
+            # Also of a table that is refused below.
+            self._secrets.update(credential_values(expanded))
+        return convert(expanded, kind, path, faults)
+
+    def _read_file(self, name: str) -> str:
+        return self._read(self._absolute(name))
+
+    def _absolute(self, name: str) -> Path:
+        """A path of the file: `~` is the home, and relative means beside pipelines.toml."""
+        home = self._variables.get("HOME")
+        if home and (name == "~" or name.startswith("~/")):
+            name = home + name[1:]
+        return Path(os.path.normpath(self.path.parent / name))
+
+    def _resolve(self, name: str, faults: list[Fault]) -> Pipeline | None:
+        path = ("pipelines", *name.split(".", 1))
+        table = self._table(name, faults, selected=True)
+        target = table.get("target", self.engine.target)
+        table["target"] = self._place(target, (*path, "target"), faults)
+        source = table.get("source")
+        if isinstance(source, dict) and "api" in source:
+            here = (*path, "source", "api")
+            source["api"] = self._api(self._convert(source["api"], str, here, faults), here, faults)
+        pipeline = self._convert(table, Pipeline, path, faults)
+        state = (
+            None
+            if self.engine.state is None
+            else self._place(self.engine.state, ("engine", "state"), faults)
+        )
+        if faults or not isinstance(pipeline, Pipeline):
+            return None
+        faults.extend(
+            Fault((*path, key), "is empty; leave it out for the default")
+            for key in ("system", "entity")
+            if key in table and not getattr(pipeline, key)
+        )
+        team, entity = path[1:]
+        pipeline = msgspec.structs.replace(
+            pipeline,
+            name=name,
+            system=pipeline.system or team,
+            entity=pipeline.entity or entity,
+            state=state,
+            incremental=_with_instant(pipeline.incremental),
+        )
+        self._secrets.update(of_source(pipeline.source))
+        check_path_part(pipeline.system, (*path, "system"), faults)
+        check_path_part(pipeline.entity, (*path, "entity"), faults)
+        faults.extend(pipeline_faults(pipeline, path))
+        faults.extend(self._owners(name, pipeline, path))
+        if faults:
+            return None
+        return msgspec.structs.replace(
+            pipeline, config_hash=config_hash(pipeline, self._variable_secrets)
+        )
+
+    def _table(self, name: str, faults: list[Fault], *, selected: bool) -> Table:
+        """A pipeline's own table over what it inherits, unexpanded."""
+        document = self._document
+        own = document.pipelines[name]
+        return inherit(
+            merge(own, self._selected) if selected else own,
+            ("pipelines", *name.split(".", 1)),
+            defaults=document.defaults,
+            templates=document.templates,
+            pipelines=document.pipelines,
+            faults=faults,
+        )
+
+    def _owners(self, name: str, pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
+        """Faults for other pipelines that would land in the same place."""
+        for other, target in self._claims.get((pipeline.system, pipeline.entity), ()):
+            if other == name:
+                continue
+            place = self._place(target, ("pipelines",), [])
+            if place is UNRESOLVED or _path_of(place) == _path_of(pipeline.target):
+                yield Fault(
+                    (*path, "entity"),
+                    f"{pipeline.system}/{pipeline.entity} belongs to pipelines.{other} too; "
+                    "give one of the two another system, entity or target",
+                )
+
+    @cached_property
+    def _claims(self) -> Mapping[tuple[str, str], list[tuple[str, Any]]]:
+        """Which pipelines land at which system and entity, with their targets; unexpanded,
+        because the variables of pipelines that are not asked for may be missing."""
+        claims: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+        for name in self.names:
+            table = self._table(name, [], selected=False)
+            team, _, entity = name.partition(".")
+            where = (str(table.get("system") or team), str(table.get("entity") or entity))
+            target = self._selected.get("target", table.get("target", self.engine.target))
+            claims.setdefault(where, []).append((name, target))
+        return claims
+
+    def _api(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.apis
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        if name not in known:
+            faults.append(Fault(path, f'there is no API "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._apis:
+            return self._apis[name]
+        here = ("apis", name)
+        found: list[Fault] = []
+        api = self._convert(known[name], Api, here, found)
+        if isinstance(api, Api):
+            self._secrets.update(of_api(api))
+            found.extend(api_faults(api, here))
+            api, missing = self._with_files(api, here)
+            found.extend(missing)
+        if found or not isinstance(api, Api):
+            faults.extend(found)
+            return UNRESOLVED
+        api = msgspec.structs.replace(
+            api, name=name, rate_limit=api.rate_limit or self._default_rate
+        )
+        if sends_secrets_in_clear(api):
+            _log.warning(
+                "apis.%s.base_url is http: its credentials can be read on the way; use https", name
+            )
+        self._apis[name] = api
+        return api
+
+    def _with_files(self, api: Api, path: KeyPath) -> tuple[Api, list[Fault]]:
+        """The API with absolute paths of its certificates, and a fault for each unreadable one."""
+        files: dict[str, str] = {}
+        faults: list[Fault] = []
+        for key in ("ca_file", "client_cert", "client_key"):
+            name = getattr(api, key)
+            if name is None:
+                continue
+            files[key] = str(self._absolute(name))
+            try:
+                self._read(Path(files[key]))
+            except (OSError, ValueError) as exc:
+                reason = exc.strerror if isinstance(exc, OSError) else "it is not PEM text"
+                faults.append(Fault((*path, key), f"{files[key]} can't be read: {reason}"))
+        return msgspec.structs.replace(api, **files), faults
+
+    def _store(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.stores
+        if name not in known:
+            faults.append(Fault(path, f'there is no store "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        store = self._convert(known[name], StoreConfig, ("stores", name), faults)
+        if not isinstance(store, LocalStoreConfig):
+            return UNRESOLVED
+        return msgspec.structs.replace(store, path=str(self._absolute(store.path)))
+
+    def _place(self, text: Any, path: KeyPath, faults: list[Fault]) -> object:
+        """A store, from its name or from the path of a directory.
+
+        A bare word is a store's name as soon as there are stores: a typing error must not
+        become a directory.
+        """
+        before = len(faults)
+        place = self._convert(text, str, path, faults)
+        if len(faults) > before or not isinstance(place, str):
+            return UNRESOLVED
+        if not place.strip():
+            faults.append(Fault(path, "is empty; write a store's name or a path"))
+            return UNRESOLVED
+        if place in self._document.stores:
+            return self._store(place, path, faults)
+        if "://" in place:
+            self._secrets.update(of_url(place))
+            scheme = place.partition("://")[0]
+            faults.append(
+                Fault(path, f"{scheme}:// is no directory; only local disk is supported so far")
+            )
+            return UNRESOLVED
+        if self._document.stores and place.replace("-", "").replace("_", "").isalnum():
+            hint = nearest(place, self._document.stores)
+            faults.append(
+                Fault(path, f'there is no store "{place}"; {hint} (a directory is "./{place}")')
+            )
+            return UNRESOLVED
+        return LocalStoreConfig(path=str(self._absolute(place)))
+
+
+def _is_template(path: KeyPath) -> bool:
+    return (
+        path[0] == "pipelines"
+        and path[3:4] == ("source",)
+        and (path[4:5] in (("path",), ("params",), ("json",)))
+    )
+
+
+def _path_of(place: object) -> str | None:
+    return place.path if isinstance(place, LocalStoreConfig) else None
+
+
+def _with_instant(incremental: Incremental | None) -> Incremental | None:
+    """A bare date as the first watermark of a timestamp means the start of that day."""
+    if incremental is None or incremental.initial is None:
+        return incremental
+    initial = incremental.initial
+    is_date = len(initial) == 10 and initial.count("-") == 2
+    if incremental.cursor_type != "timestamp" or not is_date:
+        return incremental
+    zone = "" if incremental.cursor_timezone is not None else "Z"
+    return msgspec.structs.replace(incremental, initial=f"{initial}T00:00:00{zone}")
