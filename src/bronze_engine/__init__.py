@@ -1,1 +1,54 @@
-"""Ingestion into a lake's Bronze layer: fast, exact, published exactly once."""
+"""Ingestion into a lake's Bronze layer: fast, exact, published exactly once.
+
+config = load_config("pipelines.toml")
+async with open_engine(config) as engine:
+    report = await engine.run("myteam.orders", run_date=date(2025, 1, 15))
+"""
+
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.load import Config, load_config
+from bronze_engine.engine import Engine, EngineStatistics, open_engine
+from bronze_engine.errors import (
+    AuthError,
+    BronzeError,
+    CircuitOpen,
+    CommitUnknown,
+    ConfigError,
+    ExtractError,
+    PageError,
+    QualityError,
+    RetryError,
+    StateError,
+    StoreError,
+)
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.stream import BatchStream
+from bronze_engine.version import __version__
+
+__all__ = [
+    "SYSTEM_CLOCK",
+    "AuthError",
+    "BatchStream",
+    "BronzeError",
+    "CircuitOpen",
+    "Clock",
+    "CommitUnknown",
+    "Config",
+    "ConfigError",
+    "Engine",
+    "EngineStatistics",
+    "ExtractError",
+    "Manifest",
+    "PageError",
+    "QualityError",
+    "RetryError",
+    "RunPlan",
+    "RunReport",
+    "StateError",
+    "StoreError",
+    "VerifyReport",
+    "__version__",
+    "load_config",
+    "open_engine",
+]

@@ -157,6 +157,10 @@ class SourceType(Protocol[C_contra]):
         """Open a source for one run. Makes no data request before `slices` or `read`."""
         ...
 
+    def floor_bytes(self, config: C_contra, /) -> int:
+        """What the lanes of such a source must always be able to hold: reserved for each run."""
+        ...
+
 
 class Source(Protocol):
     """One run's reading of one source. Entered and left in one task."""
@@ -164,11 +168,6 @@ class Source(Protocol):
     @property
     def token(self) -> str | None:
         """The same token after a crash means that slices may resume; None means never."""
-        ...
-
-    @property
-    def floor_bytes(self) -> int:
-        """What its lane must always be able to hold: at least one page."""
         ...
 
     def preview(self) -> Preview: ...

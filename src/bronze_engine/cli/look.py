@@ -1,0 +1,152 @@
+"""Commands that look and change nothing: list, plan, check, verify, schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+
+from bronze_engine.check import Finding
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    DateText,
+    JsonLog,
+    JsonOutput,
+    LogFile,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.config.describe import json_schema
+from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError, StoreError
+from bronze_engine.folder import verify_folder
+
+__all__ = ["check", "list_pipelines", "plan", "schema", "verify"]
+
+
+def list_pipelines(
+    *,
+    tag: Annotated[str | None, typer.Option("--tag", help="Only pipelines with this tag.")] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """List the pipelines of the configuration."""
+    loaded = load(config, overrides, LogOptions(verbose=verbose))
+    pipelines = [loaded.pipeline(name) for name in loaded.names]
+    rows = [
+        {
+            "name": each.name,
+            "load": each.load,
+            "source": f"{each.source.api.name}{each.source.path}",
+            "partitions": f"{each.target.path}/{each.system}/{each.entity}/",
+            "tags": ", ".join(each.tags),
+        }
+        for each in pipelines
+        if tag is None or tag in each.tags
+    ]
+    if as_json:
+        text.print_json(rows)
+    else:
+        header = ["name", "load", "source", "partitions", "tags"]
+        text.print_table(header, [[row[key] for key in header] for row in rows])
+
+
+def plan(
+    name: Name,
+    *,
+    date: DateText = None,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="As `run --full-refresh` would.")
+    ] = False,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Say what a run would do: no data request, no write."""
+    loaded = load(config, overrides, LogOptions(verbose=verbose))
+    run_date = read_date(date, loaded.engine)
+    found = with_engine(
+        loaded, lambda engine: engine.plan(name, run_date=run_date, full_refresh=full_refresh)
+    )
+    if as_json:
+        text.print_json(found)
+    else:
+        text.print_plan(found)
+
+
+def check(
+    name: Annotated[str | None, typer.Argument(help="A pipeline; default: all of them.")] = None,
+    *,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Check configuration, store and source; exits non-zero on any fault."""
+    loaded = load(
+        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+    )
+    run_date = read_date(None, loaded.engine)
+
+    async def work(engine: Engine) -> list[Finding]:
+        findings: list[Finding] = []
+        for each in [name] if name is not None else loaded.names:
+            findings.extend(await engine.check(each, run_date=run_date))
+        return findings
+
+    findings = with_engine(loaded, work)
+    if not loaded.names:
+        raise ConfigError(f"{config} has no pipeline; `bronze init` shows how one looks")
+    if as_json:
+        text.print_json(findings)
+    else:
+        for finding in findings:
+            mark = "ok  " if finding.ok else "FAIL"
+            print(f"{mark}  {finding.pipeline}  {finding.subject}: {finding.detail}")
+    failed = [finding for finding in findings if not finding.ok]
+    if failed:
+        raise typer.Exit(failed[0].exit_code)
+
+
+def verify(
+    what: Annotated[str, typer.Argument(help="A pipeline, or the path of a partition.")],
+    *,
+    date: DateText = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Hash the files of a partition again and compare them with its manifest."""
+    if Path(what).is_dir():
+        report = anyio.run(verify_folder, Path(what))
+    else:
+        loaded = load(config, overrides, LogOptions(verbose=verbose))
+        run_date = read_date(date, loaded.engine)
+        report = with_engine(loaded, lambda engine: engine.verify(what, run_date=run_date))
+    if as_json:
+        text.print_json(report)
+    else:
+        text.print_verify(report)
+    if not report.ok:
+        raise StoreError(
+            f"{report.partition}: {len(report.faults)} files are not what the manifest says;"
+            " run the pipeline again for that date"
+        )
+
+
+def schema() -> None:
+    """Print the JSON Schema of pipelines.toml, for editors."""
+    text.print_json(json_schema())

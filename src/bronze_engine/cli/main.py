@@ -1,0 +1,77 @@
+"""`bronze`: the commands, and the edge at which errors become exit statuses.
+
+stdout carries only results; the log goes to stderr and to the log file.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import typer
+
+from bronze_engine.cli import demo, init, look, run
+from bronze_engine.cli.signals import Stopped
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.errors import BronzeError
+from bronze_engine.telemetry.log import setup_logging
+
+__all__ = ["app", "main"]
+
+log = logging.getLogger("bronze_engine")
+
+FAULT_OF_OURS: Final = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+app = typer.Typer(
+    name="bronze",
+    help="Land APIs, databases and files in a lake's Bronze layer: exact, and exactly once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables: secrets among them
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("plan")(look.plan)
+app.command("list")(look.list_pipelines)
+app.command("check")(look.check)
+app.command("verify")(look.verify)
+app.command("schema")(look.schema)
+app.command("init")(init.init)
+app.command("demo")(demo.demo)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its status.
+
+    `bronze team.name …` is `bronze run team.name …`.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args and "." in args[0] and not args[0].startswith("-"):
+        args.insert(0, "run")
+    setup_logging(level="INFO", clock=SYSTEM_CLOCK)  # until a command has read its configuration
+    sys.exit(_status(args))
+
+
+def _status(args: list[str]) -> int:
+    try:
+        app(args, standalone_mode=True)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
+    except BronzeError as exc:
+        log.error("%s", exc)  # noqa: TRY400  # its message says it all; -v has the rest
+        log.debug("where it came from", exc_info=exc)
+        return exc.exit_code
+    except Stopped as exc:
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception:
+        log.exception(
+            "BRONZE this is a fault of bronze-engine itself, not of your data or configuration;"
+            " please report it with the traceback below. What was committed is untouched"
+        )
+        return FAULT_OF_OURS
+    return 0

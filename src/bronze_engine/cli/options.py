@@ -1,0 +1,66 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.units import Duration
+from bronze_engine.errors import ConfigError
+
+__all__ = [
+    "CONFIG_PATH",
+    "ConfigPath",
+    "DateText",
+    "JsonLog",
+    "JsonOutput",
+    "LogFile",
+    "Name",
+    "Overrides",
+    "Verbose",
+    "read_date",
+    "read_duration",
+]
+
+CONFIG_PATH: Final = Path("pipelines.toml")
+ConfigPath = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="BRONZE_CONFIG")
+]
+DateText = Annotated[
+    str | None, typer.Option("--date", "-d", help="The run date, YYYY-MM-DD. Default: today.")
+]
+Name = Annotated[str, typer.Argument(help="A pipeline: team.name", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value over the file, e.g. output.compression=snappy."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log at DEBUG.")]
+JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a log line.")]
+LogFile = Annotated[Path | None, typer.Option("--log-file", help="Write the log there too, whole.")]
+JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def read_date(text: str | None, engine: EngineConfig) -> date:
+    """The run date; without one today in the engine's timezone. ConfigError otherwise."""
+    if text is None:
+        return SYSTEM_CLOCK.now().astimezone(ZoneInfo(engine.timezone)).date()
+    try:
+        if len(text) != len("YYYY-MM-DD"):
+            raise ValueError(text)
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a date has no zone
+    except ValueError:
+        raise ConfigError(f"--date {text!r} is no date; write YYYY-MM-DD") from None
+
+
+def read_duration(option: str, text: str) -> float:
+    """Seconds of "60s", "5m", ...; ConfigError naming the option otherwise."""
+    try:
+        return Duration.parse(text)
+    except ValueError as exc:
+        raise ConfigError(f"{option} {exc}") from None

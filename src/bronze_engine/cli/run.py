@@ -1,0 +1,77 @@
+"""`bronze run`: land one pipeline for one date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    DateText,
+    JsonLog,
+    JsonOutput,
+    LogFile,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+    read_duration,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.engine import Engine
+from bronze_engine.model.report import RunPlan, RunReport
+
+__all__ = ["run"]
+
+
+def run(
+    name: Name,
+    *,
+    date: DateText = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; no data request, no write.")
+    ] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Read everything anew, and begin an epoch.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a partition that another pipeline landed.")
+    ] = False,
+    wait: Annotated[
+        str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
+    ] = "0s",
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Land one pipeline for one date and publish the partition."""
+    loaded = load(
+        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+    )
+    run_date = read_date(date, loaded.engine)
+    wait_seconds = read_duration("--wait", wait)
+
+    async def work(engine: Engine) -> RunPlan | RunReport:
+        if dry_run:
+            return await engine.plan(name, run_date=run_date, full_refresh=full_refresh)
+        return await engine.run(
+            name,
+            run_date=run_date,
+            full_refresh=full_refresh,
+            adopt=adopt,
+            wait_seconds=wait_seconds,
+        )
+
+    result = with_engine(loaded, work)
+    if as_json:
+        text.print_json(result)
+    elif isinstance(result, RunPlan):
+        text.print_plan(result)
+    else:
+        text.print_report(result)

@@ -1,0 +1,63 @@
+"""From a command's options to a running engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import msgspec
+
+from bronze_engine.cli.progress import Progress
+from bronze_engine.cli.signals import until_signal
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.load import Config, load_config
+from bronze_engine.engine import Engine, open_engine
+from bronze_engine.telemetry.log import setup_logging
+
+__all__ = ["LogOptions", "in_engine", "load", "with_engine"]
+
+T = TypeVar("T")
+
+
+class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A command's -v, --json-log and --log-file."""
+
+    verbose: bool = False
+    json_lines: bool = False
+    file: Path | None = None
+
+
+def load(
+    path: Path,
+    overrides: Sequence[str] | None = None,
+    log: LogOptions | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """Load the configuration and begin to log as it says."""
+    log = log or LogOptions()
+    config = load_config(path, overrides=overrides or (), environ=environ or os.environ)
+    setup_logging(
+        level="DEBUG" if log.verbose else config.log_level,
+        json_lines=log.json_lines,
+        log_dir=config.engine.log_dir,
+        log_file=log.file,
+        secrets=lambda: config.secrets,
+        clock=SYSTEM_CLOCK,
+    )
+    return config
+
+
+def with_engine(config: Config, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly."""
+    return anyio.run(in_engine, config, work)
+
+
+async def in_engine(config: Config, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """The same within a running loop."""
+    async with open_engine(config, hooks=[Progress(SYSTEM_CLOCK)]) as engine:
+        return await until_signal(partial(work, engine), on_signal=engine.drain)

@@ -1,0 +1,133 @@
+"""Results as people read them, on stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from bronze_engine.model.manifest import SchemaChange
+from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.model.window import Window
+
+__all__ = ["print_json", "print_pairs", "print_plan", "print_report", "print_verify", "size"]
+
+
+def print_json(value: object) -> None:
+    """One JSON document, indented."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """`name  value` lines, the values in one column."""
+    rows = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        first, *more = value.split("\n")
+        print(f"{name:<{width}}  {first}")
+        for line in more:
+            print(f"{'':<{width}}  {line}")
+
+
+def print_report(report: RunReport) -> None:
+    """The summary of a committed run."""
+    seconds = max(report.seconds, 1e-9)
+    print_pairs(
+        [
+            ("pipeline", f"{report.pipeline} {report.run_date}"),
+            ("partition", report.partition),
+            ("committed", f"generation {report.generation}, run {report.run}"),
+            ("rows", _rows(report)),
+            (
+                "pages",
+                f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries)",
+            ),
+            ("bytes in", size(report.bytes_in)),
+            ("bytes out", f"{size(report.bytes_out)} in {report.files:,} files"),
+            ("seconds", f"{report.seconds:.2f} ({report.rows / seconds:,.0f} rows/s)"),
+            ("CPU seconds", f"{report.cpu_seconds:.2f}"),
+            ("peak memory", size(report.peak_rss_bytes)),
+            ("window", _window(report.watermark)),
+            (
+                "columns",
+                "\n".join(f"{c.change} {c.column} {c.detail}" for c in report.schema_changes),
+            ),
+            ("warnings", "\n".join(report.warnings)),
+            ("degraded", "\n".join(report.degraded)),
+        ]
+    )
+
+
+def _change(change: SchemaChange) -> str:
+    return f"{change.change} {change.column} {change.detail}".rstrip()
+
+
+def _rows(report: RunReport) -> str:
+    text = f"{report.rows:,}"
+    if report.rejected:
+        text += f" ({report.rejected:,} more in quarantine)"
+    if report.late_rows:
+        text += f" ({report.late_rows:,} at or below the low watermark)"
+    return text
+
+
+def _window(window: Window | None) -> str:
+    if window is None:
+        return ""
+    return f"{window.column} in ({window.low or 'the beginning'}, {window.high or 'open'}]"
+
+
+def print_plan(plan: RunPlan) -> None:
+    """What a run would do."""
+    print_pairs(
+        [
+            ("pipeline", f"{plan.pipeline} {plan.run_date} ({plan.load})"),
+            ("partition", plan.partition),
+            ("files", plan.files),
+            (
+                "commit",
+                f"generation {plan.generation}, "
+                + (f"in place of run {plan.committed}" if plan.committed else "the first"),
+            ),
+            ("request", plan.first),
+            ("slices", "\n".join(plan.slices)),
+            ("window", _window(plan.window)),
+            ("limits", "\n".join(f"{name}: {value}" for name, value in plan.limits.items())),
+            ("note", "\n".join(plan.notes)),
+        ]
+    )
+
+
+def print_verify(report: VerifyReport) -> None:
+    """Whether the files are what the manifest says."""
+    verdict = "ok" if report.ok else f"{len(report.faults)} faults"
+    print_pairs(
+        [
+            ("partition", report.partition),
+            ("manifest", f"generation {report.generation}, run {report.run}"),
+            ("files", f"{report.files:,} ({report.rows:,} rows, {size(report.bytes)})"),
+            ("verdict", verdict),
+            ("faults", "\n".join(f"{fault.path}: {fault.fault}" for fault in report.faults)),
+            ("unlisted", "\n".join(report.unlisted)),
+            ("mended", "\n".join(report.mended)),
+        ]
+    )
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their longest cell."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
+
+
+def size(count: int) -> str:
+    """Bytes as people read them: 1.2 MiB."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"

@@ -1,0 +1,97 @@
+"""The manifest of a run, put together from what the plan, the slices and the source say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bronze_engine.decode.schema import schema_changes
+from bronze_engine.decode.stamp import stamped_schema
+from bronze_engine.land import Job, Landed
+from bronze_engine.model.arrow import schema_to_text
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.manifest import (
+    FORMAT_VERSION,
+    Manifest,
+    RejectFile,
+    SchemaChange,
+    SourceInfo,
+    columns_of,
+)
+from bronze_engine.plan import final_window, highest
+from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.version import __version__
+
+__all__ = ["compose_manifest"]
+
+
+def compose_manifest(
+    job: Job,
+    landed: Sequence[Landed],
+    *,
+    location: str,
+    tally: SourceTally,
+    attempt: str,
+    written_at: datetime,
+    duration_seconds: float,
+) -> Manifest:
+    """The next generation of the partition, without its lineage (the commit adds that)."""
+    pipeline, request = job.pipeline, job.request
+    layout = next((each.layout for each in reversed(landed) if each.layout), request.base)
+    high = None
+    for each in landed:
+        high = highest(high, each.high, request)
+    files = tuple(staged.file for each in landed for staged in each.files if staged.file)
+    schema = None if layout is None else stamped_schema(layout.settled().schema, job.stamps)
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        pipeline=pipeline.name,
+        system=pipeline.system,
+        entity=pipeline.entity,
+        run_date=request.run_date,
+        run=request.run,
+        attempt=attempt,
+        generation=job.generation,
+        epoch=request.epoch,
+        written_at=written_at,
+        load=pipeline.load,
+        primary_key=pipeline.primary_key,
+        source=SourceInfo(
+            type=str(pipeline.source.__struct_config__.tag),
+            location=location,
+            pages_fetched=tally.pages,
+            requests=tally.requests,
+            retries=tally.retries,
+            bytes_in=tally.bytes_in,
+        ),
+        row_count=sum(file.row_count for file in files),
+        rejected_count=job.threshold.rejected,
+        late_rows=sum(each.late_rows for each in landed),
+        schema=() if schema is None else columns_of(schema),
+        arrow_schema="" if schema is None else schema_to_text(schema),
+        base_schema=() if request.base is None else columns_of(request.base.schema),
+        schema_changes=_changes(layout, request.base),
+        files=files,
+        quarantine=tuple(
+            RejectFile(
+                name=file.name,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+                row_count=file.row_count,
+            )
+            for each in landed
+            if each.rejects is not None and (file := each.rejects.committed.file) is not None
+        ),
+        watermark=final_window(request, high),
+        config_hash=pipeline.config_hash,
+        engine_version=__version__,
+        duration_seconds=round(duration_seconds, 3),
+    )
+
+
+def _changes(layout: Layout | None, base: Layout | None) -> tuple[SchemaChange, ...]:
+    """What changed; on a first partition only what is no plain column."""
+    if layout is None:
+        return ()
+    changes = schema_changes(layout, base)
+    return changes if base else tuple(each for each in changes if each.change != "added")

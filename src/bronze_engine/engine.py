@@ -1,0 +1,277 @@
+"""Lifetimes and shared things. No data passes here.
+
+An engine holds no task group and no cancel scope, only an exit stack: it may be entered
+in one task and used, concurrently, from any other. A run opens its own task group and
+closes it before it returns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import date
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, final
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+
+from bronze_engine.adapters import StoreOpener, source_type, store_opener
+from bronze_engine.check import Finding, check_pipeline
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.load import Config
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.store import StoreConfig
+from bronze_engine.contracts import Hook, Resources, SourceType, Store
+from bronze_engine.decode.json import JsonDecoder
+from bronze_engine.flow import Budget
+from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
+from bronze_engine.model.manifest import partition_path
+from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.preview import plan_pipeline
+from bronze_engine.publish.preflight import Preflight
+from bronze_engine.publish.verify import verify
+from bronze_engine.run import run_pipeline
+from bronze_engine.services import Options, Services, Stores
+from bronze_engine.stream import BatchStream
+from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.workers import Workers
+
+__all__ = ["Engine", "EngineStatistics", "open_engine"]
+
+T = TypeVar("T")
+
+GRACE_SECONDS: Final = 10.0
+"""What a cancelled run may still spend on its commit, or on cleaning up."""
+
+DRAIN_SECONDS: Final = 2.0
+"""The same while the process is being ended, which has five seconds in all."""
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class EngineStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is doing, at one instant."""
+
+    running: int
+    waiting: int
+    """Runs that wait for their turn (engine.max_pipelines)."""
+    memory_limit_bytes: int
+    reserved_bytes: int
+    """Set aside by admitted runs for their encoders and the floors of their lanes."""
+    pooled_bytes: int
+    """Pages and groups beyond those floors."""
+    limit_groups: tuple[GroupStatistics, ...]
+
+
+@final
+class Engine:
+    """Runs pipelines. Made by `open_engine`; every method may be called concurrently."""
+
+    def __init__(self, config: Config, shared: _Shared) -> None:
+        self.config = config
+        self._shared = shared
+        self._services = shared.services()
+        self._slots = anyio.Semaphore(config.engine.max_pipelines)
+        self._running = 0
+        self._waiting = 0
+
+    async def run(
+        self,
+        name: str,
+        *,
+        run_date: date,
+        full_refresh: bool = False,
+        adopt: bool = False,
+        wait_seconds: float = 0.0,
+    ) -> RunReport:
+        """Land one pipeline for one date and publish the partition.
+
+        `full_refresh` reads everything anew and begins an epoch; `adopt` takes over a
+        partition that another pipeline landed; `wait_seconds` outlasts another run's lease.
+
+        Raises a BronzeError when the run fails; the partition is then as it was before.
+        Cancelled before the commit it aborts, during the commit it finishes that first.
+        Either way no task, thread, socket or temporary of it is left.
+        """
+        pipeline = self.config.pipeline(name)
+        options = Options(full_refresh=full_refresh, adopt=adopt, wait_seconds=wait_seconds)
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        self._running += 1
+        try:
+            return await run_pipeline(pipeline, run_date, self._services, options)
+        finally:
+            self._running -= 1
+            self._slots.release()
+
+    async def plan(self, name: str, *, run_date: date, full_refresh: bool = False) -> RunPlan:
+        """What `run` would do, found out without a data request and without a write."""
+        return await plan_pipeline(
+            self.config.pipeline(name),
+            run_date,
+            self._services,
+            full_refresh=full_refresh,
+        )
+
+    def batches(self, name: str, *, run_date: date) -> BatchStream:
+        """The records that a run would land, as batches in order; nothing is written."""
+        return BatchStream(self.config.pipeline(name), run_date, self._services)
+
+    async def check(self, name: str, *, run_date: date) -> tuple[Finding, ...]:
+        """Try configuration, store and source for real; the faults are in what is returned."""
+        return await check_pipeline(self.config, name, run_date, self._services)
+
+    async def verify(self, name: str, *, run_date: date) -> VerifyReport:
+        """Hash the files of a partition again, streaming, and compare with its manifest.
+
+        Raises StateError where nothing is committed there, StoreError where it can't be
+        read; files that differ are in the report.
+        """
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        partition = partition_path(pipeline.system, pipeline.entity, run_date)
+        return await verify(stores.target, partition, self._services.workers)
+
+    def statistics(self) -> EngineStatistics:
+        """What is going on now."""
+        budget = self._services.budget
+        return EngineStatistics(
+            running=self._running,
+            waiting=self._waiting,
+            memory_limit_bytes=budget.limit_bytes,
+            reserved_bytes=budget.reserved_bytes,
+            pooled_bytes=budget.pooled_bytes,
+            limit_groups=self._shared.limits.statistics(),
+        )
+
+    def drain(self) -> None:
+        """Say that the process is being ended: runs that are cancelled from now on hurry."""
+        self._shared.is_draining = True
+
+
+@asynccontextmanager
+async def open_engine(
+    config: Config,
+    *,
+    hooks: Sequence[Hook] = (),
+    clock: Clock = SYSTEM_CLOCK,
+    sources: Mapping[str, SourceType[Any]] = _NONE,
+    stores: Mapping[str, StoreOpener] = _NONE,
+) -> AsyncIterator[Engine]:
+    """Open an engine; leave it when its runs are done.
+
+    `hooks` are told of events, on the loop. `sources` and `stores` stand in for, or add
+    to, the built-in types by their tag: `stores={"local": my_opener}`. Leaving closes
+    connections and joins the threads; a run still under way must be awaited or cancelled
+    before.
+    """
+    async with AsyncExitStack() as stack:
+        workers = stack.enter_context(Workers(max(2, os.cpu_count() or 1)))
+        shared = _Shared(config, workers, clock, hooks, sources, stores)
+        stack.push_async_callback(shared.aclose)
+        yield Engine(config, shared)
+
+
+@final
+class _Shared:
+    """What all runs of an engine have in common, opened when it is first asked for."""
+
+    def __init__(
+        self,
+        config: Config,
+        workers: Workers,
+        clock: Clock,
+        hooks: Sequence[Hook],
+        sources: Mapping[str, SourceType[Any]],
+        stores: Mapping[str, StoreOpener],
+    ) -> None:
+        self.is_draining = False
+        self._workers = workers
+        self._clock = clock
+        self._hooks = tuple(hooks)
+        self._sources = sources
+        self._store_openers = stores
+        self._budget = Budget(config.engine.memory_limit)
+        self._zone = ZoneInfo(config.engine.timezone)
+        self._preflight = Preflight()
+        self.limits = LimitRegistry(clock, self._publish)
+        self._stack = AsyncExitStack()
+        self._opened: dict[object, Any] = {}
+        self._opening = anyio.Lock()
+
+    def services(self) -> Services:
+        return Services(
+            clock=self._clock,
+            workers=self._workers,
+            budget=self._budget,
+            preflight=self._preflight,
+            publish=self._publish,
+            source_type=self._source_type,
+            stores=self._stores,
+            resources=self._resources,
+            today=self._today,
+            grace_seconds=lambda: DRAIN_SECONDS if self.is_draining else GRACE_SECONDS,
+        )
+
+    async def aclose(self) -> None:
+        await self._stack.aclose()
+
+    async def share(self, key: object, make: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """The one instance under `key`; made by the first caller, left with the engine."""
+        async with self._opening:
+            if key not in self._opened:
+                self._opened[key] = await self._stack.enter_async_context(make())
+        opened: T = self._opened[key]
+        return opened
+
+    def _publish(self, event: Event) -> None:
+        for hook in self._hooks:
+            hook(event)
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+    def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
+        return source_type(_tag(pipeline.source), self._sources)
+
+    async def _stores(self, pipeline: Pipeline) -> Stores:
+        target = await self._store(pipeline.target)
+        state = target if pipeline.state is None else await self._store(pipeline.state)
+        return Stores(target=target, state=state)
+
+    async def _store(self, config: StoreConfig) -> Store:
+        opener = store_opener(_tag(config), self._store_openers)
+        return await self.share(config, lambda: opener(config, self._workers, self._clock))
+
+    def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
+        source, api = pipeline.source, pipeline.source.api
+        group = self.limits.group(
+            api.name,
+            "ApiExtractor",
+            rate=api.rate_limit,
+            retry=api.retry,
+            breaker=api.circuit_breaker,
+            concurrency=api.concurrency,
+        )
+        return Resources(
+            clock=self._clock,
+            workers=self._workers,
+            budget=self._budget,
+            share=self.share,
+            tally=tally,
+            publish=self._publish,
+            limits=group.limits(source.rate_limit, source.retry),
+            json_decoder=JsonDecoder,
+        )
+
+
+def _tag(config: msgspec.Struct) -> str:
+    """The `type` that the configuration names."""
+    return str(config.__struct_config__.tag)

@@ -1,0 +1,166 @@
+"""One slice, decoded: groups of blocks side by side in workers, folded in order.
+
+    source.read -> blocks -> groups of 1 MiB -> decode in workers -> consume, in order
+
+Groups are cut by bytes and order, never by arrival. Decoding is a fold over layouts: a
+group that was decoded with an older layout is decoded again, so what comes out depends
+on the input alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, final
+
+import anyio
+import msgspec
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+
+from bronze_engine.contracts import Decoded, Decoder, Resources, Source
+from bronze_engine.flow import Lane, ordered, single
+from bronze_engine.model.block import Block
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.slice import Slice
+
+__all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
+
+GROUP_BYTES: Final = 1024**2
+"""A group closes at the first block that reaches this: one job of a few ms in a worker."""
+
+JSON_MULTIPLE: Final = 3
+"""Arrow and parser memory of one group over its bytes, measured on 340-byte records."""
+
+DECODE_FLOOR_BYTES: Final = 2 * JSON_MULTIPLE * GROUP_BYTES
+
+GROUPS_AHEAD: Final = 12
+"""Groups decoded while one row group is being encoded: it keeps the workers busy."""
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Consecutive blocks that are decoded together."""
+
+    index: int
+    blocks: tuple[Block, ...]
+    size_bytes: int
+
+
+@final
+class Groups:
+    """Cuts the blocks of a slice into groups, by bytes and order."""
+
+    def __init__(self, blocks: ObjectReceiveStream[Block]) -> None:
+        self._blocks = blocks
+        self._index = 0
+
+    def __aiter__(self) -> Groups:
+        return self
+
+    async def __anext__(self) -> Group:
+        blocks: list[Block] = []
+        size = 0
+        while size < GROUP_BYTES:
+            try:
+                block = await self._blocks.receive()
+            except anyio.EndOfStream:
+                break
+            if block.records:
+                blocks.append(block)
+                size += block.size_bytes
+        if not blocks:
+            raise StopAsyncIteration
+        group = Group(self._index, tuple(blocks), size)
+        self._index += 1
+        return group
+
+
+class Attempted(msgspec.Struct, frozen=True):
+    """A group decoded with the layout that was current when its turn in a worker came."""
+
+    group: Group
+    given: Layout | None
+    decoded: Decoded
+
+    def stands_under(self, layout: Layout | None) -> bool:
+        """Whether decoding it again with `layout` would give the same."""
+        if self.given is None or layout is None:
+            return self.given is layout
+        if self.given.version == layout.version:
+            return True
+        grew = self.decoded.layout.version != self.given.version
+        return not grew and self.given.schema.equals(layout.schema, check_metadata=True)
+
+
+@final
+class Fold:
+    """The layout so far, and the gate that keeps later groups behind the first."""
+
+    def __init__(self, layout: Layout | None) -> None:
+        self.layout = layout
+        self.started = anyio.Event()
+        if layout is not None and layout.is_settled:
+            self.started.set()
+
+
+async def decode_slice(
+    source: Source,
+    decoder: Decoder,
+    piece: Slice,
+    resources: Resources,
+    consume: Callable[[Decoded], Awaitable[Layout]],
+    *,
+    layout: Layout | None,
+) -> Slice | None:
+    """Read one slice and hand its groups, decoded, to `consume` in order.
+
+    `consume` returns the layout that the next groups are decoded with: the group's own,
+    or that one settled. Returns what the source returned: the next slice of a chain.
+    An error of the source is raised after all that it handed on before has been consumed,
+    so the first fault in order is the one that is seen.
+    """
+    fold = Fold(layout)
+    lane = Lane(resources.budget, DECODE_FLOOR_BYTES)
+    send, receive = anyio.create_memory_object_stream[Block](0)
+    failure: Exception | None = None
+    following: Slice | None = None
+
+    async def read(blocks: ObjectSendStream[Block]) -> None:
+        nonlocal failure, following
+        async with blocks:
+            try:
+                following = await source.read(piece, blocks.send)
+            except Exception as exc:  # noqa: BLE001  # raised below, in its turn
+                failure = exc
+
+    async def decode(group: Group) -> tuple[Attempted, int]:
+        if group.index:
+            await fold.started.wait()
+        given = fold.layout
+        decoded = await resources.workers.run(decoder.decode, group.blocks, given)
+        return Attempted(group, given, decoded), JSON_MULTIPLE * group.size_bytes
+
+    async def take(attempted: Attempted) -> None:
+        decoded = attempted.decoded
+        if not attempted.stands_under(fold.layout):
+            decoded = await resources.workers.run(
+                decoder.decode, attempted.group.blocks, fold.layout
+            )
+        fold.layout = await consume(decoded)
+        fold.started.set()
+
+    try:
+        with receive:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read, send)
+                await ordered(
+                    Groups(receive),
+                    decode,
+                    take,
+                    lane=lane,
+                    estimate=lambda group: JSON_MULTIPLE * group.size_bytes,
+                    ahead=GROUPS_AHEAD,
+                )
+    except BaseExceptionGroup as group:
+        raise single(group) from None
+    if failure is not None:
+        raise failure
+    return following

@@ -1,0 +1,247 @@
+"""One slice, landed: its blocks become data files and a quarantine file, staged.
+
+    fold.decode_slice -> threshold, quarantine -> datafiles -> staged files
+
+A slice owns its files, so slices need no order among each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, final
+
+import msgspec
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Decoded, Request, Resources, Source, Store
+from bronze_engine.datafiles import DataFiles
+from bronze_engine.decode.stamp import Stamps
+from bronze_engine.encode.jsonl import RejectsEncoder
+from bronze_engine.encode.sink import PART_BYTES
+from bronze_engine.errors import BronzeError, ExtractError, QualityError, SliceLost
+from bronze_engine.fold import DECODE_FLOOR_BYTES, decode_slice
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.part import Staged
+from bronze_engine.model.slice import Slice
+from bronze_engine.plan import highest
+from bronze_engine.publish.names import data_name, quarantine_name
+from bronze_engine.quality.quarantine import Kept, Quarantine
+from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.shield import finish
+from bronze_engine.telemetry.events import FileStaged, RowsWritten
+
+__all__ = ["Job", "Landed", "land_slice", "memory_bytes"]
+
+log = logging.getLogger(__name__)
+
+PARTS_HELD: Final = 3
+"""Parts of one file that are being cut or sent at once."""
+
+ENCODE_MULTIPLE: Final = 2
+"""Arrow bytes of a row group while it is gathered, and again while it is encoded."""
+
+READS: Final = 3
+"""How often one slice is read before its loss ends the run."""
+
+
+def memory_bytes(pipeline: Pipeline) -> int:
+    """What a run of this pipeline holds at the least, beside its source's lane."""
+    encoder = ENCODE_MULTIPLE * pipeline.output.row_group_bytes + PARTS_HELD * PART_BYTES
+    return encoder + DECODE_FLOOR_BYTES
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What all slices of one run have in common."""
+
+    pipeline: Pipeline
+    request: Request
+    partition: str
+    generation: int
+    target: Store
+    state: Store
+    rejected_key: str
+    """Where the state store keeps the rejected records of a run that failed for them."""
+    threshold: Threshold
+    resources: Resources
+    grace_seconds: Callable[[], float]
+
+    @property
+    def stamps(self) -> Stamps:
+        """The columns that are added to each row."""
+        output, request = self.pipeline.output, self.request
+        extracted_at = request.started_at if output.extracted_at else None
+        if not output.load_columns:
+            return Stamps(extracted_at=extracted_at)
+        return Stamps(
+            load_date=request.run_date,
+            system=request.system,
+            entity=request.entity,
+            extracted_at=extracted_at,
+        )
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one slice left in the stores, whole and invisible."""
+
+    files: tuple[Staged, ...]
+    rejects: Kept | None
+    layout: Layout | None
+    """None where the slice had no record."""
+    high: str | None
+    late_rows: int
+    later_rows: int
+
+    @property
+    def committed(self) -> tuple[Staged, ...]:
+        """What the commit makes visible."""
+        return self.files if self.rejects is None else (*self.files, self.rejects.committed)
+
+    async def discard(self, job: Job) -> None:
+        """Remove all of it; what the store refuses to remove is left to the next run's reap."""
+        await _discard(job.target, self.committed)
+        await self.discard_rejected(job)
+
+    async def discard_rejected(self, job: Job) -> None:
+        """Remove the rejected records that only a failed run keeps."""
+        if self.rejects is not None:
+            await _discard(job.state, [self.rejects.failed])
+
+
+async def land_slice(
+    job: Job, source: Source, piece: Slice, layout: Layout | None
+) -> tuple[Landed, Slice | None]:
+    """Land one slice; returns it, and the next slice of its chain.
+
+    A slice that is lost is read again, READS times in all. Failed or cancelled, nothing
+    of it is left in the stores but the rejected records that a QualityError speaks of.
+    """
+    mark = job.threshold.mark()
+    for reading in range(1, READS + 1):
+        try:
+            return await _land_once(job, source, piece, layout)
+        except SliceLost as exc:
+            job.threshold.rewind(mark)
+            if reading == READS:
+                raise ExtractError(
+                    f"{job.pipeline.name}: {piece.label} was lost {READS} times in a row: {exc};"
+                    " run again when the source is quiet"
+                ) from exc
+            log.warning("%s: %s; reading %s again", job.pipeline.name, exc, piece.label)
+    raise AssertionError("the loop returns or raises")
+
+
+async def _land_once(
+    job: Job, source: Source, piece: Slice, layout: Layout | None
+) -> tuple[Landed, Slice | None]:
+    async with _Landing(job, piece) as landing:
+        try:
+            following = await decode_slice(
+                source, source.decoder(), piece, job.resources, landing.consume, layout=layout
+            )
+            return await landing.finish(), following
+        except BaseException as exc:
+            await finish(landing.abort, exc, grace_seconds=job.grace_seconds)
+            raise
+
+
+@final
+class _Landing:
+    """Where the groups of one slice go. Leave it to remove what is not whole."""
+
+    def __init__(self, job: Job, piece: Slice) -> None:
+        self._job = job
+        self._layout: Layout | None = None
+        self._high: str | None = None
+        self._late_rows = 0
+        self._later_rows = 0
+        self._rows = 0
+        run, workers = job.request.run, job.resources.workers
+        quarantined = quarantine_name(generation=job.generation, run=run, slice=piece.index)
+        self._quarantine = Quarantine(
+            workers=workers,
+            encoder=partial(RejectsEncoder, quarantined),
+            partition=(job.target, f"{job.partition}/{quarantined}"),
+            run=(job.state, job.rejected_key),
+        )
+        self._files = DataFiles(
+            store=job.target,
+            partition=job.partition,
+            name=lambda number: data_name(
+                generation=job.generation, run=run, slice=piece.index, number=number
+            ),
+            output=job.pipeline.output,
+            stamps=job.stamps,
+            workers=workers,
+            on_rows=self._tell_rows,
+            on_file=self._tell_file,
+        )
+
+    async def __aenter__(self) -> _Landing:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        async with self._quarantine, self._files:
+            pass
+
+    async def consume(self, decoded: Decoded) -> Layout:
+        """Take one group, in order; returns the layout that later ones are decoded with."""
+        threshold = self._job.threshold
+        threshold.count(decoded.batch.num_rows, decoded.rejects)
+        await self._quarantine.write(decoded.rejects)
+        threshold.check()
+        self._high = highest(self._high, decoded.high, self._job.request)
+        self._late_rows += decoded.late_rows
+        self._later_rows += decoded.later_rows
+        self._layout = await self._files.write(decoded.batch, decoded.layout)
+        return self._layout
+
+    async def finish(self) -> Landed:
+        """End all files."""
+        await self._files.finish(self._layout)
+        return Landed(
+            files=tuple(self._files.staged),
+            rejects=await self._quarantine.seal(),
+            layout=self._layout,
+            high=self._high,
+            late_rows=self._late_rows,
+            later_rows=self._later_rows,
+        )
+
+    async def abort(self, error: BaseException) -> None:
+        """Remove the files that are whole; keep the rejected records if they are the reason."""
+        await _discard(self._job.target, self._files.staged)
+        if isinstance(error, QualityError):
+            kept = await self._quarantine.seal()
+            if kept is not None:
+                await self._job.state.complete(kept.failed)
+                await _discard(self._job.target, [kept.committed])
+
+    def _tell_rows(self, rows: int) -> None:
+        self._rows += rows
+        request = self._job.request
+        self._job.resources.publish(
+            RowsWritten(pipeline=request.pipeline, run=request.run, rows=self._rows)
+        )
+
+    def _tell_file(self, staged: Staged) -> None:
+        request, file = self._job.request, staged.file
+        assert file is not None  # noqa: S101  # it was sealed with one
+        self._job.resources.publish(
+            FileStaged(
+                pipeline=request.pipeline,
+                run=request.run,
+                name=file.name,
+                rows=file.row_count,
+                size_bytes=file.size_bytes,
+            )
+        )
+
+
+async def _discard(store: Store, files: Sequence[Staged]) -> None:
+    for staged in files:
+        try:
+            await store.discard(staged)
+        except BronzeError as exc:
+            log.warning("%s was not removed, and is left to the next run: %s", staged.key, exc)

@@ -1,0 +1,186 @@
+"""Configuration, recorded windows and a date become a request. Pure: no I/O, no clock.
+
+The rules are those of SEMANTICS 1: a chained window begins where the newest earlier date
+ended; a re-run keeps its recorded low and ends where the next committed date begins; a
+full load, and a full refresh, begin an epoch.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.template import uses
+from bronze_engine.contracts import Request
+from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.neighbours import Neighbours
+from bronze_engine.model.window import Window, cursor_key
+
+__all__ = [
+    "begins_epoch",
+    "final_window",
+    "highest",
+    "is_above",
+    "make_request",
+    "old_date_warning",
+    "planned_window",
+]
+
+
+def begins_epoch(pipeline: Pipeline, *, full_refresh: bool) -> bool:
+    """Whether a run replaces all that earlier dates hold: a full load, a full refresh."""
+    return pipeline.incremental is None or full_refresh
+
+
+def make_request(
+    pipeline: Pipeline,
+    *,
+    run_date: date,
+    run: str,
+    started_at: datetime,
+    neighbours: Neighbours,
+    new_epoch: int,
+    base: Layout | None,
+) -> Request:
+    """Decide what a run reads.
+
+    `new_epoch` is the one that the run begins, 0 where it goes on with the recorded
+    windows. Raises StateError where those contradict each other or the configuration.
+    """
+    low, cap, epoch = _bounds(pipeline, neighbours, new_epoch)
+    return Request(
+        pipeline=pipeline.name,
+        system=pipeline.system,
+        entity=pipeline.entity,
+        run_date=run_date,
+        run=run,
+        load=pipeline.load,
+        started_at=started_at,
+        low=low,
+        read_from=low,
+        cap=cap,
+        epoch=epoch,
+        base=base,
+        incremental=pipeline.incremental,
+        schema=pipeline.schema,
+    )
+
+
+def _bounds(
+    pipeline: Pipeline, neighbours: Neighbours, new_epoch: int
+) -> tuple[str | None, str | None, int]:
+    """(low, cap, epoch)."""
+    incremental = pipeline.incremental
+    own, earlier, later = neighbours.own, neighbours.earlier, neighbours.later
+    if incremental is None:
+        return None, None, new_epoch
+    if new_epoch:
+        if later is not None:
+            raise StateError(
+                f"a full refresh of {pipeline.name} would leave {later.run_date} behind, which"
+                " chains to what it replaces; refresh the newest date, or a new one"
+            )
+        return incremental.initial, None, new_epoch
+    own_window = _window(own, incremental, pipeline)
+    earlier_window = _window(earlier, incremental, pipeline)
+    later_window = _window(later, incremental, pipeline)
+    if own is not None and own_window is not None:
+        low, epoch = own_window.low, own.epoch
+    elif earlier is not None and earlier_window is not None:
+        low, epoch = earlier_window.high, earlier.epoch
+    else:
+        low, epoch = incremental.initial, 1 if later is None else later.epoch
+    if earlier is not None and earlier_window is not None and earlier.epoch == epoch:
+        end = earlier_window.high
+        if end is not None and low is not None and is_above(end, low, incremental):
+            raise StateError(
+                f"the windows of {pipeline.name} overlap: {earlier.run_date} ends at {end}, and"
+                f" the one to read begins at {low}; run {earlier.run_date} again, or begin anew"
+                " with --full-refresh"
+            )
+    cap = None
+    if later is not None and later_window is not None and later.epoch == epoch:
+        cap = later_window.low
+    return low, cap, epoch
+
+
+def _window(
+    manifest: Manifest | None, incremental: Incremental, pipeline: Pipeline
+) -> Window | None:
+    """The manifest's window, if it is one of the cursor that the configuration names."""
+    if manifest is None or manifest.watermark is None:
+        return None
+    window = manifest.watermark
+    if (window.column, window.type) != (incremental.cursor, incremental.cursor_type):
+        raise StateError(
+            f"{pipeline.name} {manifest.run_date} was landed by the cursor {window.column!r}"
+            f" ({window.type}), and the configuration says {incremental.cursor!r}"
+            f" ({incremental.cursor_type}); put the cursor back, or begin anew with --full-refresh"
+        )
+    return window
+
+
+def is_above(left: str, right: str, incremental: Incremental) -> bool:
+    """Whether left > right, as values of the cursor's type. Raises ConfigError for what is none."""
+
+    def key(value: str) -> Any:
+        try:
+            return cursor_key(value, incremental.cursor_type, incremental.cursor_timezone)
+        except ValueError as exc:
+            raise ConfigError(
+                f"incremental.cursor {incremental.cursor!r}: {value!r} is no"
+                f" {incremental.cursor_type}: {exc}"
+            ) from exc
+
+    return bool(key(left) > key(right))
+
+
+def planned_window(request: Request) -> Window | None:
+    """The window as far as it is known before anything was read."""
+    if request.incremental is None:
+        return None
+    return Window(
+        column=request.incremental.cursor,
+        type=request.incremental.cursor_type,
+        low=request.low,
+        high=request.cap,
+        read_from=request.read_from,
+    )
+
+
+def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
+    """What to say where a past date will hold today's data; None where all is well."""
+    source = pipeline.source
+    asked = (source.path, source.params, source.json)
+    if run_date >= today or any("run_date" in uses(part) for part in asked):
+        return None
+    return (
+        f"{run_date} is past and the request does not name it: this is today's data under an old"
+        " date; use {run_date} in the path or params where the API can be asked for a date"
+    )
+
+
+def final_window(request: Request, high: str | None) -> Window | None:
+    """The window to record. `high` is the highest cursor value that landed, None for no row.
+
+    A window with a cap was asked for up to there, so it ends there; an empty one keeps
+    high = low.
+    """
+    window = planned_window(request)
+    if window is None:
+        return None
+    end = request.cap or high or request.low
+    return msgspec.structs.replace(window, high=end)
+
+
+def highest(left: str | None, right: str | None, request: Request) -> str | None:
+    """The higher of two cursor values; None is below everything."""
+    if left is None or right is None or request.incremental is None:
+        return right if left is None else left
+    return right if is_above(right, left, request.incremental) else left

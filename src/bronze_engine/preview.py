@@ -1,0 +1,48 @@
+"""What a run would do, found out without a data request and without a write."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.model.report import RunPlan
+from bronze_engine.plan import old_date_warning, planned_window
+from bronze_engine.publish.names import data_name
+from bronze_engine.services import Identity, Services
+from bronze_engine.survey import survey
+from bronze_engine.telemetry.metrics import SourceTally
+
+__all__ = ["plan_pipeline"]
+
+
+async def plan_pipeline(
+    pipeline: Pipeline, run_date: date, services: Services, *, full_refresh: bool
+) -> RunPlan:
+    """Survey and plan as a run does, and ask the source for its preview."""
+    identity = Identity.new(services.clock)
+    stores = await services.stores(pipeline)
+    standing = await survey(stores.target, pipeline, run_date, identity, full_refresh=full_refresh)
+    tally = SourceTally()
+    resources = services.resources(pipeline, tally)
+    source_type = services.source_type(pipeline)
+    async with source_type.open(pipeline.source, standing.request, resources) as source:
+        preview = source.preview()
+    generation = standing.base.generation + 1
+    files = data_name(generation=generation, run="0" * 12, slice=0, number=0)
+    manifest = standing.base.manifest
+    warning = old_date_warning(pipeline, run_date, services.today())
+    notes = [*preview.notes, *tally.warnings, *([warning] if warning else [])]
+    return RunPlan(
+        pipeline=pipeline.name,
+        run_date=run_date,
+        load=pipeline.load,
+        partition=f"{stores.target.url}/{standing.partition}",
+        files=files.replace("0" * 12, "{run}"),
+        first=preview.first,
+        slices=preview.slices,
+        window=planned_window(standing.request),
+        limits=resources.limits.describe(),
+        generation=generation,
+        committed=None if manifest is None else manifest.run,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,76 @@
+"""How many rejected records a run may have before it fails with QUAL001."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from bronze_engine.config.quality import Quality
+from bronze_engine.errors import QualityError
+from bronze_engine.model.block import Reject
+
+__all__ = ["KEPT_REJECTS", "Threshold"]
+
+KEPT_REJECTS: Final = 100_000
+"""Rejected records past this are counted and no longer kept, and the run then fails."""
+
+
+@final
+class Threshold:
+    """Counts accepted and rejected records over all slices of a run.
+
+    `kept_at` is the path that the messages give: where the rejected records can be read
+    after the run has failed.
+    """
+
+    def __init__(self, quality: Quality, kept_at: str) -> None:
+        self._ratio = quality.max_bad_ratio
+        self._rows = quality.max_bad_rows
+        if self._rows is None and self._ratio is None:
+            self._rows = 0
+        self._kept_at = kept_at
+        self._first: Reject | None = None
+        self.accepted = 0
+        self.rejected = 0
+
+    def count(self, accepted: int, rejects: tuple[Reject, ...]) -> None:
+        """Count one group."""
+        self.accepted += accepted
+        self.rejected += len(rejects)
+        if rejects and self._first is None:
+            self._first = rejects[0]
+
+    def mark(self) -> tuple[int, int]:
+        """What has been counted so far, for `rewind`."""
+        return self.accepted, self.rejected
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what was counted since `mark`: that slice is read again."""
+        self.accepted, self.rejected = mark
+
+    def check(self) -> None:
+        """Raise QualityError as soon as the run can't succeed any more."""
+        if self._rows is not None and self.rejected > self._rows:
+            raise self._error(f"more than quality.max_bad_rows = {self._rows}")
+        if self.rejected > KEPT_REJECTS:
+            raise self._error(f"more than the {KEPT_REJECTS} that are kept for one run")
+
+    def finish(self) -> None:
+        """Raise QualityError where the share of rejected records is too high."""
+        self.check()
+        seen = self.accepted + self.rejected
+        if self._ratio is not None and seen and self.rejected / seen > self._ratio:
+            share = f"{self.rejected / seen:.4f} of {seen}"
+            raise self._error(f"{share}, more than quality.max_bad_ratio = {self._ratio}")
+
+    def _error(self, why: str) -> QualityError:
+        first = self._first
+        example = (
+            f" The first: {first.reason} (page {first.page}, record {first.offset})."
+            if first is not None
+            else ""
+        )
+        return QualityError(
+            f"{self.rejected} records were rejected, {why}; nothing was committed.{example}"
+            f" They are kept with their reasons at {self._kept_at}; mend the source or"
+            " [schema], or raise the limit"
+        )

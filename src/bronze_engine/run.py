@@ -1,0 +1,330 @@
+"""One run, step by step.
+
+    admit -> lease -> survey -> plan -> open -> land the slices -> publish -> remember
+
+Up to the commit an error or a cancellation aborts: what was staged is discarded and the
+partition stays as it was. The commit itself is finished, within a bound, even when the
+caller is cancelled. After it nothing fails the run: what went wrong is `degraded`.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from functools import partial
+from typing import Any, Final, Literal, final
+
+import anyio
+import msgspec
+
+from bronze_engine.compose import compose_manifest
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Source
+from bronze_engine.errors import (
+    BronzeError,
+    ExtractError,
+    QualityError,
+    SnapshotLost,
+)
+from bronze_engine.flow import single
+from bronze_engine.land import Job, Landed, land_slice, memory_bytes
+from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.model.report import RunReport
+from bronze_engine.model.slice import Slice
+from bronze_engine.plan import old_date_warning
+from bronze_engine.publish.commit import publish
+from bronze_engine.publish.lease import hold_lease, lease_key, this_process
+from bronze_engine.publish.reap import reap
+from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.services import Identity, Options, Services, Stores
+from bronze_engine.shield import finish
+from bronze_engine.state import hint, reports
+from bronze_engine.survey import Survey, survey
+from bronze_engine.telemetry.events import RunFinished, RunPhase, RunStarted
+from bronze_engine.telemetry.metrics import SourceTally, Usage
+
+__all__ = ["run_pipeline"]
+
+log = logging.getLogger(__name__)
+
+Status = Literal["committed", "failed", "cancelled"]
+
+READS: Final = 3
+"""How often a snapshot of the source may be lost before the run gives up."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit that happened, and what went wrong after it."""
+
+    manifest: Manifest
+    degraded: tuple[str, ...]
+
+
+async def run_pipeline(
+    pipeline: Pipeline, run_date: date, services: Services, options: Options
+) -> RunReport:
+    """Land one pipeline for one date and say how it went. See `Engine.run`."""
+    return await _Run(pipeline, run_date, services, options).execute()
+
+
+@final
+class _Run:
+    """What the steps of one run share: its names, its counts, and what it has staged."""
+
+    def __init__(
+        self, pipeline: Pipeline, run_date: date, services: Services, options: Options
+    ) -> None:
+        self.pipeline = pipeline
+        self.run_date = run_date
+        self.services = services
+        self.options = options
+        self.identity = Identity.new(services.clock)
+        self.tally = SourceTally()
+        self.usage = Usage()
+        self.began = services.clock.monotonic()
+        self.stores: Stores | None = None
+        self.landed: list[Landed] = []
+
+    async def execute(self) -> RunReport:
+        """All steps; whatever happens is told."""
+        services = self.services
+        services.publish(
+            RunStarted(
+                pipeline=self.pipeline.name, run_date=str(self.run_date), run=self.identity.run
+            )
+        )
+        needed = memory_bytes(self.pipeline) + services.source_type(self.pipeline).floor_bytes(
+            self.pipeline.source
+        )
+        waiting = partial(self._phase, "waiting for memory")
+        try:
+            async with services.budget.reserve(needed, on_wait=waiting):
+                self._phase("preparing")
+                self.stores = await services.stores(self.pipeline)
+                report = await self._hold_lease(self.stores)
+        except BaseException as exc:
+            if isinstance(exc, BronzeError):
+                exc.context.setdefault("pipeline", self.pipeline.name)
+                exc.context.setdefault("run", self.identity.run)
+            await finish(self._fail, exc, grace_seconds=services.grace_seconds)
+            raise
+        await finish(self._tell, report, grace_seconds=services.grace_seconds)
+        return report
+
+    async def _hold_lease(self, stores: Stores) -> RunReport:
+        services, identity, pipeline = self.services, self.identity, self.pipeline
+        await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
+        # Chained windows depend on each other, so a chain is held as a whole.
+        day = None if pipeline.incremental is not None else self.run_date
+        holder = this_process(identity.run, identity.attempt, services.clock)
+        async with hold_lease(
+            stores.state,
+            lease_key(pipeline.system, pipeline.entity, day),
+            holder,
+            services.clock,
+            wait_seconds=self.options.wait_seconds,
+        ) as lease:
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(lease.keep)
+                    report = await self._land(stores)
+                    tasks.cancel_scope.cancel()
+            except BaseExceptionGroup as group:
+                raise single(group) from None
+        return report
+
+    async def _land(self, stores: Stores) -> RunReport:
+        """Survey, plan, read, publish."""
+        pipeline, services, identity = self.pipeline, self.services, self.identity
+        standing = await survey(
+            stores.target,
+            pipeline,
+            self.run_date,
+            identity,
+            full_refresh=self.options.full_refresh,
+            adopt=self.options.adopt,
+        )
+        rejected = reports.rejected_key(
+            pipeline.system, pipeline.entity, self.run_date, identity.run
+        )
+        job = Job(
+            pipeline=pipeline,
+            request=standing.request,
+            partition=standing.partition,
+            generation=standing.base.generation + 1,
+            target=stores.target,
+            state=stores.state,
+            rejected_key=rejected,
+            threshold=Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}"),
+            resources=services.resources(pipeline, self.tally),
+            grace_seconds=services.grace_seconds,
+        )
+        warning = old_date_warning(pipeline, self.run_date, services.today())
+        if warning is not None:
+            self.tally.warn(warning)
+            log.warning("%s: %s", pipeline.name, warning)
+        log.info(
+            "%s %s: run %s begins (%s)", pipeline.name, self.run_date, identity.run, pipeline.load
+        )
+        try:
+            location = await self._read(job)
+            job.threshold.finish()
+            manifest = compose_manifest(
+                job,
+                self.landed,
+                location=location,
+                tally=self.tally,
+                attempt=identity.attempt,
+                written_at=services.clock.now(),
+                duration_seconds=services.clock.monotonic() - self.began,
+            )
+        except BaseException as exc:
+            await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
+            raise
+        self._phase("publishing")
+        outcome = await finish(
+            self._publish, job, standing, manifest, grace_seconds=services.grace_seconds
+        )
+        return self._committed(outcome)
+
+    async def _read(self, job: Job) -> str:
+        """Land every slice; returns where the rows came from, without secrets."""
+        source_type = self.services.source_type(self.pipeline)
+        for reading in range(1, READS + 1):
+            try:
+                async with source_type.open(
+                    self.pipeline.source, job.request, job.resources
+                ) as source:
+                    self._phase("reading")
+                    await self._read_slices(job, source)
+                    return source.preview().location
+            except SnapshotLost as exc:
+                await self._discard(job)
+                if reading == READS:
+                    raise ExtractError(
+                        f"{self.pipeline.name}: the source's snapshot was lost {READS} times in a"
+                        f" row: {exc}; run again when the source is quiet"
+                    ) from exc
+                log.warning("%s: %s; the run starts over", self.pipeline.name, exc)
+        raise AssertionError("the loop returns or raises")
+
+    async def _read_slices(self, job: Job, source: Source) -> None:
+        layout = job.request.base
+        async for first in source.slices():
+            piece: Slice | None = first
+            while piece is not None:
+                landed, piece = await land_slice(job, source, piece, layout)
+                self.landed.append(landed)
+                layout = landed.layout or layout
+
+    async def _abort(self, job: Job, error: BaseException) -> None:
+        """Leave nothing behind but the rejected records that a QualityError speaks of."""
+        if isinstance(error, QualityError):
+            for landed in self.landed:
+                if landed.rejects is not None:
+                    await job.state.complete(landed.rejects.failed)
+        await self._discard(job)
+
+    async def _discard(self, job: Job) -> None:
+        for landed in self.landed:
+            await landed.discard(job)
+        self.landed.clear()
+
+    async def _publish(self, job: Job, standing: Survey, manifest: Manifest) -> Outcome:
+        """Commit, and what follows from it; only the commit can fail the run."""
+        staged = [one for landed in self.landed for one in landed.committed]
+        try:
+            published = await publish(
+                job.target, standing.base, manifest, staged, self.services.clock
+            )
+        finally:
+            for landed in self.landed:
+                await landed.discard_rejected(job)
+        manifest = published.manifest
+        log.info(
+            "%s %s: run %s committed generation %d with %d rows",
+            manifest.pipeline,
+            manifest.run_date,
+            manifest.run,
+            manifest.generation,
+            manifest.row_count,
+        )
+        degraded = list(published.warnings)
+        degraded += await hint.advance(job.state, manifest, target=job.target)
+        reaped = await reap(job.target, job.partition, manifest)
+        degraded += reaped.warnings
+        for warning in degraded:
+            log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
+        return Outcome(manifest=manifest, degraded=tuple(degraded))
+
+    def _committed(self, outcome: Outcome) -> RunReport:
+        manifest = outcome.manifest
+        return self._report(
+            status="committed",
+            generation=manifest.generation,
+            rows=manifest.row_count,
+            rejected=manifest.rejected_count,
+            late_rows=manifest.late_rows,
+            files=len(manifest.files),
+            bytes_out=sum(file.size_bytes for file in manifest.files),
+            watermark=manifest.watermark,
+            schema_changes=manifest.schema_changes,
+            degraded=outcome.degraded,
+        )
+
+    # What is told, whatever happens.
+
+    def _phase(self, phase: str) -> None:
+        self.services.publish(
+            RunPhase(pipeline=self.pipeline.name, run=self.identity.run, phase=phase)
+        )
+
+    async def _fail(self, error: BaseException) -> None:
+        report = self._report(
+            status="failed" if isinstance(error, Exception) else "cancelled",
+            error_code=error.code if isinstance(error, BronzeError) else None,
+            error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
+        )
+        await self._tell(report)
+
+    def _report(self, *, status: Status, **known: Any) -> RunReport:
+        """The report of this run; `known` is what only a committed or a failed one has."""
+        clock = self.services.clock
+        stores = self.stores
+        partition = partition_path(self.pipeline.system, self.pipeline.entity, self.run_date)
+        return RunReport(
+            pipeline=self.pipeline.name,
+            system=self.pipeline.system,
+            entity=self.pipeline.entity,
+            run_date=self.run_date,
+            run=self.identity.run,
+            attempt=self.identity.attempt,
+            status=status,
+            partition=partition if stores is None else f"{stores.target.url}/{partition}",
+            pages=self.tally.pages,
+            requests=self.tally.requests,
+            retries=self.tally.retries,
+            bytes_in=self.tally.bytes_in,
+            started_at=self.identity.started_at,
+            seconds=clock.monotonic() - self.began,
+            cpu_seconds=self.usage.cpu_seconds,
+            peak_rss_bytes=self.usage.peak_rss_bytes,
+            warnings=tuple(self.tally.warnings),
+            **known,
+        )
+
+    async def _tell(self, report: RunReport) -> None:
+        """Store the report and tell the hooks; one that can't be stored is a warning."""
+        if self.stores is not None:
+            for warning in await reports.write(self.stores.state, report):
+                log.warning("%s %s: %s", report.pipeline, report.run_date, warning)
+        self.services.publish(
+            RunFinished(
+                pipeline=report.pipeline,
+                run=report.run,
+                status=report.status,
+                rows=report.rows,
+                seconds=report.seconds,
+                error_code=report.error_code,
+            )
+        )

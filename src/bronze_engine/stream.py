@@ -1,0 +1,126 @@
+"""Record batches without a partition: what `Engine.batches` hands out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import final
+
+import anyio
+import pyarrow as pa
+from anyio.abc import ObjectSendStream
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Decoded
+from bronze_engine.fold import decode_slice
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.slice import Slice
+from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.services import Identity, Services
+from bronze_engine.survey import survey
+from bronze_engine.telemetry.metrics import SourceTally
+
+__all__ = ["BatchStream"]
+
+
+@final
+class BatchStream:
+    """The records of one pipeline and date as record batches, slice after slice, in order.
+
+        async with engine.batches("myteam.orders", run_date=day) as stream:
+            async for batch in stream:
+                ...
+
+    Reading starts on entry and runs a few groups ahead; it stops while nobody takes the
+    batches: this is the backpressure. Nothing is written: no partition, no watermark. A
+    batch has the columns of its records, without those that a run stamps; it may have
+    more columns than the one before, where the source grew, and a column that has held
+    only nulls so far has the type null. Errors are those of `Engine.run`, raised by the
+    iteration after every batch before them; with rejected records it is QualityError,
+    by the same limits. `aclose` may be called from any task, and more than once; when it
+    returns no task, thread or socket of the stream is left.
+    """
+
+    def __init__(self, pipeline: Pipeline, run_date: date, services: Services) -> None:
+        self._pipeline = pipeline
+        self._run_date = run_date
+        self._services = services
+        self._send, self._receive = anyio.create_memory_object_stream[pa.RecordBatch](1)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> BatchStream:
+        # A plain task: it must outlive this call, and no scope may be left open across
+        # the caller's code. `aclose` waits for it.
+        self._task = asyncio.get_running_loop().create_task(self._read())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> BatchStream:
+        return self
+
+    async def __anext__(self) -> pa.RecordBatch:
+        if self._task is None:
+            raise RuntimeError("enter the stream first: async with engine.batches(...) as stream")
+        try:
+            return await self._receive.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            pass
+        if self._task.done() and not self._task.cancelled():
+            self._task.result()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Stop reading; returns when nothing of the stream is left."""
+        self._receive.close()
+        if self._task is None:
+            return
+        self._task.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.exception()  # retrieved; the iteration raises it, if anyone asks
+
+    async def _read(self) -> None:
+        services, pipeline = self._services, self._pipeline
+        with self._send:
+            identity = Identity.new(services.clock)
+            stores = await services.stores(pipeline)
+            standing = await survey(stores.target, pipeline, self._run_date, identity)
+            resources = services.resources(pipeline, SourceTally())
+            threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
+            source_type = services.source_type(pipeline)
+            layout = standing.request.base
+            async with source_type.open(pipeline.source, standing.request, resources) as source:
+                decoder = source.decoder()
+                async for first in source.slices():
+                    piece: Slice | None = first
+                    while piece is not None:
+                        sink = _Sink(self._send, threshold, layout)
+                        piece = await decode_slice(
+                            source, decoder, piece, resources, sink.consume, layout=layout
+                        )
+                        layout = sink.layout
+            threshold.finish()
+
+
+@final
+class _Sink:
+    def __init__(
+        self,
+        send: ObjectSendStream[pa.RecordBatch],
+        threshold: Threshold,
+        layout: Layout | None,
+    ) -> None:
+        self._send = send
+        self._threshold = threshold
+        self.layout = layout
+
+    async def consume(self, decoded: Decoded) -> Layout:
+        self._threshold.count(decoded.batch.num_rows, decoded.rejects)
+        self._threshold.check()
+        self.layout = decoded.layout
+        if decoded.batch.num_rows:
+            await self._send.send(decoded.batch)
+        return decoded.layout

@@ -1,0 +1,55 @@
+"""What stands committed around a date, and the request that follows from it. Only reads."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Request, Store
+from bronze_engine.decode.schema import base_layout
+from bronze_engine.model.manifest import partition_path
+from bronze_engine.plan import begins_epoch, make_request
+from bronze_engine.publish.base import Base, read_base
+from bronze_engine.services import Identity
+from bronze_engine.state.partitions import max_epoch, read_neighbours
+
+__all__ = ["Survey", "survey"]
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """The partition as it stands, and what is to be read into it."""
+
+    partition: str
+    base: Base
+    request: Request
+
+
+async def survey(
+    store: Store,
+    pipeline: Pipeline,
+    run_date: date,
+    identity: Identity,
+    *,
+    full_refresh: bool = False,
+    adopt: bool = False,
+) -> Survey:
+    """Read the manifests around a date, and plan. Raises StateError, StoreError."""
+    system, entity = pipeline.system, pipeline.entity
+    partition = partition_path(system, entity, run_date)
+    base = await read_base(store, partition, pipeline=pipeline.name, adopt=adopt)
+    around = await read_neighbours(store, system, entity, run_date)
+    epoch = 0
+    if begins_epoch(pipeline, full_refresh=full_refresh):
+        epoch = 1 + await max_epoch(store, system, entity)
+    request = make_request(
+        pipeline,
+        run_date=run_date,
+        run=identity.run,
+        started_at=identity.started_at,
+        neighbours=around,
+        new_epoch=epoch,
+        base=None if around.earlier is None else base_layout(around.earlier),
+    )
+    return Survey(partition=partition, base=base, request=request)
