@@ -23,7 +23,7 @@ from bronze_engine.errors import (
 )
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
-from bronze_engine.stream import BatchStream
+from bronze_engine.run.stream import BatchStream
 from bronze_engine.version import __version__
 
 __all__ = [

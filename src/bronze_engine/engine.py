@@ -19,7 +19,6 @@ import anyio
 import msgspec
 
 from bronze_engine.adapters import StoreOpener, source_type, store_opener
-from bronze_engine.check import Finding, check_pipeline
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
@@ -30,12 +29,13 @@ from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
-from bronze_engine.preview import plan_pipeline
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.publish.verify import verify
-from bronze_engine.run import run_pipeline
-from bronze_engine.services import Options, Services, Stores
-from bronze_engine.stream import BatchStream
+from bronze_engine.run.check import Finding, check_pipeline
+from bronze_engine.run.preview import plan_pipeline
+from bronze_engine.run.services import Options, Services, Stores
+from bronze_engine.run.steps import run_pipeline
+from bronze_engine.run.stream import BatchStream
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
 
-from bronze_engine.check import Finding
+from bronze_engine.adapters import store_opener
 from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
@@ -23,10 +24,15 @@ from bronze_engine.cli.options import (
     read_date,
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.describe import json_schema
+from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
-from bronze_engine.folder import verify_folder
+from bronze_engine.model.report import VerifyReport
+from bronze_engine.publish.verify import verify as verify_partition
+from bronze_engine.run.check import Finding
+from bronze_engine.workers import Workers
 
 __all__ = ["check", "list_pipelines", "plan", "schema", "verify"]
 
@@ -131,7 +137,7 @@ def verify(
 ) -> None:
     """Hash the files of a partition again and compare them with its manifest."""
     if Path(what).is_dir():
-        report = anyio.run(verify_folder, Path(what))
+        report = anyio.run(_verify_folder, os.path.realpath(what))
     else:
         loaded = load(config, overrides, LogOptions(verbose=verbose))
         run_date = read_date(date, loaded.engine)
@@ -145,6 +151,17 @@ def verify(
             f"{report.partition}: {len(report.faults)} files are not what the manifest says;"
             " run the pipeline again for that date"
         )
+
+
+async def _verify_folder(folder: str) -> VerifyReport:
+    """Verify the partition at `{target}/{system}/{entity}/dt=YYYY-MM-DD`."""
+    path = Path(folder)
+    if len(path.parts) < 4 or not path.name.startswith("dt="):
+        raise ConfigError(f"{path} is no partition: it ends in system/entity/dt=YYYY-MM-DD")
+    target = LocalStoreConfig(path=str(path.parents[2]))
+    with Workers(2) as workers:
+        async with store_opener("local", {})(target, workers, SYSTEM_CLOCK) as store:
+            return await verify_partition(store, "/".join(path.parts[-3:]), workers)
 
 
 def schema() -> None:

@@ -48,12 +48,16 @@ class Timeout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An HTTP API: where it is, how requests are signed, and the limits they share."""
+
     name: str = ""
     """The key in [apis], set on loading; also the limit group."""
     base_url: str
+    """http or https; a pipeline's path is joined to it. Credentials belong into auth."""
     headers: dict[str, Secret] = {}
     """Sent with every request to the API's own origin; values are never shown."""
     auth: Auth | None = None
+    """Bearer token, basic, or API key."""
     rate_limit: RateLimit | None = None
     """Where unset: BRONZE_API_RPS, else no limit."""
     retry: Retry = Retry()
@@ -68,4 +72,5 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ca_file: str | None = None
     """PEM file with the certificate authorities to trust beside the system's."""
     client_cert: str | None = None
+    """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None

@@ -207,9 +207,9 @@ class Config:
         target = table.get("target", self.engine.target)
         table["target"] = self._place(target, (*path, "target"), faults)
         source = table.get("source")
-        if isinstance(source, dict) and "api" in source:
+        if isinstance(source, dict) and source.get("type") == "http":
             here = (*path, "source", "api")
-            source["api"] = self._api(self._convert(source["api"], str, here, faults), here, faults)
+            source["api"] = self._api(source.get("api"), here, faults)
         pipeline = self._convert(table, Pipeline, path, faults)
         state = (
             None
@@ -284,6 +284,12 @@ class Config:
 
     def _api(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
         known = self._document.apis
+        if name is None:
+            faults.append(
+                Fault(path, f"missing; it names an entry of [apis]: {nearest('', known)}")
+            )
+            return UNRESOLVED
+        name = self._convert(name, str, path, faults)
         if not isinstance(name, str):  # a fault already
             return UNRESOLVED
         if name not in known:

@@ -139,6 +139,8 @@ def _leaf(value: Any, kind: Any, options: Sequence[Any], path: KeyPath, faults: 
         literals = [text for text in _literals(kind) if isinstance(text, str)]
         if isinstance(value, str) and not isinstance(value, Expanded) and literals:
             hint = f"; {nearest(value, literals)}"
+        if isinstance(value, int | float) and _WORDS.get(options[0]) == "a string":
+            hint = "; write it in quotes"
         faults.append(Fault(path, f"expected {_meaning(kind)}, got {_shown(value, options)}{hint}"))
         return None
     return result

@@ -108,13 +108,11 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
 def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) -> None:
     properties: dict[str, Schema] = {}
     definition: Schema = {
-        "description": inspect.getdoc(struct),
+        "description": inspect.cleandoc(struct.__doc__ or ""),
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
     }
-    if definition["description"] is None or "dataclass" in definition["description"]:
-        del definition["description"]
     definitions[struct.__name__] = definition
     required: list[str] = []
     tag = struct.__struct_config__.tag

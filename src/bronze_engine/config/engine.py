@@ -12,6 +12,8 @@ __all__ = ["EngineConfig"]
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all pipelines of a process share."""
+
     target: str = "./bronze"
     """A name of [stores], or a path (relative to pipelines.toml)."""
     state: str | None = None

@@ -13,6 +13,8 @@ __all__ = ["Incremental"]
 
 
 class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows are new: those whose cursor lies above the last run's."""
+
     cursor: str
     """Name of the column whose values only grow."""
     cursor_type: CursorType = "timestamp"

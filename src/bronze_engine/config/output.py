@@ -14,6 +14,8 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the data files are cut and compressed."""
+
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
     """Of zstd and gzip; where unset 1 for zstd: measured best per CPU second."""

@@ -16,6 +16,8 @@ __all__ = ["Pipeline"]
 
 
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing to land, and how."""
+
     name: str = ""
     """`team.name`, set on loading."""
     system: str = ""
@@ -23,7 +25,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     entity: str = ""
     """Second part of the path; default: the name within the team."""
     target: StoreConfig
-    """In TOML a name of [stores] or a path; replaced by that store on loading."""
+    """In TOML a name of [stores] or a path, default: [engine] target; replaced on loading."""
     state: StoreConfig | None = None
     """From [engine] state; not a key of the pipeline."""
     load: Load = "full"

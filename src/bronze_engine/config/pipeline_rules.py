@@ -16,7 +16,6 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.paginator import (
     CursorPaginator,
-    NextUrlPaginator,
     NoPaginator,
     OffsetPaginator,
     PagePaginator,
@@ -31,7 +30,7 @@ from bronze_engine.model.window import cursor_key
 __all__ = ["engine_faults", "pipeline_faults"]
 
 _SIMPLE_TYPES: Final = ("int64", "double", "bool", "string", "json", "date", "time", "timestamp")
-_TIMESTAMP_TYPE = re.compile(r"timestamp\((?:us|ns|ms|s)(?:,\s*([^)]+))?\)")
+_TIMESTAMP_TYPE = re.compile(r"timestamp\(\s*(?:us|ns|ms|s)\s*(?:,\s*([A-Za-z0-9_+\-/:]+)\s*)?\)")
 _DECIMAL_TYPE = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 _LEVELS: Final = {"zstd": 22, "gzip": 9}
 
@@ -215,7 +214,7 @@ def _taken_params(
             setters += [(paginator.cursor_param, "paginator.cursor_param")]
         case _:
             pass
-    if not isinstance(paginator, NoPaginator | NextUrlPaginator):
+    if not isinstance(paginator, NoPaginator):
         setters.append((paginator.size_param, "paginator.size_param"))
     if incremental is not None:
         setters.append((incremental.start_param, "incremental.start_param"))

@@ -10,6 +10,8 @@ __all__ = ["Quality"]
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many rejected records a run may have."""
+
     max_bad_rows: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """More than this stop the run early with QUAL001. Where neither is set: 0."""
     max_bad_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None

@@ -10,6 +10,8 @@ __all__ = ["SchemaConfig"]
 
 
 class SchemaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Types of columns that must not be inferred, and what to do with values that differ."""
+
     columns: dict[str, str] = {}
     """Types by column: int64, double, bool, string, json, date, time, timestamp,
     timestamp(us|ns|ms|s[, tz]), decimal(p,s)."""

@@ -10,6 +10,8 @@ __all__ = ["LocalStoreConfig", "StoreConfig"]
 class LocalStoreConfig(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="local"
 ):
+    """A directory of this machine, or of a file system that it mounts."""
+
     path: str
     """A directory; relative to pipelines.toml; made where it does not exist."""
     single_writer: bool = False

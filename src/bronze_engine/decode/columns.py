@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bronze_engine.decode.reader import cast_temporal, is_temporal
 from bronze_engine.decode.record import Number
-from bronze_engine.decode.shape import Kind, Shape
+from bronze_engine.decode.shape import PLAIN, Kind, Shape
 from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.decode.types import parse_type
 from bronze_engine.model.arrow import DataType, schema_from_text, schema_to_text
@@ -101,6 +101,12 @@ class ColumnState:
             self.shape = (
                 Shape.of(self.column.type, is_fixed=True) if self.column.role == "value" else None
             )
+
+    def plain_type(self) -> type | None:
+        """The Python type whose every value fits, so that `judge` need not be asked."""
+        if self.column.role == "text":
+            return str
+        return None if self.shape is None else PLAIN.get(self.shape.kind)
 
     def check_texts(self, values: Iterable[Any]) -> None:
         """Find the texts that do not parse as this column's timestamp, date or time."""

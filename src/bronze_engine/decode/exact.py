@@ -17,6 +17,7 @@ import pyarrow as pa
 from bronze_engine.decode.columns import Columns, ColumnState, Types
 from bronze_engine.decode.reader import Reader, is_temporal
 from bronze_engine.decode.record import BadRecord, raw_values, read_record
+from bronze_engine.decode.shape import Kind
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
@@ -117,8 +118,14 @@ def _observe(columns: Columns, records: list[dict[str, Any]]) -> None:
                 state = states[key]
             except KeyError:
                 state = columns.admit(key)
-            if state is not None and state.learns and state.shape is not None:
-                state.shape.observe(value)
+            if (
+                state is not None
+                and state.learns
+                and (shape := state.shape) is not None
+                # of a text or a boolean there is nothing to learn once the kind is known
+                and (type(value) not in (str, bool) or shape.kind is Kind.NULL)
+            ):
+                shape.observe(value)
     columns.decide()
     for key, state in states.items():
         if state is not None and is_temporal(state.column.type):
@@ -133,6 +140,10 @@ class _Rewriter:
         self._columns = columns
         self._on_drift = on_drift
         self._derived: dict[str, str] = {}
+        self._plain = {
+            key: None if state is None else state.plain_type()
+            for key, state in columns.states.items()
+        }
         # No key of the source is this long a run of NULs, so ours can't be mistaken for theirs.
         longest = max((len(key) - len(key.lstrip("\0")) for key in columns.states), default=0)
         self._prefix = "\0" * (longest + 1)
@@ -158,7 +169,7 @@ class _Rewriter:
             state = self._columns.states[key]
             if state is None:
                 extras.append(key)
-            elif value is not None:
+            elif value is not None and type(value) is not self._plain[key]:
                 verdict = state.judge(value)
                 if verdict == "text":
                     texts[key] = None

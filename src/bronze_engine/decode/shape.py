@@ -11,7 +11,7 @@ import pyarrow as pa
 from bronze_engine.decode.record import Number
 from bronze_engine.model.arrow import DataType, Field
 
-__all__ = ["BIG", "Kind", "Shape"]
+__all__ = ["BIG", "PLAIN", "Kind", "Shape"]
 
 BIG: Final = 2**53
 """Integers past this, in either direction, may have no double of their own."""
@@ -37,6 +37,8 @@ _ARROW: Final = {
     Kind.STRING: pa.string(),
     Kind.EMPTY: pa.string(),
 }
+PLAIN: Final = {Kind.BOOL: bool, Kind.INT: int, Kind.DOUBLE: float, Kind.STRING: str}
+"""The Python type whose every value a kind holds."""
 _KINDS: Final = {bool: Kind.BOOL, int: Kind.INT, float: Kind.DOUBLE, str: Kind.STRING}
 _JSON_ROLE: Final[dict[bytes | str, bytes | str]] = {b"bronze.role": b"json"}
 

@@ -97,6 +97,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["committed", "void"] = "committed"
     written_at: datetime
     load: Load
+    primary_key: tuple[str, ...] = ()
+    """As configured: what the curated layer takes a record's identity from."""
     source: SourceInfo
     row_count: int
     rejected_count: int = 0

@@ -92,8 +92,8 @@ async def _advance(store: Store, manifest: Manifest, target: Store) -> None:
     raise StoreError(f"{key} changes as often as it is read", key=key)
 
 
-async def _is_true(store: Store, hint: Hint) -> bool:
-    manifest = await read_partition(store, hint.system, hint.entity, hint.run_date)
+async def _is_true(target: Store, hint: Hint) -> bool:
+    manifest = await read_partition(target, hint.system, hint.entity, hint.run_date)
     return manifest is not None and _hint_of(manifest).place >= hint.place
 
 

@@ -7,29 +7,16 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-import msgspec
-
 from bronze_engine.contracts import Store
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.model.neighbours import Neighbours
 
-__all__ = ["Neighbours", "committed_dates", "max_epoch", "read_neighbours", "read_partition"]
+__all__ = ["committed_dates", "max_epoch", "read_neighbours", "read_partition"]
 
 _DATE: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
 _AT_ONCE: Final = 16
-
-
-class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
-    """The committed manifests on both sides of a run date, and its own."""
-
-    earlier: Manifest | None
-    """The newest of all earlier dates."""
-    own: Manifest | None
-    later: Manifest | None
-    """The oldest of all later dates."""
-    newest: Manifest | None
-    """That of the entity's newest date, whichever side it is on."""
 
 
 async def read_partition(store: Store, system: str, entity: str, run_date: date) -> Manifest | None:
@@ -78,8 +65,7 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     earlier = await first([day for day in reversed(dates) if day < run_date])
     own = await first([day for day in dates if day == run_date])
     later = await first([day for day in dates if day > run_date])
-    newest = await first([day for day in reversed(dates) if day > run_date]) if later else None
-    return Neighbours(earlier=earlier, own=own, later=later, newest=newest or own or earlier)
+    return Neighbours(earlier=earlier, own=own, later=later)
 
 
 async def max_epoch(store: Store, system: str, entity: str) -> int:

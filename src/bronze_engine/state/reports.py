@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 
 import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
-from bronze_engine.model.part import ANY, DataFile, ObjectInfo, Part
+from bronze_engine.model.part import ANY
 from bronze_engine.model.report import RunReport
 
-__all__ = ["keep_rejected", "read", "rejected_key", "report_key", "write"]
+__all__ = ["read", "rejected_key", "report_key", "write"]
 
 
 def report_key(system: str, entity: str, run_date: date, run: str) -> str:
@@ -50,17 +49,3 @@ async def read(
         return msgspec.json.decode(found.body, type=RunReport)
     except msgspec.MsgspecError as exc:
         raise StateError(f"{key} is no run report: {exc}; remove it", key=key) from exc
-
-
-async def keep_rejected(
-    store: Store, key: str, parts: Iterable[Part], file: DataFile
-) -> ObjectInfo:
-    """Store an encoded file of rejected records under `rejected_key`, whole or not at all.
-
-    `parts` and `file` are what the encoder made. Cancelled or failed, nothing is left.
-    """
-    async with store.stage(key) as upload:
-        for part in parts:
-            await upload.part(part)
-        staged = await upload.seal(file)
-    return await store.complete(staged)

@@ -1,10 +1,15 @@
-"""Counts of one run. Written on the event loop only."""
+"""Counts of one run, written on the event loop only, and what the process used for it."""
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import final
 
-__all__ = ["SourceTally"]
+if sys.platform != "win32":
+    import resource
+
+__all__ = ["SourceTally", "Usage"]
 
 
 @final
@@ -23,3 +28,24 @@ class SourceTally:
         """Keep a warning for the report; the same one once."""
         if message not in self.warnings:
             self.warnings.append(message)
+
+
+@final
+class Usage:
+    """What the process has used since this was made. Runs side by side share the process."""
+
+    def __init__(self) -> None:
+        self._cpu = time.process_time()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of all threads."""
+        return time.process_time() - self._cpu
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """The largest resident set of the process so far; 0 where the platform does not tell."""
+        if sys.platform == "win32":
+            return 0
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

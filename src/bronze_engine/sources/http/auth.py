@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from typing import final
-from urllib.parse import quote
 
 import httpx
 
@@ -19,9 +18,6 @@ from bronze_engine.errors import ConfigError
 from bronze_engine.sources.http.url import origin_of
 
 __all__ = ["Credentials"]
-
-_SHORTEST_SECRET = 4
-"""Shorter values are not masked in excerpts: they would blank out half of any text."""
 
 
 @final
@@ -40,24 +36,25 @@ class Credentials:
         headers["accept-encoding"] = ("Accept-Encoding", "gzip")
         headers["user-agent"] = ("User-Agent", "bronze-engine")
         self._common = _encode(api, headers)
-        self._secrets = [value.reveal() for value in api.headers.values()]
+        self.secrets = [value.reveal() for value in api.headers.values()]
+        """What no message may hold."""
         for name, secret in api.headers.items():
             headers[name.lower()] = (name, secret.reveal())
         self._query: tuple[str, str] | None = None
         match api.auth:
             case BearerAuth(token=token):
                 headers["authorization"] = ("Authorization", f"Bearer {token.reveal()}")
-                self._secrets.append(token.reveal())
+                self.secrets.append(token.reveal())
             case BasicAuth(username=username, password=password):
                 pair = base64.b64encode(f"{username}:{password.reveal()}".encode()).decode()
                 headers["authorization"] = ("Authorization", f"Basic {pair}")
-                self._secrets += [pair, password.reveal()]
+                self.secrets += [pair, password.reveal()]
             case ApiKeyAuth(key=key, name=name, location="header"):
                 headers[name.lower()] = (name, key.reveal())
-                self._secrets.append(key.reveal())
+                self.secrets.append(key.reveal())
             case ApiKeyAuth(key=key, name=name):
                 self._query = name, key.reveal()
-                self._secrets += [key.reveal(), quote(key.reveal(), safe="")]
+                self.secrets.append(key.reveal())
             case None:
                 pass
         self._own = _encode(api, headers)
@@ -84,13 +81,6 @@ class Credentials:
                 }
             },
         )
-
-    def scrub(self, text: str) -> str:
-        """The text with every credential in it masked: servers repeat what they were sent."""
-        for secret in self._secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "***")
-        return text
 
 
 def _parse_base(api: Api) -> httpx.URL:

@@ -15,7 +15,8 @@ from bronze_engine.sources.http.auth import Credentials
 from bronze_engine.sources.http.proxy import proxy_for
 from bronze_engine.sources.http.tls import tls_for
 from bronze_engine.sources.http.transport import Transport
-from bronze_engine.sources.http.url import origin_of, shown_url
+from bronze_engine.sources.http.url import origin_of
+from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["Answer", "Client", "open_client"]
 
@@ -92,15 +93,15 @@ class Client:
             if method != "GET":
                 if response.status_code in (307, 308) and origin_of(onward) != origin_of(target):
                     raise ExtractError(
-                        f"{shown_url(url)} redirects a {method} to another origin, "
+                        f"{redact_url(url)} redirects a {method} to another origin, "
                         f"{origin_of(onward)}; set base_url to where the API is now"
                     )
                 if response.status_code not in (307, 308):
                     method, body = "GET", None
             target = onward
         raise ExtractError(
-            f"{shown_url(url)} redirects more than {_MAX_REDIRECTS} times, "
-            f"at last to {shown_url(str(target))}; check base_url and path"
+            f"{redact_url(url)} redirects more than {_MAX_REDIRECTS} times, "
+            f"at last to {redact_url(str(target))}; check base_url and path"
         )
 
 
@@ -132,7 +133,7 @@ async def _read(
             if is_error:
                 break
             raise ExtractError(
-                f"{shown_url(url)} answers with more than {limit_bytes:,} bytes; "
+                f"{redact_url(url)} answers with more than {limit_bytes:,} bytes; "
                 "ask for smaller pages, or raise max_page_bytes"
             )
     return Answer(status=response.status_code, headers=response.headers, url=url, chunks=chunks)
@@ -142,7 +143,9 @@ def _parse(url: str) -> httpx.URL:
     try:
         return httpx.URL(url)
     except httpx.InvalidURL:
-        raise ExtractError(f"{shown_url(url)} is no URL; check base_url, path and params") from None
+        raise ExtractError(
+            f"{redact_url(url)} is no URL; check base_url, path and params"
+        ) from None
 
 
 def _redirected(source: httpx.URL, location: str) -> httpx.URL:
@@ -153,6 +156,6 @@ def _redirected(source: httpx.URL, location: str) -> httpx.URL:
         valid = False
     if not valid:
         raise ExtractError(
-            f"{shown_url(str(source))} redirects to what is no URL that can be followed"
+            f"{redact_url(str(source))} redirects to what is no URL that can be followed"
         )
     return target

@@ -29,7 +29,8 @@ from bronze_engine.config.paginator import (
     Paginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.url import origin_of, shown_url
+from bronze_engine.sources.http.url import origin_of
+from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["AHEAD", "Answered", "Ask", "Pager", "make_pager", "next_link"]
 
@@ -514,7 +515,7 @@ class _Linked(_Chained):
                 "was sent there. If it belongs to this API, add it to allowed_origins"
             )
         url = str(target.copy_with(fragment=None))
-        self._refuse_repeated("the link", url, shown_url(url))
+        self._refuse_repeated("the link", url, redact_url(url))
         return Ask(number=number + 1, url=url)
 
 

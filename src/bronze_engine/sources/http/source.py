@@ -33,7 +33,6 @@ __all__ = ["HttpSource", "HttpSourceType"]
 logger = logging.getLogger(__name__)
 
 _FLOOR_BYTES: Final = 8 * 1024**2
-"""Several usual pages; a larger one passes alone."""
 
 _REREADS: Final = 2
 """How often pages that shifted are read again before it is a PageError."""
@@ -52,6 +51,14 @@ class HttpSourceType:
         can't be used.
         """
         return _open(config, request, resources)
+
+    def floor_bytes(self, config: HttpSourceConfig, /) -> int:
+        """Several usual pages; a larger one passes alone."""
+        return _floor_bytes(config)
+
+
+def _floor_bytes(config: HttpSourceConfig) -> int:
+    return min(_FLOOR_BYTES, max(1, config.max_page_bytes))
 
 
 @asynccontextmanager
@@ -95,10 +102,6 @@ class HttpSource:
         """Pages can't be resumed: they begin afresh."""
         return
 
-    @property
-    def floor_bytes(self) -> int:
-        return min(_FLOOR_BYTES, max(1, self._config.max_page_bytes))
-
     def preview(self) -> Preview:
         shown = self._target.shown(self._pager().first())
         return Preview(
@@ -137,7 +140,7 @@ class HttpSource:
         """
         while True:
             pager = self._pager()
-            lane = Lane(self._resources.budget, self.floor_bytes)
+            lane = Lane(self._resources.budget, _floor_bytes(self._config))
             reading = Reading(pager, self._fetcher, self._request, self._resources, lane)
             await reading.run(emit)
             mismatch = pager.mismatch()

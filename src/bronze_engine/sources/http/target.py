@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any, Final, final
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -13,7 +14,8 @@ from bronze_engine.contracts import Request
 from bronze_engine.sources.http.auth import Credentials
 from bronze_engine.sources.http.bounds import bound_params
 from bronze_engine.sources.http.paging import Ask
-from bronze_engine.sources.http.url import build_url, shown_url
+from bronze_engine.sources.http.url import build_url
+from bronze_engine.telemetry.redact import Redactor, redact_url
 
 __all__ = ["Target"]
 
@@ -35,7 +37,6 @@ class Target:
         low = request.read_from if request.read_from is not None else request.low
         values = {"run_date": request.run_date, "low": low, "high": request.cap}
         window = bound_params(request.incremental, low, request.cap)
-        self._credentials = credentials
         self._base = config.api.base_url
         self._path = template.render_url(config.path, values)
         self._params: dict[str, Any] = {
@@ -43,11 +44,14 @@ class Target:
             **window,
         }
         self._clear = frozenset({*paging, *window})
-        self._secrets = [
-            str(value)
-            for name, value in self._params.items()
-            if name not in self._clear and len(str(value)) >= _SHORTEST_SECRET
-        ]
+        query = urlsplit(build_url(self._base, self._path, self._params)).query
+        hidden = (
+            value
+            for name, value in parse_qsl(query)
+            if name not in self._clear and len(value) >= _SHORTEST_SECRET
+        )
+        self.scrub = Redactor([*credentials.secrets, *hidden])
+        """Takes our credentials and parameters out of a server's text."""
         self.body = (
             msgspec.json.encode(template.render_json(config.json, values))
             if config.json is not None
@@ -57,18 +61,11 @@ class Target:
     @property
     def location(self) -> str:
         """The URL without query."""
-        return shown_url(build_url(self._base, self._path, {}).partition("?")[0])
+        return redact_url(build_url(self._base, self._path, {}).partition("?")[0])
 
     def url(self, ask: Ask) -> str:
         return ask.url or build_url(self._base, self._path, {**self._params, **ask.params})
 
     def shown(self, ask: Ask) -> str:
         """The URL as messages may show it."""
-        return shown_url(self.url(ask), clear=self._clear)
-
-    def scrub(self, text: str) -> str:
-        """A server's text without our credentials and parameters."""
-        text = self._credentials.scrub(text)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return redact_url(self.url(ask), self._clear)

@@ -8,6 +8,7 @@ keeps no cookie, reads no environment, and never sends a request twice.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, final
@@ -68,6 +69,7 @@ class Transport(httpx.AsyncBaseTransport):
             # Two parsers that disagree on the host could send a credential astray.
             raise httpx.UnsupportedProtocol("not a URL that can be requested")
         body = await request.aread()
+        timeout = self._timeout(request.extensions.get("timeout", {}))
         try:
             answer = await session.request(
                 request.method,
@@ -80,7 +82,7 @@ class Transport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 proxy=self._proxy(url),
                 ssl=self._tls(url),
-                timeout=self._timeout(request.extensions.get("timeout", {})),
+                timeout=timeout,
             )
         except FOREIGN_ERRORS as exc:
             error = translate(exc)
@@ -90,7 +92,7 @@ class Transport(httpx.AsyncBaseTransport):
             return httpx.Response(
                 answer.status,
                 headers=list(answer.raw_headers),
-                stream=_Body(answer),
+                stream=_Body(answer, timeout.sock_read),
                 extensions={"http_version": b"HTTP/1.1", "reason_phrase": _reason(answer)},
             )
         raise error  # outside of the handler: no foreign error in its chain
@@ -130,19 +132,39 @@ class Transport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """The body as it comes over the wire; knows nothing of the httpx.Response around it."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, read_seconds: float | None) -> None:
         self._answer = answer
+        self._read_seconds = read_seconds
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._answer.content
         error: httpx.TransportError | None = None
+        self._watch()
         try:
             while chunk := await content.readany():
                 yield chunk
         except FOREIGN_ERRORS as exc:
             error = translate(exc)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
         if error is not None:
             raise error
+
+    def _watch(self) -> None:
+        """Look after each read timeout whether the connection is still there.
+
+        After a malformed chunk aiohttp 3.14 closes the connection, stops its own read
+        timeout, and tells nobody: whoever reads the body would wait for ever.
+        """
+        connection, content = self._answer.connection, self._answer.content
+        if connection is None or self._read_seconds is None:
+            return
+        if self._timer is not None and connection.transport is None and not content.is_eof():
+            content.set_exception(aiohttp.ClientPayloadError())
+            return
+        self._timer = asyncio.get_running_loop().call_later(self._read_seconds, self._watch)
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""

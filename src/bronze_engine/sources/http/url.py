@@ -1,15 +1,15 @@
-"""URLs of requests: built, compared by origin, and shown without their secrets."""
+"""URLs of requests: built, and compared by origin."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from bronze_engine.errors import ConfigError
 
-__all__ = ["build_url", "origin_of", "parse_origin", "shown_url"]
+__all__ = ["build_url", "origin_of", "parse_origin"]
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -55,18 +55,3 @@ def parse_origin(text: str) -> str:
     if not valid:
         raise ConfigError(f'{text!r} is no origin; write it as "https://files.example.com"')
     return origin_of(url)
-
-
-def shown_url(url: str, *, clear: Collection[str] = ()) -> str:
-    """The URL as messages may show it.
-
-    Without user name and fragment; of the query only names, but for the parameters in
-    `clear` (those of the paginator and the window), whose values hold no secret.
-    """
-    parts = urlsplit(url)
-    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    query = "&".join(
-        f"{name}={value if name in clear else '***'}"
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-    )
-    return f"{place}?{query}" if query else place

@@ -12,12 +12,12 @@ from anyio.abc import ObjectSendStream
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Decoded
-from bronze_engine.fold import decode_slice
+from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.quality.thresholds import Threshold
-from bronze_engine.services import Identity, Services
-from bronze_engine.survey import survey
+from bronze_engine.run.services import Identity, Services
+from bronze_engine.run.survey import survey
 from bronze_engine.telemetry.metrics import SourceTally
 
 __all__ = ["BatchStream"]

@@ -16,12 +16,12 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Decoded, Request, Resources, Source, Store
-from bronze_engine.datafiles import DataFiles
 from bronze_engine.decode.stamp import Stamps
 from bronze_engine.encode.jsonl import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import BronzeError, ExtractError, QualityError, SliceLost
-from bronze_engine.fold import DECODE_FLOOR_BYTES, decode_slice
+from bronze_engine.land.datafiles import DataFiles
+from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
 from bronze_engine.model.slice import Slice

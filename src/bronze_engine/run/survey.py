@@ -12,7 +12,7 @@ from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.plan import begins_epoch, make_request
 from bronze_engine.publish.base import Base, read_base
-from bronze_engine.services import Identity
+from bronze_engine.run.services import Identity
 from bronze_engine.state.partitions import max_epoch, read_neighbours
 
 __all__ = ["Survey", "survey"]

@@ -17,7 +17,6 @@ from typing import Any, Final, Literal, final
 import anyio
 import msgspec
 
-from bronze_engine.compose import compose_manifest
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Source
 from bronze_engine.errors import (
@@ -27,7 +26,7 @@ from bronze_engine.errors import (
     SnapshotLost,
 )
 from bronze_engine.flow import single
-from bronze_engine.land import Job, Landed, land_slice, memory_bytes
+from bronze_engine.land.slice import Job, Landed, land_slice, memory_bytes
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.slice import Slice
@@ -36,10 +35,11 @@ from bronze_engine.publish.commit import publish
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.publish.reap import reap
 from bronze_engine.quality.thresholds import Threshold
-from bronze_engine.services import Identity, Options, Services, Stores
+from bronze_engine.run.compose import compose_manifest
+from bronze_engine.run.services import Identity, Options, Services, Stores
+from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
 from bronze_engine.state import hint, reports
-from bronze_engine.survey import Survey, survey
 from bronze_engine.telemetry.events import RunFinished, RunPhase, RunStarted
 from bronze_engine.telemetry.metrics import SourceTally, Usage
 

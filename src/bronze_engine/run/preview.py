@@ -8,8 +8,8 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.model.report import RunPlan
 from bronze_engine.plan import old_date_warning, planned_window
 from bronze_engine.publish.names import data_name
-from bronze_engine.services import Identity, Services
-from bronze_engine.survey import survey
+from bronze_engine.run.services import Identity, Services
+from bronze_engine.run.survey import survey
 from bronze_engine.telemetry.metrics import SourceTally
 
 __all__ = ["plan_pipeline"]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bronze_engine.decode.schema import schema_changes
 from bronze_engine.decode.stamp import stamped_schema
-from bronze_engine.land import Job, Landed
+from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import (

@@ -10,8 +10,8 @@ import msgspec
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import BronzeError
-from bronze_engine.services import Identity, Services
-from bronze_engine.survey import survey
+from bronze_engine.run.services import Identity, Services
+from bronze_engine.run.survey import survey
 from bronze_engine.telemetry.metrics import SourceTally
 
 __all__ = ["Finding", "check_pipeline"]

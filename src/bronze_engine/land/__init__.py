@@ -1,0 +1,1 @@
+"""Slices become staged files: blocks are decoded in a fold, and written as they come."""

@@ -1,0 +1,1 @@
+"""One run of one pipeline: what stands, what is read, what is committed, what is told."""
