@@ -8,11 +8,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
@@ -24,6 +24,7 @@ from bronze_engine.model.block import Block
 from bronze_engine.sources.http.source import HttpSourceType
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.testing.clock import ManualClock
 from bronze_engine.workers import Workers
 
 T = TypeVar("T")
@@ -59,6 +60,7 @@ class Server:
         self.port = 0
         self._tls = tls
         self._open: set[asyncio.StreamWriter] = set()
+        self.talks: set[asyncio.Task[Any]] = set()
 
     @property
     def url(self) -> str:
@@ -67,6 +69,8 @@ class Server:
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
+        if (task := asyncio.current_task()) is not None:
+            self.talks.add(task)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -80,15 +84,18 @@ class Server:
                     return
                 writer.write(answer)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client is gone, or the test is over
         finally:
             self._open.discard(writer)
             writer.close()
 
-    def close_connections(self) -> None:
+    async def aclose(self) -> None:
         for writer in self._open:
             writer.transport.abort()
+        for talk in self.talks:
+            talk.cancel()
+        await asyncio.gather(*self.talks)
 
 
 @asynccontextmanager
@@ -100,9 +107,7 @@ async def serve(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIte
         yield server
     finally:
         listening.close()
-        server.close_connections()
-        for _ in range(5):
-            await SYSTEM_CLOCK.sleep(0)
+        await server.aclose()
 
 
 def answer(
@@ -124,37 +129,14 @@ def answer(
     return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + content
 
 
-class JumpClock:
-    """Real time, except that a sleep is over at once: the clock jumps instead."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return SYSTEM_CLOCK.now() + timedelta(seconds=sum(self.slept))
-
-    def monotonic(self) -> float:
-        return SYSTEM_CLOCK.monotonic() + sum(self.slept)
-
-    async def sleep(self, seconds: float, /) -> None:
-        self.slept.append(max(0.0, seconds))
-        await SYSTEM_CLOCK.sleep(0)
-
-    def timeout(self, seconds: float, /) -> AbstractAsyncContextManager[None]:
-        return SYSTEM_CLOCK.timeout(seconds)
-
-    def uniform(self, low: float, high: float, /) -> float:  # noqa: ARG002
-        return low
-
-
 class Opened:
     """A source with what it was given, and what it handed on."""
 
-    def __init__(self, source: Source, resources: Resources, clock: JumpClock) -> None:
+    def __init__(self, source: Source, resources: Resources) -> None:
         self.source = source
         self.tally = resources.tally
         self.budget = resources.budget
-        self.clock = clock
+        self.clock = resources.clock
         self.events: list[Event] = []
         self.blocks: list[Block] = []
 
@@ -163,9 +145,17 @@ class Opened:
         return [json.loads(line) for block in self.blocks for line in block.data.splitlines()]
 
     async def read(self) -> list[Any]:
-        async for piece in self.source.slices():
-            await self.source.read(piece, self.emit)
+        """Everything, on a clock that jumps over every wait."""
+        if isinstance(self.clock, ManualClock):
+            await self.clock.drive(self._read())
+        else:
+            await self._read()
         return self.records
+
+    async def _read(self) -> None:
+        pieces = [piece async for piece in self.source.slices()]
+        for piece in pieces:
+            await self.source.read(piece, self.emit)
 
     async def emit(self, block: Block) -> None:
         self.blocks.append(block)
@@ -197,13 +187,19 @@ async def opened(
     low: str | None = None,
     cap: str | None = None,
     budget_bytes: int = 64 * 1024**2,
+    clock: Clock | None = None,
     **source: Any,
 ) -> AsyncIterator[Opened]:
     """A source over a server, with real limits and workers and quick waits."""
     base_url = server if isinstance(server, str) else server.url
-    settings: dict[str, Any] = {"name": "shop", "base_url": base_url, "proxy": "none"}
+    settings: dict[str, Any] = {
+        "name": "shop",
+        "base_url": base_url,
+        "proxy": "none",
+        "concurrency": 8,
+    }
     config = HttpSourceConfig(api=Api(**{**settings, **(api or {})}), **{"path": "/x", **source})
-    clock = JumpClock()
+    clock = clock or ManualClock()
     tally = SourceTally()
     events: list[Event] = []
     async with AsyncExitStack() as stack:
@@ -232,7 +228,7 @@ async def opened(
         )
         wanted = request(incremental=incremental, low=low, read_from=low, cap=cap)
         source_of = HttpSourceType().open(config, wanted, resources)
-        one = Opened(await stack.enter_async_context(source_of), resources, clock)
+        one = Opened(await stack.enter_async_context(source_of), resources)
         one.events = events
         yield one
 

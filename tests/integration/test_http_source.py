@@ -518,4 +518,3 @@ async def test_slices_and_token() -> None:
         assert [piece.index for piece in pieces] == [0]
         assert msgspec.json.decode(pieces[0].spec) is None
         assert one.source.token is None
-        assert one.source.floor_bytes == 8 * 1024**2
