@@ -174,4 +174,4 @@ def test_fields_are_described_with_their_docstrings_and_defaults() -> None:
     assert page["start"]["default"] == 1
     assert definitions["EngineConfig"]["properties"]["memory_limit"]["default"] == 512 * 1024**2
     assert definitions["Retry"]["properties"]["backoff"]["default"] == 0.5
-    assert all("description" in schema for schema in definitions.values())
+    assert all(schema["description"] for schema in definitions.values())

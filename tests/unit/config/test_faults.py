@@ -228,6 +228,9 @@ def test_a_wrong_api_is_refused(tmp_path: Path, body: str, message: str) -> None
             'paginator = {type="cursor", cursor_path="c", page_size=1, size_param="cursor"}',
             "is set twice: by paginator.cursor_param and by paginator.size_param",
         ),
+        ('paginator = {type = "page", size_param = "page", page_size = 1}', "is set twice"),
+        ('api = ""', 'there is no API ""'),
+        ("api = 5", "api: expected a string, got 5; write it in quotes"),
         ('paginator = {type = "page", size_param = "n"}', "size_param: has nothing to send"),
         ('paginator = {type = "page", stop_on_short_page = true}', "can't tell what is short"),
         ('paginator = {type = "offset", parallel = 2}', "parallel: needs page_size"),
@@ -239,6 +242,18 @@ def test_a_wrong_source_is_refused(tmp_path: Path, source: str, message: str) ->
     key = source.partition(" ")[0]
     text = "\n".join(line for line in ORDERS.splitlines() if not line.startswith(f"{key} ="))
     assert message in refused(tmp_path, f"{API}{text}\n{source}\n")
+
+
+def test_a_source_without_an_api_hears_which_there_are(tmp_path: Path) -> None:
+    text = ORDERS.replace('api = "shop"\n', "")
+    assert 'source.api: missing; it names an entry of [apis]: known are "shop"' in refused(
+        tmp_path, API + text
+    )
+
+
+def test_a_size_that_is_also_a_parameter_is_refused_with_links_too(tmp_path: Path) -> None:
+    text = 'params = {n = 1}\npaginator = {type = "next_url", next_path = "x", size_param = "n", '
+    assert "params.n: is set twice" in refused(tmp_path, f"{API}{ORDERS}{text}page_size = 1}}\n")
 
 
 def test_a_query_key_that_is_also_a_parameter_is_refused(tmp_path: Path) -> None:
