@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from bronze_engine import errors
+from bronze_engine.cli.main import app
 from bronze_engine.config.api import Api
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.model.report import RunReport
@@ -80,3 +82,14 @@ def test_fields_and_events_that_the_guide_names_exist() -> None:
     named = set(re.findall(r"`([a-z_]+)`", monitoring))
     assert named <= set(RunReport.__struct_fields__)
     assert set(re.findall(r"`([A-Z]\w+)`", monitoring)) <= set(events.__all__)
+
+
+def test_commands_and_options_that_the_guide_names_exist() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
+    code = " ".join(re.findall(r"```.*?```|`[^`]+`", GUIDE, re.DOTALL))
+    used = set(re.findall(r"(?<![\w/.-])bronze ([a-z]+)", code))
+    assert {"run", "check", "plan", "verify", "schema"} <= used <= set(commands)
+    flags = {flag for each in commands.values() for param in each.params for flag in param.opts}
+    lines = [line for line in code.splitlines() if "bronze run" in line]
+    assert set(re.findall(r"(?<!\S)(--[a-z-]+)", " ".join(lines))) <= flags
+    assert {"--wait", "--adopt", "--json-log"} <= flags
