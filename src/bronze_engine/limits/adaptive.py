@@ -36,13 +36,14 @@ _SHORTEST_SECONDS: Final = 1e-6
 _BACKOFF: Final = 0.7
 _CAUTIOUS_GROWTH: Final = 1.25
 """How a forgotten ceiling is tested again; before the first ceiling the limit doubles."""
-_LATENCY_SHIFT: Final = 1.5
+_LARGE_RAISE: Final = 1.5
+_LATENCY_SHIFT: Final = 2.0
 """At an unchanged limit the latency may vary so much before it counts as rising."""
-_STEADY: Final = 1.1
+_STEADY: Final = 1.3
 """Latency over the base's up to which half a round is enough to go on doubling."""
 _KEPT: Final = 0.9
 """Share of the throughput that must be left after the limit was halved: then it only queued."""
-_LEAST_RESULTS: Final = 16
+_LEAST_RESULTS: Final = 50
 _FAILED_SHARE: Final = 0.05
 """More than that, and at least two: one failure in a window is chance, not load."""
 _HOLD_WINDOWS: Final = 32
@@ -197,9 +198,11 @@ class _Search:
             return
         elif raised_by * base / latency < 1 + (raised_by - 1) / 2:
             self._set_ceiling()
-            # Below the base where that was measured before its queue had built up.
-            self._move(max(self._base_limit // 2, round(self.limit * base / latency)))
-            self._base_limit = self.limit
+            # A base that was low by chance must not stay, so it is measured anew. A small change
+            # drowns in noise; a large one tells how much the server can do at once, perhaps
+            # less than the base, where that was measured before its queue had built up.
+            estimate = max(self._base_limit // 2, round(self.limit * base / latency))
+            self._rest(estimate if raised_by >= _LARGE_RAISE else self._base_limit)
             return
         self._base_limit, self._base_seconds = self.limit, latency
         if self.is_wanted:

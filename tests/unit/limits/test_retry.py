@@ -301,12 +301,12 @@ async def test_an_attempt_that_meets_the_open_breaker_after_its_token_gives_it_b
     bad, good = Server(it.clock, storm(1)), Server(it.clock)
     bad.latency = 0.5
     tasks = [it.begin(bad), it.begin(good)]
-    await it.clock.advance(2)
+    await it.clock.advance(1.25)
     assert isinstance(tasks[0].exception(), RetryError)
     assert good.at == []
     assert it.group.statistics().tokens == 1
     assert it.group.statistics().in_flight == 0
-    await it.clock.advance(29)
+    await it.clock.advance(29.75)
     assert good.at == [30.5]
 
 
@@ -356,6 +356,19 @@ async def test_both_buckets_must_grant() -> None:
     assert all(b - a >= 1 for a, b in zip(instants["slow"], instants["slow"][1:], strict=False))
     merged = sorted(instants["slow"] + instants["fast"])
     assert merged == [0.25 * n for n in range(12)]  # no shared token was lost meanwhile
+
+
+@pytest.mark.asyncio
+async def test_cancelled_between_two_buckets_gives_the_first_token_back() -> None:
+    it = Fixture(rate=RateLimit(rps=1, burst=1))
+    slow = it.group.limits(extra_rate=RateLimit(rps=0.125, burst=1))
+    await it.call(Server(it.clock))
+    doomed = asyncio.create_task(slow.call(Server(it.clock), describe="doomed"))
+    await it.clock.advance(0.5)
+    doomed.cancel()
+    server = Server(it.clock)
+    await it.clock.drive(slow.call(server, describe="heir"))
+    assert server.at == [1]
 
 
 @pytest.mark.asyncio
