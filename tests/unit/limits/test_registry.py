@@ -97,3 +97,19 @@ async def test_statistics_tell_how_each_group_stands() -> None:
     assert (crm.tokens, crm.in_flight, crm.breaker, crm.paused_seconds) == (None, 0, "closed", 0)
     await clock.advance(20)
     await asyncio.wait(tasks)
+
+
+@pytest.mark.asyncio
+async def test_what_the_attempts_show_moves_the_adaptive_limit() -> None:
+    clock = ManualClock()
+    group = group_of(registry_of(clock), rate=None)
+    limits = group.limits()
+
+    async def operation() -> None:
+        await clock.sleep(0.125)
+
+    async def run() -> None:
+        await asyncio.gather(*(limits.call(operation, describe="x") for _ in range(100)))
+
+    await clock.drive(run())
+    assert group.statistics().limit >= 32
