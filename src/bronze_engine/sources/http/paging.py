@@ -568,18 +568,17 @@ class LinkHeaderPager(_Linked):
         return self._follow(page, link)
 
 
-_LINK: Final = re.compile(
-    r"<([^>]*)>((?:\s*;\s*[^\s,;=]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s,;\"]*))?)*)"
-)
-_REL: Final = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s,;\"]+))", re.IGNORECASE)
+_PARAM: Final = r";\s*([^\s,;=]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;\"]*)))?\s*"
+_LINK: Final = re.compile(rf"<([^>]*)>\s*((?:{_PARAM})*)")
+_EACH_PARAM: Final = re.compile(_PARAM)
 
 
 def next_link(header: str) -> str | None:
     """The target of the first link with the relation `next` (RFC 8288), or None."""
     for link in _LINK.finditer(header):
-        relation = _REL.search(link[2])
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return link[1]
+        for name, quoted, bare in _EACH_PARAM.findall(link[2]):
+            if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
+                return link[1]
     return None
 
 

@@ -64,10 +64,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self._session or self._open()
         url = request.url
-        target = yarl.URL(str(url), encoded=True)
-        if target.raw_host != url.raw_host.decode("ascii").strip("[]"):
-            # Two parsers that disagree on the host could send a credential astray.
-            raise httpx.UnsupportedProtocol("not a URL that can be requested")
+        target = _target(url)
         body = await request.aread()
         timeout = self._timeout(request.extensions.get("timeout", {}))
         try:
@@ -75,7 +72,7 @@ class Transport(httpx.AsyncBaseTransport):
                 request.method,
                 target,
                 headers=CIMultiDict(
-                    (name.decode("ascii"), value.decode("latin-1"))
+                    (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
                     for name, value in request.headers.raw
                 ),
                 data=body or None,
@@ -172,6 +169,18 @@ class _Body(httpx.AsyncByteStream):
             self._answer.release()
         else:
             self._answer.close()
+
+
+def _target(url: httpx.URL) -> yarl.URL:
+    """The same URL, byte for byte: it may be signed."""
+    try:
+        target = yarl.URL(str(url), encoded=True)
+        same = target.raw_host == url.raw_host.decode("ascii").strip("[]")
+    except ValueError:
+        same = False
+    if not same:  # two parsers that disagree on the host could send a credential astray
+        raise httpx.UnsupportedProtocol("not a URL that can be requested")
+    return target
 
 
 def _reason(answer: aiohttp.ClientResponse) -> bytes:
