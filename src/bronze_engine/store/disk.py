@@ -23,7 +23,17 @@ from bronze_engine.store.flock import FileLock
 from bronze_engine.store.folder import create_file, open_folder, prune, write_all
 from bronze_engine.store.upload import name_of_temporary
 
-__all__ = ["LOCKS", "Entry", "Reader", "complete", "get", "list_folder", "put", "remove"]
+__all__ = [
+    "LOCKS",
+    "Entry",
+    "Reader",
+    "complete",
+    "get",
+    "list_folder",
+    "put",
+    "put_lock",
+    "remove",
+]
 
 LOCKS: Final = "_state"
 """The folder of all lock files: never a partition, which readers list."""
@@ -66,8 +76,7 @@ def put(
     perhaps not on the disk yet.
     """
     folders = segments[:-1]
-    digest = hashlib.sha256("/".join(folders).encode()).hexdigest()[:16]
-    lock = FileLock(root, (LOCKS,), f".put-{digest}.lock", lenient=lenient)
+    lock = put_lock(root, folders, lenient=lenient)
     if not lock.acquire():
         return None
     try:
@@ -78,6 +87,12 @@ def put(
         return version_of(body)
     finally:
         lock.release()
+
+
+def put_lock(root: str, folders: Sequence[str], *, lenient: bool = False) -> FileLock:
+    """What a put into a folder holds."""
+    digest = hashlib.sha256("/".join(folders).encode()).hexdigest()[:16]
+    return FileLock(root, (LOCKS,), f".put-{digest}.lock", lenient=lenient)
 
 
 def complete(root: str, segments: Sequence[str], token: str, file: DataFile) -> ObjectInfo:

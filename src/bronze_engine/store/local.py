@@ -7,10 +7,11 @@ content under a flock. All disk work is done in workers.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -113,7 +114,7 @@ class LocalStore:
             await self._job(key, reader.open)
             yield self._chunks(key, reader, start, length)
         finally:
-            await self._workers.run(reader.close)
+            await _to_its_end(partial(self._job, key, reader.close))
 
     async def _chunks(
         self, key: str, reader: disk.Reader, offset: int, length: int | None
@@ -152,8 +153,10 @@ class LocalStore:
             await self._job(key, temporary.create)
             yield upload
         finally:
-            await upload.drain()
-            await self._job(key, temporary.abort)
+            try:
+                await _to_its_end(upload.drain)
+            finally:
+                await _to_its_end(partial(self._job, key, temporary.abort))
 
     async def complete(self, staged: Staged, /) -> ObjectInfo:
         if staged.file is None:
@@ -196,7 +199,7 @@ class LocalStore:
                 raise Conflict(f"{key} is locked")
             yield
         finally:
-            await self._workers.run(lock.release)
+            await _to_its_end(partial(self._job, key, lock.release))
 
     async def lock_note(self, key: str, /) -> bytes | None:
         return await self._job(key, self._lock_file(key).note)
@@ -286,10 +289,18 @@ class _LocalUpload:
         self._temporary = temporary
         self._job = job
         self._slots = anyio.Semaphore(PARTS_IN_FLIGHT)
+        self._writing = 0
+        self._idle = anyio.Event()
 
     async def part(self, part: Part, /) -> None:
         async with self._slots:
-            await self._job(self._temporary.write, part)
+            self._writing += 1
+            try:
+                await self._job(self._temporary.write, part)
+            finally:
+                self._writing -= 1
+                if not self._writing:
+                    self._idle.set()
 
     async def seal(self, file: DataFile, /) -> Staged:
         staged = await self._job(self._temporary.seal, file)
@@ -299,6 +310,20 @@ class _LocalUpload:
     async def drain(self) -> None:
         """Wait for parts still being written: their descriptor must not be closed (and its
         number given to another file) under a thread."""
-        with anyio.CancelScope(shield=True):  # each of them is one short job
-            for _ in range(PARTS_IN_FLIGHT):
-                await self._slots.acquire()
+        while self._writing:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+
+async def _to_its_end(function: Callable[[], Awaitable[None]]) -> None:
+    """Clean up, however often the caller is cancelled meanwhile; `function` is idempotent."""
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while True:
+            try:
+                await function()
+                break
+            except asyncio.CancelledError as exc:  # a native task.cancel() passes shields
+                cancelled = exc
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,526 @@
+"""What only a directory can get wrong: links, full disks, leftovers, locks."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import multiprocessing
+import os
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.model.part import ABSENT, ANY, DataFile, Part, Staged
+from bronze_engine.store import disk, flock, local
+from bronze_engine.store.disk_error import disk_error
+from bronze_engine.store.local import LocalStore, open_local
+from bronze_engine.testing import ManualClock
+from bronze_engine.testing.stores import (
+    check_large_file_of_many_parts,
+    data_file,
+    keys_of,
+    parts_of,
+    read_all,
+    stage_bytes,
+    staged_keys,
+)
+from bronze_engine.workers import Workers
+
+pytestmark = pytest.mark.unit
+
+
+@asynccontextmanager
+async def opened(
+    path: Path, *, clock: Clock = SYSTEM_CLOCK, single_writer: bool = False
+) -> AsyncIterator[LocalStore]:
+    with Workers(4) as workers:
+        config = LocalStoreConfig(path=str(path), single_writer=single_writer)
+        async with open_local(config, workers, clock) as store:
+            yield store
+
+
+def everything(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+class FailingOs:
+    """The module os, in which one call fails with one errno."""
+
+    def __init__(self, call: str, error: int) -> None:
+        self._call = call
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._call:
+            return self._fail
+        return getattr(os, name)
+
+    def _fail(self, *_: object, **__: object) -> None:
+        raise OSError(self._error, os.strerror(self._error))
+
+
+def break_os(monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int) -> None:
+    monkeypatch.setattr(f"bronze_engine.store.{module}.os", FailingOs(call, error))
+
+
+@pytest.mark.asyncio
+async def test_open_makes_the_directory(tmp_path: Path) -> None:
+    async with opened(tmp_path / "a" / "b") as store:
+        assert store.url == str(tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.asyncio
+async def test_open_where_a_file_stands_names_the_path(tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("a file")
+    with pytest.raises(StoreError, match=r"lake.*no directory"):
+        async with opened(tmp_path / "lake"):
+            pass
+
+
+@pytest.mark.asyncio
+async def test_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put("a", b"x", expect=ANY)
+        for operation in (store.put("a/b", b"x", expect=ANY), stage_bytes(store, "a/b", b"x")):
+            with pytest.raises(StoreError, match=r"/a/b: a part of the path is no directory"):
+                await operation
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(StoreError, match="a directory stands where a file belongs"):
+            await store.put("folder", b"x", expect=ANY)
+    assert everything(tmp_path) == ["a", "folder"]
+
+
+@pytest.mark.asyncio
+async def test_links_are_neither_followed_nor_listed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    root = tmp_path / "lake"
+    root.mkdir()
+    (root / "link").symlink_to(outside)
+    (root / "file").symlink_to(outside / "secret")
+    async with opened(root) as store:
+        for operation in (
+            store.get("link/secret"),
+            store.get("file"),
+            store.put("link/new", b"x", expect=ANY),
+            store.delete("link/secret"),
+            stage_bytes(store, "link/staged", b"x"),
+            read_all(store, "link/secret"),
+            keys_of(store, "link/"),
+        ):
+            with pytest.raises(StoreError, match="symbolic link"):
+                await operation
+        assert await keys_of(store) == []
+        await store.delete("file")  # the link itself goes, not what it leads to
+    assert everything(outside) == ["secret"]
+    assert (outside / "secret").read_bytes() == b"secret"
+
+
+@pytest.mark.asyncio
+async def test_put_replaces_a_link_and_leaves_its_target(tmp_path: Path) -> None:
+    (tmp_path / "target").write_bytes(b"old")
+    root = tmp_path / "lake"
+    async with opened(root) as store:
+        (root / "key").symlink_to(tmp_path / "target")
+        with pytest.raises(StoreError):
+            await store.put("key", b"new", expect=ANY)
+    assert (tmp_path / "target").read_bytes() == b"old"
+
+
+@pytest.mark.asyncio
+async def test_foreign_token_can_not_name_another_file(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put("p/f", b"x", expect=ANY)
+        for token in ("f", "../f", ".f.tmp", ".g.0123456789abcdef.tmp"):
+            staged = Staged(key="p/f", token=token, file=data_file("f", b"x"))
+            with pytest.raises(StoreError, match="is no temporary of it"):
+                await store.discard(staged)
+            with pytest.raises(StoreError, match="is no temporary of it"):
+                await store.complete(staged)
+        assert await keys_of(store) == ["p/f"]
+
+
+@pytest.mark.asyncio
+async def test_temporary_never_ends_in_parquet_and_starts_with_a_dot(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store, store.stage("p/part-1.parquet") as upload:
+        await upload.part(parts_of(b"x", 1)[0])
+        (found,) = (tmp_path / "p").iterdir()
+        assert found.name.startswith(".part-1.parquet.")
+        assert found.name.endswith(".tmp")
+
+
+@pytest.mark.asyncio
+async def test_folders_made_for_an_aborted_file_are_removed_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put("shop/kept/x", b"x", expect=ANY)
+        async with store.stage("shop/orders/dt=2025-01-15/_quarantine/f"):
+            assert (tmp_path / "shop/orders/dt=2025-01-15/_quarantine").is_dir()
+        staged = await stage_bytes(store, "shop/orders/dt=2025-01-16/f", b"x")
+        await store.discard(staged)
+        with pytest.raises(Conflict):
+            await store.put("new/folder/f", b"x", expect="never")
+    assert everything(tmp_path) == ["shop", "shop/kept", "shop/kept/x"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        ("pwrite", errno.ENOSPC, "full; free some space"),
+        ("pwrite", errno.EDQUOT, "full; free some space"),
+        ("fsync", errno.EIO, "the disk failed"),
+        ("open", errno.EROFS, "read-only"),
+        ("open", errno.EACCES, "permission denied"),
+        ("open", errno.EMFILE, "ulimit -n"),
+        ("ftruncate", errno.ENOSPC, "full"),
+    ],
+)
+async def test_failing_disk_is_stg001_and_leaves_no_temporary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int, told: str
+) -> None:
+    async with opened(tmp_path) as store:
+        with monkeypatch.context() as broken:
+            for module in ("upload", "folder"):
+                break_os(broken, module, call, error)
+            with pytest.raises(StoreError, match=told) as caught:
+                await stage_bytes(store, "p/f", b"x")
+            assert str(tmp_path / "p/f") in caught.value.message
+            assert caught.value.code == "STG001"
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("module", "call", "error"),
+    [
+        ("folder", "pwrite", errno.ENOSPC),
+        ("disk", "fsync", errno.ENOSPC),
+        ("disk", "rename", errno.ENOSPC),
+        ("disk", "rename", errno.EACCES),
+    ],
+)
+async def test_put_that_fails_before_its_rename_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int
+) -> None:
+    async with opened(tmp_path) as store:
+        version = await store.put("p/m", b"old", expect=ABSENT)
+        with monkeypatch.context() as broken:
+            break_os(broken, module, call, error)
+            with pytest.raises(StoreError):
+                await store.put("p/m", b"new", expect=version)
+            with pytest.raises(StoreError):
+                await store.put("q/m", b"new", expect=ABSENT)
+        assert everything(tmp_path) == ["p", "p/m"]
+        assert await store.put("p/m", b"new", expect=version) != version
+
+
+@pytest.mark.asyncio
+async def test_put_that_fails_after_its_rename_is_an_unknown_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename_then_fail(*args: Any, **kwargs: Any) -> None:
+        os.rename(*args, **kwargs)  # noqa: PTH104
+        monkeypatch.setattr(disk, "os", FailingOs("fsync", errno.EIO))
+
+    async with opened(tmp_path) as store:
+        renaming = FailingOs("nothing", 0)
+        monkeypatch.setattr(renaming, "rename", rename_then_fail, raising=False)
+        monkeypatch.setattr(disk, "os", renaming)
+        with pytest.raises(OutcomeUnknown):
+            await store.put("p/m", b"new", expect=ABSENT)
+        monkeypatch.setattr(disk, "os", os)
+        found = await store.get("p/m")
+        assert found is not None
+        assert found.body == b"new"
+
+
+@pytest.mark.parametrize("code", [*errno.errorcode, None])
+def test_every_errno_becomes_a_store_error_with_its_path(code: int | None) -> None:
+    text = "strange" if code is None else os.strerror(code)
+    error = disk_error(OSError(code, text) if code else OSError(text), "/lake/x")
+    assert isinstance(error, StoreError)
+    assert error.message.startswith("/lake/x: ")
+    assert len(error.message) > len("/lake/x: ")
+
+
+@pytest.mark.asyncio
+async def test_put_waits_for_another_process_and_then_gives_up(tmp_path: Path) -> None:
+    clock = ManualClock(fractions=(1.0,))
+    async with opened(tmp_path, clock=clock) as store, opened(tmp_path) as other:
+        await other.put("p/m", b"x", expect=ANY)
+        lock = disk.put_lock(str(tmp_path), ("p",))
+        assert lock.acquire()
+        try:
+            with pytest.raises(StoreError, match="for 10 s; is it stopped"):
+                await clock.drive(store.put("p/m", b"y", expect=ANY))
+        finally:
+            lock.release()
+        assert clock.monotonic() > local.PUT_WAIT_SECONDS
+        await store.put("p/m", b"y", expect=ANY)
+
+
+@pytest.mark.asyncio
+async def test_lock_excludes_others_and_tells_its_note(tmp_path: Path) -> None:
+    key = "_state/shop/orders.lease"
+    async with opened(tmp_path) as store, opened(tmp_path) as other:
+        assert await other.lock_note(key) is None
+        async with store.lock(key, b"mine"):
+            assert await other.lock_note(key) == b"mine"
+            with pytest.raises(Conflict):
+                async with other.lock(key, b"theirs"):
+                    pass
+            assert await other.lock_note(key) == b"mine"
+            assert await keys_of(store) == []
+        assert await other.lock_note(key) is None
+        assert everything(tmp_path) == []
+        async with other.lock(key, b"theirs"):
+            assert await store.lock_note(key) == b"theirs"
+
+
+@pytest.mark.asyncio
+async def test_lock_outside_state_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for key in ("shop/orders/dt=2025-01-15/lock", "_state"):
+            with pytest.raises(StoreError, match="below _state/"):
+                async with store.lock(key, b""):
+                    pass
+
+
+@pytest.mark.asyncio
+async def test_many_takers_of_one_lock_never_hold_it_together(tmp_path: Path) -> None:
+    held = 0
+    taken = 0
+
+    async def take(store: LocalStore) -> None:
+        nonlocal held, taken
+        for _ in range(30):
+            try:
+                async with store.lock("_state/x.lease", b"note"):
+                    held += 1
+                    assert held == 1
+                    await anyio.lowlevel.checkpoint()
+                    held -= 1
+                    taken += 1
+            except Conflict:
+                await anyio.lowlevel.checkpoint()
+
+    async with opened(tmp_path) as store, anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(take, store)
+    assert taken > 0
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.asyncio
+async def test_looking_at_the_note_never_keeps_a_taker_out(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store, anyio.create_task_group() as tasks:
+
+        async def look() -> None:
+            while True:
+                await store.lock_note("_state/x.lease")
+
+        tasks.start_soon(look)
+        tasks.start_soon(look)
+        for _ in range(100):
+            async with store.lock("_state/x.lease", b"note"):
+                pass
+        tasks.cancel_scope.cancel()
+
+
+def hold_until_killed(root: str, ready: Any) -> None:
+    lock = flock.FileLock(root, ("_state",), ".x.lease")
+    assert lock.acquire(b"of the dead")
+    ready.send(True)
+    ready.recv()
+
+
+@pytest.mark.asyncio
+async def test_lock_dies_with_its_process(tmp_path: Path) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=hold_until_killed, args=(str(tmp_path), theirs))
+    process.start()
+    ours.recv()
+    async with opened(tmp_path) as store:
+        with pytest.raises(Conflict):
+            async with store.lock("_state/x.lease", b"mine"):
+                pass
+        process.kill()
+        process.join()
+        assert everything(tmp_path) == ["_state", "_state/.x.lease"]
+        assert await store.lock_note("_state/x.lease") is None
+        async with store.lock("_state/x.lease", b"mine"):
+            assert await store.lock_note("_state/x.lease") == b"mine"
+    assert everything(tmp_path) == []
+    process.close()
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.asyncio
+async def test_probe_finds_that_locks_exclude_a_second_process(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        began = SYSTEM_CLOCK.monotonic()
+        assert await store.excludes()
+        assert SYSTEM_CLOCK.monotonic() - began < 2.0
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.asyncio
+async def test_probe_finds_a_lock_that_excludes_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PretendingFcntl:
+        LOCK_EX = LOCK_NB = LOCK_SH = LOCK_UN = 0
+
+        def flock(self, fd: int, operation: int) -> None:
+            pass
+
+    monkeypatch.setattr(flock, "fcntl", PretendingFcntl())
+    async with opened(tmp_path) as store:
+        assert not await store.excludes()
+
+
+def no_flock(_fd: int, _operation: int) -> None:
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.asyncio
+async def test_file_system_without_locks_needs_single_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fcntl.flock", no_flock)
+    async with opened(tmp_path) as store:
+        with pytest.raises(StoreError, match="single_writer = true"):
+            await store.put("a", b"x", expect=ANY)
+    async with opened(tmp_path, single_writer=True) as store:
+        version = await store.put("a", b"x", expect=ABSENT)
+        with pytest.raises(Conflict):
+            await store.put("a", b"y", expect=ABSENT)
+        async with store.lock("_state/x.lease", b"note"):
+            await store.put("a", b"y", expect=version)
+
+
+@pytest.mark.asyncio
+async def test_scan_lists_neither_dotfiles_nor_what_is_no_key(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put("a/b", b"x", expect=ANY)
+        for name in (".hidden", ".put.tmp", "a/.x.tmp", ".folder/x"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(b"x")
+        (tmp_path / os.fsdecode(b"a/\xff")).write_bytes(b"x")
+        os.mkfifo(tmp_path / "fifo")
+        assert await keys_of(store) == ["a/b"]
+        assert await staged_keys(store) == []
+
+
+@pytest.mark.asyncio
+async def test_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
+    with Workers(4) as workers:
+        config = LocalStoreConfig(path=str(tmp_path))
+        tracemalloc.start()
+        try:
+            await check_large_file_of_many_parts(lambda: open_local(config, workers, SYSTEM_CLOCK))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 24 << 20, f"{peak >> 20} MiB for a file of 100 MiB"
+
+
+@pytest.mark.asyncio
+async def test_descriptors_are_closed_whatever_happens(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await exercise(store)
+        before = open_descriptors()
+        for _ in range(10):
+            await exercise(store)
+        assert open_descriptors() == before
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def exercise(store: LocalStore) -> None:
+    await store.put("p/m", b"x", expect=ANY)
+    await store.complete(await stage_bytes(store, "p/f", b"x"))
+    await read_all(store, "p/f")
+    async with store.stage("p/g") as upload:
+        await upload.part(parts_of(b"x", 1)[0])
+    async with store.lock("_state/x.lease", b""):
+        pass
+    failing: tuple[Callable[[], Any], ...] = (
+        lambda: store.put("p/m", b"x", expect=ABSENT),
+        lambda: store.put("p/m/x", b"x", expect=ANY),
+        lambda: read_all(store, "p/none"),
+        lambda: store.complete(
+            Staged(
+                key="p/none",
+                token=".none.0123456789abcdef.tmp",
+                file=DataFile(name="none", size_bytes=1, sha256="", row_count=0),
+            )
+        ),
+    )
+    for operation in failing:
+        with pytest.raises((StoreError, Conflict)):
+            await operation()
+
+
+@pytest.mark.asyncio
+async def test_seal_cuts_what_a_longer_first_try_of_a_part_left(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        async with store.stage("p/f") as upload:
+            long, short = parts_of(b"123456", 6)[0], parts_of(b"123", 3)[0]
+            await upload.part(long)
+            await upload.part(short)
+            await store.complete(await upload.seal(data_file("f", b"123")))
+        assert await read_all(store, "p/f") == b"123"
+
+
+@pytest.mark.asyncio
+async def test_upload_can_not_be_used_after_its_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        part: Part = parts_of(b"x", 1)[0]
+        async with store.stage("p/f") as upload:
+            await upload.part(part)
+            await upload.seal(data_file("f", b"x"))
+            with pytest.raises(StoreError, match="sealed or given up"):
+                await upload.part(part)
+        async with store.stage("p/g") as upload:
+            pass
+        with pytest.raises(StoreError, match="sealed or given up"):
+            await upload.part(part)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_repeated_native_cancellation_leaves_no_temporary_and_no_lock(
+    tmp_path: Path, times: int
+) -> None:
+    held = anyio.Event()
+
+    async def hold(store: LocalStore) -> None:
+        async with store.lock("_state/x.lease", b""), store.stage("p/f") as upload:
+            await upload.part(parts_of(b"x", 1)[0])
+            held.set()
+            await anyio.sleep_forever()
+
+    async with opened(tmp_path) as store:
+        task = asyncio.create_task(hold(store))
+        await held.wait()
+        for _ in range(times):
+            task.cancel()
+            await anyio.lowlevel.checkpoint()
+        await asyncio.wait([task])
+        assert task.cancelled()
+    assert everything(tmp_path) == []
