@@ -31,7 +31,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One whole answer, its body as it came over the wire."""
 
     status: int
-    headers: httpx.Headers
+    headers: dict[str, str]
+    """By lower-case name; what came several times is joined with commas."""
     url: str
     """Where it came from, after redirects; may hold credentials, so it is never shown."""
     chunks: list[bytes]
@@ -84,8 +85,9 @@ class Client:
             on_request()
             response = await self._transport.handle_async_request(request)
             try:
-                location = response.headers.get("location")
-                if response.status_code not in _REDIRECTS or location is None:
+                is_redirect = response.status_code in _REDIRECTS
+                location = response.headers.get("location") if is_redirect else None
+                if location is None:
                     return await _read(response, str(request.url), limit_bytes, on_bytes)
             finally:
                 await response.aclose()
@@ -136,7 +138,16 @@ async def _read(
                 f"{redact_url(url)} answers with more than {limit_bytes:,} bytes; "
                 "ask for smaller pages, or raise max_page_bytes"
             )
-    return Answer(status=response.status_code, headers=response.headers, url=url, chunks=chunks)
+    return Answer(status=response.status_code, headers=_headers(response), url=url, chunks=chunks)
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    # One pass: each look-up in httpx.Headers goes through all of them.
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def _parse(url: str) -> httpx.URL:

@@ -37,17 +37,17 @@ class Target:
         low = request.read_from if request.read_from is not None else request.low
         values = {"run_date": request.run_date, "low": low, "high": request.cap}
         window = bound_params(request.incremental, low, request.cap)
-        self._base = config.api.base_url
-        self._path = template.render_url(config.path, values)
-        self._params: dict[str, Any] = {
-            **template.render_params(config.params, values),
-            **window,
-        }
         self._clear = frozenset({*paging, *window})
-        query = urlsplit(build_url(self._base, self._path, self._params)).query
+        path = template.render_url(config.path, values)
+        params: dict[str, Any] = {**template.render_params(config.params, values), **window}
+        for name in paging:
+            params.pop(name, None)  # the paginator decides about its own
+        # What all pages share is rendered once: a page adds its few parameters.
+        self._fixed = build_url(config.api.base_url, path, params)
+        self._fixed_shown = redact_url(self._fixed, self._clear)
         hidden = (
             value
-            for name, value in parse_qsl(query)
+            for name, value in parse_qsl(urlsplit(self._fixed).query)
             if name not in self._clear and len(value) >= _SHORTEST_SECRET
         )
         self.scrub = Redactor([*credentials.secrets, *hidden])
@@ -61,11 +61,13 @@ class Target:
     @property
     def location(self) -> str:
         """The URL without query."""
-        return redact_url(build_url(self._base, self._path, {}).partition("?")[0])
+        return self._fixed_shown.partition("?")[0]
 
     def url(self, ask: Ask) -> str:
-        return ask.url or build_url(self._base, self._path, {**self._params, **ask.params})
+        return ask.url or build_url(self._fixed, "", ask.params)
 
     def shown(self, ask: Ask) -> str:
         """The URL as messages may show it."""
-        return redact_url(self.url(ask), self._clear)
+        if ask.url is not None:
+            return redact_url(ask.url, self._clear)
+        return build_url(self._fixed_shown, "", ask.params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx
 
@@ -26,18 +26,22 @@ def build_url(base: str, path: str, params: Mapping[str, Param | Sequence[Param]
     if path:
         base = f"{base.rstrip('/')}/{path.lstrip('/')}"
     pairs = [
-        (name, _text(item))
+        f"{quote(name, safe='')}={_text(item)}"
         for name, value in params.items()
         for item in (value if isinstance(value, list | tuple) else [value])
     ]
-    query = "&".join(
-        part for part in (base_query, path_query, urlencode(pairs, quote_via=quote)) if part
-    )
+    query = "&".join(part for part in (base_query, path_query, *pairs) if part)
     return f"{base}?{query}" if query else base
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return quote(str(value), safe="")
 
 
 def origin_of(url: httpx.URL) -> str:
