@@ -41,7 +41,7 @@ AUTHS = {
     "bearer-env": 'type = "bearer"\ntoken = "${TOKEN}"',
     "bearer-file": 'type = "bearer"\ntoken = "${file:token}"',
     "bearer-default": 'type = "bearer"\ntoken = "${ABSENT:-CANARY-default}"',
-    "basic": 'type = "basic"\nusername = "me"\npassword = "CANARY-password"',
+    "basic": 'type = "basic"\nusername = "user"\npassword = "CANARY-password"',
     "api-key": 'type = "api_key"\nkey = "CANARY-key"',
     "api-key-query": 'type = "api_key"\nkey = "CANARY-key"\nlocation = "query"\nname = "k"',
 }
@@ -60,7 +60,8 @@ def text_with(auth: str) -> str:
         '[apis.shop]\nbase_url = "https://shop.example/v1?sig=CANARY-query"\n'
         'proxy = "http://me:CANARY-proxy@proxy.example:3128"\n'
         f"[apis.shop.auth]\n{AUTHS[auth]}\n"
-        '[apis.shop.headers]\nX-One = "CANARY-header"\nX-Two = "Token ${HEADER}"\n' + SOURCE
+        '[apis.shop.headers]\nX-One = "CANARY-header"\nX-Two = "Token ${HEADER}"\n'
+        'Cookie-Like = "Bearer CANARY-scheme"\n' + SOURCE
     )
 
 
@@ -86,7 +87,13 @@ def test_no_log_shows_a_canary_at_debug_tracebacks_included(
     clock = ManualClock(start=datetime(2025, 1, 15, tzinfo=UTC))
     pipeline = config.pipeline("myteam.orders")
     canaries = ["CANARY-param-1", "CANARY-param-2", "canarywordonly", "CANARY-json-1"]
-    canaries += ["CANARY-query", "CANARY-proxy", "CANARY-header", *ENVIRON.values()]
+    canaries += [
+        "CANARY-query",
+        "CANARY-proxy",
+        "CANARY-header",
+        "CANARY-scheme",
+        *ENVIRON.values(),
+    ]
     with setup_logging(
         level="DEBUG",
         json_lines=is_json,
@@ -106,13 +113,13 @@ def test_no_log_shows_a_canary_at_debug_tracebacks_included(
             except ValueError:
                 LOG.exception("failed", extra={"url": value, "list": [value]})
         if type(pipeline.source.api.auth).__name__ == "BasicAuth":
-            LOG.debug(base64.b64encode(b"me:CANARY-password").decode())
+            LOG.debug(base64.b64encode(b"user:CANARY-password").decode())
     (file,) = (tmp_path / "logs").iterdir()
     for text in (stream.getvalue(), file.read_text()):
         assert text.count("***") > 2 * len(canaries)
         assert "CANARY" not in text
         assert "canarywordonly" not in text
-        assert base64.b64encode(b"me:CANARY-password").decode() not in text
+        assert base64.b64encode(b"user:CANARY-password").decode() not in text
 
 
 BROKEN = [

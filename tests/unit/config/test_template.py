@@ -68,6 +68,7 @@ def test_an_error_does_not_show_the_text() -> None:
 
 def test_values_are_percent_encoded_in_urls_and_the_text_is_not() -> None:
     assert render_url("/a/{low}/b?c", {"low": "x/y ?&é"}) == "/a/x%2Fy%20%3F%26%C3%A9/b?c"
+    assert render_url("/{run_date:%Y/%m}", VALUES) == "/2025%2F01"
 
 
 @given(WORDS)
