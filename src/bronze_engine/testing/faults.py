@@ -166,7 +166,6 @@ class FaultyStore:
             return await self._store.now()
 
 
-@final
 class FaultyLockingStore(FaultyStore):
     """The same over a store with locks."""
 

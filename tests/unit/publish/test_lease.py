@@ -1,0 +1,235 @@
+"""The lease: who holds it, for how long, and what a second run is told."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.contracts import Store
+from bronze_engine.errors import StateError
+from bronze_engine.model.part import ANY
+from bronze_engine.publish.lease import (
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    Holder,
+    hold_lease,
+    lease_key,
+    this_process,
+)
+from bronze_engine.store.local import open_local
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.testing import ManualClock
+from bronze_engine.testing.faults import Fault, inject
+from bronze_engine.testing.stores import keys_of
+from bronze_engine.workers import Workers
+
+pytestmark = pytest.mark.unit
+
+KEY = lease_key("shop", "orders", date(2025, 1, 15))
+
+
+def holder(name: str, clock: ManualClock, *, host: str = "elsewhere", pid: int = 7) -> Holder:
+    return Holder(run=name, attempt=f"{name}-attempt", host=host, pid=pid, since=clock.now())
+
+
+async def refused(store: Store, by: Holder, clock: ManualClock, *, wait: float = 0.0) -> StateError:
+    with pytest.raises(StateError) as caught:
+        async with hold_lease(store, KEY, by, clock, wait_seconds=wait):
+            pass
+    return caught.value
+
+
+def test_keys_lie_in_state() -> None:
+    assert KEY == "_state/shop/orders.dt=2025-01-15.lease"
+    assert lease_key("shop", "orders", None) == "_state/shop/orders.lease"
+
+
+@pytest.mark.asyncio
+async def test_second_run_is_told_who_where_and_for_how_long() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    async with hold_lease(store, KEY, holder("r1", clock), clock):
+        await clock.advance(12)
+        error = await refused(store, holder("r2", clock), clock)
+    assert error.code == "STATE001"
+    assert "run r1 works on shop/orders.dt=2025-01-15" in error.message
+    assert "host elsewhere, pid 7, for 12 s" in error.message
+    assert error.context["run"] == "r1"
+    assert await keys_of(store) == []
+    async with hold_lease(store, KEY, holder("r2", clock), clock):
+        pass
+
+
+@pytest.mark.asyncio
+async def test_unrenewed_lease_is_taken_over_when_it_has_run_out() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    async with hold_lease(store, KEY, holder("r1", clock), clock):
+        await clock.advance(LEASE_SECONDS - 0.001)
+        await refused(store, holder("r2", clock), clock)
+        await clock.advance(0.001)
+        async with hold_lease(store, KEY, holder("r2", clock), clock):
+            pass
+        assert await keys_of(store) == []
+
+
+@pytest.mark.asyncio
+async def test_releasing_leaves_a_lease_that_another_has_taken_over() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    async with anyio.create_task_group() as tasks:
+        over = anyio.Event()
+
+        async def second() -> None:
+            async with hold_lease(store, KEY, holder("r2", clock), clock):
+                over.set()
+                await anyio.sleep_forever()
+
+        async with hold_lease(store, KEY, holder("r1", clock), clock):
+            await clock.advance(LEASE_SECONDS)
+            tasks.start_soon(second)
+            await over.wait()
+        assert await keys_of(store) == [KEY]
+        await refused(store, holder("r3", clock), clock)
+        tasks.cancel_scope.cancel()
+    assert await keys_of(store) == []
+
+
+@pytest.mark.asyncio
+async def test_kept_lease_never_runs_out() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    async with (
+        hold_lease(store, KEY, holder("r1", clock), clock) as lease,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(lease.keep)
+        for _ in range(10):
+            await clock.advance(RENEW_SECONDS)
+            await refused(store, holder("r2", clock), clock)
+        assert not lease.is_lost
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.asyncio
+async def test_lost_lease_is_noticed_and_ends_nothing() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    async with (
+        hold_lease(store, KEY, holder("r1", clock), clock) as lease,
+        anyio.create_task_group() as tasks,
+    ):
+        thief = holder("r2", clock)
+        body = {"format_version": 1, "holder": thief, "renewed_at": clock.now()}
+        await store.put(KEY, msgspec.json.encode(body), expect=ANY)
+        tasks.start_soon(lease.keep)
+        await clock.advance(RENEW_SECONDS)
+        assert lease.is_lost
+    assert await keys_of(store) == [KEY]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["fail_before", "fail_after", "lost"])
+async def test_one_renewal_that_fails_loses_nothing(fault: Fault) -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    held = inject(store)
+    async with (
+        hold_lease(held, KEY, holder("r1", clock), clock) as lease,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(lease.keep)
+        await clock.settle()
+        held.script.at = len(held.script.operations) + 2  # the clock is asked, then the put
+        held.script.fault = fault
+        await clock.advance(RENEW_SECONDS)
+        assert held.script.fired
+        for _ in range(5):
+            await clock.advance(RENEW_SECONDS)
+        assert not lease.is_lost
+        await refused(store, holder("r2", clock), clock)
+        tasks.cancel_scope.cancel()
+    assert await keys_of(store) == []
+
+
+def pid_of_a_dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-I", "-S", "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+@pytest.mark.asyncio
+async def test_dead_process_on_this_host_is_taken_over_at_once() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    gone = holder("r1", clock, host=socket.gethostname(), pid=pid_of_a_dead_process())
+    assert gone.is_dead()
+    body = {"format_version": 1, "holder": gone, "renewed_at": clock.now()}
+    await store.put(KEY, msgspec.json.encode(body), expect=ANY)
+    async with hold_lease(store, KEY, this_process("r2", "a2", clock), clock):
+        pass
+
+
+def test_only_a_missing_process_of_this_host_counts_as_dead() -> None:
+    clock = ManualClock()
+    assert not holder("r", clock, host=socket.gethostname(), pid=os.getpid()).is_dead()
+    assert not holder("r", clock, host=socket.gethostname(), pid=1).is_dead()
+    assert not holder("r", clock, host=socket.gethostname(), pid=0).is_dead()
+    assert not holder("r", clock, host="elsewhere", pid=2**22 + 1).is_dead()
+
+
+@pytest.mark.asyncio
+async def test_waiting_outlasts_a_dead_holder() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    body = {"format_version": 1, "holder": holder("r1", clock), "renewed_at": clock.now()}
+    await store.put(KEY, msgspec.json.encode(body), expect=ANY)
+
+    async def second(wait: float) -> float:
+        async with hold_lease(store, KEY, holder("r2", clock), clock, wait_seconds=wait):
+            return clock.monotonic()
+
+    with pytest.raises(StateError):
+        await clock.drive(second(10.0))
+    assert clock.monotonic() == 10.0
+    assert await clock.drive(second(60.0)) == LEASE_SECONDS
+
+
+@pytest.mark.asyncio
+async def test_unreadable_lease_is_taken_and_a_newer_one_is_not() -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    await store.put(KEY, b"{", expect=ANY)
+    async with hold_lease(store, KEY, holder("r1", clock), clock):
+        pass
+    newer = {"format_version": 2, "holder": holder("r1", clock), "renewed_at": clock.now()}
+    await store.put(KEY, msgspec.json.encode(newer), expect=ANY)
+    error = await refused(store, holder("r2", clock), clock)
+    assert "newer bronze-engine" in error.message
+
+
+@pytest.mark.asyncio
+async def test_store_with_locks_is_locked_and_tells_the_same(tmp_path: Path) -> None:
+    clock = ManualClock()
+    with Workers(2) as workers:
+        config = LocalStoreConfig(path=str(tmp_path))
+        async with open_local(config, workers, clock) as store:
+            async with hold_lease(store, KEY, holder("r1", clock), clock) as lease:
+                await clock.advance(3600)
+                error = await refused(store, holder("r2", clock), clock)
+                assert "run r1" in error.message
+                assert "for 3600 s" in error.message
+                await lease.keep()
+                assert not lease.is_lost
+            async with hold_lease(store, KEY, holder("r2", clock), clock):
+                pass
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
