@@ -588,6 +588,37 @@ async def test_a_post_is_not_redirected_to_another_origin(status: int) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (401, "refused with 401: expired; check that [apis.shop.auth] is right"),
+        (403, "refused with 403: expired; check that whom [apis.shop.auth] names"),
+    ],
+)
+async def test_a_refused_credential_says_what_to_check(status: int, text: str) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer({"error": {"message": "expired"}}, status=status, compress=True)
+
+    async with serve(handle) as server, opened(server, api=CREDENTIALS) as one:
+        with pytest.raises(AuthError) as caught:
+            await one.read()
+        assert text in str(caught.value)
+        assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
+async def test_an_excerpt_is_short_and_on_one_line() -> None:
+    async def handle(*_: object) -> bytes:
+        return answer(body=b"first\r\n\x00second " + b"x" * 300_000, status=400)
+
+    async with serve(handle) as server, opened(server) as one:
+        with pytest.raises(ExtractError, match="400: first second xxx") as caught:
+            await one.read()
+        assert len(str(caught.value)) < 400
+        assert one.tally.bytes_in < 300_000
+
+
+@pytest.mark.asyncio
 async def test_check_makes_one_request_whatever_happens() -> None:
     async def handle(*_: object) -> bytes:
         return answer({"message": "out of order"}, status=503)

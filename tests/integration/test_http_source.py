@@ -156,6 +156,8 @@ async def test_a_server_that_caps_the_page_size_loses_nothing_and_warns(by_offse
 async def test_a_short_page_amid_parallel_offsets_is_read_on_from_where_it_ended() -> None:
     async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         start, size = int(seen.query["offset"]), int(seen.query["limit"])
+        if start > 20 and start % 10 != 7:  # only ever guessed, and not good to ask for
+            return answer({"message": "no such offset"}, status=400)
         rows = ROWS[start : start + (size - 3 if start == 20 else size)]
         return answer({"items": rows, "total": len(ROWS)})
 

@@ -114,6 +114,41 @@ def test_every_row_comes_once_and_in_order_whatever_the_sizes(
     assert server.asked <= full_pages + 1
 
 
+@given(
+    lengths=st.lists(st.integers(1, 10), min_size=1, max_size=10),
+    asked=st.integers(1, 10),
+    parallel=st.none() | st.integers(1, 8),
+)
+def test_offsets_follow_pages_of_any_length(
+    lengths: list[int], asked: int, parallel: int | None
+) -> None:
+    """A server that hides some rows of each page, so that no page is as long as foreseen."""
+    rows = list(range(sum(lengths)))
+    config = OffsetPaginator(
+        size_param="limit", page_size=asked, total_path="total", parallel=parallel
+    )
+    pager = pager_of(config)
+
+    def serve(ask: Ask) -> list[int]:
+        start = int(ask.params["offset"])
+        length = min(int(ask.params["limit"]), lengths[start % len(lengths)])
+        return rows[start : start + length]
+
+    received: list[int] = []
+    following: Ask | None = pager.first()
+    while following is not None:
+        for guess in itertools.islice(pager.guess(following), pager.ahead):
+            if guess != following:
+                break
+            page = serve(guess)
+            received += page
+            following = pager.accept(answered(len(page), total=len(rows)))
+            if following is None:
+                break
+    assert received == rows
+    assert pager.mismatch() is None
+
+
 @pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator])
 def test_an_empty_page_is_the_end(kind: Callable[..., Paginator]) -> None:
     assert pager_of(kind()).accept(answered(0)) is None

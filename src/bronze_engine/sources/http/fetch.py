@@ -116,7 +116,7 @@ class Fetcher:
             raise_for_status(
                 answer,
                 said=said,
-                has_auth=self._config.api.auth is not None,
+                api=self._config.api,
                 now=self._resources.clock.now(),
             )
         if answer.status == 204:
@@ -126,7 +126,7 @@ class Fetcher:
         if answer.encoding:
             raise ExtractError(
                 f"the body is compressed with {answer.encoding!r:.40}, and only gzip was asked "
-                'for; set Accept-Encoding = "identity" in [apis.NAME.headers]'
+                f'for; set Accept-Encoding = "identity" in [apis.{self._config.api.name}.headers]'
             )
         if answer.is_framed:
             return answer, None

@@ -395,11 +395,12 @@ class OffsetPager:
 
     def guess(self, ask: Ask, /) -> Iterator[Ask]:
         number, skip = ask.number, self._progress.received
+        step, total = self._step, self.total  # as they are now: the plan must not depend on timing
         while True:
             yield self._ask(number, skip)
             number += 1
-            skip += self._step
-            if self.total is not None and skip >= self.total:
+            skip += step
+            if total is not None and skip >= total:
                 return
             if self._config.max_pages is not None and number > self._config.max_pages:
                 return

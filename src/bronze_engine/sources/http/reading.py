@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from itertools import tee
 from typing import Final, final
 
 import anyio
@@ -76,13 +77,15 @@ class Reading:
     ) -> Ask | None:
         """Fetch what the pager foresees side by side; returns where it goes on, if it does."""
         may_be_past_end = self._pager.ends_at_404
+        guesses, planned = tee(self._pager.guess(following) if following is not None else ())
+        upcoming = next(planned, None)
+        expected = following
 
         async def asks() -> AsyncIterator[Ask]:
             if ready is not None:
                 yield ready.ask
-            if following is not None:
-                for ask in self._pager.guess(following):
-                    yield ask
+            for ask in guesses:
+                yield ask
 
         async def fetch(ask: Ask) -> tuple[Page, int]:
             if ready is not None and ask is ready.ask:
@@ -91,16 +94,13 @@ class Reading:
                 page = await self._fetcher.page(ask, may_be_past_end=may_be_past_end)
             return page, page.split.size_bytes
 
-        expected = following
-
         async def hand_on(page: Page) -> bool:
-            nonlocal expected
+            nonlocal expected, upcoming
             if page is not ready:
-                if page.ask != expected:
-                    return False
-                expected = self._accept(page)
+                expected, upcoming = self._accept(page), next(planned, None)
             await self._emit(page, emit)
-            return expected is not None
+            # A wrong guess ends the flow here: what became of its request does not matter.
+            return expected is not None and expected == upcoming
 
         await ordered(
             asks(),

@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
+from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient, parse_retry_after
 from bronze_engine.sources.http.client import Answer
 from bronze_engine.sources.http.gunzip import BadGzip, CutGzip, gunzip
 
-__all__ = ["excerpt", "raise_for_status"]
+__all__ = ["excerpt", "raise_for_status", "shortened"]
 
 _EXCERPT_LENGTH: Final = 200
 _EXCERPT_BYTES: Final = 256 * 1024
@@ -21,7 +22,7 @@ _MESSAGE_KEYS: Final = ("message", "error_description", "detail", "error", "titl
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
-def raise_for_status(answer: Answer, *, said: str, has_auth: bool, now: datetime) -> None:
+def raise_for_status(answer: Answer, *, said: str, api: Api, now: datetime) -> None:
     """Return for a 2xx.
 
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
@@ -39,12 +40,12 @@ def raise_for_status(answer: Answer, *, said: str, has_auth: bool, now: datetime
             f"status {status}{because}", counts=status != 429, retry_after_seconds=asked
         )
     if status in (401, 403):
-        if not has_auth:
-            advice = "no auth is configured; set [apis.NAME.auth], or a header in [apis.NAME]"
+        if api.auth is None:
+            advice = f"no auth is configured; set [apis.{api.name}.auth]"
         elif status == 401:
-            advice = "check that the credential in [apis.NAME.auth] is right and has not expired"
+            advice = f"check that [apis.{api.name}.auth] is right and has not expired"
         else:
-            advice = "check that the credential in [apis.NAME.auth] may read this"
+            advice = f"check that whom [apis.{api.name}.auth] names may read this"
         raise AuthError(f"refused with {status}{because}; {advice}")
     if status in (404, 410):
         raise ExtractError(f"not found ({status}){because}; check base_url and path")
