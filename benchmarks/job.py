@@ -41,6 +41,7 @@ def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
     report = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": _cpu_seconds() - cpu,
+        "peak_rss_bytes": _peak_rss_bytes(),
         **extra,
     }
     sys.stdout.write(json.dumps(report) + "\n")
@@ -49,3 +50,9 @@ def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
 def _cpu_seconds() -> float:
     whole = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in whole)
+
+
+def _peak_rss_bytes() -> int:
+    """Of this program alone: the kernel's ru_maxrss would begin with what its parent held."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

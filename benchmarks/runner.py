@@ -94,7 +94,7 @@ def measure(
         cpu_seconds=report["cpu_seconds"],
         process_cpu_seconds=usage.ru_utime + usage.ru_stime,
         # The kernel's own peak is exact for one process; only sampling sees several together.
-        peak_rss_bytes=max(usage.ru_maxrss * 1024, sampled),
+        peak_rss_bytes=max(report["peak_rss_bytes"], sampled),
         lag_ms=report.get("lag_ms"),
         idle_lag_ms=idle_lag,
     )
