@@ -10,14 +10,13 @@ the speed of memchr and by the doubles themselves:
   is as large as 10**8 (10**15);
 - a negative exponent: `e-`, digits, and then a comma or a bracket.
 
-What is left is compared number by number with the double that it makes. A text counts only
-if a double column holds just that double, so long digits in strings and in int64 columns
-(card numbers, snowflake ids) cost the comparison and raise no alarm.
+A group that is not cleared is cut into its numbers, in C++, and those are compared with the
+doubles that they make. A text counts only if a double column holds just that double, so long
+digits in strings and in int64 columns (card numbers, snowflake ids) raise no alarm.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,29 +26,24 @@ import pyarrow.compute as pc
 from bronze_engine.decode.record import is_exact_double
 from bronze_engine.model.arrow import Array
 
-__all__ = ["keeps_numbers"]
+__all__ = ["contains", "keeps_numbers"]
 
 _LONG_FRACTION: Final = r"\.[0-9]{8}"
 _LONG_INTEGER: Final = r"[0-9]{16}"
 # Two patterns, not [eE]: RE2 finds a literal prefix with memchr, a class byte by byte.
-_NEGATIVE_EXPONENTS: Final = (
-    (r"e-[0-9]+[ \t\r]*[,}\]]", re.compile(rb"e-[0-9]+(?=[ \t\r]*[,}\]])")),
-    (r"E-[0-9]+[ \t\r]*[,}\]]", re.compile(rb"E-[0-9]+(?=[ \t\r]*[,}\]])")),
-)
-_DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
-_LONG_WHOLE: Final = b"000000000.0"
-"""Of a text whose digits have all become zeros: a translation beats a regular expression here."""
+_NEGATIVE: Final = (r"e-[0-9]+[ \t\r]*[,}\]]", r"E-[0-9]+[ \t\r]*[,}\]]")
+_TINY: Final = (r"e-[0-9]{3}[0-9]*[ \t\r]*[,}\]]", r"E-[0-9]{3}[0-9]*[ \t\r]*[,}\]]")
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_IN_ZEROS: Final = (b"000000000.0", b"0" * 16 + b"e-", b"0" * 16 + b"E-")
+"""Long whole parts in a text whose digits are all zeros: a translation and a search take a
+third of the time of the regular expression."""
 
-_FRACTIONS: Final = re.compile(rb"\.[0-9]{8,}(?:[eE][-+]?[0-9]+)?")
-_WHOLES: Final = re.compile(rb"-?[0-9]{9,}\.[0-9]+(?:[eE][-+]?[0-9]+)?")
-_INTEGERS: Final = re.compile(rb"-?[0-9]{16,}(?:[eE][-+]?[0-9]+)?")
-_WHOLE_END: Final = re.compile(rb"-?[0-9]+\Z")
-_NUMBER_END: Final = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?\Z")
-
-_WHOLE_BYTES: Final = 9
-"""Room for the sign and the whole part of a number below 10**8."""
-_MANTISSA_BYTES: Final = 64
-"""Room for a mantissa; where one is longer its group is read exactly."""
+_SEPARATORS: Final = bytes.maketrans(b":[]{}\n", b",,,,,,")
+_NO_PART_OF_NUMBERS: Final = bytes(set(range(256)) - set(b"0123456789+-.eE:,[]{}\n"))
+_NUMBER: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_TINY_NUMBER: Final = r"[eE]-[0-9]{3}"
+_SHORT_BYTES: Final = 15
+"""A number of so few bytes has at most 15 digits."""
 
 
 def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
@@ -66,21 +60,29 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
         size = pc.max(pc.abs(leaf)).as_py()
         largest = max(largest, size or 0.0)
     text = _as_array(data)
-    texts: list[bytes] = []
-    if _matches(text, _LONG_FRACTION):
-        texts += _before(data, _FRACTIONS, _WHOLE_END, _WHOLE_BYTES)
-    if largest >= 1e8 and _LONG_WHOLE in data.translate(_DIGITS):
-        texts += _WHOLES.findall(data)
-    if largest >= 1e15 and _matches(text, _LONG_INTEGER):
-        texts += _INTEGERS.findall(data)
-    for pattern, exponent in _NEGATIVE_EXPONENTS:
-        if _matches(text, pattern):
-            mantissas = _before(data, exponent, _NUMBER_END, _MANTISSA_BYTES)
-            if any(len(mantissa) > _MANTISSA_BYTES for mantissa in mantissas):
-                return False
-            texts += mantissas
-    changed = _changed(texts)
+    has_negative = any(_matches(text, pattern) for pattern in _NEGATIVE)
+    has_tiny = has_negative and any(_matches(text, pattern) for pattern in _TINY)
+    if not (has_tiny or _has_long(data, text, largest, has_negative=has_negative)):
+        return True
+    changed = _changed(_numbers(data, has_tiny=has_tiny))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
+
+
+def _has_long(data: bytes, text: Array, largest: float, *, has_negative: bool) -> bool:
+    """Whether a number may have 16 digits; `largest` is the size of the largest double."""
+    if _matches(text, _LONG_FRACTION):
+        return True
+    if largest >= 1e15 and _matches(text, _LONG_INTEGER):
+        return True
+    if has_negative or largest >= 1e8:
+        zeros = data.translate(_ZEROS)
+        return any(pattern in zeros for pattern in _LONG_IN_ZEROS)
+    return False
+
+
+def contains(data: bytes, pattern: str) -> bool:
+    """Whether RE2 finds `pattern`; quick where the pattern begins with a literal."""
+    return _matches(_as_array(data), pattern)
 
 
 def _as_array(data: bytes) -> Array:
@@ -94,30 +96,29 @@ def _matches(text: Array, pattern: str) -> bool:
     return bool(found[0].as_py())
 
 
-def _before(
-    data: bytes, tail: re.Pattern[bytes], head: re.Pattern[bytes], room: int
-) -> list[bytes]:
-    """Each number that ends in `tail`, with the `head` that fits in the `room` before it."""
-    found: list[bytes] = []
-    for match in tail.finditer(data):
-        place = match.start()
-        first = head.search(data, max(0, place - room), place)
-        if first is not None:
-            found.append(data[first.start() : match.end()])
-    return found
+def _numbers(data: bytes, *, has_tiny: bool) -> Array:
+    """The texts of all numbers that may lose something, and of some that stand in strings.
+
+    A number stands between separators, so what is deleted around it can't join it to another.
+    """
+    text = _as_array(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS))
+    pieces: Array = pc.split_pattern(text, ",")
+    pieces = pieces.flatten()
+    wanted: Array = pc.greater(pc.binary_length(pieces), pa.scalar(_SHORT_BYTES, pa.int64()))
+    if has_tiny:
+        wanted = pc.or_(wanted, pc.match_substring_regex(pieces, pattern=_TINY_NUMBER))
+    pieces = pieces.filter(wanted)
+    return pieces.filter(pc.match_substring_regex(pieces, pattern=_NUMBER)).cast(pa.string())
 
 
-def _changed(texts: list[bytes]) -> list[float]:
+def _changed(texts: Array) -> list[float]:
     """The doubles of those texts that say another number than their double."""
-    if not texts:
-        return []
-    strings = pa.array(texts, pa.binary()).cast(pa.string())
     try:
-        printed = strings.cast(pa.float64()).cast(pa.string())
+        printed = texts.cast(pa.float64()).cast(pa.string())
     except pa.ArrowInvalid:  # 1e999 in some string: Arrow has no double for it
-        unsure = strings
+        unsure = texts
     else:
-        unsure = strings.filter(pc.not_equal(printed, strings))
+        unsure = texts.filter(pc.not_equal(printed, texts))
     found: list[float] = []
     for text in map(str, unsure.to_pylist()):
         value = float(text)

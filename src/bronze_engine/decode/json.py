@@ -7,6 +7,7 @@ that are no UTF-8), sends the group, and only that group, through `exact`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, final
@@ -19,7 +20,7 @@ from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.columns import start_layout
 from bronze_engine.decode.cursor import CursorFilter
 from bronze_engine.decode.exact import Line, decode_exact, split_lines
-from bronze_engine.decode.guard import keeps_numbers
+from bronze_engine.decode.guard import contains, keeps_numbers
 from bronze_engine.decode.reader import Reader
 from bronze_engine.decode.shape import BIG
 from bronze_engine.model.arrow import Array
@@ -28,6 +29,8 @@ from bronze_engine.model.layout import Layout
 
 __all__ = ["JsonDecoder"]
 
+_NULL_RECORD: Final = re.compile(rb"[ \t\r]*n")
+_NULL_LINE: Final = r"\n[ \t\r]*n"
 _NO_ROWS: Final = pa.RecordBatch.from_pylist([], schema=pa.schema([]))
 
 
@@ -100,12 +103,21 @@ class JsonDecoder:
             batch = reader.read(data, rows)
         except (pa.ArrowInvalid, UnicodeDecodeError):
             return None
+        if _has_null_record(data, batch):
+            return None
         if reader.doubles and not keeps_numbers(
             data, [batch.column(place) for place in reader.doubles]
         ):
             return None
         big = [place for place in reader.open_integers if _has_big(batch.column(place))]
         return (batch, layout) if not big else _mark_big(batch, layout, big)
+
+
+def _has_null_record(data: bytes, batch: pa.RecordBatch) -> bool:
+    """Whether a record is `null`: pyarrow makes a row without values of it."""
+    if any(column.null_count == 0 for column in batch.columns):
+        return False
+    return _NULL_RECORD.match(data) is not None or contains(data, _NULL_LINE)
 
 
 def _mark_big(

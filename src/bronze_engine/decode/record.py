@@ -19,6 +19,7 @@ _NOT_ZERO: Final = re.compile(r"[1-9]")
 _EXPONENT: Final = re.compile(r"[eE]")
 _RAW: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SAFE_INTEGER_DIGITS: Final = 15
+_READER_DIGITS: Final = 300
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 
@@ -44,11 +45,14 @@ def is_exact_double(text: str, value: float) -> bool:
     """Whether `value`'s shortest decimal form is numerically what `text` says.
 
     That is what any reader of the double prints, so the source's number can be got back.
+    Zeros with an exponent and texts of over 300 characters count as inexact: pyarrow's
+    reader refuses some of them (0e400) as too big for a double.
     """
-    if value in (float("inf"), float("-inf")):
+    if value in (float("inf"), float("-inf")) or len(text) > _READER_DIGITS:
         return False
     if value == 0:
-        return _NOT_ZERO.search(_EXPONENT.split(text, 1)[0]) is None
+        mantissa, *exponent = _EXPONENT.split(text, maxsplit=1)
+        return _NOT_ZERO.search(mantissa) is None and not exponent
     shortest = repr(value)
     return shortest == text or Decimal(shortest) == Decimal(text)
 

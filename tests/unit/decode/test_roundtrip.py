@@ -111,7 +111,7 @@ def is_good(line: bytes) -> bool:
     return True
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cuts(), st.integers(1, 4), st.sampled_from(["variant", "widen"]))
 def test_what_lands_is_what_came(groups: list[Block], settle_after: int, on_drift: Any) -> None:
     decoder = JsonDecoder(request(schema=SchemaConfig(on_drift=on_drift)))
@@ -129,7 +129,7 @@ def test_what_lands_is_what_came(groups: list[Block], settle_after: int, on_drif
     assert records_of(read.to_pylist(), layout) == [without_nulls(loads(line)) for line in good]
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cuts(), st.integers(1, 4), st.integers(0, 3))
 def test_a_group_decoded_ahead_and_again_lands_the_same(
     groups: list[Block], settle_after: int, behind: int
@@ -154,7 +154,7 @@ def test_a_group_decoded_ahead_and_again_lands_the_same(
     assert current.settled() == layout
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cuts())
 def test_a_fresh_decoder_gives_what_a_used_one_gives(groups: list[Block]) -> None:
     used = JsonDecoder(request())

@@ -1,0 +1,119 @@
+"""Row groups are cut by order and size, whatever the batches are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bronze_engine.encode.rowgroups import RowGroups, conform
+
+pytestmark = pytest.mark.unit
+
+SCHEMA = pa.schema([("i", pa.int64())])
+NO_LIMIT = 2**60
+
+
+def batch(start: int, rows: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"i": list(range(start, start + rows))}, schema=SCHEMA)
+
+
+def groups(
+    *, rows: int = NO_LIMIT, bytes_: int = NO_LIMIT, max_rows_per_file: int = NO_LIMIT
+) -> RowGroups:
+    return RowGroups(rows=rows, bytes_=bytes_, max_rows_per_file=max_rows_per_file)
+
+
+def numbers(gathered: RowGroups) -> list[int]:
+    taken: Any = gathered.take(SCHEMA).column("i")
+    return [int(value) for value in taken.to_pylist()]
+
+
+def cut(gathered: RowGroups, sizes: list[int]) -> list[list[int]]:
+    """What is taken of batches of these sizes, a full one at once and the rest at the end."""
+    found: list[list[int]] = []
+    start = 0
+    for size in sizes:
+        gathered.add(batch(start, size))
+        start += size
+        while gathered.is_full:
+            found.append(numbers(gathered))
+    while gathered.held_rows:
+        found.append(numbers(gathered))
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 25), max_size=12), st.integers(1, 12), st.integers(1, 30))
+def test_rows_are_cut_exactly_and_in_order(sizes: list[int], rows: int, per_file: int) -> None:
+    taken = cut(groups(rows=rows, max_rows_per_file=per_file), sizes)
+    assert [i for group in taken for i in group] == list(range(sum(sizes)))
+    wanted: list[int] = []
+    left = per_file
+    for _ in range(sum(sizes)):
+        if not wanted or wanted[-1] == min(rows, left):
+            if wanted:
+                left = left - wanted[-1] or per_file
+            wanted.append(0)
+        wanted[-1] += 1
+    assert [len(group) for group in taken] == wanted
+
+
+def test_bytes_close_a_row_group_with_the_batch_that_reaches_them() -> None:
+    gathered = groups(bytes_=80)
+    assert [len(group) for group in cut(gathered, [4, 4, 4, 20, 3])] == [12, 20, 3]
+    assert (gathered.held_rows, gathered.held_bytes) == (0, 0)
+
+
+def test_a_file_begun_elsewhere_counts_from_there() -> None:
+    gathered = groups(max_rows_per_file=10)
+    gathered.add(batch(0, 6))
+    assert gathered.take(SCHEMA).num_rows == 6
+    gathered.begin_file()
+    gathered.add(batch(0, 14))
+    assert gathered.take(SCHEMA).num_rows == 10
+
+
+def conformed(old: pa.Array[Any], kind: pa.DataType) -> list[Any]:
+    given = pa.RecordBatch.from_arrays([old], names=["c"])
+    schema = pa.schema([pa.field("c", kind), pa.field("new", pa.string())])
+    found = conform(given, schema)
+    found.validate(full=True)
+    assert found.schema == schema
+    assert found.column("new").null_count == len(old)
+    return found.column("c").to_pylist()
+
+
+def test_older_layouts_become_the_newer() -> None:
+    null: Any = pa.nulls(2)
+    assert conformed(null, pa.struct([("k", pa.int64())])) == [None, None]
+    assert conformed(pa.array([1, None]), pa.float64()) == [1.0, None]
+    empty = pa.array([{}, None], pa.struct([]))
+    assert conformed(empty, pa.string()) == ["{}", None]
+    old = pa.array([{"k": 1}, None], pa.struct([("k", pa.int64())]))
+    new = pa.struct([("k", pa.float64()), ("n", pa.list_(pa.string()))])
+    assert conformed(old, new) == [{"k": 1.0, "n": None}, None]
+    lists = pa.array([[None], None, [], [None, None]], pa.list_(pa.null()))
+    assert conformed(lists, pa.list_(pa.string())) == [[None], None, [], [None, None]]
+
+
+def test_slices_conform_without_their_neighbours() -> None:
+    inner = pa.struct([("k", pa.int64())])
+    old = pa.array([[{"k": 1}], [{"k": 2}, None], None, [{"k": 4}]], pa.list_(inner))
+    new = pa.list_(pa.struct([("k", pa.float64()), ("n", pa.string())]))
+    assert conformed(old.slice(1, 3), new) == [
+        [{"k": 2.0, "n": None}, None],
+        None,
+        [{"k": 4.0, "n": None}],
+    ]
+    structs = pa.array([{"k": 1}, {"k": 2}, None], inner)
+    wider = pa.struct([("k", pa.float64())])
+    assert conformed(structs.slice(1), wider) == [{"k": 2.0}, None]
+
+
+def test_an_integer_that_a_double_does_not_hold_is_never_rounded() -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        conformed(pa.array([2**53 + 1]), pa.float64())
