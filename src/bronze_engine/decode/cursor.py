@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.decode.exact import Line
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.model.arrow import Array, Scalar
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
@@ -45,16 +45,19 @@ class Windowed(msgspec.Struct, frozen=True, kw_only=True):
 
 @final
 class CursorFilter:
-    """Compares the cursor of each row as `model.window.cursor_key` does, in C++ where it can."""
+    """Compares the cursor of each row as `model.window.cursor_key` does, in C++ where it can.
+
+    Raises ConfigError (CFG001) for a low, read_from or cap that is not of the cursor's type.
+    """
 
     def __init__(self, request: Request) -> None:
         if request.incremental is None:
             raise ValueError("the request has no incremental configuration")
         self._config: Incremental = request.incremental
-        self._low = self._bound(request.low)
+        self._low = self._limit(request.low)
         read_from = request.low if request.read_from is None else request.read_from
-        self._read_from = self._bound(read_from)
-        self._cap = self._bound(request.cap)
+        self._read_from = self._limit(read_from)
+        self._cap = self._limit(request.cap)
 
     def apply(
         self,
@@ -101,6 +104,16 @@ class CursorFilter:
             late_rows=late,
             later_rows=later,
         )
+
+    def _limit(self, text: str | None) -> Any:
+        try:
+            return self._bound(text)
+        except (ValueError, KeyError) as exc:
+            raise ConfigError(
+                f"watermark {text!r} can't be compared as {self._config.cursor_type}: {exc}; mend "
+                "incremental.initial, cursor_type or cursor_timezone",
+                column=self._config.cursor,
+            ) from exc
 
     def _bound(self, text: str | None) -> Any:
         if text is None:

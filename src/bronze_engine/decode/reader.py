@@ -27,9 +27,9 @@ class Reader:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.columns = layout.columns()
-        self._direct = [
-            (column.key, _direct_type(column)) for column in self.columns if column.key is not None
-        ]
+        self._direct = pa.schema(
+            [(c.key, _direct_type(c)) for c in self.columns if c.key is not None]
+        )
         self._direct_names = [column.name for column in self.columns if column.key is not None]
         self.doubles = [
             i for i, column in enumerate(self.columns) if _has_leaf(column.type, pa.float64())
@@ -57,21 +57,17 @@ class Reader:
     def read_patched(self, data: bytes, rows: int, keys: Mapping[str, str]) -> pa.RecordBatch:
         """Records that the exact path has made fit; `keys` names each column's key in them."""
         names = [column.name for column in self.columns if column.name in keys]
-        fields = [
-            (keys[column.name], _patched_type(column))
-            for column in self.columns
-            if column.name in keys
-        ]
-        return self._read(data, rows, fields, names)
+        schema = pa.schema(
+            [(keys[c.name], _read_type(c.type)) for c in self.columns if c.name in keys]
+        )
+        return self._read(data, rows, schema, names)
 
-    def _read(
-        self, data: bytes, rows: int, fields: list[tuple[str, DataType]], names: list[str]
-    ) -> pa.RecordBatch:
+    def _read(self, data: bytes, rows: int, schema: pa.Schema, names: list[str]) -> pa.RecordBatch:
         table = pj.read_json(
             pa.BufferReader(data),  # type: ignore[arg-type]  # any input file will do
             read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
             parse_options=pj.ParseOptions(
-                explicit_schema=pa.schema(fields), unexpected_field_behavior="error"
+                explicit_schema=schema, unexpected_field_behavior="error"
             ),
         )
         if table.num_rows != rows:
@@ -113,10 +109,6 @@ def _direct_type(column: Column) -> DataType:
             return _NOTHING  # pyarrow gives no text of a number: a value sends the group round
         case _:
             return _read_type(column.type)
-
-
-def _patched_type(column: Column) -> DataType:
-    return _read_type(column.type)
 
 
 def _read_type(kind: DataType) -> DataType:

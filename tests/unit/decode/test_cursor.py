@@ -14,7 +14,7 @@ from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Decoded
 from bronze_engine.decode.json import JsonDecoder
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.model.window import cursor_key
 from tests.unit.decode.rows import block, request
 
@@ -155,6 +155,13 @@ def test_a_record_without_a_cursor_fails_or_is_quarantined(value: str) -> None:
     decoded = run(values, on_null_cursor="quarantine")
     assert places(decoded) == [0]
     assert [(r.offset, r.raw) for r in decoded.rejects] == [(1, f'{{"i":1,"c":{value}}}'.encode())]
+
+
+def test_a_watermark_of_another_type_is_a_configuration_error() -> None:
+    bounds: Any
+    for bounds in ({"low": "7"}, {"cap": "soon"}, {"low": "2025-01-15T10:00:00"}):
+        with pytest.raises(ConfigError, match="cursor_type"):
+            run(STAMPS, **bounds)
 
 
 def test_an_absent_cursor_column_names_the_columns_that_are_there() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
+import weakref
 from typing import Any
 
 import pyarrow as pa
@@ -53,6 +55,15 @@ def test_a_large_quarantine_leaves_in_parts() -> None:
     parts += last
     assert {len(part.data) for part in parts[:-1]} == {1024}
     assert len(lines(b"".join(part.data for part in parts))) == file.row_count == 9000
+
+
+def test_an_abandoned_encoder_is_gone() -> None:
+    encoder = RejectsEncoder("q")
+    encoder.write([reject(b"x")])
+    trace = weakref.ref(encoder)
+    del encoder
+    gc.collect()
+    assert trace() is None
 
 
 def test_an_empty_quarantine_is_a_file() -> None:
