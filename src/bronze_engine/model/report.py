@@ -90,7 +90,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     faults: tuple[FileFault, ...] = ()
     unlisted: tuple[str, ...] = ()
-    """Data files that the manifest does not name: harmless, removed by the next run."""
+    """Objects that the manifest does not name: harmless; the next run removes those it knows."""
     mended: tuple[str, ...] = ()
 
     @property

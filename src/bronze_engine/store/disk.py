@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, final
@@ -23,17 +23,7 @@ from bronze_engine.store.flock import FileLock
 from bronze_engine.store.folder import create_file, open_folder, prune, write_all
 from bronze_engine.store.upload import name_of_temporary
 
-__all__ = [
-    "LOCKS",
-    "Entry",
-    "Reader",
-    "complete",
-    "get",
-    "list_folder",
-    "put",
-    "put_lock",
-    "remove",
-]
+__all__ = ["LOCKS", "Entry", "Reader", "complete", "get", "put", "put_lock", "remove", "walk"]
 
 LOCKS: Final = "_state"
 """The folder of all lock files: never a partition, which readers list."""
@@ -119,6 +109,30 @@ def remove(root: str, segments: Sequence[str], entry: str) -> None:
         os.unlink(entry, dir_fd=folder)
         os.fsync(folder)
     prune(root, segments[:-1])
+
+
+def walk(
+    root: str, folders: Sequence[str], start: str, *, staged: bool
+) -> Iterator[tuple[str, Entry]]:
+    """Files below a folder with their paths, in key order, of entries that begin with `start`.
+
+    Stepped in workers. Between two steps it holds nothing open, and sees what changes.
+    """
+    above = "".join(f"{folder}/" for folder in folders)
+    skip = f".{start}" if staged else start
+    todo = [
+        (above, entry)
+        for entry in reversed(list_folder(root, folders, staged=staged))
+        if entry.name.startswith(start if entry.is_folder else skip)
+    ]
+    while todo:
+        above, entry = todo.pop()
+        path = above + entry.name
+        if entry.is_folder:
+            below = list_folder(root, path.split("/"), staged=staged)
+            todo.extend((f"{path}/", each) for each in reversed(below))
+        else:
+            yield path, entry
 
 
 def list_folder(root: str, segments: Sequence[str], *, staged: bool) -> list[Entry]:

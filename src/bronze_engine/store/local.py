@@ -11,10 +11,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Final, Protocol, TypeVar, final
 
 import anyio
@@ -46,6 +47,8 @@ T = TypeVar("T")
 CHUNK_BYTES: Final = 1 << 20
 PARTS_IN_FLIGHT: Final = 4
 """Parts of one file that are being written at once; more only queue in the disk."""
+SCAN_ENTRIES: Final = 512
+"""Entries listed in one job: a hop to a worker costs as much as several small folders."""
 PUT_WAIT_SECONDS: Final = 10.0
 """How long a put waits for another process's put in the same folder, which takes one fsync."""
 _LOCK_FREE: Final = 3
@@ -245,29 +248,11 @@ class LocalStore:
         return segments
 
     async def _walk(self, prefix: str, *, staged: bool) -> AsyncIterator[tuple[str, disk.Entry]]:
-        """Entries below a prefix in key order, one folder listed a job, as they are asked for."""
         folders, start = check_prefix(prefix)
-        first = "".join(f"{folder}/" for folder in folders)
-        found = await self._list(first, staged=staged)
-        skip = f".{start}" if staged else start
-        todo = [
-            (first, entry)
-            for entry in reversed(found)
-            if entry.name.startswith(start if entry.is_folder else skip)
-        ]
-        while todo:
-            above, entry = todo.pop()
-            path = above + entry.name
-            if entry.is_folder:
-                below = await self._list(f"{path}/", staged=staged)
-                todo.extend((f"{path}/", each) for each in reversed(below))
-            else:
-                yield path, entry
-
-    async def _list(self, folder: str, *, staged: bool) -> list[disk.Entry]:
-        segments = tuple(folder.split("/")[:-1])
-        job = partial(disk.list_folder, self._root, segments, staged=staged)
-        return await self._job(folder, job)
+        walk = disk.walk(self._root, folders, start, staged=staged)
+        while found := await self._job(prefix, _next_few, walk):
+            for each in found:
+                yield each
 
     async def _job(self, key: str, function: Callable[..., T], /, *args: object) -> T:
         try:
@@ -277,6 +262,10 @@ class LocalStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+
+def _next_few(walk: Iterator[tuple[str, disk.Entry]]) -> list[tuple[str, disk.Entry]]:
+    return list(islice(walk, SCAN_ENTRIES))
 
 
 class _Job(Protocol):
