@@ -23,7 +23,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_bytes_per_file: ByteSize = ByteSize(1024**3)
     """A file is closed at the first row group past this."""
     row_group_rows: Positive = 131_072
-    row_group_bytes: ByteSize = ByteSize(64 * 1024**2)
+    row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
     """Arrow bytes; whichever of the two is reached first closes the row group."""
     load_columns: bool = True
     """Add `_load_date`, `_source_system`, `_source_entity` to each row."""
