@@ -1,16 +1,13 @@
 """Tags of the configuration and the types behind them. The only lazy imports of the package.
 
-A source or store of a third party registers itself under the entry point groups
-`bronze_engine.sources` and `bronze_engine.stores`; an embedding service passes its own to
-`open_engine`, which win over both.
+An embedding service passes types of its own to `open_engine`; they win over the built-in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import SourceType, Store
@@ -18,8 +15,6 @@ from bronze_engine.errors import ConfigError
 from bronze_engine.workers import Workers
 
 __all__ = ["StoreOpener", "source_type", "store_opener"]
-
-T = TypeVar("T")
 
 StoreOpener = Callable[[Any, Workers, Clock], AbstractAsyncContextManager[Store]]
 """Opens a store from its Struct of [stores]."""
@@ -33,8 +28,7 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
         from bronze_engine.sources.http.source import HttpSourceType  # noqa: PLC0415
 
         return HttpSourceType()
-    found: SourceType[Any] = _entry_point("bronze_engine.sources", tag)
-    return found
+    raise ConfigError(f"nothing reads a source of type = {tag!r}")
 
 
 def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
@@ -45,12 +39,4 @@ def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
         from bronze_engine.store.local import open_local  # noqa: PLC0415
 
         return open_local
-    found: StoreOpener = _entry_point("bronze_engine.stores", tag)
-    return found
-
-
-def _entry_point(group: str, tag: str) -> Any:
-    found = entry_points(group=group, name=tag)
-    if not found:
-        raise ConfigError(f"nothing provides type = {tag!r}: no entry point {group}:{tag}")
-    return next(iter(found)).load()()
+    raise ConfigError(f"nothing opens a store of type = {tag!r}")

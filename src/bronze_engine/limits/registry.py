@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, final
 
 import msgspec
@@ -73,14 +72,12 @@ class LimitGroup:
         self,
         extra_rate: RateLimit | None = None,
         retry: Retry | None = None,
-        tally_retry: Callable[[], None] | None = None,
-        on_request: Callable[[], None] | None = None,
     ) -> Limits:
         """The group's limits for one pipeline.
 
         `extra_rate` is a bucket of the pipeline's own, beside the group's; its token is taken
         first, so that no shared one lies idle meanwhile. `retry` stands in place of the
-        group's. `tally_retry` is called at each repetition, `on_request` at each attempt.
+        group's.
         """
         buckets = [] if self._bucket is None else [self._bucket]
         if extra_rate is not None:
@@ -97,8 +94,6 @@ class LimitGroup:
             concurrency=self._concurrency,
             buckets=buckets,
             described=self._described(buckets, retry),
-            tally_retry=tally_retry,
-            on_request=on_request,
         )
 
     def statistics(self) -> GroupStatistics:

@@ -81,8 +81,7 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
 class Attempts:
     """The limits of one group for one pipeline: implements `contracts.Limits`.
 
-    `buckets` must all grant, in their order. `on_request` is called before each attempt,
-    `tally_retry` before each repetition.
+    `buckets` must all grant, in their order.
     """
 
     def __init__(
@@ -97,8 +96,6 @@ class Attempts:
         concurrency: Concurrency,
         buckets: Sequence[Bucket],
         described: dict[str, str],
-        tally_retry: Callable[[], None] | None = None,
-        on_request: Callable[[], None] | None = None,
     ) -> None:
         self._group = group
         self._clock = clock
@@ -109,8 +106,6 @@ class Attempts:
         self._concurrency = concurrency
         self._buckets = tuple(buckets)
         self._described = described
-        self._tally_retry = tally_retry
-        self._on_request = on_request
 
     def describe(self) -> dict[str, str]:
         return dict(self._described)
@@ -169,8 +164,6 @@ class Attempts:
                 passage.leave()
 
     async def _observed(self, operation: Callable[[], Awaitable[T]], passage: Passage) -> T:
-        if self._on_request is not None:
-            self._on_request()
         level = self._concurrency.level
         began = self._clock.monotonic()
         try:
@@ -227,8 +220,6 @@ class Attempts:
                 self._retry.attempts,
                 seconds,
             )
-        if self._tally_retry is not None:
-            self._tally_retry()
         self._publish(
             RequestRetried(
                 group=self._group, attempt=attempt, wait_seconds=seconds, reason=exc.reason
