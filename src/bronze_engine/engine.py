@@ -7,6 +7,7 @@ closes it before it returns.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -43,6 +44,8 @@ from bronze_engine.workers import Workers
 __all__ = ["Engine", "EngineStatistics", "open_engine"]
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 10.0
 """What a cancelled run may still spend on its commit, or on cleaning up."""
@@ -167,7 +170,8 @@ async def open_engine(
 ) -> AsyncIterator[Engine]:
     """Open an engine; leave it when its runs are done.
 
-    `hooks` are told of events, on the loop. `sources` and `stores` stand in for, or add
+    `hooks` are told of events, on the loop; one that raises is logged and told nothing
+    more. `sources` and `stores` stand in for, or add
     to, the built-in types by their tag: `stores={"local": my_opener}`. Leaving closes
     connections and joins the threads; a run still under way must be awaited or cancelled
     before.
@@ -195,7 +199,7 @@ class _Shared:
         self.is_draining = False
         self._workers = workers
         self._clock = clock
-        self._hooks = tuple(hooks)
+        self._hooks = list(hooks)
         self._sources = sources
         self._store_openers = stores
         self._budget = Budget(config.engine.memory_limit)
@@ -232,8 +236,13 @@ class _Shared:
         return opened
 
     def _publish(self, event: Event) -> None:
-        for hook in self._hooks:
-            hook(event)
+        for hook in tuple(self._hooks):
+            try:
+                hook(event)
+            except Exception:  # an observer must not decide what becomes of a run
+                log.warning("hook %r failed and is told nothing more", hook, exc_info=True)
+                if hook in self._hooks:
+                    self._hooks.remove(hook)
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()

@@ -98,15 +98,28 @@ def _bounds(
         low, epoch = incremental.initial, 1 if later is None else later.epoch
     if earlier is not None and earlier_window is not None and earlier.epoch == epoch:
         end = earlier_window.high
-        if end is not None and low is not None and is_above(end, low, incremental):
+        if end is not None and (low is None or is_above(end, low, incremental)):
+            begins = "the beginning" if low is None else low
             raise StateError(
                 f"the windows of {pipeline.name} overlap: {earlier.run_date} ends at {end}, and"
-                f" the one to read begins at {low}; run {earlier.run_date} again, or begin anew"
+                f" the one to read begins at {begins}; run {earlier.run_date} again, or begin anew"
                 " with --full-refresh"
             )
     cap = None
     if later is not None and later_window is not None and later.epoch == epoch:
         cap = later_window.low
+        if cap is None:
+            raise StateError(
+                f"{later.run_date} of {pipeline.name} was read from the beginning, so nothing is"
+                " left for an earlier date; run that date again, or set incremental.initial and"
+                " begin anew with --full-refresh"
+            )
+        if low is not None and is_above(low, cap, incremental):
+            raise StateError(
+                f"the windows of {pipeline.name} overlap: the one to read begins at {low}, and"
+                f" {later.run_date} begins at {cap} already; run {later.run_date} again, or begin"
+                " anew with --full-refresh"
+            )
     return low, cap, epoch
 
 

@@ -80,14 +80,18 @@ class Attempted(msgspec.Struct, frozen=True):
     given: Layout | None
     decoded: Decoded
 
+    @property
+    def grew(self) -> bool:
+        """Whether the group itself changed the layout."""
+        return self.given is None or self.decoded.layout.version != self.given.version
+
     def stands_under(self, layout: Layout | None) -> bool:
         """Whether decoding it again with `layout` would give the same."""
         if self.given is None or layout is None:
             return self.given is layout
         if self.given.version == layout.version:
             return True
-        grew = self.decoded.layout.version != self.given.version
-        return not grew and self.given.schema.equals(layout.schema, check_metadata=True)
+        return not self.grew and self.given.schema.equals(layout.schema, check_metadata=True)
 
 
 @final
@@ -139,11 +143,13 @@ async def decode_slice(
         return Attempted(group, given, decoded), JSON_MULTIPLE * group.size_bytes
 
     async def take(attempted: Attempted) -> None:
-        decoded = attempted.decoded
-        if not attempted.stands_under(fold.layout):
-            decoded = await resources.workers.run(
-                decoder.decode, attempted.group.blocks, fold.layout
-            )
+        decoded, layout = attempted.decoded, fold.layout
+        if not attempted.stands_under(layout):
+            decoded = await resources.workers.run(decoder.decode, attempted.group.blocks, layout)
+        elif layout is not None and not attempted.grew:
+            # It may have been decoded before the layout was settled. Handing that older one
+            # on would unsettle the fold, and when it was decoded is a matter of timing.
+            decoded = msgspec.structs.replace(decoded, layout=layout)
         fold.layout = await consume(decoded)
         fold.started.set()
 

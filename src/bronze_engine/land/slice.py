@@ -19,7 +19,7 @@ from bronze_engine.contracts import Decoded, Request, Resources, Source, Store
 from bronze_engine.decode.stamp import Stamps
 from bronze_engine.encode.jsonl import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
-from bronze_engine.errors import BronzeError, ExtractError, QualityError, SliceLost
+from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, QualityError, SliceLost
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.model.layout import Layout
@@ -32,7 +32,7 @@ from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.shield import finish
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 
-__all__ = ["Job", "Landed", "land_slice", "memory_bytes"]
+__all__ = ["Job", "Landed", "keep_rejected", "land_slice", "memory_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -135,15 +135,22 @@ async def land_slice(
 async def _land_once(
     job: Job, source: Source, piece: Slice, layout: Layout | None
 ) -> tuple[Landed, Slice | None]:
-    async with _Landing(job, piece) as landing:
-        try:
-            following = await decode_slice(
-                source, source.decoder(), piece, job.resources, landing.consume, layout=layout
-            )
-            return await landing.finish(), following
-        except BaseException as exc:
-            await finish(landing.abort, exc, grace_seconds=job.grace_seconds)
-            raise
+    landing = _Landing(job, piece)
+    try:
+        async with landing:
+            try:
+                following = await decode_slice(
+                    source, source.decoder(), piece, job.resources, landing.consume, layout=layout
+                )
+                landed = await landing.finish()
+            except QualityError:
+                await landing.seal_rejects()
+                raise
+    except BaseException as exc:
+        # Outside of the landing: leaving it is where a cancellation may be seen first.
+        await finish(landing.abort, exc, grace_seconds=job.grace_seconds)
+        raise
+    return landed, following
 
 
 @final
@@ -209,14 +216,22 @@ class _Landing:
             later_rows=self._later_rows,
         )
 
+    async def seal_rejects(self) -> None:
+        """End the quarantine alone: it is all that will be left."""
+        try:
+            await self._quarantine.seal()
+        except BronzeError as exc:  # the failure that brought us here stays the news
+            log.warning("%s was not kept: %s", self._job.rejected_key, exc)
+
     async def abort(self, error: BaseException) -> None:
         """Remove the files that are whole; keep the rejected records if they are the reason."""
         await _discard(self._job.target, self._files.staged)
-        if isinstance(error, QualityError):
-            kept = await self._quarantine.seal()
-            if kept is not None:
-                await self._job.state.complete(kept.failed)
-                await _discard(self._job.target, [kept.committed])
+        committed, failed = self._quarantine.committed, self._quarantine.failed
+        if isinstance(error, QualityError) and failed is not None:
+            await keep_rejected(self._job, failed)
+            failed = None
+        await _discard(self._job.target, [] if committed is None else [committed])
+        await _discard(self._job.state, [] if failed is None else [failed])
 
     def _tell_rows(self, rows: int) -> None:
         self._rows += rows
@@ -237,6 +252,14 @@ class _Landing:
                 size_bytes=file.size_bytes,
             )
         )
+
+
+async def keep_rejected(job: Job, failed: Staged) -> None:
+    """Make the rejected records of a failed run readable; the failure stays the news."""
+    try:
+        await job.state.complete(failed)
+    except (BronzeError, OutcomeUnknown) as exc:
+        log.warning("%s was not kept: %s", failed.key, exc)
 
 
 async def _discard(store: Store, files: Sequence[Staged]) -> None:

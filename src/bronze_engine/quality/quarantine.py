@@ -46,6 +46,9 @@ class Quarantine:
         self._stack = AsyncExitStack()
         self._encoder: Encoder[Sequence[Reject]] | None = None
         self._uploads: list[Upload] = []
+        self.committed: Staged | None = None
+        self.failed: Staged | None = None
+        """The two files once they are sealed, each as soon as it is."""
 
     async def __aenter__(self) -> Quarantine:
         return self
@@ -70,8 +73,10 @@ class Quarantine:
             return None
         parts, file = await self._workers.run(self._encoder.finish)
         await self._send(parts)
-        committed, failed = [await upload.seal(file) for upload in self._uploads]
-        return Kept(committed=committed, failed=failed)
+        partition, run = self._uploads
+        self.committed = await partition.seal(file)
+        self.failed = await run.seal(file)
+        return Kept(committed=self.committed, failed=self.failed)
 
     async def _send(self, parts: Sequence[Part]) -> None:
         for part in parts:

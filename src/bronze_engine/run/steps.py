@@ -21,12 +21,13 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Source
 from bronze_engine.errors import (
     BronzeError,
+    ConfigError,
     ExtractError,
     QualityError,
     SnapshotLost,
 )
 from bronze_engine.flow import single
-from bronze_engine.land.slice import Job, Landed, land_slice, memory_bytes
+from bronze_engine.land.slice import Job, Landed, keep_rejected, land_slice, memory_bytes
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.slice import Slice
@@ -84,6 +85,8 @@ class _Run:
         self.began = services.clock.monotonic()
         self.stores: Stores | None = None
         self.landed: list[Landed] = []
+        self.outcome: Outcome | None = None
+        """Set as soon as the manifest is committed, whatever comes after."""
 
     async def execute(self) -> RunReport:
         """All steps; whatever happens is told."""
@@ -93,11 +96,9 @@ class _Run:
                 pipeline=self.pipeline.name, run_date=str(self.run_date), run=self.identity.run
             )
         )
-        needed = memory_bytes(self.pipeline) + services.source_type(self.pipeline).floor_bytes(
-            self.pipeline.source
-        )
         waiting = partial(self._phase, "waiting for memory")
         try:
+            needed = self._minimum_bytes()
             async with services.budget.reserve(needed, on_wait=waiting):
                 self._phase("preparing")
                 self.stores = await services.stores(self.pipeline)
@@ -110,6 +111,21 @@ class _Run:
             raise
         await finish(self._tell, report, grace_seconds=services.grace_seconds)
         return report
+
+    def _minimum_bytes(self) -> int:
+        """What the run reserves. Raises ConfigError where the engine may not hold so much."""
+        pipeline, services = self.pipeline, self.services
+        encoders = memory_bytes(pipeline)
+        lanes = services.source_type(pipeline).floor_bytes(pipeline.source)
+        limit = services.budget.limit_bytes
+        if encoders + lanes > limit:
+            raise ConfigError(
+                f"{pipeline.name} needs {encoders + lanes:,} bytes at the least ({encoders:,} to"
+                f" decode and encode with output.row_group_bytes ="
+                f" {pipeline.output.row_group_bytes:,}, {lanes:,} for its source), and"
+                f" engine.memory_limit is {limit:,}; raise that, or lower row_group_bytes"
+            )
+        return encoders + lanes
 
     async def _hold_lease(self, stores: Stores) -> RunReport:
         services, identity, pipeline = self.services, self.identity, self.pipeline
@@ -190,6 +206,7 @@ class _Run:
     async def _read(self, job: Job) -> str:
         """Land every slice; returns where the rows came from, without secrets."""
         source_type = self.services.source_type(self.pipeline)
+        nothing = job.threshold.mark()
         for reading in range(1, READS + 1):
             try:
                 async with source_type.open(
@@ -200,6 +217,7 @@ class _Run:
                     return source.preview().location
             except SnapshotLost as exc:
                 await self._discard(job)
+                job.threshold.rewind(nothing)
                 if reading == READS:
                     raise ExtractError(
                         f"{self.pipeline.name}: the source's snapshot was lost {READS} times in a"
@@ -222,7 +240,7 @@ class _Run:
         if isinstance(error, QualityError):
             for landed in self.landed:
                 if landed.rejects is not None:
-                    await job.state.complete(landed.rejects.failed)
+                    await keep_rejected(job, landed.rejects.failed)
         await self._discard(job)
 
     async def _discard(self, job: Job) -> None:
@@ -241,6 +259,7 @@ class _Run:
             for landed in self.landed:
                 await landed.discard_rejected(job)
         manifest = published.manifest
+        self.outcome = Outcome(manifest=manifest, degraded=published.warnings)
         log.info(
             "%s %s: run %s committed generation %d with %d rows",
             manifest.pipeline,
@@ -255,7 +274,8 @@ class _Run:
         degraded += reaped.warnings
         for warning in degraded:
             log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
-        return Outcome(manifest=manifest, degraded=tuple(degraded))
+        self.outcome = Outcome(manifest=manifest, degraded=tuple(degraded))
+        return self.outcome
 
     def _committed(self, outcome: Outcome) -> RunReport:
         manifest = outcome.manifest
@@ -280,6 +300,9 @@ class _Run:
         )
 
     async def _fail(self, error: BaseException) -> None:
+        if self.outcome is not None:  # cancelled while it was being committed, and after
+            await self._tell(self._committed(self.outcome))
+            return
         report = self._report(
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,

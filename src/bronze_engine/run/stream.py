@@ -12,6 +12,7 @@ from anyio.abc import ObjectSendStream
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Decoded
+from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
 from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
@@ -77,32 +78,49 @@ class BatchStream:
         if self._task is None:
             return
         self._task.cancel()
+        cancelled: asyncio.CancelledError | None = None
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([self._task])
+            while not self._task.done():
+                try:
+                    await asyncio.wait([self._task])
+                except asyncio.CancelledError as exc:  # a native task.cancel() passes shields
+                    cancelled = exc
         if not self._task.cancelled():
             self._task.exception()  # retrieved; the iteration raises it, if anyone asks
+        if cancelled is not None:
+            raise cancelled
 
     async def _read(self) -> None:
-        services, pipeline = self._services, self._pipeline
         with self._send:
-            identity = Identity.new(services.clock)
-            stores = await services.stores(pipeline)
-            standing = await survey(stores.target, pipeline, self._run_date, identity)
-            resources = services.resources(pipeline, SourceTally())
-            threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
-            source_type = services.source_type(pipeline)
-            layout = standing.request.base
-            async with source_type.open(pipeline.source, standing.request, resources) as source:
-                decoder = source.decoder()
-                async for first in source.slices():
-                    piece: Slice | None = first
-                    while piece is not None:
-                        sink = _Sink(self._send, threshold, layout)
-                        piece = await decode_slice(
-                            source, decoder, piece, resources, sink.consume, layout=layout
-                        )
-                        layout = sink.layout
-            threshold.finish()
+            try:
+                await self._read_all()
+            except (SliceLost, SnapshotLost) as exc:
+                raise ExtractError(
+                    f"{self._pipeline.name}: {exc}; what was handed out can't be taken back: begin"
+                    " the stream again",
+                    pipeline=self._pipeline.name,
+                ) from exc
+
+    async def _read_all(self) -> None:
+        services, pipeline = self._services, self._pipeline
+        identity = Identity.new(services.clock)
+        stores = await services.stores(pipeline)
+        standing = await survey(stores.target, pipeline, self._run_date, identity)
+        resources = services.resources(pipeline, SourceTally())
+        threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
+        source_type = services.source_type(pipeline)
+        layout = standing.request.base
+        async with source_type.open(pipeline.source, standing.request, resources) as source:
+            decoder = source.decoder()
+            async for first in source.slices():
+                piece: Slice | None = first
+                while piece is not None:
+                    sink = _Sink(self._send, threshold, layout)
+                    piece = await decode_slice(
+                        source, decoder, piece, resources, sink.consume, layout=layout
+                    )
+                    layout = sink.layout
+        threshold.finish()
 
 
 @final
