@@ -646,6 +646,35 @@ async def test_cancelling_closes_connections_and_leaves_no_task() -> None:
         assert one.budget.pooled_bytes == 0
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("paginator", [PagePaginator(parallel=5), PagePaginator()])
+async def test_cancelling_while_handing_on_leaves_no_task(paginator: PagePaginator) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        return answer([{"id": int(seen.query["page"])}])
+
+    async with (
+        serve(handle) as server,
+        opened(server, paginator=paginator, clock=SYSTEM_CLOCK) as one,
+    ):
+        handing_on = anyio.Event()
+
+        async def emit(_: object) -> None:
+            handing_on.set()
+            await anyio.sleep_forever()
+
+        pieces = [piece async for piece in one.source.slices()]
+        before = asyncio.all_tasks() - server.talks
+        async with anyio.create_task_group() as group:
+            group.start_soon(one.source.read, pieces[0], emit)
+            await handing_on.wait()
+            group.cancel_scope.cancel()
+        for _ in range(5):
+            # A generator that nobody closed would be closed by a task of the loop's own.
+            assert asyncio.all_tasks() - before <= server.talks
+            await SYSTEM_CLOCK.sleep(0)
+        assert one.budget.pooled_bytes == 0
+
+
 def echo(status: int) -> Handler:
     """Repeats the whole request, as debugging proxies do."""
 

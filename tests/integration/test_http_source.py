@@ -113,8 +113,9 @@ async def test_without_a_total_pages_are_read_one_after_another() -> None:
 
 
 @pytest.mark.asyncio
-async def test_parallel_without_a_total_ends_at_404() -> None:
-    paginator = PagePaginator(size_param="limit", page_size=10, parallel=4)
+@pytest.mark.parametrize("parallel", [1, 4])
+async def test_parallel_without_a_total_ends_at_404(parallel: int) -> None:
+    paginator = PagePaginator(parallel=parallel)
     async with (
         serve(paged(total=False, past_end=404)) as server,
         opened(server, records="data.items", paginator=paginator) as one,

@@ -17,7 +17,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.http.auth import Credentials
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.paging import Ask
+from bronze_engine.sources.http.pager import Ask
 from bronze_engine.sources.http.proxy import proxy_for
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.tls import tls_for
@@ -144,6 +144,16 @@ def test_a_value_that_is_not_known_yet_leaves_its_parameter_out() -> None:
     )
     assert target.body == b"{}"
     assert target.location == "https://api.example.com/v1/x/2025"
+
+
+def test_the_configuration_may_give_the_paginators_parameters_a_beginning() -> None:
+    config = HttpSourceConfig(api=api(), params={"cursor": "first", "limit": 5})
+    target = Target(config, run_request(), Credentials(api()), ("cursor", "limit"))
+    assert target.url(Ask(number=1)).endswith("?cursor=first&limit=5")
+    assert target.url(Ask(number=2, params={"cursor": "B"})).endswith("?cursor=B&limit=5")
+    assert target.shown(Ask(number=2, params={"cursor": "B"})) == target.url(
+        Ask(number=2, params={"cursor": "B"})
+    )
 
 
 def test_the_low_is_where_reading_begins() -> None:

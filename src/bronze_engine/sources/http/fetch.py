@@ -15,8 +15,8 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.sources.http.client import Answer, Client
 from bronze_engine.sources.http.faults import is_passing
 from bronze_engine.sources.http.gunzip import BadGzip, CutGzip
+from bronze_engine.sources.http.pager import Answered, Ask
 from bronze_engine.sources.http.pages import Shape, Split
-from bronze_engine.sources.http.paging import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
 

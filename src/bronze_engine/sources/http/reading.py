@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import tee
@@ -15,7 +16,7 @@ from bronze_engine.errors import PageError
 from bronze_engine.flow import Lane, ordered
 from bronze_engine.model.block import Block
 from bronze_engine.sources.http.fetch import Fetcher, Page
-from bronze_engine.sources.http.paging import Ask, Pager
+from bronze_engine.sources.http.pager import Ask, Pager
 from bronze_engine.telemetry.events import PageFetched
 
 __all__ = ["Reading"]
@@ -81,7 +82,7 @@ class Reading:
         upcoming = next(planned, None)
         expected = following
 
-        async def asks() -> AsyncIterator[Ask]:
+        async def asks() -> AsyncGenerator[Ask, None]:
             if ready is not None:
                 yield ready.ask
             for ask in guesses:
@@ -102,14 +103,15 @@ class Reading:
             # A wrong guess ends the flow here: what became of its request does not matter.
             return expected is not None and expected == upcoming
 
-        await ordered(
-            asks(),
-            fetch,
-            hand_on,
-            lane=self._lane,
-            estimate=lambda _: self._page_bytes,
-            ahead=self._pager.ahead,
-        )
+        async with aclosing(asks()) as items:
+            await ordered(
+                items,
+                fetch,
+                hand_on,
+                lane=self._lane,
+                estimate=lambda _: self._page_bytes,
+                ahead=self._pager.ahead,
+            )
         return expected
 
     async def _read_chain(
@@ -118,7 +120,7 @@ class Reading:
         """Fetch one page after another, one ahead of the one that is being handed on."""
         fetched = anyio.Event()
 
-        async def asks() -> AsyncIterator[Ask]:
+        async def asks() -> AsyncGenerator[Ask, None]:
             nonlocal fetched
             if ready is not None:
                 yield ready.ask
@@ -131,7 +133,7 @@ class Reading:
             nonlocal following
             if ready is not None and ask is ready.ask:
                 return ready, ready.split.size_bytes
-            page = await self._fetcher.page(ask)
+            page = await self._fetcher.page(ask, may_be_past_end=self._pager.ends_at_404)
             following = self._accept(page)
             fetched.set()
             return page, page.split.size_bytes
@@ -139,14 +141,15 @@ class Reading:
         async def hand_on(page: Page) -> None:
             await self._emit(page, emit)
 
-        await ordered(
-            asks(),
-            fetch,
-            hand_on,
-            lane=self._lane,
-            estimate=lambda _: self._page_bytes,
-            ahead=1,
-        )
+        async with aclosing(asks()) as items:
+            await ordered(
+                items,
+                fetch,
+                hand_on,
+                lane=self._lane,
+                estimate=lambda _: self._page_bytes,
+                ahead=1,
+            )
         return None
 
     def _accept(self, page: Page) -> Ask | None:

@@ -23,7 +23,8 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.http.client import Client, open_client
 from bronze_engine.sources.http.fetch import Fetcher
-from bronze_engine.sources.http.paging import Pager, make_pager
+from bronze_engine.sources.http.pager import Pager
+from bronze_engine.sources.http.paging import make_pager
 from bronze_engine.sources.http.reading import Reading
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import parse_origin

@@ -13,7 +13,7 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.sources.http.auth import Credentials
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.paging import Ask
+from bronze_engine.sources.http.pager import Ask
 from bronze_engine.sources.http.url import build_url
 from bronze_engine.telemetry.redact import Redactor, redact_url
 
@@ -40,9 +40,9 @@ class Target:
         self._clear = frozenset({*paging, *window})
         path = template.render_url(config.path, values)
         params: dict[str, Any] = {**template.render_params(config.params, values), **window}
-        for name in paging:
-            params.pop(name, None)  # the paginator decides about its own
-        # What all pages share is rendered once: a page adds its few parameters.
+        # What all pages share is rendered once; a page adds its few parameters, over those that
+        # the configuration gives the paginator to begin with.
+        self._initial = {name: params.pop(name) for name in paging if name in params}
         self._fixed = build_url(config.api.base_url, path, params)
         self._fixed_shown = redact_url(self._fixed, self._clear)
         hidden = (
@@ -64,10 +64,10 @@ class Target:
         return self._fixed_shown.partition("?")[0]
 
     def url(self, ask: Ask) -> str:
-        return ask.url or build_url(self._fixed, "", ask.params)
+        return ask.url or build_url(self._fixed, "", {**self._initial, **ask.params})
 
     def shown(self, ask: Ask) -> str:
         """The URL as messages may show it."""
         if ask.url is not None:
             return redact_url(ask.url, self._clear)
-        return build_url(self._fixed_shown, "", ask.params)
+        return build_url(self._fixed_shown, "", {**self._initial, **ask.params})

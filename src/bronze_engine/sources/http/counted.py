@@ -1,0 +1,195 @@
+"""Pagers whose next page can be counted out: by page number, by offset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, final
+
+from bronze_engine.config.paginator import OffsetPaginator, PagePaginator
+from bronze_engine.errors import PageError
+from bronze_engine.sources.http.pager import Answered, Ask
+from bronze_engine.sources.http.progress import Progress, count_of
+
+__all__ = ["AHEAD", "OffsetPager", "PagePager"]
+
+AHEAD: Final = 64
+"""Pages asked for ahead where a total is known; the limiter bounds how many are on the wire."""
+
+Warn = Callable[[str], None]
+
+
+@final
+class PagePager:
+    """Pages by number."""
+
+    def __init__(self, config: PagePaginator, warn: Warn) -> None:
+        self._config = config
+        self._progress = Progress(config)
+        self._warn = warn
+        self._size = 0
+        self._pages: int | None = None
+        """How many the server says there are."""
+        self._pages_changed = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        path = self._config.total_pages_path
+        return (*self._progress.fields, path) if path else self._progress.fields
+
+    @property
+    def params(self) -> frozenset[str]:
+        return frozenset({self._config.page_param, *self._progress.names})
+
+    @property
+    def total(self) -> int | None:
+        return self._progress.total
+
+    @property
+    def ahead(self) -> int:
+        if self._config.parallel is not None:
+            return self._config.parallel
+        return AHEAD if self._is_end_known else 1
+
+    @property
+    def ends_at_404(self) -> bool:
+        return self._config.parallel is not None and not self._is_end_known
+
+    @property
+    def _is_end_known(self) -> bool:
+        return self._progress.total is not None or self._pages is not None
+
+    def first(self) -> Ask:
+        return self._ask(1)
+
+    def _ask(self, number: int) -> Ask:
+        page = self._config.start + number - 1
+        params = {self._config.page_param: page, **self._progress.size_params}
+        return Ask(number=number, params=params)
+
+    def accept(self, page: Answered, /) -> Ask | None:
+        if page.is_past_end:
+            return None
+        is_last = self._progress.is_last(page)
+        done = self._progress.pages
+        self._note_pages(page)
+        if is_last or (self._pages is not None and done >= self._pages):
+            return None
+        _refuse_empty(page, done)
+        if done == 1:
+            # The parameter stays as it was: a page number means what it means at that size.
+            self._size = page.records
+            _warn_of_size(self._config.page_size, page.records, self.total, self._warn)
+        return self._ask(done + 1)
+
+    def _note_pages(self, page: Answered) -> None:
+        path = self._config.total_pages_path
+        if path is None or (value := page.fields.get(path)) is None:
+            return
+        pages = count_of(path, value)
+        if self._pages is not None and pages != self._pages:
+            self._pages_changed = (
+                f"the stated number of pages changed from {self._pages:,} to {pages:,}"
+            )
+        self._pages = pages
+
+    def guess(self, ask: Ask, /) -> Iterator[Ask]:
+        last = self._pages
+        if last is None and self.total is not None:
+            last = -(-self.total // max(1, self._size))
+        if self._config.max_pages is not None:
+            last = min(last or self._config.max_pages, self._config.max_pages)
+        number = ask.number
+        while last is None or number <= max(last, ask.number):
+            yield self._ask(number)
+            number += 1
+
+    def mismatch(self) -> str | None:
+        return self._pages_changed or self._progress.mismatch()
+
+
+@final
+class OffsetPager:
+    """Pages by the number of records to skip, which is the number received."""
+
+    def __init__(self, config: OffsetPaginator, warn: Warn) -> None:
+        self._config = config
+        self._progress = Progress(config)
+        self._warn = warn
+        self._size_params = self._progress.size_params
+        self._step = 0
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return self._progress.fields
+
+    @property
+    def params(self) -> frozenset[str]:
+        return frozenset({self._config.offset_param, *self._progress.names})
+
+    @property
+    def total(self) -> int | None:
+        return self._progress.total
+
+    @property
+    def ahead(self) -> int:
+        if self._config.parallel is not None:
+            return self._config.parallel
+        return AHEAD if self.total is not None else 1
+
+    @property
+    def ends_at_404(self) -> bool:
+        return self._config.parallel is not None and self.total is None
+
+    def first(self) -> Ask:
+        return self._ask(1, 0)
+
+    def _ask(self, number: int, skip: int) -> Ask:
+        params = {self._config.offset_param: self._config.start + skip, **self._size_params}
+        return Ask(number=number, params=params)
+
+    def accept(self, page: Answered, /) -> Ask | None:
+        if page.is_past_end or self._progress.is_last(page):
+            return None
+        done = self._progress.pages
+        _refuse_empty(page, done)
+        self._step = page.records
+        if done == 1 and _warn_of_size(
+            self._config.page_size, page.records, self.total, self._warn
+        ):
+            # From here on windows of the old size would overlap.
+            self._size_params = dict.fromkeys(self._size_params, page.records)
+        return self._ask(done + 1, self._progress.received)
+
+    def guess(self, ask: Ask, /) -> Iterator[Ask]:
+        number, skip = ask.number, self._progress.received
+        step, total = self._step, self.total  # as they are now: the plan must not depend on timing
+        while True:
+            yield self._ask(number, skip)
+            number += 1
+            skip += step
+            if total is not None and skip >= total:
+                return
+            if self._config.max_pages is not None and number > self._config.max_pages:
+                return
+
+    def mismatch(self) -> str | None:
+        return self._progress.mismatch()
+
+
+def _refuse_empty(page: Answered, number: int) -> None:
+    if page.records == 0:
+        raise PageError(
+            f"page {number} is empty and says that there is more; "
+            "leave has_more_path out if an empty page is the end"
+        )
+
+
+def _warn_of_size(asked: int | None, got: int, total: int | None, warn: Warn) -> bool:
+    """Whether the first page shows that the server's page size is not the one asked for."""
+    if asked is None or total is None or got >= asked:
+        return False
+    warn(
+        f"asked for {asked} records a page, the first page has {got} of {total} in all: "
+        f"reading on with pages of {got}; set page_size = {got}"
+    )
+    return True

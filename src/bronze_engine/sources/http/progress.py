@@ -1,0 +1,129 @@
+"""How far a reading has come, and whether a page was the last: the same for all pagers."""
+
+from __future__ import annotations
+
+from typing import final
+
+from bronze_engine.config.paginator import (
+    CursorPaginator,
+    LinkHeaderPaginator,
+    NextUrlPaginator,
+    OffsetPaginator,
+    PagePaginator,
+)
+from bronze_engine.errors import PageError
+from bronze_engine.sources.http.pager import Answered, Params
+
+__all__ = ["Progress", "Sized", "count_of"]
+
+Sized = PagePaginator | OffsetPaginator | CursorPaginator | NextUrlPaginator | LinkHeaderPaginator
+
+
+@final
+class Progress:
+    """Counts the pages and decides whether one was the last: the same for all pagers.
+
+    An empty page ends the reading, a satisfied total, `has_more` false, `max_pages`. A
+    short page ends it where configured, or where an earlier page had exactly the size
+    asked for and the server states nothing else; no larger page was ever asked for.
+    """
+
+    def __init__(self, config: Sized) -> None:
+        self._config = config
+        self.pages = 0
+        self.received = 0
+        self.total: int | None = None
+        self._first_total: int | None = None
+        self._changed: int | None = None
+        self._was_full = False
+        self._was_cut = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(path for path in (self._config.total_path, self._config.has_more_path) if path)
+
+    @property
+    def more_path(self) -> str | None:
+        return self._config.has_more_path
+
+    @property
+    def size_params(self) -> Params:
+        size = self._config.page_size
+        return {self._config.size_param: size} if self._config.size_param and size else {}
+
+    @property
+    def names(self) -> set[str]:
+        return {self._config.size_param} if self._config.size_param else set()
+
+    def is_last(self, page: Answered) -> bool:
+        self.pages += 1
+        self.received += page.records
+        self._note_total(page)
+        has_more = self._has_more(page)
+        if self._config.max_pages is not None and self.pages >= self._config.max_pages:
+            self._was_cut = True
+            return True
+        if has_more is False or (page.records == 0 and has_more is None):
+            return True
+        if self.total is not None and self.received >= self.total:
+            return True
+        size = self._config.page_size
+        if size is not None and page.records < size:
+            if self._config.stop_on_short_page:
+                return has_more is None
+            if self._was_full and self.total is None and has_more is None:
+                return True
+        self._was_full = self._was_full or page.records == size
+        return False
+
+    def _note_total(self, page: Answered) -> None:
+        path = self._config.total_path
+        if path is None or (value := page.fields.get(path)) is None:
+            return
+        self.total = count_of(path, value)
+        if self._first_total is None:
+            self._first_total = self.total
+        elif self.total != self._first_total:
+            self._changed = self.total
+
+    def _has_more(self, page: Answered) -> bool | None:
+        path = self._config.has_more_path
+        if path is None:
+            return None
+        match page.fields.get(path):
+            case True | "true" | 1:
+                return True
+            case False | "false" | 0:
+                return False
+            case None:
+                raise PageError(
+                    f'no value at has_more_path "{path}" on page {self.pages}; '
+                    "mend the path, or leave it out"
+                )
+            case other:
+                raise PageError(
+                    f'has_more_path "{path}" holds {other!r:.80} on page {self.pages}, '
+                    "not true or false"
+                )
+
+    def mismatch(self) -> str | None:
+        if self._was_cut or self.total is None:
+            return None
+        if self._changed is not None:
+            return f"the stated total changed from {self._first_total:,} to {self._changed:,}"
+        if self.received != self.total:
+            return f"{self.received:,} records were received and {self.total:,} stated"
+        return None
+
+
+def count_of(path: str, value: object) -> int:
+    match value:
+        case bool():
+            pass
+        case int() if value >= 0:
+            return value
+        case float() if value >= 0 and value.is_integer():
+            return int(value)
+        case str() if value.isascii() and value.isdigit() and len(value) < 20:
+            return int(value)
+    raise PageError(f'"{path}" holds {value!r:.80}, which is no number of records or pages')
