@@ -21,7 +21,7 @@ _TRIES: Final = 16
 
 @contextmanager
 def open_folder(root: str, segments: Sequence[str], *, make: bool = False) -> Iterator[int]:
-    """The folder's descriptor for the body. With `make`, what is missing is made durably.
+    """The folder's descriptor for the body. With `make`, what is missing is made, root included.
 
     Raises FileNotFoundError where it does not exist, OSError for anything else.
     """
@@ -65,7 +65,7 @@ def write_all(fd: int, data: bytes, offset: int) -> None:
 
 def _walk(root: str, segments: Sequence[str], *, make: bool) -> int:
     for _ in range(_TRIES):
-        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        fd = _open_root(root, make=make)
         try:
             for segment in segments:
                 below = _step(fd, segment, make=make)
@@ -81,6 +81,17 @@ def _walk(root: str, segments: Sequence[str], *, make: bool) -> int:
         else:
             return fd
     raise FileNotFoundError(f"{'/'.join(segments)} is removed as often as it is made")
+
+
+def _open_root(root: str, *, make: bool) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY  # the root itself may be a link: the user named it
+    try:
+        return os.open(root, flags)
+    except FileNotFoundError:
+        if not make:
+            raise
+    os.makedirs(root, exist_ok=True)  # noqa: PTH103
+    return os.open(root, flags)
 
 
 def _step(fd: int, segment: str, *, make: bool) -> int:

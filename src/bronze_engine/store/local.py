@@ -64,22 +64,17 @@ _PROBE: Final = (
 async def open_local(
     config: LocalStoreConfig, workers: Workers, clock: Clock
 ) -> AsyncIterator[LocalStore]:
-    """Open the directory `config.path`, made where it does not exist.
+    """Open the directory `config.path`.
 
-    Raises StoreError (STG001) naming the path where that can't be done. The store holds
-    nothing open between operations, so leaving this has nothing to close.
+    It is made by the first write: looking at a store that does not exist yet finds it
+    empty and leaves nothing behind. The store holds nothing open between operations, so
+    leaving this has nothing to close.
     """
     try:
-        root = await workers.run(_make_root, config.path)
+        root = await workers.run(os.path.realpath, config.path)
     except OSError as exc:
         raise disk_error(exc, config.path) from exc
     yield LocalStore(root, workers, clock, lenient=config.single_writer)
-
-
-def _make_root(path: str) -> str:
-    root = os.path.realpath(path)
-    os.makedirs(root, exist_ok=True)  # noqa: PTH103
-    return root
 
 
 @final

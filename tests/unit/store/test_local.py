@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import multiprocessing
 import os
+import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.store import LocalStoreConfig
@@ -72,18 +75,24 @@ def break_os(monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int
 
 
 @pytest.mark.asyncio
-async def test_open_makes_the_directory(tmp_path: Path) -> None:
+async def test_the_directory_is_made_by_the_first_write(tmp_path: Path) -> None:
     async with opened(tmp_path / "a" / "b") as store:
         assert store.url == str(tmp_path / "a" / "b")
-        assert (tmp_path / "a" / "b").is_dir()
+        assert await store.get("k") is None
+        assert [info async for info in store.scan("")] == []
+        assert await store.lock_note("_state/x.lease") is None
+        await store.delete("k")
+        assert not (tmp_path / "a").exists()
+        await store.put("k", b"x", expect=ABSENT)
+        assert (tmp_path / "a" / "b" / "k").read_bytes() == b"x"
 
 
 @pytest.mark.asyncio
-async def test_open_where_a_file_stands_names_the_path(tmp_path: Path) -> None:
+async def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file")
-    with pytest.raises(StoreError, match=r"lake.*no directory"):
-        async with opened(tmp_path / "lake"):
-            pass
+    async with opened(tmp_path / "lake") as store:
+        with pytest.raises(StoreError, match=r"lake.*no directory"):
+            await store.get("k")
 
 
 @pytest.mark.asyncio
@@ -130,6 +139,7 @@ async def test_links_are_neither_followed_nor_listed(tmp_path: Path) -> None:
 async def test_put_replaces_a_link_and_leaves_its_target(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"old")
     root = tmp_path / "lake"
+    root.mkdir()
     async with opened(root) as store:
         (root / "key").symlink_to(tmp_path / "target")
         with pytest.raises(StoreError):
@@ -524,3 +534,60 @@ async def test_repeated_native_cancellation_leaves_no_temporary_and_no_lock(
         await asyncio.wait([task])
         assert task.cancelled()
     assert everything(tmp_path) == []
+
+
+@pytest.mark.asyncio
+async def test_leaving_an_upload_waits_for_a_part_that_is_being_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its descriptor could be closed, and its number be another file's, under a thread."""
+    writing, go_on = threading.Event(), threading.Event()
+    links: list[int] = []
+
+    def slow_write(fd: int, data: bytes, offset: int) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        links.append(os.fstat(fd).st_nlink)
+        os.pwrite(fd, data, offset)
+
+    monkeypatch.setattr("bronze_engine.store.upload.write_all", slow_write)
+    left = anyio.Event()
+
+    async def upload_and_leave(store: LocalStore, tasks: TaskGroup) -> None:
+        async with store.stage("p/f") as upload:
+            tasks.start_soon(upload.part, parts_of(b"x", 1)[0])
+            while not writing.is_set():
+                await anyio.lowlevel.checkpoint()
+        left.set()
+
+    async with opened(tmp_path) as store, anyio.create_task_group() as tasks:
+        tasks.start_soon(upload_and_leave, store, tasks)
+        while not writing.is_set():
+            await anyio.lowlevel.checkpoint()
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        assert not left.is_set()
+        go_on.set()
+    assert links == [1]
+    assert everything(tmp_path) == []
+
+
+def test_a_look_at_the_note_is_told_from_a_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another looks, the exclusive lock is refused, but a shared one is granted."""
+    calls: list[int] = []
+
+    def flock_while_another_looks(fd: int, operation: int) -> None:
+        calls.append(operation)
+        if len(calls) == 1:
+            raise BlockingIOError
+        real_flock(fd, operation)
+
+    real_flock = fcntl.flock
+    monkeypatch.setattr("fcntl.flock", flock_while_another_looks)
+    lock = flock.FileLock(str(tmp_path), ("_state",), ".x.lease")
+    assert lock.acquire()
+    lock.release()
+    assert calls[0] & fcntl.LOCK_EX
+    assert calls[1] & fcntl.LOCK_SH
