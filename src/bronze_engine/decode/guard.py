@@ -17,6 +17,7 @@ digits in strings and in int64 columns (card numbers, snowflake ids) raise no al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -30,16 +31,21 @@ __all__ = ["contains", "keeps_numbers"]
 
 _LONG_FRACTION: Final = r"\.[0-9]{8}"
 _LONG_INTEGER: Final = r"[0-9]{16}"
-# Two patterns, not [eE]: RE2 finds a literal prefix with memchr, a class byte by byte.
-_NEGATIVE: Final = (r"e-[0-9]+[ \t\r]*[,}\]]", r"E-[0-9]+[ \t\r]*[,}\]]")
-_TINY: Final = (r"e-[0-9]{3}[0-9]*[ \t\r]*[,}\]]", r"E-[0-9]{3}[0-9]*[ \t\r]*[,}\]]")
+# Two patterns, not [eE]: a literal prefix is found with memchr, a class byte by byte.
+_NEGATIVE: Final = tuple(
+    (pattern, re.compile(pattern.encode()))
+    for pattern in (r"e-([0-9]+)[ \t\r]*[,}\]]", r"E-([0-9]+)[ \t\r]*[,}\]]")
+)
+_MANTISSA: Final = re.compile(rb"[0-9.]{16}")
+_MANTISSA_BYTES: Final = 16
+_TINY_DIGITS: Final = 3
 _ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
-_LONG_IN_ZEROS: Final = (b"000000000.0", b"0" * 16 + b"e-", b"0" * 16 + b"E-")
-"""Long whole parts in a text whose digits are all zeros: a translation and a search take a
-third of the time of the regular expression."""
+_LONG_WHOLE: Final = b"000000000.0"
+"""Of a text whose digits are all zeros: a translation and a search take a third of the time of
+the regular expression."""
 
 _SEPARATORS: Final = bytes.maketrans(b":[]{}\n", b",,,,,,")
-_NO_PART_OF_NUMBERS: Final = bytes(set(range(256)) - set(b"0123456789+-.eE:,[]{}\n"))
+_NO_PART_OF_NUMBERS: Final = bytes(set(range(256)) - set(b'0123456789+-.eE:,[]{}\n"'))
 _NUMBER: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _TINY_NUMBER: Final = r"[eE]-[0-9]{3}"
 _SHORT_BYTES: Final = 15
@@ -60,24 +66,37 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
         size = pc.max(pc.abs(leaf)).as_py()
         largest = max(largest, size or 0.0)
     text = _as_array(data)
-    has_negative = any(_matches(text, pattern) for pattern in _NEGATIVE)
-    has_tiny = has_negative and any(_matches(text, pattern) for pattern in _TINY)
-    if not (has_tiny or _has_long(data, text, largest, has_negative=has_negative)):
+    has_long, has_tiny = _negative_exponents(data, text)
+    if not (has_long or has_tiny or _has_long(data, text, largest)):
         return True
     changed = _changed(_numbers(data, has_tiny=has_tiny))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
 
 
-def _has_long(data: bytes, text: Array, largest: float, *, has_negative: bool) -> bool:
-    """Whether a number may have 16 digits; `largest` is the size of the largest double."""
+def _negative_exponents(data: bytes, text: Array) -> tuple[bool, bool]:
+    """Whether a number with one may have 16 digits, and whether one may be tiny."""
+    has_long = has_tiny = False
+    for pattern, compiled in _NEGATIVE:
+        if not _matches(text, pattern):
+            continue
+        for match in compiled.finditer(data):
+            place = match.start()
+            if match.end(1) - match.start(1) >= _TINY_DIGITS:
+                has_tiny = True
+            if place >= _MANTISSA_BYTES and _MANTISSA.match(data, place - _MANTISSA_BYTES, place):
+                has_long = True
+            if has_tiny and has_long:
+                break
+    return has_long, has_tiny
+
+
+def _has_long(data: bytes, text: Array, largest: float) -> bool:
+    """Whether any other number may have 16 digits; `largest` is the size of the largest double."""
     if _matches(text, _LONG_FRACTION):
         return True
     if largest >= 1e15 and _matches(text, _LONG_INTEGER):
         return True
-    if has_negative or largest >= 1e8:
-        zeros = data.translate(_ZEROS)
-        return any(pattern in zeros for pattern in _LONG_IN_ZEROS)
-    return False
+    return largest >= 1e8 and _LONG_WHOLE in data.translate(_ZEROS)
 
 
 def contains(data: bytes, pattern: str) -> bool:
@@ -99,7 +118,8 @@ def _matches(text: Array, pattern: str) -> bool:
 def _numbers(data: bytes, *, has_tiny: bool) -> Array:
     """The texts of all numbers that may lose something, and of some that stand in strings.
 
-    A number stands between separators, so what is deleted around it can't join it to another.
+    A number stands between separators, so what is deleted around it can't join it to another;
+    quotes are left, so that digits picked out of a string make no number.
     """
     text = _as_array(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS))
     pieces: Array = pc.split_pattern(text, ",")
