@@ -19,7 +19,7 @@ from bronze_engine.cli.session import LogOptions, in_engine, load
 from bronze_engine.demo.server import DemoServer
 from bronze_engine.demo.server import main as serve_until_stopped
 from bronze_engine.engine import Engine
-from bronze_engine.errors import StoreError
+from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.manifest import MANIFEST_NAME
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.report import RunReport, VerifyReport
@@ -27,7 +27,7 @@ from bronze_engine.model.report import RunReport, VerifyReport
 __all__ = ["demo"]
 
 PIPELINE = "demo.orders"
-PORT = 8765
+PORT = 8765  # that of the files that `bronze init` writes
 FIRST_ROWS = 5
 
 
@@ -43,25 +43,36 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve", help="Only serve the demo API, until Ctrl-C.")
     ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where --serve listens; 0: any.")
+    ] = PORT,
     as_json: JsonOutput = False,
     verbose: Verbose = False,
 ) -> None:
     """Start an API with rate limits and faults, land its orders, verify, show."""
     if serve:
-        sys.stderr.write(f"the demo API serves http://127.0.0.1:{PORT}/orders until Ctrl-C\n")
-        serve_until_stopped(
-            [f"--port={PORT}", f"--records={records}", f"--fault-rate={fault_rate}"]
-        )
+        _serve(port, records, fault_rate)
         return
     report, verified = anyio.run(_land, date, records, target, fault_rate, verbose)
     if as_json:
         text.print_json({"run": report, "verify": verified})
         return
     text.print_report(report)
-    text.print_pairs(
-        [("checksums", f"{verified.files} files, {verified.bytes:,} bytes: all match")]
-    )
+    print(f"checksums    {verified.files} files, {verified.bytes:,} bytes: all match")
     _show_rows(Path(report.partition))
+
+
+def _serve(port: int, records: int, fault_rate: float) -> None:
+    sys.stderr.write("the demo API serves /orders until Ctrl-C\n")
+    try:
+        serve_until_stopped(
+            [f"--port={port}", f"--records={records}", f"--fault-rate={fault_rate}"]
+        )
+    except OSError as exc:
+        raise ConfigError(
+            f"port {port} can't be listened on ({os.strerror(exc.errno or 0)}); end what holds"
+            " it, or choose another: bronze demo --serve --port 8766, and set DEMO_URL to it"
+        ) from None
 
 
 async def _land(

@@ -46,7 +46,7 @@ def list_pipelines(
     verbose: Verbose = False,
 ) -> None:
     """List the pipelines of the configuration."""
-    loaded = load(config, overrides, LogOptions(verbose=verbose))
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     pipelines = [loaded.pipeline(name) for name in loaded.names]
     rows = [
         {
@@ -79,7 +79,7 @@ def plan(
     verbose: Verbose = False,
 ) -> None:
     """Say what a run would do: no data request, no write."""
-    loaded = load(config, overrides, LogOptions(verbose=verbose))
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     run_date = read_date(date, loaded.engine)
     found = with_engine(
         loaded, lambda engine: engine.plan(name, run_date=run_date, full_refresh=full_refresh)
@@ -136,7 +136,7 @@ def verify(
     verbose: Verbose = False,
 ) -> None:
     """Hash the files of a partition again and compare them with its manifest."""
-    if Path(what).is_dir():
+    if "/" in what or Path(what).is_dir():
         report = anyio.run(_verify_folder, os.path.realpath(what))
     else:
         loaded = load(config, overrides, LogOptions(verbose=verbose))

@@ -13,10 +13,9 @@ from typing import Final
 import typer
 
 from bronze_engine.cli import demo, init, look, run
+from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
-from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.errors import BronzeError
-from bronze_engine.telemetry.log import setup_logging
 
 __all__ = ["app", "main"]
 
@@ -44,15 +43,18 @@ app.command("demo")(demo.demo)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command and end the process with its status.
+    """Run one command and raise SystemExit with its status.
+
+    The logging that was there before is put back by then.
 
     `bronze team.name …` is `bronze run team.name …`.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if args and "." in args[0] and not args[0].startswith("-"):
         args.insert(0, "run")
-    setup_logging(level="INFO", clock=SYSTEM_CLOCK)  # until a command has read its configuration
-    sys.exit(_status(args))
+    with logging_of_commands():
+        status = _status(args)
+    sys.exit(status)
 
 
 def _status(args: list[str]) -> int:

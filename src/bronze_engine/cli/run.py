@@ -52,7 +52,9 @@ def run(
 ) -> None:
     """Land one pipeline for one date and publish the partition."""
     loaded = load(
-        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+        config,
+        overrides,
+        LogOptions(verbose=verbose, json_lines=json_log, file=log_file, in_log_dir=not dry_run),
     )
     run_date = read_date(date, loaded.engine)
     wait_seconds = read_duration("--wait", wait)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import msgspec
@@ -18,9 +20,12 @@ from bronze_engine.config.load import Config, load_config
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.telemetry.log import setup_logging
 
-__all__ = ["LogOptions", "in_engine", "load", "with_engine"]
+__all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "with_engine"]
 
 T = TypeVar("T")
+
+_logs: Final = ContextVar[ExitStack]("logs")
+"""What `load` sets up outlives the command, for its error is logged after it."""
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +34,20 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
     json_lines: bool = False
     file: Path | None = None
+    in_log_dir: bool = True
+    """False for what only looks: it leaves nothing behind, a line in a log included."""
+
+
+@contextmanager
+def logging_of_commands() -> Iterator[None]:
+    """Log to stderr, and as the configuration says once `load` has read it."""
+    with ExitStack() as logs:
+        logs.enter_context(setup_logging(level="INFO", clock=SYSTEM_CLOCK))
+        token = _logs.set(logs)
+        try:
+            yield
+        finally:
+            _logs.reset(token)
 
 
 def load(
@@ -41,13 +60,15 @@ def load(
     """Load the configuration and begin to log as it says."""
     log = log or LogOptions()
     config = load_config(path, overrides=overrides or (), environ=environ or os.environ)
-    setup_logging(
-        level="DEBUG" if log.verbose else config.log_level,
-        json_lines=log.json_lines,
-        log_dir=config.engine.log_dir,
-        log_file=log.file,
-        secrets=lambda: config.secrets,
-        clock=SYSTEM_CLOCK,
+    _logs.get().enter_context(
+        setup_logging(
+            level="DEBUG" if log.verbose else config.log_level,
+            json_lines=log.json_lines,
+            log_dir=config.engine.log_dir if log.in_log_dir else None,
+            log_file=log.file,
+            secrets=lambda: config.secrets,
+            clock=SYSTEM_CLOCK,
+        )
     )
     return config
 

@@ -51,7 +51,7 @@ def print_report(report: RunReport) -> None:
             ("window", _window(report.watermark)),
             (
                 "columns",
-                "\n".join(f"{c.change} {c.column} {c.detail}" for c in report.schema_changes),
+                "\n".join(_change(change) for change in report.schema_changes),
             ),
             ("warnings", "\n".join(report.warnings)),
             ("degraded", "\n".join(report.degraded)),
