@@ -247,8 +247,9 @@ class _Shared:
     def _today(self) -> date:
         return self._clock.now().astimezone(self._zone).date()
 
-    def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
-        return source_type(_tag(pipeline.source), self._sources)
+    async def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
+        # In a worker: the first of a kind imports its client, half a second of work.
+        return await self._workers.run(source_type, _tag(pipeline.source), self._sources)
 
     async def _stores(self, pipeline: Pipeline) -> Stores:
         target = await self._store(pipeline.target)

@@ -81,6 +81,6 @@ async def _ask_source(pipeline: Pipeline, run_date: date, services: Services) ->
     stores = await services.stores(pipeline)
     standing = await survey(stores.target, pipeline, run_date, identity)
     resources = services.resources(pipeline, SourceTally())
-    source_type = services.source_type(pipeline)
+    source_type = await services.source_type(pipeline)
     async with source_type.open(pipeline.source, standing.request, resources) as source:
         return await source.check()

@@ -24,7 +24,7 @@ async def plan_pipeline(
     standing = await survey(stores.target, pipeline, run_date, identity, full_refresh=full_refresh)
     tally = SourceTally()
     resources = services.resources(pipeline, tally)
-    source_type = services.source_type(pipeline)
+    source_type = await services.source_type(pipeline)
     async with source_type.open(pipeline.source, standing.request, resources) as source:
         preview = source.preview()
     generation = standing.base.generation + 1

@@ -35,7 +35,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget
     preflight: Preflight
     publish: Hook
-    source_type: Callable[[Pipeline], SourceType[Any]]
+    source_type: Callable[[Pipeline], Awaitable[SourceType[Any]]]
     stores: Callable[[Pipeline], Awaitable[Stores]]
     resources: Callable[[Pipeline, SourceTally], Resources]
     """For a pipeline, and where its source counts."""

@@ -98,7 +98,7 @@ class _Run:
         )
         waiting = partial(self._phase, "waiting for memory")
         try:
-            needed = self._minimum_bytes()
+            needed = await self._minimum_bytes()
             async with services.budget.reserve(needed, on_wait=waiting):
                 self._phase("preparing")
                 self.stores = await services.stores(self.pipeline)
@@ -112,11 +112,12 @@ class _Run:
         await finish(self._tell, report, grace_seconds=services.grace_seconds)
         return report
 
-    def _minimum_bytes(self) -> int:
+    async def _minimum_bytes(self) -> int:
         """What the run reserves. Raises ConfigError where the engine may not hold so much."""
         pipeline, services = self.pipeline, self.services
         encoders = memory_bytes(pipeline)
-        lanes = services.source_type(pipeline).floor_bytes(pipeline.source)
+        source_type = await services.source_type(pipeline)
+        lanes = source_type.floor_bytes(pipeline.source)
         limit = services.budget.limit_bytes
         if encoders + lanes > limit:
             raise ConfigError(
@@ -205,7 +206,7 @@ class _Run:
 
     async def _read(self, job: Job) -> str:
         """Land every slice; returns where the rows came from, without secrets."""
-        source_type = self.services.source_type(self.pipeline)
+        source_type = await self.services.source_type(self.pipeline)
         nothing = job.threshold.mark()
         for reading in range(1, READS + 1):
             try:

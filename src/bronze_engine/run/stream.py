@@ -108,7 +108,7 @@ class BatchStream:
         standing = await survey(stores.target, pipeline, self._run_date, identity)
         resources = services.resources(pipeline, SourceTally())
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
-        source_type = services.source_type(pipeline)
+        source_type = await services.source_type(pipeline)
         layout = standing.request.base
         async with source_type.open(pipeline.source, standing.request, resources) as source:
             decoder = source.decoder()
