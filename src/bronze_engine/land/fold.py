@@ -17,6 +17,7 @@ import msgspec
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from bronze_engine.contracts import Decoded, Decoder, Resources, Source
+from bronze_engine.errors import QualityError
 from bronze_engine.flow import Lane, ordered, single
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
@@ -78,12 +79,14 @@ class Attempted(msgspec.Struct, frozen=True):
 
     group: Group
     given: Layout | None
-    decoded: Decoded
+    result: Decoded | QualityError
 
     @property
     def grew(self) -> bool:
-        """Whether the group itself changed the layout."""
-        return self.given is None or self.decoded.layout.version != self.given.version
+        """Whether the group itself changed the layout, or might with another one."""
+        if self.given is None or isinstance(self.result, QualityError):
+            return True
+        return self.result.layout.version != self.given.version
 
     def stands_under(self, layout: Layout | None) -> bool:
         """Whether decoding it again with `layout` would give the same."""
@@ -139,13 +142,19 @@ async def decode_slice(
         if group.index:
             await fold.started.wait()
         given = fold.layout
-        decoded = await resources.workers.run(decoder.decode, group.blocks, given)
-        return Attempted(group, given, decoded), JSON_MULTIPLE * group.size_bytes
+        result: Decoded | QualityError
+        try:
+            result = await resources.workers.run(decoder.decode, group.blocks, given)
+        except QualityError as exc:
+            result = exc  # judged in its turn: a newer layout may have room for the value
+        return Attempted(group, given, result), JSON_MULTIPLE * group.size_bytes
 
     async def take(attempted: Attempted) -> None:
-        decoded, layout = attempted.decoded, fold.layout
+        decoded, layout = attempted.result, fold.layout
         if not attempted.stands_under(layout):
             decoded = await resources.workers.run(decoder.decode, attempted.group.blocks, layout)
+        elif isinstance(decoded, QualityError):
+            raise decoded
         elif layout is not None and not attempted.grew:
             # It may have been decoded before the layout was settled. Handing that older one
             # on would unsettle the fold, and when it was decoded is a matter of timing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bronze_engine.decode.schema import schema_changes
+from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.arrow import schema_to_text
@@ -22,7 +22,7 @@ from bronze_engine.plan import final_window, highest
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
 
-__all__ = ["compose_manifest"]
+__all__ = ["column_warnings", "compose_manifest"]
 
 
 def compose_manifest(
@@ -37,7 +37,7 @@ def compose_manifest(
 ) -> Manifest:
     """The next generation of the partition, without its lineage (the commit adds that)."""
     pipeline, request = job.pipeline, job.request
-    layout = next((each.layout for each in reversed(landed) if each.layout), request.base)
+    layout = _last_layout(landed) or request.base
     high = None
     for each in landed:
         high = highest(high, each.high, request)
@@ -95,3 +95,13 @@ def _changes(layout: Layout | None, base: Layout | None) -> tuple[SchemaChange, 
         return ()
     changes = schema_changes(layout, base)
     return changes if base else tuple(each for each in changes if each.change != "added")
+
+
+def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
+    """What a person should know about the columns that this run has brought."""
+    layout = _last_layout(landed)
+    return () if layout is None else schema_warnings(layout, job.request.base)
+
+
+def _last_layout(landed: Sequence[Landed]) -> Layout | None:
+    return next((each.layout for each in reversed(landed) if each.layout), None)

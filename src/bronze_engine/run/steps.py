@@ -36,7 +36,7 @@ from bronze_engine.publish.commit import publish
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.publish.reap import reap
 from bronze_engine.quality.thresholds import Threshold
-from bronze_engine.run.compose import compose_manifest
+from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
@@ -178,8 +178,7 @@ class _Run:
         )
         warning = old_date_warning(pipeline, self.run_date, services.today())
         if warning is not None:
-            self.tally.warn(warning)
-            log.warning("%s: %s", pipeline.name, warning)
+            self._warn(warning)
         log.info(
             "%s %s: run %s begins (%s)", pipeline.name, self.run_date, identity.run, pipeline.load
         )
@@ -198,6 +197,8 @@ class _Run:
         except BaseException as exc:
             await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
             raise
+        for warning in column_warnings(job, self.landed):
+            self._warn(warning)
         self._phase("publishing")
         outcome = await finish(
             self._publish, job, standing, manifest, grace_seconds=services.grace_seconds
@@ -294,6 +295,10 @@ class _Run:
         )
 
     # What is told, whatever happens.
+
+    def _warn(self, message: str) -> None:
+        self.tally.warn(message)
+        log.warning("%s %s: %s", self.pipeline.name, self.run_date, message)
 
     def _phase(self, phase: str) -> None:
         self.services.publish(
