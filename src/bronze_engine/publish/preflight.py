@@ -16,6 +16,7 @@ import anyio
 
 from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.flow import single
 from bronze_engine.model.part import ABSENT, Expect, Version
 
 __all__ = ["Preflight"]
@@ -81,11 +82,14 @@ async def _winner(store: Store, key: str, expect: Expect) -> Version:
         async with anyio.create_task_group() as tasks:
             for number in range(_RACERS):
                 tasks.start_soon(put, number)
-    except* OutcomeUnknown as group:
+    except BaseExceptionGroup as group:
+        error = single(group)
+        if not isinstance(error, OutcomeUnknown):
+            raise error from None
         raise StoreError(
-            f"{store.url}: it lost the answer to a put ({group.exceptions[0]}); try again",
+            f"{store.url}: it lost the answer to a put ({error}); try again",
             store=store.url,
-        ) from group
+        ) from error
     if len(won) != 1:
         raise StoreError(
             f"{store.url}: of {_RACERS} conditional puts {len(won)} won where one should: the "

@@ -46,6 +46,17 @@ async def test_honest_store_passes_and_nothing_is_left() -> None:
     assert await keys_of(store) == []
 
 
+class Refusing(FaultyStore):
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        raise StoreError(f"{key} {len(body)} {expect}: permission denied")
+
+
+@pytest.mark.asyncio
+async def test_what_the_store_refuses_is_raised_as_it_is() -> None:
+    with pytest.raises(StoreError, match="permission denied"):  # and no group of errors
+        await Preflight().check(Refusing(MemoryStore(), Script()))
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("ignores", [type(ABSENT), str, object])
 async def test_store_that_ignores_conditions_is_stg001(ignores: type[object]) -> None:
