@@ -28,6 +28,9 @@ __all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
 GROUP_BYTES: Final = 1024**2
 """A group closes at the first block that reaches this: one job of a few ms in a worker."""
 
+FIRST_GROUP_BYTES: Final = 64 * 1024
+"""The same for the first group, which infers the types record by record in Python."""
+
 JSON_MULTIPLE: Final = 3
 """Arrow and parser memory of one group over its bytes, measured on 340-byte records."""
 
@@ -59,7 +62,8 @@ class Groups:
     async def __anext__(self) -> Group:
         blocks: list[Block] = []
         size = 0
-        while size < GROUP_BYTES:
+        enough = GROUP_BYTES if self._index else FIRST_GROUP_BYTES
+        while size < enough:
             try:
                 block = await self._blocks.receive()
             except anyio.EndOfStream:
