@@ -70,8 +70,8 @@ async def check_pipeline(
     async def source() -> str:
         return await _ask_source(config.pipeline(name), run_date, services)
 
-    if await ask("configuration", configuration):
-        await ask("store", store)
+    # The first request follows from what the store holds: without a store there is none.
+    if await ask("configuration", configuration) and await ask("store", store):
         await ask("source", source)
     return tuple(findings)
 
