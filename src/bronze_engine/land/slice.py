@@ -62,10 +62,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     target: Store
     state: Store
     rejected_key: str
-    """Where the state store keeps the rejected records of a run that failed for them."""
+    """Where the state store keeps the rejected records of a run that failed for them: those of
+    its first slice; `rejected_key_of` names the others'."""
     threshold: Threshold
     resources: Resources
     grace_seconds: Callable[[], float]
+
+    def rejected_key_of(self, piece: Slice) -> str:
+        """Each slice has a file of its own: one would overwrite the other."""
+        if piece.index == 0:
+            return self.rejected_key
+        folder, _, name = self.rejected_key.rpartition("/")
+        run, _, suffix = name.partition(".")
+        return f"{folder}/{run}-{piece.index:05}.{suffix}"
 
     @property
     def stamps(self) -> Stamps:
@@ -170,7 +179,7 @@ class _Landing:
             workers=workers,
             encoder=partial(RejectsEncoder, quarantined),
             partition=(job.target, f"{job.partition}/{quarantined}"),
-            run=(job.state, job.rejected_key),
+            run=(job.state, job.rejected_key_of(piece)),
         )
         self._files = DataFiles(
             store=job.target,

@@ -194,11 +194,11 @@ class _Run:
                 written_at=services.clock.now(),
                 duration_seconds=services.clock.monotonic() - self.began,
             )
+            for warning in column_warnings(job, self.landed):
+                self._warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
             raise
-        for warning in column_warnings(job, self.landed):
-            self._warn(warning)
         self._phase("publishing")
         outcome = await finish(
             self._publish, job, standing, manifest, grace_seconds=services.grace_seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bronze_engine.testing.clock import ManualClock, Waiting
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
+from bronze_engine.testing.sources import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 
 __all__ = [
@@ -11,10 +12,14 @@ __all__ = [
     "Fault",
     "FaultyStore",
     "ManualClock",
+    "Pause",
     "Script",
+    "ScriptedSource",
+    "Step",
     "StoreCheck",
     "StoreFactory",
     "Waiting",
     "inject",
     "name_of",
+    "page",
 ]

@@ -1,0 +1,156 @@
+"""A source that emits what a test tells it, and fails, waits or loses its place where told.
+
+    shop = ScriptedSource([[page(1, {"id": 1}), page(2, {"id": 2}), ExtractError("cut off")]])
+    async with open_engine(config, sources={"http": shop}) as engine: ...
+
+It takes the place of a configured source, so configuration, limits and windows are those
+of the pipeline, and no server is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, final
+
+import msgspec
+
+from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.model.block import Block
+from bronze_engine.model.slice import Slice
+
+__all__ = ["Pause", "ScriptedSource", "Step", "page"]
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Wait for so long, on the engine's clock; zero only lets other tasks run."""
+
+    seconds: float = 0.0
+
+
+Step = Block | Pause | Exception
+"""Emit a block, wait, or raise."""
+
+Script = Sequence[Sequence[Step]]
+"""The steps of each slice."""
+
+
+def page(number: int, *records: Any, as_of: datetime | None = None) -> Block:
+    """A block of JSON lines: `bytes` stand for themselves, anything else is encoded."""
+    lines = [each if isinstance(each, bytes) else msgspec.json.encode(each) for each in records]
+    data = b"".join(line + b"\n" for line in lines)
+    return Block(data=data, records=len(lines), page=number, as_of=as_of)
+
+
+@final
+class ScriptedSource:
+    """`contracts.SourceType`: the slices of its script, each from its first step to its last.
+
+    `script` may be a function of the request, called for each run. A slice that is read
+    again takes its steps from the next of `rereads`, if there is one; a source that is
+    opened again takes its script from the next of `reopens`. With `chained` each slice
+    names the one after it, in place of listing all of them.
+    """
+
+    def __init__(
+        self,
+        script: Script | Callable[[Request], Script],
+        *,
+        rereads: Sequence[Script] = (),
+        reopens: Sequence[Script] = (),
+        chained: bool = False,
+        floor_bytes: int = 1024**2,
+    ) -> None:
+        self._script = script
+        self._rereads = rereads
+        self._reopens = reopens
+        self._chained = chained
+        self._floor_bytes = floor_bytes
+        self.requests: list[Request] = []
+        """What each run asked for, in order of opening."""
+        self.emitted = 0
+        """Blocks that were accepted, over all runs."""
+        self.opened = 0
+        """Sources that are open now."""
+
+    def floor_bytes(self, _config: object, /) -> int:
+        return self._floor_bytes
+
+    @asynccontextmanager
+    async def open(
+        self,
+        _config: object,
+        request: Request,
+        resources: Resources,
+        /,
+    ) -> AsyncIterator[Source]:
+        openings = sum(one.run == request.run for one in self.requests)
+        self.requests.append(request)
+        script = self._script(request) if callable(self._script) else self._script
+        scripts = [script, *self._reopens]
+        self.opened += 1
+        try:
+            yield _Scripted(self, scripts[min(openings, len(scripts) - 1)], request, resources)
+        finally:
+            self.opened -= 1
+
+    def steps(self, script: Script, index: int, reading: int) -> Sequence[Step]:
+        """The steps of one reading of a slice; `reading` counts from 0."""
+        scripts = [script, *self._rereads]
+        return scripts[min(reading, len(scripts) - 1)][index]
+
+    @property
+    def is_chained(self) -> bool:
+        return self._chained
+
+
+@final
+class _Scripted:
+    token: Final = None
+
+    def __init__(
+        self, origin: ScriptedSource, script: Script, request: Request, resources: Resources
+    ) -> None:
+        self._origin = origin
+        self._script = script
+        self._request = request
+        self._resources = resources
+        self._readings = [0] * len(script)
+
+    def preview(self) -> Preview:
+        labels = tuple(self._slice(index).label for index in range(len(self._script)))
+        return Preview(location="script:", first="the script", slices=labels)
+
+    async def check(self) -> str:
+        return f"a script of {len(self._script)} slices"
+
+    async def slices(self) -> AsyncIterator[Slice]:
+        for index in range(
+            min(1, len(self._script)) if self._origin.is_chained else len(self._script)
+        ):
+            yield self._slice(index)
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        reading = self._readings[piece.index]
+        self._readings[piece.index] += 1
+        for step in self._origin.steps(self._script, piece.index, reading):
+            match step:
+                case Pause():
+                    await self._resources.clock.sleep(step.seconds)
+                case Block():
+                    self._resources.tally.pages += 1
+                    await emit(step)
+                    self._origin.emitted += 1
+                case _:
+                    raise step
+        following = piece.index + 1
+        if self._origin.is_chained and following < len(self._script):
+            return self._slice(following)
+        return None
+
+    def decoder(self) -> Decoder:
+        return self._resources.json_decoder(self._request)
+
+    def _slice(self, index: int) -> Slice:
+        return Slice(index=index, label=f"slice {index}")
