@@ -20,6 +20,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError
 from bronze_engine.model.part import ABSENT, Expect, Version
+from bronze_engine.shield import finish
 
 __all__ = [
     "LEASE_SECONDS",
@@ -183,6 +184,9 @@ class Lease:
         return True
 
     async def _release(self) -> None:
+        await finish(self._give_back, grace_seconds=lambda: _RELEASE_SECONDS)
+
+    async def _give_back(self) -> None:
         # Cleanup is bounded by real time, also where the clock is a test's.
         with anyio.move_on_after(_RELEASE_SECONDS, shield=True):  # noqa: TID251
             with suppress(BronzeError):  # it runs out by itself

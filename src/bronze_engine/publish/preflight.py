@@ -18,11 +18,13 @@ from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.flow import single
 from bronze_engine.model.part import ABSENT, Expect, Version
+from bronze_engine.shield import finish
 
 __all__ = ["Preflight"]
 
 _PREFIX: Final = "_state/preflight-"
 _RACERS: Final = 4
+_CLEANUP_SECONDS: Final = 5.0
 _LEFT_BEHIND: Final = timedelta(minutes=1)
 """A preflight takes milliseconds; an object of this age belongs to one that was killed."""
 
@@ -40,8 +42,8 @@ class Preflight:
 
         Raises StoreError (STG001) where more or fewer than one put wins, or where a lock
         lets another process in. `single_writer` accepts such a store: then the user has
-        promised that nobody else writes there. Cancelled, it may leave one small object
-        under `_state/`, which a later preflight removes.
+        promised that nobody else writes there. Cancelled, it leaves nothing; killed, one
+        small object under `_state/`, which a later preflight removes.
         """
         if single_writer:
             return
@@ -67,8 +69,7 @@ async def _race(store: Store) -> None:
         version = await _winner(store, key, ABSENT)
         await _winner(store, key, version)
     finally:
-        with anyio.CancelScope(shield=True):
-            await store.delete(key)
+        await finish(store.delete, key, grace_seconds=lambda: _CLEANUP_SECONDS)
 
 
 async def _winner(store: Store, key: str, expect: Expect) -> Version:
