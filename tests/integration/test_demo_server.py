@@ -207,7 +207,6 @@ async def test_a_server_that_can_not_start_is_an_error() -> None:
             pass
 
 
-@pytest.mark.unit
 def test_records_are_the_same_for_the_same_seed_and_exact_to_the_cent() -> None:
     once, again, other = (b"".join(orders(500, seed).array(0, 500)) for seed in (1, 1, 2))
     assert once == again != other

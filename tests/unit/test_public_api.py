@@ -1,0 +1,148 @@
+"""The public names, what they say of themselves, what importing them costs, and the wheel."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import bronze_engine
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+
+NAMES = [
+    "SYSTEM_CLOCK",
+    "AuthError",
+    "BatchStream",
+    "BronzeError",
+    "CircuitOpen",
+    "Clock",
+    "CommitUnknown",
+    "Config",
+    "ConfigError",
+    "Engine",
+    "EngineStatistics",
+    "ExtractError",
+    "Manifest",
+    "PageError",
+    "QualityError",
+    "RetryError",
+    "RunPlan",
+    "RunReport",
+    "StateError",
+    "StoreError",
+    "VerifyReport",
+    "__version__",
+    "load_config",
+    "open_engine",
+]
+"""One that goes breaks somebody, one that comes is a promise: both need a changelog line."""
+
+CALLABLES = [
+    bronze_engine.load_config,
+    bronze_engine.open_engine,
+    *(
+        method
+        for kind in (bronze_engine.Engine, bronze_engine.BatchStream, bronze_engine.Config)
+        for name, method in vars(kind).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    ),
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert bronze_engine.__all__ == NAMES
+    for name in NAMES:
+        assert hasattr(bronze_engine, name)
+
+
+def test_nothing_else_lies_in_the_root() -> None:
+    names = {
+        name
+        for name, value in vars(bronze_engine).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert names <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "__version__"])
+def test_every_public_name_says_what_it_is(name: str) -> None:
+    value = getattr(bronze_engine, name)
+    kind = value if inspect.isclass(value) or inspect.isfunction(value) else type(value)
+    text = inspect.getdoc(kind)
+    assert text
+    # msgspec and Protocol would give one of their own: the signature, or that of a base.
+    assert kind.__doc__ is not None
+    assert not text.startswith(f"{name}(")
+
+
+@pytest.mark.parametrize("function", CALLABLES, ids=lambda function: function.__qualname__)
+def test_every_public_function_says_what_it_does(function: object) -> None:
+    text = inspect.getdoc(function)
+    assert text
+    assert text[0].isupper()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        bronze_engine.load_config,
+        bronze_engine.Engine.run,
+        bronze_engine.Engine.verify,
+        bronze_engine.Config.pipeline,
+    ],
+    ids=lambda function: function.__qualname__,
+)
+def test_what_raises_says_what_it_raises(function: object) -> None:
+    text = inspect.getdoc(function) or ""
+    assert "Error" in text.partition("Raises ")[2]
+
+
+HEAVY = {"aiobotocore", "aiohttp", "asyncpg", "azure", "httpx", "pandas", "rich", "typer", "yarl"}
+"""Half a second and more together: they come with the source, the store or the command line."""
+
+
+def test_importing_the_package_imports_no_client() -> None:
+    code = "import bronze_engine, sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "pyarrow" in loaded
+    assert not loaded & HEAVY
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel that is built from the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # The build backend itself: environments that uv has made hold no pip.
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    [built] = folder.iterdir()
+    assert built.name == f"bronze_engine-{bronze_engine.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(built) as archive:
+        return set(archive.namelist())
+
+
+def test_the_wheel_holds_the_package_and_what_it_reads(wheel: set[str]) -> None:
+    source = {
+        str(path.relative_to(ROOT / "src"))
+        for path in (ROOT / "src/bronze_engine").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert {"bronze_engine/py.typed", "bronze_engine/demo/pipelines.toml"} <= source
+    assert {name for name in wheel if ".dist-info/" not in name} == source
+
+
+def test_the_wheel_holds_the_licence_and_the_command(wheel: set[str]) -> None:
+    information = {name.partition(".dist-info/")[2] for name in wheel if ".dist-info/" in name}
+    assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= information
