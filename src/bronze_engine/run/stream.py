@@ -8,7 +8,7 @@ from typing import final
 
 import anyio
 import pyarrow as pa
-from anyio.abc import ObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Decoded
@@ -22,6 +22,8 @@ from bronze_engine.run.survey import survey
 from bronze_engine.telemetry.metrics import SourceTally
 
 __all__ = ["BatchStream"]
+
+_Batches = tuple[MemoryObjectSendStream[pa.RecordBatch], MemoryObjectReceiveStream[pa.RecordBatch]]
 
 
 @final
@@ -46,13 +48,14 @@ class BatchStream:
         self._pipeline = pipeline
         self._run_date = run_date
         self._services = services
-        self._send, self._receive = anyio.create_memory_object_stream[pa.RecordBatch](1)
+        self._batches: _Batches | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> BatchStream:
         # A plain task: it must outlive this call, and no scope may be left open across
         # the caller's code. `aclose` waits for it.
-        self._task = asyncio.get_running_loop().create_task(self._read())
+        self._batches = anyio.create_memory_object_stream[pa.RecordBatch](1)
+        self._task = asyncio.get_running_loop().create_task(self._read(self._batches[0]))
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -62,10 +65,10 @@ class BatchStream:
         return self
 
     async def __anext__(self) -> pa.RecordBatch:
-        if self._task is None:
+        if self._task is None or self._batches is None:
             raise RuntimeError("enter the stream first: async with engine.batches(...) as stream")
         try:
-            return await self._receive.receive()
+            return await self._batches[1].receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             pass
         if self._task.done() and not self._task.cancelled():
@@ -74,9 +77,10 @@ class BatchStream:
 
     async def aclose(self) -> None:
         """Stop reading; returns when nothing of the stream is left."""
-        self._receive.close()
-        if self._task is None:
+        if self._task is None or self._batches is None:
             return
+        send, receive = self._batches
+        receive.close()
         self._task.cancel()
         cancelled: asyncio.CancelledError | None = None
         with anyio.CancelScope(shield=True):
@@ -85,15 +89,16 @@ class BatchStream:
                     await asyncio.wait([self._task])
                 except asyncio.CancelledError as exc:  # a native task.cancel() passes shields
                     cancelled = exc
+        send.close()  # also where the task was cancelled before it began
         if not self._task.cancelled():
             self._task.exception()  # retrieved; the iteration raises it, if anyone asks
         if cancelled is not None:
             raise cancelled
 
-    async def _read(self) -> None:
-        with self._send:
+    async def _read(self, send: MemoryObjectSendStream[pa.RecordBatch]) -> None:
+        with send:
             try:
-                await self._read_all()
+                await self._read_all(send)
             except (SliceLost, SnapshotLost) as exc:
                 raise ExtractError(
                     f"{self._pipeline.name}: {exc}; what was handed out can't be taken back: begin"
@@ -101,7 +106,7 @@ class BatchStream:
                     pipeline=self._pipeline.name,
                 ) from exc
 
-    async def _read_all(self) -> None:
+    async def _read_all(self, send: MemoryObjectSendStream[pa.RecordBatch]) -> None:
         services, pipeline = self._services, self._pipeline
         identity = Identity.new(services.clock)
         stores = await services.stores(pipeline)
@@ -115,7 +120,7 @@ class BatchStream:
             async for first in source.slices():
                 piece: Slice | None = first
                 while piece is not None:
-                    sink = _Sink(self._send, threshold, layout)
+                    sink = _Sink(send, threshold, layout)
                     piece = await decode_slice(
                         source, decoder, piece, resources, sink.consume, layout=layout
                     )
@@ -127,7 +132,7 @@ class BatchStream:
 class _Sink:
     def __init__(
         self,
-        send: ObjectSendStream[pa.RecordBatch],
+        send: MemoryObjectSendStream[pa.RecordBatch],
         threshold: Threshold,
         layout: Layout | None,
     ) -> None:
