@@ -103,6 +103,10 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     later_rows: int
 
     @property
+    def rows(self) -> int:
+        return sum(staged.file.row_count for staged in self.files if staged.file is not None)
+
+    @property
     def committed(self) -> tuple[Staged, ...]:
         """What the commit makes visible."""
         return self.files if self.rejects is None else (*self.files, self.rejects.committed)
@@ -119,9 +123,11 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def land_slice(
-    job: Job, source: Source, piece: Slice, layout: Layout | None
+    job: Job, source: Source, piece: Slice, layout: Layout | None, *, rows_before: int = 0
 ) -> tuple[Landed, Slice | None]:
     """Land one slice; returns it, and the next slice of its chain.
+
+    `rows_before` is what the run's earlier slices have written: for what is told meanwhile.
 
     A slice that is lost is read again, READS times in all. Failed or cancelled, nothing
     of it is left in the stores but the rejected records that a QualityError speaks of.
@@ -129,7 +135,7 @@ async def land_slice(
     mark = job.threshold.mark()
     for reading in range(1, READS + 1):
         try:
-            return await _land_once(job, source, piece, layout)
+            return await _land_once(job, source, piece, layout, rows_before)
         except SliceLost as exc:
             job.threshold.rewind(mark)
             if reading == READS:
@@ -142,9 +148,9 @@ async def land_slice(
 
 
 async def _land_once(
-    job: Job, source: Source, piece: Slice, layout: Layout | None
+    job: Job, source: Source, piece: Slice, layout: Layout | None, rows_before: int
 ) -> tuple[Landed, Slice | None]:
-    landing = _Landing(job, piece)
+    landing = _Landing(job, piece, rows_before)
     try:
         async with landing:
             try:
@@ -166,13 +172,13 @@ async def _land_once(
 class _Landing:
     """Where the groups of one slice go. Leave it to remove what is not whole."""
 
-    def __init__(self, job: Job, piece: Slice) -> None:
+    def __init__(self, job: Job, piece: Slice, rows_before: int) -> None:
         self._job = job
         self._layout: Layout | None = None
         self._high: str | None = None
         self._late_rows = 0
         self._later_rows = 0
-        self._rows = 0
+        self._rows = rows_before
         run, workers = job.request.run, job.resources.workers
         quarantined = quarantine_name(generation=job.generation, run=run, slice=piece.index)
         self._quarantine = Quarantine(

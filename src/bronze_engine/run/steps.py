@@ -233,7 +233,8 @@ class _Run:
         async for first in source.slices():
             piece: Slice | None = first
             while piece is not None:
-                landed, piece = await land_slice(job, source, piece, layout)
+                rows = sum(landed.rows for landed in self.landed)
+                landed, piece = await land_slice(job, source, piece, layout, rows_before=rows)
                 self.landed.append(landed)
                 layout = landed.layout or layout
 
