@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
+import msgspec
 import typer
 
 from bronze_engine.adapters import store_opener
@@ -32,6 +33,7 @@ from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.report import VerifyReport
 from bronze_engine.publish.verify import verify as verify_partition
 from bronze_engine.run.check import Finding
+from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.workers import Workers
 
 __all__ = ["check", "list_pipelines", "plan", "schema", "verify"]
@@ -110,7 +112,9 @@ def check(
         findings: list[Finding] = []
         for each in [name] if name is not None else loaded.names:
             findings.extend(await engine.check(each, run_date=run_date))
-        return findings
+        # What a server says may repeat what it was sent.
+        masked = Redactor(loaded.secrets)
+        return [msgspec.structs.replace(each, detail=masked(each.detail)) for each in findings]
 
     findings = with_engine(loaded, work)
     if not loaded.names:

@@ -25,6 +25,8 @@ BLOCK_BYTES: Final = 4 * 1024**2
 _BOM: Final = b"\xef\xbb\xbf"
 _INTEGER: Final = re.compile(rb"-?\d+")
 _FIRST: Final = re.compile(rb"[ \t\r\n]*(.?)", re.DOTALL)
+_LONGEST_KEY: Final = 60
+"""Never cut: half a secret is a text that no redactor knows."""
 _SHOWN_KEYS: Final = 12
 
 Body = bytes | bytearray | msgspec.Raw
@@ -245,9 +247,12 @@ def _kind(value: Body) -> str:
 def _names(members: dict[str, msgspec.Raw]) -> str:
     if not members:
         return "no keys at all"
-    shown = ", ".join(f'"{name[:60]}"' for name in list(members)[:_SHOWN_KEYS])
+    names = ", ".join(
+        f'"{name}"' if len(name) <= _LONGEST_KEY else f"one of {len(name):,} characters"
+        for name in list(members)[:_SHOWN_KEYS]
+    )
     rest = len(members) - _SHOWN_KEYS
-    return f"the keys {shown}" + (f" and {rest} more" if rest > 0 else "")
+    return f"the keys {names}" + (f" and {rest} more" if rest > 0 else "")
 
 
 def _control(raw: msgspec.Raw) -> object:

@@ -26,8 +26,10 @@ from bronze_engine.sources.http.fetch import Fetcher
 from bronze_engine.sources.http.pager import Pager
 from bronze_engine.sources.http.paging import make_pager
 from bronze_engine.sources.http.reading import Reading
+from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import parse_origin
+from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["HttpSource", "HttpSourceType"]
 
@@ -126,7 +128,7 @@ class HttpSource:
             raise self._fetcher.located(ExtractError(exc.reason), first) from exc
         except (AuthError, ExtractError, PageError) as exc:
             raise self._fetcher.located(exc, first) from exc.__cause__
-        stated = "".join(f", {path} = {value!r:.80}" for path, value in split.fields.items())
+        stated = "".join(f", {path} = {_told(value)}" for path, value in split.fields.items())
         return (
             f"{self._target.location} answers {answer.status} with {split.records} records{stated}"
         )
@@ -169,3 +171,8 @@ class HttpSource:
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)
+
+
+def _told(value: object) -> str:
+    """A control field for people: of links the parameters are masked, credentials among them."""
+    return shown(redact_url(value) if isinstance(value, str) and "?" in value else value)
