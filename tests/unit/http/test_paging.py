@@ -20,7 +20,7 @@ from bronze_engine.config.paginator import (
     Paginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.chained import next_link
+from bronze_engine.sources.http.chained import MAX_EMPTY, next_link
 from bronze_engine.sources.http.counted import AHEAD
 from bronze_engine.sources.http.pager import Answered, Ask, Pager
 from bronze_engine.sources.http.paging import make_pager
@@ -217,6 +217,73 @@ def test_an_empty_page_that_promises_more_is_an_error(kind: Callable[..., Pagina
 def test_an_empty_page_of_a_chain_may_have_a_successor_where_it_says_so() -> None:
     pager = pager_of(CursorPaginator(cursor_path="next", has_more_path="more"))
     assert pager.accept(answered(0, more=True, next="B")) is not None
+
+
+CHAINS: tuple[Callable[..., Paginator], ...] = (
+    lambda **options: CursorPaginator(cursor_path="next", **options),
+    lambda **options: NextUrlPaginator(next_path="next", **options),
+    LinkHeaderPaginator,
+)
+
+
+def chained(records: int, name: str, **fields: Any) -> Answered:
+    return answered(records, link=f"</{name}>;rel=next", next=f"/{name}", **fields)
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_a_chain_goes_on_while_a_page_names_another(kind: Callable[..., Paginator]) -> None:
+    # Servers that filter after they cut their pages: none of these is the end.
+    pager = pager_of(kind(size_param="n", page_size=5, total_path="total"))
+    pages = [chained(5, "b", total=7), chained(0, "c", total=7), chained(2, "d", total=7)]
+    assert None not in follow(pager, *pages)
+    assert pager.accept(answered(3, total=7)) is None
+    assert pager.mismatch() == "10 records were received and 7 stated"
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_a_short_page_ends_a_chain_where_configured(kind: Callable[..., Paginator]) -> None:
+    pager = pager_of(kind(page_size=5, stop_on_short_page=True))
+    assert [ask is None for ask in follow(pager, chained(5, "b"), chained(4, "c"))] == [False, True]
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_empty_pages_without_an_end_are_an_error(kind: Callable[..., Paginator]) -> None:
+    pager = pager_of(kind())
+    follow(pager, *[chained(0, str(number)) for number in range(MAX_EMPTY - 1)])
+    assert pager.accept(chained(1, "full")) is not None
+    follow(pager, *[chained(0, f"again{number}") for number in range(MAX_EMPTY - 1)])
+    with pytest.raises(PageError, match="1,000 pages in a row are empty"):
+        pager.accept(chained(0, "last"))
+
+
+@pytest.mark.parametrize(
+    ("records", "fields", "warns"),
+    [(5, {}, True), (4, {}, False), (5, {"next": None}, False), (5, {"next": "/b"}, False)],
+)
+@pytest.mark.parametrize("kind", CHAINS[:2])
+def test_a_path_to_the_next_page_that_leads_nowhere_is_said(
+    kind: Callable[..., Paginator], records: int, fields: dict[str, Any], warns: bool
+) -> None:
+    warnings: list[str] = []
+    pager = pager_of(kind(page_size=5), warnings)
+    pager.accept(answered(records, **fields))
+    assert ["next" in warning and "mend the path" in warning for warning in warnings] == [
+        True
+    ] * warns
+
+
+def test_a_later_page_without_the_path_is_the_end_as_always() -> None:
+    warnings: list[str] = []
+    follow(pager_of(CHAINS[0](), warnings), chained(5, "b"), answered(5))
+    assert not warnings
+
+
+@pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator, *CHAINS])
+def test_a_total_that_is_not_there_is_said(kind: Callable[..., Paginator]) -> None:
+    for fields, count in (({}, 1), ({"total": None}, 0), ({"total": 9}, 0)):
+        warnings: list[str] = []
+        follow(pager_of(kind(total_path="total"), warnings), *[chained(2, "b", **fields)])
+        assert len([text for text in warnings if 'total_path "total"' in text]) == count
 
 
 def test_max_pages_ends_without_a_mismatch() -> None:

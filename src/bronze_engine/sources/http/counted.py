@@ -24,7 +24,7 @@ class PagePager:
 
     def __init__(self, config: PagePaginator, warn: Warn) -> None:
         self._config = config
-        self._progress = Progress(config)
+        self._progress = Progress(config, warn)
         self._warn = warn
         self._size = 0
         self._pages: int | None = None
@@ -113,7 +113,7 @@ class OffsetPager:
 
     def __init__(self, config: OffsetPaginator, warn: Warn) -> None:
         self._config = config
-        self._progress = Progress(config)
+        self._progress = Progress(config, warn)
         self._warn = warn
         self._size_params = self._progress.size_params
         self._step = 0

@@ -26,8 +26,9 @@ def make_pager(
 ) -> Pager:
     """The pager for a configuration.
 
-    `warn` is told of corrections. `is_allowed` judges the origin (`origin_of`) of a next
-    link; one that it refuses is a PageError before anything is sent.
+    `warn` is told of corrections, and of paths that lead nowhere. `is_allowed` judges the
+    origin (`origin_of`) of a next link; one that it refuses is a PageError before anything
+    is sent.
     """
     match config:
         case NoPaginator():
@@ -37,11 +38,11 @@ def make_pager(
         case OffsetPaginator():
             return OffsetPager(config, warn)
         case CursorPaginator():
-            return CursorPager(config)
+            return CursorPager(config, warn)
         case NextUrlPaginator():
-            return NextUrlPager(config, is_allowed)
+            return NextUrlPager(config, warn, is_allowed)
         case LinkHeaderPaginator():
-            return LinkHeaderPager(config, is_allowed)
+            return LinkHeaderPager(config, warn, is_allowed)
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 from bronze_engine.config.paginator import (
@@ -13,6 +14,7 @@ from bronze_engine.config.paginator import (
 )
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.pager import Answered, Params
+from bronze_engine.sources.http.shown import shown
 
 __all__ = ["Progress", "Sized", "count_of"]
 
@@ -26,10 +28,17 @@ class Progress:
     An empty page ends the reading, a satisfied total, `has_more` false, `max_pages`. A
     short page ends it where configured, or where an earlier page had exactly the size
     asked for and the server states nothing else; no larger page was ever asked for.
+    Where pages name their successor (`is_chain`) neither an empty page, nor a short one,
+    nor a total outweighs that: a server that filters after it has cut its pages (Microsoft
+    Graph, DynamoDB, Google) gives empty ones with more behind them.
     """
 
-    def __init__(self, config: Sized) -> None:
+    def __init__(
+        self, config: Sized, warn: Callable[[str], None], *, is_chain: bool = False
+    ) -> None:
         self._config = config
+        self._warn = warn
+        self._is_chain = is_chain
         self.pages = 0
         self.received = 0
         self.total: int | None = None
@@ -63,21 +72,30 @@ class Progress:
         if self._config.max_pages is not None and self.pages >= self._config.max_pages:
             self._was_cut = True
             return True
-        if has_more is False or (page.records == 0 and has_more is None):
+        if has_more is False:
+            return True
+        size = self._config.page_size
+        is_short = size is not None and page.records < size
+        if is_short and self._config.stop_on_short_page:
+            return has_more is None
+        if self._is_chain:
+            return False
+        if page.records == 0 and has_more is None:
             return True
         if self.total is not None and self.received >= self.total:
             return True
-        size = self._config.page_size
-        if size is not None and page.records < size:
-            if self._config.stop_on_short_page:
-                return has_more is None
-            if self._was_full and self.total is None and has_more is None:
-                return True
+        if is_short and self._was_full and self.total is None and has_more is None:
+            return True
         self._was_full = self._was_full or page.records == size
         return False
 
     def _note_total(self, page: Answered) -> None:
         path = self._config.total_path
+        if path is not None and self.pages == 1 and path not in page.fields:
+            self._warn(
+                f'total_path "{path}" is not in the first page: nothing says how many records '
+                "there are, and pages are read one after another; mend the path, or leave it out"
+            )
         if path is None or (value := page.fields.get(path)) is None:
             return
         self.total = count_of(path, value)
@@ -102,7 +120,7 @@ class Progress:
                 )
             case other:
                 raise PageError(
-                    f'has_more_path "{path}" holds {other!r:.80} on page {self.pages}, '
+                    f'has_more_path "{path}" holds {shown(other)} on page {self.pages}, '
                     "not true or false"
                 )
 
@@ -126,4 +144,4 @@ def count_of(path: str, value: object) -> int:
             return int(value)
         case str() if value.isascii() and value.isdigit() and len(value) < 20:
             return int(value)
-    raise PageError(f'"{path}" holds {value!r:.80}, which is no number of records or pages')
+    raise PageError(f'"{path}" holds {shown(value)}, which is no number of records or pages')
