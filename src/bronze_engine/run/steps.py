@@ -275,6 +275,9 @@ class _Run:
         degraded += await hint.advance(job.state, manifest, target=job.target)
         reaped = await reap(job.target, job.partition, manifest)
         degraded += reaped.warnings
+        degraded += await reports.sweep(
+            job.state, manifest.system, manifest.entity, manifest.run_date
+        )
         for warning in degraded:
             log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
         self.outcome = Outcome(manifest=manifest, degraded=tuple(degraded))

@@ -11,7 +11,7 @@ from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.model.part import ANY
 from bronze_engine.model.report import RunReport
 
-__all__ = ["read", "rejected_key", "report_key", "write"]
+__all__ = ["read", "rejected_key", "report_key", "sweep", "write"]
 
 
 def report_key(system: str, entity: str, run_date: date, run: str) -> str:
@@ -35,6 +35,22 @@ async def write(store: Store, report: RunReport) -> tuple[str, ...]:
     except (BronzeError, OutcomeUnknown) as exc:
         return (f"{key} was not written: {exc}",)
     return ()
+
+
+async def sweep(store: Store, system: str, entity: str, run_date: date) -> tuple[str, ...]:
+    """Remove the rejected records that runs of a date were still writing when they were killed.
+
+    For a run that has just committed: no other run of that date can commit any more, and
+    one that is about to fail only loses its copy of what it rejected. Returns warnings.
+    """
+    warnings: list[str] = []
+    prefix = f"_runs/{system}/{entity}/{run_date.isoformat()}/"
+    try:
+        async for staged in store.scan_staged(prefix):
+            await store.discard(staged)
+    except BronzeError as exc:
+        warnings.append(f"{prefix} was not swept: {exc}")
+    return tuple(warnings)
 
 
 async def read(

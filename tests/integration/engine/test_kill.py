@@ -1,0 +1,179 @@
+"""kill -9 of whole runs on local disk, and processes that run the same partition at once.
+
+The reader sees all of the old partition or all of the new one, and the next run leaves
+nothing behind: no orphan, no temporary, no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.store.local import open_local
+from bronze_engine.testing import Fault
+from bronze_engine.workers import Workers
+from tests.unit.run.harness import (
+    DAY,
+    NAME,
+    left_in,
+    load_text,
+    manifest_of,
+    opened,
+    table_of,
+    unowned,
+)
+
+from .kill_server import CONFIG, ROWS, Command, source
+
+pytestmark = pytest.mark.integration
+
+REPOSITORY = Path(__file__).parents[3]
+COMMITTED, STATE001, KILLED = 0, 7, -signal.SIGKILL
+OPERATIONS = 20
+"""A run has more operations than this; an enumeration that ends before is broken."""
+
+
+class KillServer:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def run(self, command: Command) -> list[int]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(command) + b"\n")
+        self._process.stdin.flush()
+        return msgspec.json.decode(self._process.stdout.readline(), type=list[int])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KillServer]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.engine.kill_server"],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        yield KillServer(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def hidden_or_empty(root: Path) -> list[str]:
+    """Dotfiles, temporaries, locks, and empty folders."""
+    found: list[str] = []
+    for above, folders, files in os.walk(root):
+        found += [f"{above}/{name}" for name in files if name.startswith(".") or ".lock" in name]
+        if not folders and not files:
+            found.append(above)
+    return found
+
+
+async def seen_by_a_reader(root: Path) -> int | None:
+    """The version of the partition, whole; None where nothing is committed."""
+    with Workers(1) as workers:
+        async with open_local(
+            LocalStoreConfig(path=str(root / "bronze")), workers, SYSTEM_CLOCK
+        ) as store:
+            if await manifest_of(store) is None:
+                return None
+            rows = (await table_of(store)).to_pylist()
+    assert [row["id"] for row in rows] == list(range(ROWS))
+    (version,) = {row["version"] for row in rows}
+    assert isinstance(version, int)
+    return version
+
+
+async def run_again(root: Path, version: int) -> None:
+    """One more run, after which only what it has committed is there."""
+    config = load_text(CONFIG, folder=root)
+    async with opened(config, source(version), clock=SYSTEM_CLOCK) as engine:
+        await engine.run(NAME, run_date=DAY)
+    await assert_clean(root)
+
+
+async def assert_clean(root: Path) -> None:
+    with Workers(1) as workers:
+        async with open_local(
+            LocalStoreConfig(path=str(root / "bronze")), workers, SYSTEM_CLOCK
+        ) as store:
+            assert unowned(await left_in(store), await manifest_of(store)) == []
+    assert hidden_or_empty(root) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [False, True], ids=["first run", "re-run"])
+@pytest.mark.parametrize(
+    ("fault", "stride"),
+    [
+        pytest.param("kill_before", 1, id="before an operation"),
+        pytest.param("kill_after", 1, id="after an operation"),
+        pytest.param(None, 3, id="before a system call"),
+    ],
+)
+async def test_kill_anywhere_leaves_old_or_new(
+    server: KillServer, tmp_path: Path, fault: Fault | None, stride: int, again: bool
+) -> None:
+    await kill_everywhere(server, tmp_path, fault, stride, again)
+
+
+@pytest.mark.asyncio
+async def test_kill_at_some_operations_of_a_re_run_leaves_old_or_new(
+    server: KillServer, tmp_path: Path
+) -> None:
+    await kill_everywhere(server, tmp_path, "kill_after", 5, again=True)
+
+
+async def kill_everywhere(
+    server: KillServer, folder: Path, fault: Fault | None, stride: int, again: bool
+) -> None:
+    seen: list[int | None] = []
+    before = 1 if again else None
+    committed = folder / "committed"
+    assert server.run(Command(root=str(committed), versions=[1])) == [COMMITTED]
+    for at in range(1, 1000, stride):
+        root = folder / str(at)
+        if again:
+            shutil.copytree(committed, root)
+        ended = server.run(Command(root=str(root), versions=[2], at=at, fault=fault))
+        if ended == [COMMITTED]:
+            break
+        assert ended == [KILLED]
+        seen.append(await seen_by_a_reader(root))
+        await run_again(root, 3)
+        assert await seen_by_a_reader(root) == 3
+        shutil.rmtree(root)
+    assert len(seen) > OPERATIONS // stride
+    assert seen[0] == before
+    assert seen[-1] == 2
+    assert seen == sorted(seen, key=lambda version: version == 2), "once committed, always so"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("count", [2, 8])
+async def test_processes_that_run_one_partition_at_once_commit_once(
+    server: KillServer, tmp_path: Path, count: int
+) -> None:
+    versions = list(range(count))
+    for generation in (1, 2):
+        ended = server.run(Command(root=str(tmp_path), versions=versions, holds_seconds=1.5))
+        assert Counter(ended) == {COMMITTED: 1, STATE001: count - 1}
+        assert await seen_by_a_reader(tmp_path) == ended.index(COMMITTED)
+        with Workers(1) as workers:
+            settings = LocalStoreConfig(path=str(tmp_path / "bronze"))
+            async with open_local(settings, workers, SYSTEM_CLOCK) as store:
+                manifest = await manifest_of(store)
+        assert manifest is not None
+        assert manifest.generation == generation
+        await assert_clean(tmp_path)
