@@ -139,3 +139,18 @@ def test_the_config_is_found_by_the_variable(
     (tmp_path / "pipelines.toml").rename(tmp_path / "mine.toml")
     monkeypatch.setenv("BRONZE_CONFIG", "mine.toml")
     assert PIPELINE in bronze.well("list").out
+
+
+def test_the_environment_and_dotenv_have_their_say(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(bronze.folder, '[pipelines.team.orders.source.params]\nday = "${DAY:-none}"\n')
+    (bronze.folder / ".env").write_text("DAY=monday\nBRONZE_TARGET_ROOT=from-dotenv\n")
+    monkeypatch.setenv("BRONZE_TARGET_ROOT", str(bronze.folder / "elsewhere"))
+    monkeypatch.setenv("BRONZE_API_RPS", "250")
+    with in_background(paged([{"id": 1}])) as server:
+        ran = bronze.well("run", PIPELINE, "--date", DATE, "--json", *url_of(server))
+        assert {seen.query["day"] for seen in server.seen} == {"monday"}
+        plan = bronze.well("plan", PIPELINE, "--json", *url_of(server)).json
+    assert ran.json["partition"] == f"{bronze.folder}/elsewhere/team/orders/dt={DATE}"
+    assert plan["limits"]["rate"].startswith("250")

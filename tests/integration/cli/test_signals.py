@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.integration.cli.command import (
@@ -252,3 +253,32 @@ def test_the_module_and_the_command_are_the_same(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out) == (2, "")
         assert " ERROR CFG001 " in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_serves_until_it_is_told_to_stop(
+    number: signal.Signals, tmp_path: Path, bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bronze.well("init")
+    serve = ["demo", "--serve", "--port", "0", "--records", "7", "--fault-rate", "0"]
+    process = start(["-m", "bronze_engine", *serve], tmp_path)
+    assert process.stdout is not None
+    monkeypatch.setenv("DEMO_URL", json.loads(process.stdout.readline())["url"])
+    assert bronze.well("run", "demo.orders", "--json").json["rows"] == 7
+    code, err, seconds = end(process, number)
+    assert (code, err) == (0, "the demo API serves /orders until Ctrl-C\n")
+    assert seconds < 5
+
+
+def test_a_demo_that_is_stopped_ends_its_server(tmp_path: Path) -> None:
+    slow = ["--records", "2000", "--fault-rate", "1"]  # each page says at first: in a second
+    process = start(["-m", "bronze_engine", "demo", *slow], tmp_path)
+    assert process.stderr is not None
+    assert next(line for line in process.stderr if " begins " in line)
+    (server,) = psutil.Process(process.pid).children()
+    code, err, seconds = end(process, signal.SIGINT)
+    assert code == 130
+    assert seconds < 5
+    assert "Traceback" not in err
+    assert not server.is_running()
+    assert not (tmp_path / "bronze/demo").exists()
