@@ -29,6 +29,7 @@ _NANOSECONDS: Final = 10**9
 _CLOCK_AT: Final = 13
 """Where an ISO 8601 timestamp has the colon between hours and minutes."""
 _NAMES_SHOWN: Final = 20
+_SHOWN: Final = 80
 
 
 @final
@@ -82,7 +83,7 @@ class CursorFilter:
             array = batch.column(column.name)
         keys = self._keys(array)
         if keys.null_count:
-            rejects = self._refuse(keys, reason, lines)
+            rejects = self._refuse(keys, array, reason, lines)
             present = keys.is_valid()
             batch, array, keys = batch.filter(present), array.filter(present), keys.filter(present)
         else:
@@ -129,22 +130,33 @@ class CursorFilter:
         return ends
 
     def _refuse(
-        self, keys: _Keys, reason: str, lines: Callable[[], list[Line]]
+        self, keys: _Keys, array: Array, reason: str, lines: Callable[[], list[Line]]
     ) -> list[tuple[int, Reject]]:
         places = lines()
-        gaps: Array = pc.indices_nonzero(keys.is_null())
-        missing = [places[i] for i in gaps.to_pylist()]
+        nulls: Array = pc.indices_nonzero(keys.is_null())
+        gaps = [place for place in nulls.to_pylist() if place is not None]
         if self._config.on_null_cursor == "quarantine":
-            return [(line.place, line.reject(reason)) for line in missing]
-        first = missing[0]
+            return [(places[i].place, places[i].reject(reason + self._why(array[i]))) for i in gaps]
+        first = places[gaps[0]]
         raise QualityError(
-            f"{reason}: {len(missing)} records, the first on page {first.page} at record "
-            f"{first.offset}; name a column whose values only grow, or set "
+            f"{reason}{self._why(array[gaps[0]])}: {len(gaps)} records, the first on page "
+            f"{first.page} at record {first.offset}; name a column whose values only grow, or set "
             'incremental.on_null_cursor to "quarantine"',
             column=self._config.cursor,
             page=first.page,
             offset=first.offset,
         )
+
+    def _why(self, scalar: Scalar) -> str:
+        """What is wrong with a value that is there; nothing for one that is not."""
+        text = _text(scalar)
+        if text is None:
+            return ""
+        try:
+            self._bound(text[:_SHOWN])
+        except ValueError as exc:
+            return f" ({exc})"
+        return ""
 
     def _keys(self, array: Array) -> _Keys:
         found = self._vectorised(array)

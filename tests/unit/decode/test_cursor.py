@@ -93,8 +93,18 @@ def test_local_timestamps_need_a_time_zone() -> None:
     values = quoted("2025-06-15T12:00:00", "2025-06-15T13:00:00")
     decoded = run(values, low="2025-06-15T10:30:00Z", cursor_timezone="Europe/Berlin")
     assert places(decoded) == [1]
-    with pytest.raises(QualityError, match="has no timestamp"):
+    with pytest.raises(QualityError, match=r"has no timestamp .*set incremental.cursor_timezone\)"):
         run(values)
+
+
+def test_a_cursor_that_is_no_cursor_is_shown() -> None:
+    with pytest.raises(QualityError, match=r"has no timestamp \('1735689600' is no ISO 8601"):
+        run(["1735689600"])
+    rejects = run([*quoted("soon"), "null"], on_null_cursor="quarantine").rejects
+    assert [reject.reason for reject in rejects] == [
+        "cursor column 'c' has no timestamp ('soon' is no ISO 8601 timestamp)",
+        "cursor column 'c' has no timestamp",
+    ]
 
 
 @pytest.mark.parametrize("extra", [[], [LONG_FRACTION]])

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, final
 
 import msgspec
+import pyarrow as pa
 
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.gunzip import gunzip
@@ -27,6 +28,13 @@ _INTEGER: Final = re.compile(rb"-?\d+")
 _FIRST: Final = re.compile(rb"[ \t\r\n]*(.?)", re.DOTALL)
 _LONGEST_KEY: Final = 60
 """Never cut: half a secret is a text that no redactor knows."""
+_BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")
+_ODD: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair: one character
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one
+    rb"|\\.|NaN|Infinity",  # any other escape, so that its backslash begins no other
+    re.DOTALL,
+)
 _SHOWN_KEYS: Final = 12
 
 Body = bytes | bytearray | msgspec.Raw
@@ -59,8 +67,10 @@ class Split(msgspec.Struct, frozen=True):
 class Shape:
     """Where the records and the control fields of a source's pages are.
 
-    Paths are dotted names of object members. `records` None means that the body itself is
-    the list. `null_records` says what a null in the list's place means.
+    Paths are dotted names of object members; a member of the body whose own name is the
+    whole path, dots included, goes before (OData's "@odata.nextLink"). `records` None means
+    that the body itself is the list. `null_records` says what a null in the list's place
+    means.
     """
 
     def __init__(
@@ -71,20 +81,32 @@ class Shape:
         null_records: Literal["fail", "empty"] = "fail",
     ) -> None:
         self._records = tuple(records.split(".")) if records is not None else ()
-        self._fields = {path: tuple(path.split(".")) for path in fields}
+        self._fields = {path: _readings(path) for path in fields}
         self._null_records = null_records
-        self._decoder, self._places = _one_pass(self._records, list(self._fields.values()))
+        self._lists = _readings(records) if records is not None else [()]
+        self._decoder, self._places = _one_pass(
+            self._lists,
+            [at for readings in self._fields.values() for at in readings],
+        )
 
     def split(self, body: bytes | bytearray) -> Split:
         """Cut a body into its records.
 
-        Raises ExtractError where it is no JSON, or nested too deeply, and PageError where
-        the records are not at their path.
+        Records with a lone surrogate, NaN or an infinity are cut out like all others: the
+        decoder judges them one by one. Raises ExtractError where the body is otherwise no
+        JSON, or nested too deeply, and PageError where the records are not at their path.
         """
         if body.startswith(_BOM):  # noqa: FURB188  # removeprefix copies a bytearray
             body = body[len(_BOM) :]
+        raws: Sequence[msgspec.Raw] | None
         try:
-            raws, fields = self._read(body)
+            try:
+                raws, fields = self._read(body)
+            except msgspec.DecodeError:
+                masked = _masked(body)
+                if masked is None:
+                    raise
+                raws, fields = self._read_masked(body, masked)
         except RecursionError:
             raise ExtractError(
                 "the body is nested too deeply to be read; check `path` and `records`"
@@ -123,18 +145,43 @@ class Shape:
             except msgspec.ValidationError:
                 pass
             else:
-                raws = _at(page, self._places[self._records])
+                raws = self._first(page, self._lists)
                 if raws is not msgspec.UNSET:
-                    found = (
-                        (path, _at(page, self._places[at])) for path, at in self._fields.items()
-                    )
+                    found = ((path, self._first(page, at)) for path, at in self._fields.items())
                     return raws, {path: raw for path, raw in found if raw is not msgspec.UNSET}
         return self._walk(body)
+
+    def _read_masked(
+        self, body: bytes | bytearray, masked: bytes
+    ) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
+        """`_read` of a body whose bad tokens are masked, with its own bytes in the result."""
+        begin = pa.py_buffer(masked).address
+        raws, fields = self._read(masked)
+
+        def own(raw: msgspec.Raw) -> msgspec.Raw:
+            view = pa.py_buffer(raw)
+            start = view.address - begin
+            return msgspec.Raw(bytes(body[start : start + view.size]))
+
+        own_fields = {path: own(raw) for path, raw in fields.items()}
+        return None if raws is None else [own(raw) for raw in raws], own_fields
+
+    def _first(self, page: Any, readings: Sequence[tuple[str, ...]]) -> Any:
+        """What is at the first of these paths that is there; UNSET for nothing."""
+        found: Any = msgspec.UNSET
+        for at in readings:
+            found = _at(page, self._places[at])
+            if found is not msgspec.UNSET:
+                break
+        return found
 
     def _walk(self, body: Body) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
         """The same level by level: slower, and exact about what is missing."""
         value: Body = msgspec.json.decode(body, type=msgspec.Raw)
-        for depth, name in enumerate(self._records):
+        whole = _find(value, (".".join(self._records),))
+        names = self._records if whole is None else ()
+        value = value if whole is None else whole
+        for depth, name in enumerate(names):
             members = _members(value)
             above = ".".join(self._records[:depth])
             if members is None:
@@ -159,23 +206,59 @@ class Shape:
                 "set `records` to the path of the list"
             )
         raws = msgspec.json.decode(value, type=list[msgspec.Raw]) if kind == "a list" else None
-        fields = {path: _find(body, at) for path, at in self._fields.items()}
-        return raws, {path: raw for path, raw in fields.items() if raw is not None}
+        found = {}
+        for path, readings in self._fields.items():
+            for at in readings:
+                if (raw := _find(body, at)) is not None:
+                    found[path] = raw
+                    break
+        return raws, found
+
+
+def _readings(path: str) -> list[tuple[str, ...]]:
+    """The members that a path may mean, in the order in which they are looked for."""
+    return [(path,), tuple(path.split("."))] if "." in path else [(path,)]
+
+
+def _masked(body: bytes | bytearray) -> bytes | None:
+    """The body with harmless tokens of the same length for those that only some readers take.
+
+    None where there are none. A token within a text may be masked too: the result serves
+    only to find where records begin and end.
+    """
+    masked = _ODD.sub(_harmless, body)
+    return None if masked == body else masked
+
+
+def _harmless(token: re.Match[bytes]) -> bytes:
+    match token[0]:
+        case b"NaN":
+            return b"0.0"
+        case b"Infinity":
+            return b"0.000000"
+        case escape if token[1] is not None:
+            return b"\\u0020" + escape[6:]
+        case escape:
+            return escape
 
 
 def _one_pass(
-    records: tuple[str, ...], fields: Sequence[tuple[str, ...]]
+    records: Sequence[tuple[str, ...]], fields: Sequence[tuple[str, ...]]
 ) -> tuple[msgspec.json.Decoder[Any] | None, dict[tuple[str, ...], tuple[str, ...]]]:
     """A decoder for exactly these paths, and where in its result each of them is.
 
     None for the decoder where one path leads through another's end.
     """
-    if not records:
+    if records == [()]:
         if fields:
             return None, {}
         return msgspec.json.Decoder(list[msgspec.Raw] | None), {(): ()}
     tree: dict[str, Any] = {}
-    for path, leaf in [*((path, msgspec.Raw) for path in fields), (records, list[msgspec.Raw])]:
+    leaves = [
+        *((path, msgspec.Raw) for path in fields),
+        *((path, list[msgspec.Raw]) for path in records),
+    ]
+    for path, leaf in leaves:
         node = tree
         for name in path[:-1]:
             node = node.setdefault(name, {})
@@ -265,10 +348,17 @@ def _control(raw: msgspec.Raw) -> object:
         return None  # invalid UTF-8: a field that can't be used is one that is not there
 
 
-def _lines(raws: list[msgspec.Raw], body: bytes | bytearray) -> Iterator[Lines]:
+def _one_line(raw: msgspec.Raw) -> bytes:
+    try:
+        return msgspec.json.format(raw, indent=-1)  # digits stay
+    except msgspec.DecodeError:  # for the decoder to judge; a line break is between tokens
+        return bytes(raw).translate(_BREAKS)
+
+
+def _lines(raws: Sequence[msgspec.Raw], body: bytes | bytearray) -> Iterator[Lines]:
     # JSON allows line breaks between tokens only, so a body without any needs no second look.
     if body.find(b"\n", 0, -1) >= 0 or body.find(b"\r", 0, -2) >= 0:
-        raws = [msgspec.Raw(msgspec.json.format(raw, indent=-1)) for raw in raws]  # digits stay
+        raws = [msgspec.Raw(_one_line(raw)) for raw in raws]
     if len(body) <= BLOCK_BYTES:
         if raws:
             yield Lines(b"\n".join([*raws, b""]), len(raws), 0)
