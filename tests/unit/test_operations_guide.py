@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import typer
 
-from bronze_engine import errors
 from bronze_engine.cli.main import app
 from bronze_engine.config.api import Api
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry import events
+from tests.documents import GUIDE, exit_statuses, statuses_shown
 
 pytestmark = pytest.mark.unit
 
-GUIDE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
-
-
-def section(title: str) -> str:
-    return GUIDE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
-
 
 def test_every_code_stands_in_the_table_with_its_exit_status() -> None:
-    table = section("Exit codes and what to do")
-    rows = set(re.findall(r"^\| (\d+) \| `(\w+)` \|", table, re.MULTILINE))
-    kinds = [getattr(errors, name) for name in errors.__all__]
-    coded = {
-        (str(kind.exit_code), kind.code)
-        for kind in kinds
-        if issubclass(kind, errors.BronzeError) and kind is not errors.BronzeError
-    }
-    assert rows == coded
+    assert statuses_shown(GUIDE.section("Exit codes and what to do")) == exit_statuses()
 
 
 def test_what_must_not_be_retried_is_the_same_in_table_and_examples() -> None:
-    table = section("Exit codes and what to do")
+    table = GUIDE.section("Exit codes and what to do")
     never = re.findall(r"^\| (\d+) \|[^|]*\|[^|]*\| \*\*never\*\*", table, re.MULTILINE)
     assert never == ["2", "3", "8"]
-    schedulers = section("Schedulers")
+    schedulers = GUIDE.section("Schedulers")
     assert "returncode in (2, 3, 8)" in schedulers
     assert "values: [2, 3, 8]" in schedulers
 
@@ -66,7 +51,9 @@ def test_what_must_not_be_retried_is_the_same_in_table_and_examples() -> None:
 )
 def test_the_resilience_table_shows_the_defaults_of_the_code(key: str, shown: object) -> None:
     assert callable(shown)
-    rows = [line for line in section("Resilience defaults").splitlines() if f"`{key}`" in line]
+    rows = [
+        line for line in GUIDE.section("Resilience defaults").splitlines() if f"`{key}`" in line
+    ]
     assert len(rows) == 1
     assert shown(Api(base_url="http://localhost")) in rows[0]
 
@@ -74,11 +61,11 @@ def test_the_resilience_table_shows_the_defaults_of_the_code(key: str, shown: ob
 def test_the_largest_page_is_the_default_of_the_code() -> None:
     size = HttpSourceConfig.__struct_fields__.index("max_page_bytes")
     default = HttpSourceConfig.__struct_defaults__[size - len(HttpSourceConfig.__struct_fields__)]
-    assert f"| {default // 1024**2} MiB | `source.max_page_bytes` |" in GUIDE
+    assert f"| {default // 1024**2} MiB | `source.max_page_bytes` |" in GUIDE.text
 
 
 def test_fields_and_events_that_the_guide_names_exist() -> None:
-    monitoring = section("Monitoring")
+    monitoring = GUIDE.section("Monitoring")
     named = set(re.findall(r"`([a-z_]+)`", monitoring))
     assert named <= set(RunReport.__struct_fields__)
     assert set(re.findall(r"`([A-Z]\w+)`", monitoring)) <= set(events.__all__)
@@ -86,7 +73,7 @@ def test_fields_and_events_that_the_guide_names_exist() -> None:
 
 def test_commands_and_options_that_the_guide_names_exist() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
-    code = " ".join(re.findall(r"```.*?```|`[^`]+`", GUIDE, re.DOTALL))
+    code = " ".join(re.findall(r"```.*?```|`[^`]+`", GUIDE.text, re.DOTALL))
     used = set(re.findall(r"(?<![\w/.-])bronze ([a-z]+)", code))
     assert {"run", "check", "plan", "verify", "schema"} <= used <= set(commands)
     flags = {flag for each in commands.values() for param in each.params for flag in param.opts}

@@ -1,0 +1,553 @@
+"""Every command and every code block of README.md and docs/operations.md is run here."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import time
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from bronze_engine import Engine, load_config, open_engine
+from bronze_engine.demo.server import DemoServer
+from bronze_engine.telemetry.events import Event, RunFinished
+from tests.documents import GUIDE, README, ROOT, Document, exit_statuses, statuses_shown
+from tests.integration.cli.command import environment, in_background, tree
+from tests.integration.http_server import Seen, answer
+
+pytestmark = pytest.mark.integration
+
+DAY = date(2025, 1, 15)
+ROWS = 2500
+TOKEN = "canary-of-the-shop"
+BINARIES = Path(sys.executable).parent
+
+ORDERS = [
+    {
+        "id": number,
+        "amount": 0.5,
+        "updated_at": f"2025-01-14T00:{number // 60:02}:{number % 60:02}Z",
+    }
+    for number in range(1200)
+]
+
+# What the prose shows as a command. Whoever adds one runs it in a test below.
+README_COMMANDS = {
+    "bronze init",
+    "bronze demo --serve",
+    "bronze check myteam.orders",
+    "bronze run myteam.orders --date 2025-01-15 --dry-run",
+    "bronze verify myteam.orders --date 2025-01-15",
+    "bronze schema",
+    "bronze list",
+}
+GUIDE_COMMANDS = {
+    "bronze check",
+    "bronze check myteam.orders",
+    "bronze plan",
+    "bronze plan myteam.orders --date 2025-01-15",
+    "bronze run … --json",
+    "bronze run … --set engine.target=/tmp/bronze",
+    "bronze schema",
+    "bronze verify",
+    "bronze verify team.orders --date 2025-01-15",
+}
+
+
+@final
+class Shell:
+    """A folder in which a user works, with `bronze` on the path."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.environment = environment(
+            PATH=f"{BINARIES}{os.pathsep}{os.environ['PATH']}", NO_PROXY="127.0.0.1", **variables
+        )
+
+    def __call__(self, command: str, *, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, f"{command}\n{done.stdout}{done.stderr}"
+        return done
+
+    def manifest(self, pipeline: str, day: date = DAY) -> Any:
+        partition = self.folder / "bronze" / pipeline.replace(".", "/") / f"dt={day}"
+        return json.loads((partition / "_metadata.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def demo_url() -> Iterator[str]:
+    server = DemoServer(records=ROWS)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as url:
+        yield url
+
+
+@pytest.fixture
+def demo(tmp_path: Path, demo_url: str) -> Shell:
+    """A folder after `bronze init`."""
+    text = files("bronze_engine.demo").joinpath("pipelines.toml").read_text()
+    (tmp_path / "pipelines.toml").write_text(text)
+    return Shell(tmp_path, DEMO_URL=demo_url)
+
+
+async def shop_api(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+    """What the README's own pipeline reads."""
+    if seen.headers.get("authorization") != f"Bearer {TOKEN}":
+        return answer({"error": "who are you?"}, status=401)
+    if seen.path != "/v2/orders":
+        return answer({"error": "no such thing"}, status=404)
+    found = [order for order in ORDERS if str(order["updated_at"]) > seen.query.get("since", "")]
+    size = int(seen.query.get("per_page", 20))
+    start = (int(seen.query["page"]) - 1) * size
+    return answer({"data": {"items": found[start : start + size]}, "meta": {"total": len(found)}})
+
+
+@pytest.fixture(scope="module")
+def shop_url() -> Iterator[str]:
+    with in_background(shop_api) as server:
+        yield server.url
+
+
+@pytest.fixture
+def shop(tmp_path: Path, shop_url: str) -> Shell:
+    """A folder with the README's own pipeline, and its API."""
+    own = README.blocks("toml", "Land your own API")[0]
+    (tmp_path / "pipelines.toml").write_text(own.replace("https://api.example.com", shop_url))
+    (tmp_path / ".env").write_text(f"SHOP_TOKEN={TOKEN}\n")
+    return Shell(tmp_path)
+
+
+# The README, from its top.
+
+
+def test_the_first_example_lands_a_partition(demo: Shell) -> None:
+    [example, _] = README.blocks("python")
+    (demo.folder / "example.py").write_text(example)
+    done = demo("python example.py")
+    partition = demo.folder / f"bronze/demo/orders/dt={DAY}"
+    assert done.stdout == f"{ROWS} rows in {partition}\n"
+    assert demo.manifest("demo.orders")["row_count"] == ROWS
+
+
+def test_the_command_beside_it_does_the_same(demo: Shell) -> None:
+    [line] = [block for block in README.blocks("sh") if block.startswith("bronze")]
+    for generation in (1, 2):  # a re-run is always safe
+        demo(line)
+        manifest = demo.manifest("demo.orders")
+        assert (manifest["generation"], manifest["row_count"]) == (generation, ROWS)
+
+
+@pytest.mark.asyncio
+async def test_the_example_with_batches_hands_out_every_record(demo: Shell) -> None:
+    [_, example] = README.blocks("python")
+    taken = example.replace("...", "taken.append(batch)")
+    assert taken != example
+    source = f"async def take(engine, date, taken):\n{textwrap.indent(taken, '    ')}"
+    names: dict[str, Any] = {}
+    exec(compile(source, str(README.path), "exec"), names)  # noqa: S102  # it is our own document
+    batches: list[pa.RecordBatch] = []
+    config = load_config(demo.folder / "pipelines.toml", environ=demo.environment)
+    async with open_engine(config) as engine:
+        await names["take"](engine, date, batches)
+    assert sum(batch.num_rows for batch in batches) == ROWS
+    assert list(tree(demo.folder)) == ["pipelines.toml"]
+
+
+@pytest.mark.asyncio
+async def test_hooks_are_given_as_the_readme_says(demo: Shell) -> None:
+    assert "open_engine(config, hooks=[hook])" in README.prose
+    assert "open_engine(config, hooks=[hook])" in GUIDE.prose
+    told: list[Event] = []
+    config = load_config(demo.folder / "pipelines.toml", environ=demo.environment)
+    engine: Engine
+    async with open_engine(config, hooks=[told.append]) as engine:
+        await engine.run("demo.orders", run_date=DAY)
+    assert isinstance(told[-1], RunFinished)
+
+
+def test_make_demo_runs_the_demo(tmp_path: Path) -> None:
+    assert "make demo\n" in README.blocks("sh")
+    recipe = subprocess.run(
+        ["make", "--dry-run", "demo", "RECORDS=2000"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = recipe.stdout.splitlines()[-1]
+    assert command == ".venv/bin/bronze demo --records 2000"
+    done = Shell(tmp_path)(command.removeprefix(".venv/bin/"))
+    assert re.search(r"^rows +2,000$", done.stdout, re.MULTILINE)
+    assert re.search(r"^checksums .*: all match$", done.stdout, re.MULTILINE)
+
+
+def test_every_target_of_make_that_the_documents_name_exists() -> None:
+    named = {
+        command.split()[1]
+        for document in (README, GUIDE)
+        for command in document.commands("make") | {"make demo"}
+    }
+    assert {"demo", "test", "lint", "bench", "bench-full", "lock"} <= named
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert phony is not None
+    assert named <= set(phony[1].split())
+
+
+def test_a_new_user_lands_an_api_step_by_step(shop: Shell) -> None:
+    checked = shop("bronze check myteam.orders").stdout
+    assert checked.count("ok ") == 3
+    plan = shop("bronze run myteam.orders --date 2025-01-15 --dry-run").stdout
+    assert "/v2/orders?page=1&per_page=500" in plan
+    assert "rate" in plan
+    assert not list((shop.folder / "bronze").rglob("*.*"))
+    ran = shop("bronze run myteam.orders --date 2025-01-15").stdout
+    assert re.search(r"^rows +1,200$", ran, re.MULTILINE)
+    assert "verdict    ok" in shop("bronze verify myteam.orders --date 2025-01-15").stdout
+    logged = "".join(path.read_text() for path in shop.folder.glob("logs/*"))
+    assert TOKEN not in logged + ran + plan + checked
+
+
+def test_then_only_what_is_new(shop: Shell) -> None:
+    _, block = README.blocks("toml", "Land your own API")
+    own = (shop.folder / "pipelines.toml").read_text()
+    merged, count = re.subn(r"^\[pipelines\.myteam\.orders\].*\n", "", own, flags=re.MULTILINE)
+    assert count == 1
+    (shop.folder / "pipelines.toml").write_text(merged + block)
+    shop("bronze run myteam.orders --date 2025-01-15")
+    assert shop.manifest("myteam.orders")["row_count"] == len(ORDERS)
+    high = shop.manifest("myteam.orders")["watermark"]["high"]
+    assert high == ORDERS[-1]["updated_at"]
+    shop("bronze run myteam.orders --date 2025-01-16")
+    later = shop.manifest("myteam.orders", date(2025, 1, 16))
+    assert (later["row_count"], later["watermark"]["low"]) == (0, high)
+
+
+def test_init_check_and_run_go_together(tmp_path: Path, demo_url: str) -> None:
+    shell = Shell(tmp_path, DEMO_URL=demo_url)
+    shell("bronze init")
+    assert "demo.orders" in shell("bronze list").stdout
+    shell("bronze check")
+    assert "$defs" in json.loads(shell("bronze schema").stdout)
+
+
+def test_demo_serve_listens_where_init_expects_it(tmp_path: Path) -> None:
+    command = [str(BINARIES / "bronze"), "demo", "--serve", "--port", "0", "--records", "10"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None
+        try:
+            url = json.loads(served.stdout.readline())["url"]
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        finally:
+            served.terminate()
+    written = files("bronze_engine.demo").joinpath("pipelines.toml").read_text()
+    usage = Shell(tmp_path)("bronze demo --help").stdout
+    port = re.search(r"http://127\.0\.0\.1:(\d+)", written)
+    assert port is not None
+    assert f"[default: {port[1]};" in " ".join(usage.split())
+
+
+def test_what_lands_is_what_the_documents_list(shop: Shell) -> None:
+    shop("bronze run myteam.orders --date 2025-01-15")
+    landed = {path for path in tree(shop.folder / "bronze") if path.startswith("myteam/")}
+    [listing] = [block for block in README.blocks("text") if block.startswith("bronze/myteam/")]
+    names = [line.split()[0] for line in listing.splitlines()[1:]]
+    patterns = [re.sub(r"-[0-9a-f]{12}-", "-????????????-", name) for name in names]
+    prefix = f"myteam/orders/dt={DAY}/"
+    assert all(any(fnmatchcase(path, prefix + one) for one in patterns) for path in landed)
+    assert len(landed) == len(patterns)
+    file = next(path for path in landed if path.endswith(".parquet"))
+    columns = pq.read_schema(shop.folder / "bronze" / file).names
+    described = re.findall(r"_\w+", listing.splitlines()[1].split(maxsplit=1)[1])
+    assert columns[-len(described) :] == described
+
+
+def test_the_table_of_errors_is_that_of_the_code() -> None:
+    assert statuses_shown(README.section("Errors")) == exit_statuses()
+
+
+def test_readme_and_guide_agree_on_what_to_retry() -> None:
+    row = re.compile(r"^\| (\d+) \| `\w+` \|[^|]*\| ([^|]*) \|", re.MULTILINE)
+    words = {"never": "never", "once": "once", "yes": "yes", "with": "wait", "only": "wait"}
+
+    def verdicts(table: str) -> dict[str, str]:
+        return {status: words[re.findall(r"\w+", cell)[0]] for status, cell in row.findall(table)}
+
+    readme = verdicts(README.section("Errors"))
+    assert readme == verdicts(GUIDE.section("Exit codes and what to do"))
+    assert len(readme) == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("bronze run myteam.nothing", 2, "there is no pipeline"),
+        ("env SHOP_TOKEN=expired bronze run myteam.orders", 3, "AUTH001"),
+        ("rm .env; bronze check myteam.orders", 2, "SHOP_TOKEN"),
+        ("bronze run myteam.orders --set source.records=data.rows", 5, "items"),
+        ("bronze run myteam.orders --set source.path=/none", 4, "EXT001"),
+    ],
+)
+def test_troubleshooting_describes_what_is_said(
+    shop: Shell, command: str, status: int, said: str
+) -> None:
+    done = shop(command, status=status)
+    assert said in done.stderr + done.stdout
+
+
+# The guide.
+
+
+def failing(shop: Shell) -> None:
+    """Nothing listens where the API was."""
+    file = shop.folder / "pipelines.toml"
+    text = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:1", file.read_text())
+    file.write_text(text + '\n[apis.shop.retry]\nbackoff = "1ms"\n')
+
+
+def stub_sleep(shop: Shell) -> Path:
+    """A `sleep` that notes what it was asked for."""
+    folder = shop.folder / "stubs"
+    folder.mkdir()
+    (folder / "sleep").write_text(f"#!/bin/sh\necho $1 >>{folder}/slept\n")
+    (folder / "sleep").chmod(0o755)
+    shop.environment["PATH"] = f"{folder}{os.pathsep}{shop.environment['PATH']}"
+    return folder / "slept"
+
+
+def test_the_shell_example_retries_only_what_may_get_better(shop: Shell) -> None:
+    script, _ = GUIDE.blocks("sh", "Exit codes and what to do")
+    slept = stub_sleep(shop)
+    shop.environment["DAY"] = "2025-01-15"
+    shop(script)
+    shop(f"DAY=yesterday\n{script}", status=2)
+    assert not slept.exists()
+    failing(shop)
+    shop(script, status=9)
+    assert slept.read_text() == "300\n"
+    assert len(list(shop.folder.glob(f"bronze/_runs/myteam/orders/{DAY}/*.json"))) == 3
+
+
+def test_the_example_that_counts_codes_counts_them(shop: Shell) -> None:
+    _, script = GUIDE.blocks("sh", "Exit codes and what to do")
+    for path in ("/none", "/none", "/orders"):
+        shop(f"bronze run myteam.orders --set source.path={path}", status=4 * (path == "/none"))
+    shop("bronze run myteam.nothing", status=2)
+    assert [line.split() for line in shop(script).stdout.splitlines()] == [
+        ["1", "CFG001"],
+        ["2", "EXT001"],
+    ]
+
+
+def test_the_example_that_reads_a_partition_reads_what_landed(shop: Shell) -> None:
+    [example] = GUIDE.blocks("python", "What lies where")
+    shop("bronze run myteam.orders --date 2025-01-15")
+    (shop.folder / "example.py").write_text(example + "print(orders.count_rows())\n")
+    assert shop("python example.py").stdout == f"{len(ORDERS)}\n"
+
+
+def test_the_line_for_cron_lands_yesterday(shop: Shell) -> None:
+    [block] = GUIDE.blocks("cron")
+    [line] = [line for line in block.splitlines() if not line.startswith("#")]
+    *times, command = line.split(maxsplit=5)
+    assert all(re.fullmatch(r"\*|\d+", each) for each in times)
+    assert not re.search(r"(?<!\\)%", command)  # cron would end the command there
+    (shop.folder / "env").write_text(f"export SHOP_TOKEN={TOKEN}\n")
+    (shop.folder / ".env").unlink()
+    (shop.folder / ".venv").mkdir()
+    (shop.folder / ".venv/bin").symlink_to(BINARIES)
+    before = datetime.now(UTC).date()
+    shop(command.replace("/srv/bronze", str(shop.folder)).replace("\\%", "%"))
+    days = [before - timedelta(days=1), datetime.now(UTC).date() - timedelta(days=1)]
+    landed = [path.name for path in (shop.folder / "bronze/myteam/orders").iterdir()]
+    assert len(landed) == 1
+    assert landed[0] in {f"dt={day}" for day in days}
+    assert "committed generation 1" in (shop.folder / "cron.log").read_text()
+
+
+def test_the_task_for_airflow_fails_for_good_where_retrying_cannot_help(
+    shop: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [example] = GUIDE.blocks("python", "Airflow")
+    compile(example, "airflow", "exec", ast.PyCF_ONLY_AST)
+
+    class AirflowFailException(Exception):
+        pass
+
+    def task(**_: object) -> Any:
+        return lambda function: function
+
+    for name, value in (("exceptions", AirflowFailException), ("sdk", task)):
+        module = ModuleType(f"airflow.{name}")
+        setattr(module, value.__name__, value)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(sys.modules, "airflow", ModuleType("airflow"))
+    monkeypatch.setenv("PATH", shop.environment["PATH"])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    names: dict[str, Any] = {}
+    exec(example.replace("/srv/bronze", str(shop.folder)), names)  # noqa: S102  # our own document
+    names["land"]("2025-01-15")
+    assert shop.manifest("myteam.orders")["row_count"] == len(ORDERS)
+    with pytest.raises(AirflowFailException, match="exit 2"):
+        names["land"]("yesterday")
+    failing(shop)
+    with pytest.raises(subprocess.CalledProcessError):
+        names["land"]("2025-01-15")
+
+
+def test_the_cron_job_of_kubernetes_starts_what_runs_here(shop: Shell) -> None:
+    yaml = importlib.import_module("yaml")
+    [block] = GUIDE.blocks("yaml")
+    job = yaml.safe_load(block)
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["command"] == ["sh", "-c"]
+    [script] = container["args"]
+    done = shop(script)
+    assert all(json.loads(line)["time"] for line in done.stderr.splitlines())
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+    assert pod["terminationGracePeriodSeconds"] >= 10
+
+
+def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
+    listing = GUIDE.section("What lies where").split("\n\n")[0].strip()
+    lines = [line.strip() for line in listing.splitlines()]
+    folder = lines[0]
+    shown = [re.split(r" {2,}|\.zst |\.json ", line)[0] for line in lines[1:]]
+    patterns = [each if each.startswith("{") else folder + each for each in shown]
+    values = {"target": "bronze", "log_dir": "logs", "system": "myteam", "entity": "orders"}
+
+    def glob(pattern: str) -> str:
+        text = pattern.replace("2025-01-15", "*").replace("g00000001", "g*")
+        return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "*"), text).rstrip("*") + "*"
+
+    # A cursor that no record has: every one is rejected, and then they all may be.
+    rejecting = "--set load=incremental --set incremental.on_null_cursor=quarantine"
+    rejecting += " --set incremental.cursor=changed_at"
+    shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting}", status=8)
+    shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting} --set quality.max_bad_rows=2000")
+    shop("bronze run myteam.orders --date 2025-01-16")
+    found = [path for path in tree(shop.folder) if path.startswith(("bronze/", "logs/"))]
+    unknown = [path for path in found if not any(fnmatchcase(path, glob(p)) for p in patterns)]
+    assert not unknown
+    unseen = [p for p in patterns if not any(fnmatchcase(path, glob(p)) for path in found)]
+    assert unseen == ["{target}/_state/{system}/{entity}*.lease"]  # held only while a run lasts
+
+
+def test_lines_of_the_log_look_as_in_the_guide(shop: Shell) -> None:
+    shown = [line.strip() for line in GUIDE.section("Logs").splitlines() if "metric=" in line]
+    shape = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (?:DEBUG|INFO|WARNING|ERROR) \S")
+    assert all(shape.match(line) for line in shown)
+    failing(shop)
+    # Failures within 100 ms of each other count as one.
+    spaced = (
+        "--set apis.shop.circuit_breaker.failures=1 --set apis.shop.circuit_breaker.cooldown=1ms"
+    )
+    done = shop(f"bronze run myteam.orders --date 2025-01-15 -v {spaced}", status=9)
+    lines = done.stderr.splitlines()
+    assert all(shape.match(line) for line in lines if not line.startswith("  | "))
+
+    def fields(line: str) -> list[str]:
+        return re.findall(r"(\w+)=", line)
+
+    for metric in ("rate_limit", "breaker_state"):
+        [example] = [line for line in shown if f"metric={metric}" in line]
+        real = next(line for line in lines if f"metric={metric}" in line)
+        assert fields(real) == fields(example)
+    retried = re.compile(r"WARNING GET http\S+: .+; attempt 1 of 5, the next in \d\.\d\d s$")
+    spent = re.compile(r"ERROR RETRY001 GET http\S+ failed 5 times, at last with: .")
+    for wanted in (retried, spent):
+        assert any(wanted.search(line) for line in lines), wanted
+        assert any(wanted.search(line) for line in GUIDE.section("Logs").splitlines()), wanted
+
+
+def test_a_line_of_the_json_log_has_the_fields_of_the_guide(shop: Shell) -> None:
+    done = shop("bronze run myteam.nothing --json-log", status=2)
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]
+    named = re.search(r"one JSON object a line with ([^.]+) and the\nfields", GUIDE.text)
+    assert named is not None
+    assert set(re.findall(r"`(\w+)`", named[1])) <= set(line)
+
+
+def test_old_logs_are_removed_by_the_line_of_the_guide(tmp_path: Path) -> None:
+    [command] = GUIDE.commands("find")
+    old, new = tmp_path / "logs/bronze-2024-01-01.log", tmp_path / "logs/bronze-2025-01-15.log"
+    old.parent.mkdir()
+    for file in (old, new):
+        file.touch()
+    long_ago = time.time() - 40 * 86400
+    os.utime(old, (long_ago, long_ago))
+    Shell(tmp_path)(command)
+    assert [old.exists(), new.exists()] == [False, True]
+
+
+def test_pipelines_are_tried_out_as_the_guide_says(shop: Shell) -> None:
+    shop("bronze check")
+    before = {path for path in tree(shop.folder) if not path.startswith("logs/")}
+    shop("bronze plan myteam.orders --date 2025-01-15")
+    elsewhere = shop.folder / "elsewhere"
+    printed = shop(f"bronze run myteam.orders --json --set engine.target={elsewhere}").stdout
+    report = json.loads(printed)
+    assert report["partition"].startswith(str(elsewhere))
+    monitoring = GUIDE.section("Monitoring").split("2. **The run report**")[1].split("3. **")[0]
+    assert set(re.findall(r"`([a-z_]+)`", monitoring)) <= set(report)
+    kept = {path for path in tree(shop.folder) if not path.startswith(("logs/", "elsewhere/"))}
+    assert kept == before
+
+
+# Both.
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"), [(README, README_COMMANDS), (GUIDE, GUIDE_COMMANDS)]
+)
+def test_every_command_of_the_prose_is_known_to_this_test(
+    document: Document, expected: set[str]
+) -> None:
+    assert document.commands("bronze") == expected
+
+
+def test_every_block_of_toml_is_valid_by_itself() -> None:
+    for document in (README, GUIDE):
+        for block in document.blocks("toml"):
+            assert tomllib.loads(block)
+
+
+@pytest.mark.parametrize("document", [README, GUIDE], ids=lambda document: document.path.name)
+def test_every_link_leads_somewhere(document: Document) -> None:
+    assert document.links()
+    for link in document.links():
+        path, _, anchor = link.partition("#")
+        target = document.path if not path else document.path.parent / path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in Document(str(target.resolve().relative_to(ROOT))).anchors(), link
