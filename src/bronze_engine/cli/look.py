@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,8 @@ from bronze_engine.workers import Workers
 
 __all__ = ["check", "list_pipelines", "plan", "schema", "verify"]
 
+log = logging.getLogger(__name__)
+
 
 def list_pipelines(
     *,
@@ -49,14 +52,19 @@ def list_pipelines(
 ) -> None:
     """List the pipelines of the configuration."""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-    pipelines = [loaded.pipeline(name) for name in loaded.names]
+    pipelines = []
+    for name in loaded.names:
+        try:
+            pipelines.append(loaded.pipeline(name))
+        except ConfigError as exc:  # a variable that is set elsewhere, say: the others are listed
+            log.warning("%s", exc)
     rows = [
         {
             "name": each.name,
             "load": each.load,
             "source": f"{each.source.api.name}{each.source.path}",
             "partitions": f"{each.target.path}/{each.system}/{each.entity}/",
-            "tags": ", ".join(each.tags),
+            "tags": each.tags,
         }
         for each in pipelines
         if tag is None or tag in each.tags
@@ -65,7 +73,8 @@ def list_pipelines(
         text.print_json(rows)
     else:
         header = ["name", "load", "source", "partitions", "tags"]
-        text.print_table(header, [[row[key] for key in header] for row in rows])
+        cells = [{**row, "tags": ", ".join(row["tags"])} for row in rows]
+        text.print_table(header, [[str(row[key]) for key in header] for row in cells])
 
 
 def plan(

@@ -197,8 +197,19 @@ def test_list_shows_pipelines_by_tag(bronze: Bronze) -> None:
     shown = bronze.well("list").out.splitlines()
     assert [line.split()[0] for line in shown] == ["name", "team.orders", "team.other"]
     tagged = bronze.well("list", "--tag", "slow", "--json")
-    assert [each["name"] for each in tagged.json] == ["team.other"]
+    assert [(each["name"], each["tags"]) for each in tagged.json] == [("team.other", ["slow"])]
     assert bronze.well("list", "--tag", "none", "--json").json == []
+
+
+def test_a_pipeline_that_can_not_be_resolved_hides_no_other(bronze: Bronze) -> None:
+    shop(bronze.folder, '[pipelines.team.two]\nextends = "team.orders"\ntarget = "${NOWHERE}"\n')
+    ran = bronze.well("list", "--json")
+    assert [each["name"] for each in ran.json] == ["team.orders"]
+    assert " WARNING CFG001 pipelines.toml: pipelines.team.two.target" in ran.err
+    bronze.well("plan", PIPELINE)
+    both = bronze("check", *url_of("http://127.0.0.1:1"))
+    assert both.status == 4
+    assert "FAIL  team.two  configuration: CFG001 " in both.out
 
 
 def test_schema_is_the_json_schema_of_the_file(bronze: Bronze) -> None:

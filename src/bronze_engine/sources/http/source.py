@@ -125,7 +125,8 @@ class HttpSource:
             if split is None:
                 split = await self._fetcher.split(answer)
         except Transient as exc:
-            raise self._fetcher.located(ExtractError(exc.reason), first) from exc
+            reason = f"{exc.reason}; check `base_url`, and that the server is up"
+            raise self._fetcher.located(ExtractError(reason), first) from exc
         except (AuthError, ExtractError, PageError) as exc:
             raise self._fetcher.located(exc, first) from exc.__cause__
         stated = "".join(f", {path} = {_told(value)}" for path, value in split.fields.items())
