@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,7 @@ from bronze_engine.cli import demo, init, look, run
 from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
 from bronze_engine.errors import BronzeError
+from bronze_engine.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -26,12 +27,32 @@ FAULT_OF_OURS: Final = 70
 
 app = typer.Typer(
     name="bronze",
-    help="Land APIs, databases and files in a lake's Bronze layer: exact, and exactly once.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables: secrets among them
     rich_markup_mode=None,
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"bronze-engine {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def bronze(
+    *,
+    version: Annotated[  # its callback does it all
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Land APIs, databases and files in a lake's Bronze layer: exact, and exactly once."""
+
+
 app.command("run")(run.run)
 app.command("plan")(look.plan)
 app.command("list")(look.list_pipelines)

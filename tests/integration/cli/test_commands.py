@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.config.describe import json_schema
+from bronze_engine.version import __version__
 from tests.integration.cli.command import (
     DATE,
     PARTITION,
@@ -210,6 +211,14 @@ def test_a_pipeline_that_can_not_be_resolved_hides_no_other(bronze: Bronze) -> N
     both = bronze("check", *url_of("http://127.0.0.1:1"))
     assert both.status == 4
     assert "FAIL  team.two  configuration: CFG001 " in both.out
+
+
+def test_version_and_help_name_what_there_is(bronze: Bronze) -> None:
+    assert bronze.well("--version").out == f"bronze-engine {__version__}\n"
+    shown = bronze.well("--help").out
+    for command in ("run", "plan", "list", "check", "verify", "schema", "init", "demo"):
+        assert f"  {command} " in shown
+        assert "Usage: " in bronze.well(command, "--help").out
 
 
 def test_schema_is_the_json_schema_of_the_file(bronze: Bronze) -> None:
