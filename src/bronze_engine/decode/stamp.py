@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.model.arrow import Scalar
+from bronze_engine.model.arrow import DataType
 
 __all__ = ["STAMP_COLUMNS", "Stamps", "stamp", "stamped_schema"]
 
@@ -25,10 +25,10 @@ class Stamps(msgspec.Struct, frozen=True, kw_only=True):
     extracted_at: datetime | None = None
     """Aware. When the run began; kept by a resumed run."""
 
-    def scalars(self) -> list[tuple[str, Scalar]]:
-        """Name and value of each column that is added, in order."""
+    def columns(self) -> list[tuple[str, date | str | datetime, DataType]]:
+        """Name, value and type of each column that is added, in order."""
         return [
-            (name, pa.scalar(value, kind))
+            (name, value, kind)
             for name, value, kind in (
                 ("_load_date", self.load_date, pa.date32()),
                 ("_source_system", self.system, pa.string()),
@@ -40,8 +40,12 @@ class Stamps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamped_schema(schema: pa.Schema, stamps: Stamps) -> pa.Schema:
-    """The schema of what `stamp` gives."""
-    added = [pa.field(name, scalar.type) for name, scalar in stamps.scalars()]
+    """The schema of what `stamp` gives.
+
+    Cheap enough for the event loop. Making a scalar is not: the first one of a process
+    imports pandas where that is installed, half a second.
+    """
+    added = [pa.field(name, kind) for name, _, kind in stamps.columns()]
     return pa.schema([*schema, *added])
 
 
@@ -51,6 +55,7 @@ def stamp(table: pa.Table, stamps: Stamps) -> pa.Table:
     Plain strings, not dictionaries: readers give back what the schema says, and under
     Parquet's own dictionary a constant takes a few bytes a row group.
     """
-    for name, scalar in stamps.scalars():
-        table = table.append_column(pa.field(name, scalar.type), pa.repeat(scalar, table.num_rows))
+    for name, value, kind in stamps.columns():
+        column = pa.repeat(pa.scalar(value, kind), table.num_rows)
+        table = table.append_column(pa.field(name, kind), column)
     return table

@@ -1,0 +1,64 @@
+"""What is slow to import is imported in a worker: the event loop does not stand still for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from bronze_engine.demo.server import DemoServer
+from tests.integration.cli.command import environment
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = """
+import asyncio, json, sys, threading
+from datetime import date
+
+found = {}
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        found.setdefault(name, threading.current_thread() is threading.main_thread())
+
+from bronze_engine import load_config, open_engine
+
+async def main():
+    config = load_config("pipelines.toml", environ={"DEMO_URL": sys.argv[1]})
+    async with open_engine(config) as engine:
+        sys.meta_path.insert(0, Watch())
+        await engine.run("demo.changes", run_date=date(2025, 1, 15))
+
+asyncio.run(main())
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture
+def demo_url() -> Iterator[str]:
+    server = DemoServer(records=2000)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as url:
+        yield url
+
+
+def test_a_run_imports_clients_and_pandas_in_workers_only(tmp_path: Path, demo_url: str) -> None:
+    text = files("bronze_engine.demo").joinpath("pipelines.toml").read_text()
+    (tmp_path / "pipelines.toml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, demo_url],
+        cwd=tmp_path,
+        env=environment(NO_PROXY="127.0.0.1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    on_the_loop = json.loads(done.stdout)
+    heavy = ("aiohttp", "httpx", "pandas")  # pyarrow imports pandas for the first Python value
+    assert {name: on_the_loop[name] for name in heavy} == dict.fromkeys(heavy, False)
