@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.contracts import Request
@@ -196,42 +196,42 @@ async def test_each_full_load_begins_an_epoch(tmp_path: Path) -> None:
     assert epochs == [1, 2, 3]
 
 
-Step_ = st.one_of(
-    st.tuples(st.just("insert"), st.integers(1, 3), st.sampled_from([-5, 0, 0, 2])),
-    st.tuples(st.just("later"), st.sampled_from([0.001, 0.5, 1, 60])),
-    st.tuples(st.just("run")),
-    st.tuples(st.just("again"), st.integers(0, 5)),
+class Turn(NamedTuple):
+    """Rows are written, time passes, and a date is run: the next one, or one again."""
+
+    rows: int
+    zone_hours: int
+    seconds: float
+    again: int | None
+
+
+turns = st.builds(
+    Turn,
+    st.integers(0, 3),
+    st.sampled_from([0, 0, 2, -5]),
+    st.sampled_from([0.001, 0.5, 1, 60]),
+    st.one_of(st.none(), st.integers(0, 3)),
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(Step_, max_size=14))
-def test_whatever_is_inserted_and_run_again_the_union_is_the_source(
-    steps: list[tuple[Any, ...]],
-) -> None:
+@settings(max_examples=25, deadline=None)
+@given(st.lists(turns, min_size=2, max_size=8))
+def test_whatever_is_inserted_and_run_again_the_union_is_the_source(steps: list[Turn]) -> None:
     asyncio.run(unite(steps))
 
 
-async def unite(steps: list[tuple[Any, ...]]) -> None:
+async def unite(steps: list[Turn]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = Shop(Path(folder))
-        for name, *values in steps:
-            match name:
-                case "insert":
-                    shop.insert(values[0], zone_hours=values[1])
-                case "later":
-                    shop.later(values[0])
-                case "run":
-                    await shop.run()
-                case "again" if shop.days:
-                    await again(shop, values[0] % shop.days)
+        for step in steps:
+            shop.insert(step.rows, zone_hours=step.zone_hours)
+            shop.later(step.seconds)
+            if step.again is None or not shop.days:
+                await shop.run()
+            else:
+                await again(shop, step.again % shop.days)
         shop.later(60)
-        if shop.days:
-            await shop.run(shop.days - 1)
-        else:
-            await shop.run()
+        await shop.run()
         assert Counter(await shop.ids()) == Counter(range(len(shop.rows)))
         await windows_join(shop)
 
