@@ -13,11 +13,13 @@ from typing import Any
 import anyio
 import pytest
 
+from bronze_engine import engine as engine_module
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.engine import Engine
+from bronze_engine.model.part import Expect
 from bronze_engine.store.local import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
@@ -305,3 +307,45 @@ async def test_cancelled_at_any_operation_of_the_store(
     assert len(seen) > 40
     assert seen[0] == before
     assert seen[-1] == 2
+
+
+@pytest.mark.asyncio
+@STYLES
+async def test_a_store_that_never_answers_the_commit_holds_a_cancelled_run_no_longer_than_its_grace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str
+) -> None:
+    monkeypatch.setattr(engine_module, "DRAIN_SECONDS", 0.05)
+    sending = anyio.Event()
+    put = MemoryStore.put
+
+    async def silent(self: MemoryStore, key: str, body: bytes, /, *, expect: Expect) -> str:
+        if key.endswith("_metadata.json"):
+            sending.set()
+            await anyio.sleep_forever()
+        return await put(self, key, body, expect=expect)
+
+    monkeypatch.setattr(MemoryStore, "put", silent)
+    store = MemoryStore()
+    tasks = asyncio.all_tasks()
+    config = config_of(*LIMITS, folder=tmp_path)
+    async with opened(config, source(2), store=store, clock=SYSTEM_CLOCK) as engine:
+        scope = anyio.CancelScope()
+
+        async def main() -> None:
+            with scope:
+                await engine.run(NAME, run_date=DAY)
+
+        task = asyncio.create_task(main())
+        await sending.wait()
+        engine.drain()
+        if style == "scope":
+            scope.cancel()
+        else:
+            task.cancel()
+        async with SYSTEM_CLOCK.timeout(5):
+            await asyncio.wait([task])
+        assert is_idle(engine)
+    assert asyncio.all_tasks() == tasks
+    assert [report["status"] for report in await reports_of(store)] == ["cancelled"]
+    # In doubt nothing is deleted; no lease is left to hold up the next run.
+    assert [key for key in await left_in(store) if key.startswith("_state/")] == []
