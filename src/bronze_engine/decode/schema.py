@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import pyarrow as pa
 
@@ -63,24 +65,40 @@ def schema_changes(layout: Layout, base: Layout | None) -> tuple[SchemaChange, .
     return tuple(changes)
 
 
-def schema_warnings(layout: Layout, base: Layout | None) -> tuple[str, ...]:
-    """What a person should know about columns that the base does not have."""
+def schema_warnings(
+    layout: Layout, base: Layout | None, typed: Collection[str] = ()
+) -> tuple[str, ...]:
+    """What a person should know about columns that the base does not have.
+
+    `typed` are the keys that the configuration gives a type: one that no record has, now or
+    before, may be misspelt.
+    """
+    columns = {column.name: column for column in layout.columns()}
     before = set() if base is None else set(base.schema.names)
     found: list[str] = []
-    for column in layout.columns():
-        if column.name in before:
+    for name, column in columns.items():
+        if name in before:
             continue
-        if column.key is not None and column.key != column.name:
+        if column.key is not None and column.key != name:
             found.append(
-                f"key {column.key!r} lands as column {column.name!r}: another column has its "
+                f"key {column.key!r} lands as column {name!r}: another column has its "
                 "name up to case, or the name is the engine's own"
             )
         if column.role == "number":
-            found.append(f"column {column.name!r}: numbers kept as text, no number type is exact")
+            found.append(f"column {name!r}: numbers kept as text, no number type is exact")
         if column.role == "variant":
-            found.append(f"column {column.of!r}: values of another type are in {column.name!r}")
+            of = columns.get(column.of or "")
+            kind = f" ({_describe(of)})" if of is not None else ""
+            found.append(f"column {column.of!r}{kind}: values that do not fit are in {name!r}")
         if column.role == "extra":
-            found.append(f"too many new columns: the rest is JSON text in {column.name!r}")
+            found.append(f"keys without a column of their own are JSON text in {name!r}")
+    if columns:
+        seen = {column.key for column in columns.values()}
+        found += [
+            f"schema.columns has {key!r}, and no record has such a key"
+            for key in typed
+            if key not in seen
+        ]
     return tuple(found)
 
 

@@ -165,6 +165,30 @@ def test_changes_and_warnings_name_what_is_new() -> None:
     assert schema_changes(base, base) == ()
 
 
+def test_a_warning_names_the_type_that_values_did_not_fit() -> None:
+    layout = decode(b'{"a":"x"}', base=following(b'{"a":1}')).layout
+    assert schema_warnings(layout, None) == (
+        "column 'a' (int64): values that do not fit are in 'a__variant'",
+    )
+
+
+def test_typed_columns_that_no_record_has_are_named() -> None:
+    base = following(b'{"a":1,"A":2}')
+    layout = decode(b'{"b":1}', base=base).layout
+    warnings = schema_warnings(layout, base, {"a": "int64", "A": "int64", "b": "int64"})
+    assert not [text for text in warnings if "schema.columns" in text]
+    (warning,) = schema_warnings(layout, base, ["a", "c.d"])
+    assert "schema.columns has 'c.d', and no record has such a key" in warning
+
+
+def test_records_without_keys_do_not_count_as_too_many() -> None:
+    layout = decode(b"{}").layout
+    assert schema_warnings(layout, None, ["a"]) == (
+        "keys without a column of their own are JSON text in '_extra'",
+        "schema.columns has 'a', and no record has such a key",
+    )
+
+
 def test_stamps_are_constant_columns_after_the_sources() -> None:
     table = pa.table({"a": [1, 2]})
     stamped = stamp(table, STAMPS)

@@ -173,6 +173,4 @@ class Fetcher:
         except CutGzip as exc:
             raise Transient(str(exc)) from None
         except BadGzip as exc:
-            raise ExtractError(
-                f"the body is gzip, but {exc}; ask for smaller pages, or raise max_page_bytes"
-            ) from None
+            raise ExtractError(f"the body says that it is gzip, but {exc}") from None

@@ -54,11 +54,17 @@ def gunzip(chunks: Sequence[bytes], limit_bytes: int) -> bytearray:
                 try:
                     out += stream.decompress(piece, _STEP_BYTES)
                 except zlib.error as exc:
-                    raise BadGzip(f"it is no valid gzip ({exc})") from None
+                    raise BadGzip(
+                        f'it is no valid gzip ({exc}); set Accept-Encoding = "identity" in the '
+                        "API's headers"
+                    ) from None
                 begun = True
                 piece = stream.unused_data if stream.eof else stream.unconsumed_tail
                 if len(out) > limit_bytes:
-                    raise BadGzip(f"it unfolds to more than {limit_bytes:,} bytes")
+                    raise BadGzip(
+                        f"it unfolds to more than {limit_bytes:,} bytes; "
+                        "ask for smaller pages, or raise max_page_bytes"
+                    )
                 if len(out) > _HARMLESS_BYTES and len(out) > _RATIO * (eaten - len(piece)):
                     raise BadGzip(f"it unfolds more than {_RATIO} times, as only a bomb does")
     if not stream.eof:
