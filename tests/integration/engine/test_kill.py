@@ -167,7 +167,7 @@ async def test_processes_that_run_one_partition_at_once_commit_once(
 ) -> None:
     versions = list(range(count))
     for generation in (1, 2):
-        ended = server.run(Command(root=str(tmp_path), versions=versions, holds_seconds=1.5))
+        ended = server.run(Command(root=str(tmp_path), versions=versions, holds_seconds=2))
         assert Counter(ended) == {COMMITTED: 1, STATE001: count - 1}
         assert await seen_by_a_reader(tmp_path) == ended.index(COMMITTED)
         with Workers(1) as workers:

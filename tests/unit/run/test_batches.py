@@ -125,9 +125,9 @@ async def test_the_source_stops_while_nobody_takes(tmp_path: Path) -> None:
 
 
 async def settled(source: ScriptedSource) -> None:
-    """Until the source has emitted nothing for fifty turns with idle workers."""
+    """Until the source has emitted nothing for a fifth of a second."""
     quiet, seen = 0, -1
-    while quiet < 50:
+    while quiet < 200:
         await SYSTEM_CLOCK.sleep(0.001)
         quiet = quiet + 1 if source.emitted == seen else 0
         seen = source.emitted
