@@ -19,7 +19,16 @@ from urllib.parse import quote
 
 from bronze_engine.errors import ConfigError
 
-__all__ = ["NAMES", "Values", "render", "render_json", "render_params", "render_url", "uses"]
+__all__ = [
+    "NAMES",
+    "Values",
+    "is_bare",
+    "render",
+    "render_json",
+    "render_params",
+    "render_url",
+    "uses",
+]
 
 Values = Mapping[str, str | date | None]
 """What the names stand for; None where it is not known yet (the low of the first run)."""
@@ -42,6 +51,15 @@ def uses(value: Any) -> frozenset[str]:
     elif isinstance(value, list | tuple):
         names.update(*(uses(item) for item in value))
     return frozenset(names)
+
+
+def is_bare(value: Any) -> bool:
+    """Whether a text is made of placeholders and punctuation alone: nothing in it is secret."""
+    return (
+        isinstance(value, str)
+        and bool(uses(value))
+        and not any(character.isalnum() for character in _TOKEN.sub("", value))
+    )
 
 
 def render(text: str, values: Values) -> str:

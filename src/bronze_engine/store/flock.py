@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, final
@@ -22,6 +23,8 @@ __all__ = ["NO_LOCKS", "FileLock"]
 NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 """What file systems without flock answer."""
 _TRIES: Final = 100
+_LOOK_SECONDS: Final = 0.001
+"""Longer than a look at the note takes."""
 
 
 @final
@@ -100,6 +103,7 @@ class FileLock:
                     fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
                     return False
+                time.sleep(_LOOK_SECONDS)  # noqa: TID251  # in a worker
         except OSError as exc:
             if self._lenient and exc.errno in NO_LOCKS:
                 return True

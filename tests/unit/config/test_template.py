@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bronze_engine.config.template import (
     Values,
+    is_bare,
     render,
     render_json,
     render_params,
@@ -122,3 +123,19 @@ def test_json_is_rendered_at_any_depth() -> None:
         "f": 1.5,
     }
     assert body["n"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{run_date}", True),
+        ("{run_date:%Y}-{run_date:%m}", True),
+        ("[{low},{high}]", True),
+        ("{run_date}-token", False),
+        ("2025-01-15", False),
+        ("", False),
+        (7, False),
+    ],
+)
+def test_a_bare_template_holds_nothing_but_placeholders(value: object, expected: bool) -> None:
+    assert is_bare(value) is expected

@@ -11,7 +11,7 @@ import pytest
 from bronze_engine.config.api import Api
 from bronze_engine.config.auth import ApiKeyAuth, BearerAuth
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import HttpSourceConfig, ParamValue
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError
@@ -154,6 +154,14 @@ def test_the_configuration_may_give_the_paginators_parameters_a_beginning() -> N
     assert target.shown(Ask(number=2, params={"cursor": "B"})) == target.url(
         Ask(number=2, params={"cursor": "B"})
     )
+
+
+def test_a_param_that_is_only_a_date_is_shown() -> None:
+    params: dict[str, ParamValue] = {"day": "{run_date}", "key": "{run_date}-canary"}
+    config = HttpSourceConfig(api=api(), params=params)
+    shown = Target(config, run_request(), Credentials(api()), ()).shown(Ask(number=1))
+    assert "day=2025-01-15" in shown
+    assert "canary" not in shown
 
 
 def test_the_low_is_where_reading_begins() -> None:

@@ -37,7 +37,8 @@ class Target:
         low = request.read_from if request.read_from is not None else request.low
         values = {"run_date": request.run_date, "low": low, "high": request.cap}
         window = bound_params(request.incremental, low, request.cap)
-        self._clear = frozenset({*paging, *window})
+        dated = [name for name, value in config.params.items() if template.is_bare(value)]
+        self._clear = frozenset({*paging, *window, *dated})
         path = template.render_url(config.path, values)
         params: dict[str, Any] = {**template.render_params(config.params, values), **window}
         # What all pages share is rendered once; a page adds its few parameters, over those that
