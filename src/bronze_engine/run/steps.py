@@ -28,6 +28,7 @@ from bronze_engine.errors import (
 )
 from bronze_engine.flow import single
 from bronze_engine.land.slice import Job, Landed, keep_rejected, land_slice, memory_bytes
+from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.slice import Slice
@@ -229,7 +230,7 @@ class _Run:
         raise AssertionError("the loop returns or raises")
 
     async def _read_slices(self, job: Job, source: Source) -> None:
-        layout = job.request.base
+        layout: Layout | None = None  # the decoder starts from the base, in the types configured
         async for first in source.slices():
             piece: Slice | None = first
             while piece is not None:

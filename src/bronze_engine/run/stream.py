@@ -114,7 +114,7 @@ class BatchStream:
         resources = services.resources(pipeline, SourceTally())
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
         source_type = await services.source_type(pipeline)
-        layout = standing.request.base
+        layout: Layout | None = None  # the decoder starts from the base, in the types configured
         async with source_type.open(pipeline.source, standing.request, resources) as source:
             decoder = source.decoder()
             async for first in source.slices():

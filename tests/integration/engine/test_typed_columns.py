@@ -15,6 +15,12 @@ from bronze_engine.demo.server import DemoServer
 
 pytestmark = pytest.mark.integration
 
+DECIMAL = pa.decimal128(18, 4)
+
+
+def parquet_files(partition: str) -> list[Path]:
+    return list(Path(partition).glob("*.parquet"))
+
 
 @pytest.mark.asyncio
 async def test_a_type_configured_later_wins_over_what_was_inferred_before(tmp_path: Path) -> None:
@@ -29,9 +35,9 @@ async def test_a_type_configured_later_wins_over_what_was_inferred_before(tmp_pa
             report = await engine.run("demo.orders", run_date=date(2025, 1, 16))
             async with engine.batches("demo.orders", run_date=date(2025, 1, 17)) as stream:
                 types = {batch.schema.field("amount").type async for batch in stream}
-    [file] = Path(report.partition).glob("*.parquet")
-    assert pq.read_schema(file).field("amount").type == pa.decimal128(18, 4)
+    [file] = parquet_files(report.partition)
+    assert pq.read_schema(file).field("amount").type == DECIMAL
     assert [(change.column, change.detail) for change in report.schema_changes] == [
         ("amount", "double -> decimal128(18, 4)")
     ]
-    assert types == {pa.decimal128(18, 4)}
+    assert types == {DECIMAL}
