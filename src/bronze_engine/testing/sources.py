@@ -91,18 +91,11 @@ class ScriptedSource:
         scripts = [script, *self._reopens]
         self.opened += 1
         try:
-            yield _Scripted(self, scripts[min(openings, len(scripts) - 1)], request, resources)
+            current = scripts[min(openings, len(scripts) - 1)]
+            readings = [current, *self._rereads]
+            yield _Scripted(self, readings, request, resources, chained=self._chained)
         finally:
             self.opened -= 1
-
-    def steps(self, script: Script, index: int, reading: int) -> Sequence[Step]:
-        """The steps of one reading of a slice; `reading` counts from 0."""
-        scripts = [script, *self._rereads]
-        return scripts[min(reading, len(scripts) - 1)][index]
-
-    @property
-    def is_chained(self) -> bool:
-        return self._chained
 
 
 @final
@@ -110,31 +103,38 @@ class _Scripted:
     token: Final = None
 
     def __init__(
-        self, origin: ScriptedSource, script: Script, request: Request, resources: Resources
+        self,
+        origin: ScriptedSource,
+        scripts: Sequence[Script],
+        request: Request,
+        resources: Resources,
+        *,
+        chained: bool,
     ) -> None:
         self._origin = origin
-        self._script = script
+        self._scripts = scripts
+        self._count = len(scripts[0])
+        self._chained = chained
         self._request = request
         self._resources = resources
-        self._readings = [0] * len(script)
+        self._readings = [0] * self._count
 
     def preview(self) -> Preview:
-        labels = tuple(self._slice(index).label for index in range(len(self._script)))
+        labels = tuple(self._slice(index).label for index in range(self._count))
         return Preview(location="script:", first="the script", slices=labels)
 
     async def check(self) -> str:
-        return f"a script of {len(self._script)} slices"
+        return f"a script of {self._count} slices"
 
     async def slices(self) -> AsyncIterator[Slice]:
-        for index in range(
-            min(1, len(self._script)) if self._origin.is_chained else len(self._script)
-        ):
+        for index in range(min(1, self._count) if self._chained else self._count):
             yield self._slice(index)
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
         reading = self._readings[piece.index]
         self._readings[piece.index] += 1
-        for step in self._origin.steps(self._script, piece.index, reading):
+        script = self._scripts[min(reading, len(self._scripts) - 1)]
+        for step in script[piece.index]:
             match step:
                 case Pause():
                     await self._resources.clock.sleep(step.seconds)
@@ -145,7 +145,7 @@ class _Scripted:
                 case _:
                     raise step
         following = piece.index + 1
-        if self._origin.is_chained and following < len(self._script):
+        if self._chained and following < self._count:
             return self._slice(following)
         return None
 
