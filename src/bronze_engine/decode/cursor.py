@@ -76,7 +76,7 @@ class CursorFilter:
         if column is None:
             shown = layout.schema.names[:_NAMES_SHOWN]
             names = ", ".join(shown) + (", ..." if len(shown) < len(layout.schema.names) else "")
-            reason = f"no record has the cursor column {name!r}; the columns are: {names}"
+            reason = f"no record has the cursor column {name!r} (the columns are: {names})"
             array: Array = pa.nulls(batch.num_rows)
         else:
             reason = f"cursor column {name!r} has no {self._config.cursor_type}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 import pyarrow as pa
@@ -66,12 +66,12 @@ def schema_changes(layout: Layout, base: Layout | None) -> tuple[SchemaChange, .
 
 
 def schema_warnings(
-    layout: Layout, base: Layout | None, typed: Collection[str] = ()
+    layout: Layout, base: Layout | None, named: Mapping[str, Collection[str]] | None = None
 ) -> tuple[str, ...]:
     """What a person should know about columns that the base does not have.
 
-    `typed` are the keys that the configuration gives a type: one that no record has, now or
-    before, may be misspelt.
+    `named` are the keys that the configuration names, and where: one that no record has, now
+    or before, may be misspelt.
     """
     columns = {column.name: column for column in layout.columns()}
     before = set() if base is None else set(base.schema.names)
@@ -95,8 +95,9 @@ def schema_warnings(
     if columns:
         seen = {column.key for column in columns.values()}
         found += [
-            f"schema.columns has {key!r}, and no record has such a key"
-            for key in typed
+            f"{option} names {key!r}, and no record has such a key"
+            for option, keys in (named or {}).items()
+            for key in keys
             if key not in seen
         ]
     return tuple(found)

@@ -52,7 +52,7 @@ class Threshold:
         if self._rows is not None and self.rejected > self._rows:
             raise self._error(f"more than quality.max_bad_rows = {self._rows}")
         if self.rejected > KEPT_REJECTS:
-            raise self._error(f"more than the {KEPT_REJECTS} that are kept for one run")
+            raise self._error(f"more than any run may reject ({KEPT_REJECTS})")
 
     def finish(self) -> None:
         """Raise QualityError where the share of rejected records is too high."""
@@ -69,8 +69,10 @@ class Threshold:
             if first is not None
             else ""
         )
+        is_hopeless = self.rejected > KEPT_REJECTS
+        kept = f"The first {KEPT_REJECTS} are" if is_hopeless else "They are"
+        hint = "" if is_hopeless else ", or raise the limit"
         return QualityError(
             f"{self.rejected} records were rejected, {why}; nothing was committed.{example}"
-            f" They are kept with their reasons at {self._kept_at}; mend the source or"
-            " [schema], or raise the limit"
+            f" {kept} kept with their reasons at {self._kept_at}; mend the source or [schema]{hint}"
         )

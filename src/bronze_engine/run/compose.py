@@ -100,11 +100,13 @@ def _changes(layout: Layout | None, base: Layout | None) -> tuple[SchemaChange, 
 def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
     """What a person should know about the columns that this run has brought."""
     layout = _last_layout(landed)
-    return (
-        ()
-        if layout is None
-        else schema_warnings(layout, job.request.base, job.request.schema.columns)
-    )
+    if layout is None:
+        return ()
+    named = {
+        "schema.columns": job.request.schema.columns,
+        "primary_key": job.pipeline.primary_key,
+    }
+    return schema_warnings(layout, job.request.base, named)
 
 
 def _last_layout(landed: Sequence[Landed]) -> Layout | None:

@@ -175,17 +175,20 @@ def test_a_warning_names_the_type_that_values_did_not_fit() -> None:
 def test_typed_columns_that_no_record_has_are_named() -> None:
     base = following(b'{"a":1,"A":2}')
     layout = decode(b'{"b":1}', base=base).layout
-    warnings = schema_warnings(layout, base, {"a": "int64", "A": "int64", "b": "int64"})
-    assert not [text for text in warnings if "schema.columns" in text]
-    (warning,) = schema_warnings(layout, base, ["a", "c.d"])
-    assert "schema.columns has 'c.d', and no record has such a key" in warning
+    warnings = schema_warnings(layout, base, {"schema.columns": {"a": "int64", "A": "int64"}})
+    assert not warnings
+    named: dict[str, tuple[str, ...]] = {"schema.columns": ("a", "c.d"), "primary_key": ("id", "b")}
+    assert schema_warnings(layout, base, named) == (
+        "schema.columns names 'c.d', and no record has such a key",
+        "primary_key names 'id', and no record has such a key",
+    )
 
 
 def test_records_without_keys_do_not_count_as_too_many() -> None:
     layout = decode(b"{}").layout
-    assert schema_warnings(layout, None, ["a"]) == (
+    assert schema_warnings(layout, None, {"schema.columns": ["a"]}) == (
         "keys without a column of their own are JSON text in '_extra'",
-        "schema.columns has 'a', and no record has such a key",
+        "schema.columns names 'a', and no record has such a key",
     )
 
 
