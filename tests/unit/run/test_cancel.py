@@ -172,14 +172,20 @@ def is_monotone(seen: list[int | None], before: int | None) -> bool:
     )
 
 
-@asynccontextmanager
-async def over(config: Config, store: Store, before: int | None) -> AsyncIterator[Engine]:
-    """An engine over a store in which `before` is committed already."""
+async def committed(config: Config, before: int | None) -> MemoryStore:
+    """A store in which `before` is committed already."""
+    store = MemoryStore()
     if before is not None:
         async with opened(config, source(before), store=store, clock=SYSTEM_CLOCK) as engine:
             await engine.run(NAME, run_date=DAY)
-    async with opened(config, source(2), store=store, clock=SYSTEM_CLOCK) as engine:
-        yield engine
+    return store
+
+
+def copy_of(store: MemoryStore) -> MemoryStore:
+    copy = MemoryStore()
+    copy._objects.update(store._objects)
+    copy._count = store._count
+    return copy
 
 
 STYLES = pytest.mark.parametrize("style", ["native", "scope"])
@@ -194,10 +200,12 @@ async def test_cancelled_at_any_step_in_memory(
 ) -> None:
     config = config_of(*LIMITS, folder=tmp_path)
 
+    standing = await committed(config, before)
+
     @asynccontextmanager
     async def opening(_at: int) -> AsyncIterator[tuple[Engine, Store]]:
-        store = MemoryStore()
-        async with over(config, store, before) as engine:
+        store = copy_of(standing)
+        async with opened(config, source(2), store=store, clock=SYSTEM_CLOCK) as engine:
             yield engine, store
 
     running = threads()
@@ -270,10 +278,11 @@ async def test_cancelled_at_any_operation_of_the_store(
 ) -> None:
     """Also within the commit and the cleaning up, which are tasks of their own."""
     config = config_of(*LIMITS, folder=tmp_path)
+    standing = await committed(config, before)
     seen: list[int | None] = []
     at = 1
     while True:
-        memory = MemoryStore()
+        memory = copy_of(standing)
         scope = anyio.CancelScope()
         task: asyncio.Task[None] | None = None
 
@@ -284,8 +293,6 @@ async def test_cancelled_at_any_operation_of_the_store(
                 task.cancel()  # noqa: B023
 
         store = inject(memory, at, fault, cancel=cancel)
-        async with over(config, memory, before):
-            pass
         tasks = asyncio.all_tasks()
         async with opened(config, source(2), store=store, clock=SYSTEM_CLOCK) as engine:
 
