@@ -67,6 +67,8 @@ class Config:
         self._variables = variables
         self._secrets: set[str] = set()
         self._variable_secrets: set[str] = set()
+        self._renewable: list[Expander] = []
+        """What may yet read a secret anew."""
         self._apis: dict[str, Api] = {}
         self._pipelines: dict[str, Pipeline] = {}
         self.names: Final = tuple(sorted(document.pipelines))
@@ -92,7 +94,8 @@ class Config:
 
         Also holds what stood in a configuration that was then refused.
         """
-        return frozenset(self._secrets)
+        renewed = (value for each in self._renewable for value in of_variables(each.found))
+        return frozenset(self._secrets.union(renewed))
 
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline with all references resolved. Raises ConfigError with all its faults."""
@@ -186,6 +189,8 @@ class Config:
         values = set(of_variables(expander.found))
         self._variable_secrets |= values
         self._secrets |= values
+        if expander.has_files:
+            self._renewable.append(expander)
         if path[0] == "apis":
             # Also of a table that is refused below.
             self._secrets.update(credential_values(expanded))

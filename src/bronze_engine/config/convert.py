@@ -156,6 +156,8 @@ def _try(value: Any, kind: Any, *, strict: bool) -> Any:
 def _plain(value: Any) -> Any:
     """Dates as their text (no key of the file means a date), and plain strings, at any depth."""
     match value:
+        case Expanded() if value.read_again is not None:
+            return value  # a Secret takes that along
         case str():
             return str(value)
         case datetime():

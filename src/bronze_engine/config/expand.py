@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import Any, Self, final
 
 from bronze_engine.config.fault import Fault, KeyPath
 
@@ -27,7 +27,14 @@ class Expanded(str):
     """A text that a variable is part of. Messages never show it, and it may stand where a
     number is meant: `page_size = "${PAGE_SIZE:-100}"`."""
 
-    __slots__ = ()
+    __slots__ = ("read_again",)
+
+    def __init__(self, _: str, read_again: Callable[[], str] | None = None) -> None:
+        self.read_again = read_again
+        """Expands it anew where a file is part of it; raises OSError where that can't be read."""
+
+    def __new__(cls, text: str, _: Callable[[], str] | None = None) -> Self:
+        return super().__new__(cls, text)
 
 
 @final
@@ -47,7 +54,9 @@ class Expander:
         is_template: Callable[[KeyPath], bool] = lambda _: False,
     ) -> None:
         self.found: list[tuple[KeyPath, str]] = []
-        """Each value that came from outside the file, with the key that it went to."""
+        """Each value that came from outside the file, with the key that it went to; grows when
+        a file is read again."""
+        self.has_files = False
         self._variables = variables
         self._read_file = read_file
         self._is_template = is_template
@@ -78,7 +87,19 @@ class Expander:
             return value
 
         result = _REFERENCE.sub(replace, text)
-        return Expanded(result) if has_value else result
+        if not has_value:
+            return result
+        if "${file:" not in text:
+            return Expanded(result)
+        self.has_files = True
+        return Expanded(result, lambda: self._read_again(text, path))
+
+    def _read_again(self, text: str, path: KeyPath) -> str:
+        faults: list[Fault] = []
+        result = self._expand_text(text, path, faults)
+        if faults:
+            raise OSError(faults[0].message)
+        return str(result)
 
     def _look_up(self, reference: str | None, path: KeyPath, faults: list[Fault]) -> str:
         if reference is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, final
 
 __all__ = ["ByteSize", "Duration", "Secret", "decode_unit"]
@@ -55,15 +56,25 @@ class ByteSize(int):
 
 @final
 class Secret:
-    """A text that is used and never shown: its repr and str are `***`."""
+    """A text that is used and never shown: its repr and str are `***`.
 
-    __slots__ = ("_value",)
+    `read_again` gives its text anew where a file holds it (`${file:/run/secrets/x}`).
+    """
 
-    def __init__(self, value: str) -> None:
+    __slots__ = ("_read_again", "_value")
+
+    def __init__(self, value: str, read_again: Callable[[], str] | None = None) -> None:
         self._value = value
+        self._read_again = read_again
 
     def reveal(self) -> str:
         return self._value
+
+    def renewed(self) -> Secret:
+        """The secret as its file has it now; this one where there is none. Raises OSError."""
+        if self._read_again is None:
+            return self
+        return Secret(self._read_again(), self._read_again)
 
     def __repr__(self) -> str:
         return "***"
@@ -84,5 +95,5 @@ def decode_unit(kind: type[Any], value: object) -> object:
     if kind is Secret:
         if not isinstance(value, str):
             raise ValueError("expected a string")
-        return Secret(value)
+        return Secret(value, getattr(value, "read_again", None))
     raise NotImplementedError(kind)

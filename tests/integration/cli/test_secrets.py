@@ -203,3 +203,46 @@ def test_no_secret_in_a_configuration_error(secretive: Bronze) -> None:
         ran = secretive(*RUN, "-v", "--set", fault)
         assert ran.status == 2, (fault, ran.err)
         silent(ran, secretive.folder)
+
+
+def test_a_token_that_was_rotated_is_read_again_on_a_401(bronze: Bronze) -> None:
+    """Sixteen requests at once are refused; the file is read anew for all of them together."""
+    token = bronze.folder / "token.txt"
+    token.write_text("canary-old\n")
+    shop(bronze.folder, '[apis.shop.auth]\ntype = "bearer"\ntoken = "${file:token.txt}"\n')
+    pages = paged(*([{"id": number}] for number in range(40)))
+    asked: list[str] = []
+
+    async def rotating(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        asked.append(seen.headers["authorization"])
+        if seen.query.get("page", "1") != "1":
+            token.write_text("canary-new\n")
+            if asked[-1] != "Bearer canary-new":
+                return answer({"error": f"{asked[-1]} has expired"}, status=401)
+        return await pages(seen, writer)
+
+    with in_background(rotating) as server:
+        ran = bronze(*RUN, "-v", "--set", "source.paginator.parallel=16", *url_of(server))
+    assert ran.status == 0, ran.err
+    assert asked[0] == "Bearer canary-old"
+    assert set(asked) == {"Bearer canary-old", "Bearer canary-new"}
+    assert "canary" not in ran.out + ran.err + bronze.log()
+
+
+def test_a_token_that_stays_refused_is_asked_for_once(bronze: Bronze) -> None:
+    (bronze.folder / "token.txt").write_text("canary-old\n")
+    shop(bronze.folder, '[apis.shop.auth]\ntype = "bearer"\ntoken = "${file:token.txt}"\n')
+    asked: list[str] = []
+
+    async def refuse(seen: Seen, _: object) -> bytes:
+        asked.append(seen.headers["authorization"])
+        return answer({"error": "no"}, status=401)
+
+    with in_background(refuse) as server:
+        ran = bronze(*RUN, *url_of(server))
+        assert ran.status == 3
+        assert len(asked) == 1
+        (bronze.folder / "token.txt").unlink()
+        asked.clear()
+        assert bronze(*RUN, *url_of(server)).status == 2
+    assert asked == []

@@ -11,9 +11,10 @@ import base64
 from typing import final
 
 import httpx
+import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.http.url import origin_of
 
@@ -29,9 +30,29 @@ class Credentials:
     """
 
     def __init__(self, api: Api) -> None:
+        self.origin = origin_of(_parse_base(api))
+        self.version = 0
+        """Grows with each renewal that changed something."""
+        self._set(api)
+
+    def renew(self) -> bool:
+        """Read the secrets that came from files again; True if one has changed.
+
+        Blocks. A file that can't be read leaves everything as it was. Raises ConfigError
+        where a new secret can't be sent.
+        """
+        try:
+            api = _renewed(self._api)
+        except OSError:
+            return False
+        if api == self._api:
+            return False
+        self._set(api)
+        self.version += 1
+        return True
+
+    def _set(self, api: Api) -> None:
         self._api = api
-        base = _parse_base(api)
-        self.origin = origin_of(base)
         headers = {"accept": ("Accept", "application/json")}
         headers["accept-encoding"] = ("Accept-Encoding", "gzip")
         headers["user-agent"] = ("User-Agent", "bronze-engine")
@@ -81,6 +102,20 @@ class Credentials:
                 }
             },
         )
+
+
+def _renewed(api: Api) -> Api:
+    headers = {name: secret.renewed() for name, secret in api.headers.items()}
+    match api.auth:
+        case BearerAuth(token=token):
+            auth: Auth | None = BearerAuth(token=token.renewed())
+        case BasicAuth(password=password):
+            auth = msgspec.structs.replace(api.auth, password=password.renewed())
+        case ApiKeyAuth(key=key):
+            auth = msgspec.structs.replace(api.auth, key=key.renewed())
+        case None:
+            auth = None
+    return msgspec.structs.replace(api, headers=headers, auth=auth)
 
 
 def _parse_base(api: Api) -> httpx.URL:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, final
 
+import anyio
 import httpx
 import msgspec
 
@@ -17,6 +18,7 @@ from bronze_engine.sources.http.tls import tls_for
 from bronze_engine.sources.http.transport import Transport
 from bronze_engine.sources.http.url import origin_of
 from bronze_engine.telemetry.redact import redact_url
+from bronze_engine.workers import Workers
 
 __all__ = ["Answer", "Client", "open_client"]
 
@@ -61,6 +63,17 @@ class Client:
     def __init__(self, transport: httpx.AsyncBaseTransport, credentials: Credentials) -> None:
         self._transport = transport
         self.credentials = credentials
+        self._renewing = anyio.Lock()
+
+    async def renew(self, refused: int, workers: Workers) -> bool:
+        """After a 401 to the credentials of version `refused`: whether there are others now.
+
+        Reads the files that hold secrets again, once for all requests that were refused.
+        """
+        async with self._renewing:
+            if self.credentials.version == refused:
+                await workers.run(self.credentials.renew)
+            return self.credentials.version != refused
 
     async def fetch(
         self,

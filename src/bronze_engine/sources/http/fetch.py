@@ -106,9 +106,13 @@ class Fetcher:
 
         A compressed body, and one that only the end of the connection ended, is read here:
         only reading it shows whether it was cut off. The others are left to the caller,
-        who no longer holds a slot of the API.
+        who no longer holds a slot of the API. A 401 is asked again, once, where a secret's
+        file holds another text by now.
         """
+        version = self._client.credentials.version
         answer = await self._exchange(ask)
+        if answer.status == 401 and await self._client.renew(version, self._resources.workers):
+            answer = await self._exchange(ask)
         if answer.status == 404 and may_be_past_end:
             return answer, _NOTHING
         if answer.status >= 300:

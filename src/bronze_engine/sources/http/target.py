@@ -46,12 +46,12 @@ class Target:
         self._initial = {name: params.pop(name) for name in paging if name in params}
         self._fixed = build_url(config.api.base_url, path, params)
         self._fixed_shown = redact_url(self._fixed, self._clear)
-        hidden = (
+        hidden = [
             value
             for name, value in parse_qsl(urlsplit(self._fixed).query)
             if name not in self._clear and len(value) >= _SHORTEST_SECRET
-        )
-        self.scrub = Redactor([*credentials.secrets, *hidden])
+        ]
+        self.scrub = Redactor(lambda: [*credentials.secrets, *hidden])
         """Takes our credentials and parameters out of a server's text."""
         self.body = (
             msgspec.json.encode(template.render_json(config.json, values))
