@@ -150,6 +150,30 @@ def test_records_that_only_some_readers_take_are_cut_out_as_they_are(
     assert shape.split(body).fields == ({"next": None, "x.a": None} if path else {})
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": {"b": [{"b": 1, "b": 2}]}, "c": 1, "a": {"b": [2]}}',
+        b'{"a": {"b": [1, 2], "b": []}}',
+        b'{"a": {"b": [], "b": [1, 2]}}',
+        b'{"a": {"b": [NaN], "b": [1, 2]}}',
+    ],
+)
+def test_a_list_that_stands_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(PageError, match="stands twice in one object of the body"):
+        Shape("a.b").split(body)
+
+
+def test_the_name_of_the_list_may_stand_elsewhere() -> None:
+    digits = b"9" * 5000
+    body = (
+        b'{"b": '
+        + digits
+        + b', "c": {"a": 2, "x": "\xff"}, "a": {"b": [{"b": 1, "b": 2}, 3], "a": "b"}}'
+    )
+    assert records(Shape("a.b"), body) == [b'{"b": 1, "b": 2}', b"3"]
+
+
 @pytest.mark.parametrize("path", ["odata.list", "@odata.list"])
 def test_a_member_whose_name_has_dots_is_found(path: str) -> None:
     for extra in (b"", b', "@odata": 7, "odata": {}'):

@@ -8,6 +8,7 @@ level, to be exact about what is there instead.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal, final
@@ -102,6 +103,7 @@ class Shape:
         try:
             try:
                 raws, fields = self._read(body)
+                self._refuse_two_lists(body, raws)
             except msgspec.DecodeError:
                 masked = _masked(body)
                 if masked is None:
@@ -157,6 +159,7 @@ class Shape:
         """`_read` of a body whose bad tokens are masked, with its own bytes in the result."""
         begin = pa.py_buffer(masked).address
         raws, fields = self._read(masked)
+        self._refuse_two_lists(masked, raws)
 
         def own(raw: msgspec.Raw) -> msgspec.Raw:
             view = pa.py_buffer(raw)
@@ -165,6 +168,40 @@ class Shape:
 
         own_fields = {path: own(raw) for path, raw in fields.items()}
         return None if raws is None else [own(raw) for raw in raws], own_fields
+
+    def _refuse_two_lists(
+        self, body: bytes | bytearray, raws: Sequence[msgspec.Raw] | None
+    ) -> None:
+        """Refuse an envelope that names the list twice: readers of JSON take one and drop one.
+
+        Only what is left of the body without the records is looked at, so it costs nothing.
+        """
+        if not self._records:
+            return
+        if not raws:
+            envelope = bytes(body)
+        else:
+            begin = pa.py_buffer(body).address
+            first, last = pa.py_buffer(raws[0]), pa.py_buffer(raws[-1])
+            envelope = b"".join(
+                (body[: first.address - begin], body[last.address - begin + last.size :])
+            )
+        names = {".".join(self._records), *self._records}
+        if all(envelope.count(b'"%s"' % name.encode()) < 2 for name in names):
+            return
+
+        def refuse_twice(pairs: list[tuple[str, object]]) -> None:
+            keys = [key for key, _ in pairs]
+            twice = next((key for key in keys if key in names and keys.count(key) > 1), None)
+            if twice is not None:
+                raise PageError(
+                    f'"{twice}" stands twice in one object of the body: which of the two holds '
+                    "the records is not defined; nothing is read"
+                )
+
+        text = envelope.decode(errors="replace")
+        # Numbers stay texts: Python's int refuses those of more than 4,300 digits.
+        json.loads(text, object_pairs_hook=refuse_twice, parse_int=str, parse_float=str)
 
     def _first(self, page: Any, readings: Sequence[tuple[str, ...]]) -> Any:
         """What is at the first of these paths that is there; UNSET for nothing."""
