@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from benchmarks.runner import ROOT, Candidate, Measured, Spread, measure, spread
 from bronze_engine.demo import data
 from bronze_engine.demo.api import BEARER_TOKEN
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 
 PAGE_SIZE = 1000
 SEED = 1

@@ -1,4 +1,4 @@
-"""Tags of the configuration and the types behind them. The only lazy imports of the package.
+"""Tags of the configuration and the types behind them, imported when first asked for.
 
 An embedding service passes types of its own to `open_engine`; they win over the built-in.
 """

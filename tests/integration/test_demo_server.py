@@ -20,7 +20,7 @@ import pytest
 
 from bronze_engine.demo.api import API_KEY, BASIC_PASSWORD, BASIC_USER, BEARER_TOKEN
 from bronze_engine.demo.data import orders
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 
 pytestmark = pytest.mark.integration
 
@@ -184,7 +184,7 @@ async def test_the_server_ends_with_the_block_and_on_sigterm() -> None:
 def test_the_server_does_not_outlive_a_parent_that_was_killed() -> None:
     script = """
 import anyio, sys
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 async def main():
     async with DemoServer(records=1):
         print("up", flush=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 from tests.integration.cli.command import environment
 
 pytestmark = pytest.mark.integration

@@ -27,7 +27,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from bronze_engine import Engine, load_config, open_engine
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 from bronze_engine.telemetry.events import Event, RunFinished
 from tests.documents import GUIDE, README, ROOT, Document, exit_statuses, statuses_shown
 from tests.integration.cli.command import environment, in_background, tree

@@ -16,8 +16,7 @@ import typer
 from bronze_engine.cli import text
 from bronze_engine.cli.options import DateText, JsonOutput, Verbose, read_date
 from bronze_engine.cli.session import LogOptions, in_engine, load
-from bronze_engine.demo.server import DemoServer
-from bronze_engine.demo.server import main as serve_until_stopped
+from bronze_engine.demo.process import DemoServer
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.manifest import MANIFEST_NAME
@@ -63,6 +62,9 @@ def demo(
 
 
 def _serve(port: int, records: int, fault_rate: float) -> None:
+    # An HTTP server, imported for this one option: every command would wait for it.
+    from bronze_engine.demo.server import main as serve_until_stopped  # noqa: PLC0415
+
     sys.stderr.write("the demo API serves /orders until Ctrl-C\n")
     try:
         serve_until_stopped(

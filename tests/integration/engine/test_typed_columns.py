@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine import load_config, open_engine
-from bronze_engine.demo.server import DemoServer
+from bronze_engine.demo.process import DemoServer
 
 pytestmark = pytest.mark.integration
 
