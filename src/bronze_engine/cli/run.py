@@ -23,6 +23,7 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.model.report import RunPlan, RunReport
+from bronze_engine.telemetry.events import Event, RunFinished
 
 __all__ = ["run"]
 
@@ -70,10 +71,22 @@ def run(
             wait_seconds=wait_seconds,
         )
 
-    result = with_engine(loaded, work)
-    if as_json:
+    reports: list[RunReport] = []
+
+    def keep(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            reports.append(event.report)
+
+    try:
+        result = with_engine(loaded, work, hooks=[keep])
+    finally:
+        if as_json:  # of a failed run too
+            for report in reports:
+                text.print_json(report)
+    if isinstance(result, RunReport):
+        if not as_json:
+            text.print_report(result)
+    elif as_json:
         text.print_json(result)
-    elif isinstance(result, RunPlan):
-        text.print_plan(result)
     else:
-        text.print_report(result)
+        text.print_plan(result)

@@ -18,6 +18,7 @@ from bronze_engine.cli.progress import Progress
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config
+from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.telemetry.log import setup_logging
 
@@ -79,13 +80,17 @@ def load(
     return config
 
 
-def with_engine(config: Config, work: Callable[[Engine], Awaitable[T]]) -> T:
+def with_engine(
+    config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
+) -> T:
     """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly."""
-    return anyio.run(in_engine, config, work)
+    return anyio.run(in_engine, config, work, hooks)
 
 
-async def in_engine(config: Config, work: Callable[[Engine], Awaitable[T]]) -> T:
+async def in_engine(
+    config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
+) -> T:
     """The same within a running loop."""
     sys.setswitchinterval(GIL_SECONDS)
-    async with open_engine(config, hooks=[Progress(SYSTEM_CLOCK)]) as engine:
+    async with open_engine(config, hooks=[Progress(SYSTEM_CLOCK), *hooks]) as engine:
         return await until_signal(partial(work, engine), on_signal=engine.drain)

@@ -360,5 +360,6 @@ class _Run:
                 rows=report.rows,
                 seconds=report.seconds,
                 error_code=report.error_code,
+                report=report,
             )
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from bronze_engine.model.report import RunReport
+
 __all__ = [
     "BreakerChanged",
     "Event",
@@ -75,6 +77,8 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     seconds: float
     error_code: str | None = None
+    report: RunReport
+    """All that is known of the run, as it is stored."""
 
 
 Event = (

@@ -75,6 +75,17 @@ def test_a_second_run_is_generation_2_and_reaps_the_first(bronze: Bronze) -> Non
     assert len(reports) == 2
 
 
+def test_json_is_the_report_of_a_failed_run_too(bronze: Bronze) -> None:
+    shop(bronze.folder)
+    with in_background(paged([1])) as server:
+        ran = bronze(*RUN, "--json", *url_of(server))
+    assert ran.status == 8
+    (path,) = (bronze.folder / f"lake/_runs/team/orders/{DATE}").glob("*.json")
+    assert ran.json == json.loads(path.read_bytes())
+    assert (ran.json["status"], ran.json["error_code"]) == ("failed", "QUAL001")
+    assert bronze("run", "team.no_such", "--json").out == ""
+
+
 def test_run_prints_its_summary_and_logs_elsewhere(bronze: Bronze) -> None:
     shop(bronze.folder)
     with in_background(paged([{"id": 1}])) as server:
