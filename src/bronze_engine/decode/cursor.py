@@ -15,7 +15,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.decode.exact import Line
 from bronze_engine.errors import ConfigError, QualityError
-from bronze_engine.model.arrow import Array, Scalar
+from bronze_engine.model.arrow import Array, Scalar, scalar
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.window import cursor_key
@@ -208,8 +208,8 @@ class CursorFilter:
 
     def _one_by_one(self, array: Array) -> list[Any]:
         keys: list[Any] = []
-        for scalar in array:
-            text = _text(scalar)
+        for element in array:
+            text = _text(element)
             try:
                 keys.append(None if text is None else self._bound(text))
             except ValueError:
@@ -257,10 +257,10 @@ def _at_most(keys: _Keys, bound: Any) -> Array:
     if pa.types.is_int64(kind):
         if not -(2**63) <= bound < 2**63:
             return pa.array([bound > 0] * len(keys), pa.bool_())
-        return pc.less_equal(keys.array, pa.scalar(bound, pa.int64()))
+        return pc.less_equal(keys.array, scalar(bound, pa.int64()))
     if isinstance(bound, str):
-        return pc.less_equal(keys.array, pa.scalar(bound.encode(), pa.binary()))
-    return pc.less_equal(keys.array, pa.scalar(bound, kind))
+        return pc.less_equal(keys.array, scalar(bound.encode(), pa.binary()))
+    return pc.less_equal(keys.array, scalar(bound, kind))
 
 
 def _highest(keys: _Keys) -> int:

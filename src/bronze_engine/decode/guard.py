@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.decode.record import is_exact_double
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, binary_array, scalar
 
 __all__ = ["contains", "keeps_numbers"]
 
@@ -65,7 +65,7 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
             return False
         size = pc.max(pc.abs(leaf)).as_py()
         largest = max(largest, size or 0.0)
-    text = _as_array(data)
+    text = binary_array(data)
     has_long, has_tiny = _negative_exponents(data, text)
     if not (has_long or has_tiny or _has_long(data, text, largest)):
         return True
@@ -101,13 +101,7 @@ def _has_long(data: bytes, text: Array, largest: float) -> bool:
 
 def contains(data: bytes, pattern: str) -> bool:
     """Whether RE2 finds `pattern`; quick where the pattern begins with a literal."""
-    return _matches(_as_array(data), pattern)
-
-
-def _as_array(data: bytes) -> Array:
-    """The bytes as one binary value, without a copy."""
-    offsets = pa.array([0, len(data)], pa.int64()).buffers()[1]
-    return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
+    return _matches(binary_array(data), pattern)
 
 
 def _matches(text: Array, pattern: str) -> bool:
@@ -121,10 +115,10 @@ def _numbers(data: bytes, *, has_tiny: bool) -> Array:
     A number stands between separators, so what is deleted around it can't join it to another;
     quotes are left, so that digits picked out of a string make no number.
     """
-    text = _as_array(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS))
+    text = binary_array(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS))
     pieces: Array = pc.split_pattern(text, ",")
     pieces = pieces.flatten()
-    wanted: Array = pc.greater(pc.binary_length(pieces), pa.scalar(_SHORT_BYTES, pa.int64()))
+    wanted: Array = pc.greater(pc.binary_length(pieces), scalar(_SHORT_BYTES, pa.int64()))
     if has_tiny:
         wanted = pc.or_(wanted, pc.match_substring_regex(pieces, pattern=_TINY_NUMBER))
     pieces = pieces.filter(wanted)

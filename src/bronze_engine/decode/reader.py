@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from bronze_engine.model.arrow import Array, DataType, Field
+from bronze_engine.model.arrow import Array, DataType, Field, scalar
 from bronze_engine.model.layout import Column, Layout
 
 __all__ = ["Reader", "cast_temporal", "is_temporal"]
@@ -137,7 +137,7 @@ def _land(array: Array, kind: DataType) -> Array:
             raise pa.ArrowInvalid("a value in a column that had none")
         return pa.nulls(len(array), kind)
     if array.type == _EMPTY_STRUCT:
-        return pc.if_else(array.is_valid(), pa.scalar("{}"), pa.scalar(None, pa.string()))
+        return pc.if_else(array.is_valid(), scalar("{}", pa.string()), scalar(None, pa.string()))
     if pa.types.is_string(array.type):
         return cast_temporal(array, kind)
     if pa.types.is_list(kind):

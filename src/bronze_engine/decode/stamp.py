@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.model.arrow import DataType
+from bronze_engine.model.arrow import DataType, scalar
 
 __all__ = ["STAMP_COLUMNS", "Stamps", "stamp", "stamped_schema"]
 
@@ -40,11 +40,7 @@ class Stamps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stamped_schema(schema: pa.Schema, stamps: Stamps) -> pa.Schema:
-    """The schema of what `stamp` gives.
-
-    Cheap enough for the event loop. Making a scalar is not: the first one of a process
-    imports pandas where that is installed, half a second.
-    """
+    """The schema of what `stamp` gives."""
     added = [pa.field(name, kind) for name, _, kind in stamps.columns()]
     return pa.schema([*schema, *added])
 
@@ -56,6 +52,6 @@ def stamp(table: pa.Table, stamps: Stamps) -> pa.Table:
     Parquet's own dictionary a constant takes a few bytes a row group.
     """
     for name, value, kind in stamps.columns():
-        column = pa.repeat(pa.scalar(value, kind), table.num_rows)
+        column = pa.repeat(scalar(value, kind), table.num_rows)
         table = table.append_column(pa.field(name, kind), column)
     return table

@@ -7,7 +7,7 @@ from typing import final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze_engine.model.arrow import Array, DataType
+from bronze_engine.model.arrow import Array, DataType, scalar
 
 __all__ = ["RowGroups", "conform"]
 
@@ -98,12 +98,14 @@ def _conform(array: Array, kind: DataType) -> Array:
         return pa.nulls(len(array), kind)
     if pa.types.is_struct(array.type):
         if pa.types.is_string(kind):
-            return pc.if_else(array.is_valid(), pa.scalar("{}"), pa.scalar(None, pa.string()))
+            return pc.if_else(
+                array.is_valid(), scalar("{}", pa.string()), scalar(None, pa.string())
+            )
         return _conform_struct(array, kind)
     if pa.types.is_list(array.type):
         # flatten, not values: a slice's offsets count from the whole array's first value
         values = _conform(array.flatten(), kind.value_type)
-        lengths: Array = pc.fill_null(pc.list_value_length(array), pa.scalar(0, pa.int32()))
+        lengths: Array = pc.fill_null(pc.list_value_length(array), scalar(0, pa.int32()))
         ends = pc.cumulative_sum(lengths)
         offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
         mask = array.is_null() if array.null_count else None
