@@ -74,7 +74,10 @@ class Secret:
         """The secret as its file has it now; this one where there is none. Raises OSError."""
         if self._read_again is None:
             return self
-        return Secret(self._read_again(), self._read_again)
+        text = self._read_again()
+        if not text:
+            raise OSError("the file is empty: it is being written")
+        return Secret(text, self._read_again)
 
     def __repr__(self) -> str:
         return "***"

@@ -216,7 +216,9 @@ def test_a_token_that_was_rotated_is_read_again_on_a_401(bronze: Bronze) -> None
     async def rotating(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
         asked.append(seen.headers["authorization"])
         if seen.query.get("page", "1") != "1":
-            token.write_text("canary-new\n")
+            fresh = token.with_name("fresh.txt")  # as agents rotate: never half a file
+            fresh.write_text("canary-new\n")
+            fresh.replace(token)
             if asked[-1] != "Bearer canary-new":
                 return answer({"error": f"{asked[-1]} has expired"}, status=401)
         return await pages(seen, writer)

@@ -51,3 +51,12 @@ def test_a_secret_is_used_and_never_shown() -> None:
     assert secret == Secret("CANARY")
     assert secret != Secret("other")
     assert hash(secret) == hash(Secret("CANARY"))
+
+
+def test_a_secret_whose_file_is_empty_is_not_renewed() -> None:
+    # A rotation that truncates first: an empty credential must never be sent.
+    secret = Secret("old", iter(["new", ""]).__next__).renewed()
+    assert secret.reveal() == "new"
+    with pytest.raises(OSError, match="is empty"):
+        secret.renewed()
+    assert Secret("fixed").renewed().reveal() == "fixed"
