@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import date
 from typing import Any
 
@@ -49,6 +48,5 @@ async def land(job: Job) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.setswitchinterval(0.0005)  # as the command line does
     source_type("http", {})  # imported before the clock starts, as the rivals' clients are
     run(lambda job: asyncio.run(land(job)))

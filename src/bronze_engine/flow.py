@@ -21,7 +21,7 @@ from typing import Generic, TypeVar, final
 
 import anyio
 
-__all__ = ["Budget", "Lane", "each", "ordered", "single"]
+__all__ = ["Budget", "Gate", "Lane", "each", "ordered", "single"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -68,13 +68,44 @@ async def each(
 
 
 @final
+class Gate:
+    """Where a task waits for a change that another tells of.
+
+    An event that exists only while somebody waits: where the change has already come, the
+    caller sees that in its own state and goes on, without a turn of the event loop. With
+    one page in a millisecond those turns are a third of what the loop does (measured).
+    """
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    async def wait(self) -> None:
+        """Wait for the next `open`; look at the state again afterwards."""
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+    def open(self) -> None:
+        """Wake all who wait now."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+
+@final
 class _Waiter:
     """One request for bytes, granted in the order of asking."""
 
     def __init__(self, lane: Lane, size: int) -> None:
         self.lane = lane
         self.size = size
-        self.granted = anyio.Event()
+        self.is_granted = False
+        self.granted = Gate()
+
+    def grant(self) -> None:
+        self.lane.add(self.size)
+        self.is_granted = True
+        self.granted.open()
 
 
 @final
@@ -140,8 +171,7 @@ class Budget:
             for place, waiter in enumerate(self._waiters):
                 if waiter.lane.may_take(waiter.size, first=place == 0):
                     del self._waiters[place]
-                    waiter.lane.add(waiter.size)
-                    waiter.granted.set()
+                    waiter.grant()
                     progress = True
                     break
 
@@ -151,7 +181,7 @@ class Budget:
 
     def withdraw(self, waiter: _Waiter) -> None:
         """Take back a request whose caller was cancelled, before or after the grant."""
-        if waiter.granted.is_set():
+        if waiter.is_granted:
             waiter.lane.add(-waiter.size)
         else:
             self._waiters.remove(waiter)
@@ -190,6 +220,8 @@ class Lane:
         """Wait for `size` bytes, in the order of asking over all lanes of the budget."""
         waiter = _Waiter(self, size)
         self.budget.enqueue(waiter)
+        if waiter.is_granted:
+            return
         try:
             await waiter.granted.wait()
         except BaseException:
@@ -205,7 +237,12 @@ class _Slot(Generic[Value]):
         self.size = size
         self.value: Value | None = None
         self.error: Exception | None = None
-        self.done = anyio.Event()
+        self.is_done = False
+        self.done = Gate()
+
+    def finish(self) -> None:
+        self.is_done = True
+        self.done.open()
 
 
 async def ordered(
@@ -226,8 +263,10 @@ async def ordered(
     raised when its turn comes, so the first in order is the error of the flow. On return
     or error no task of this flow is left and the lane holds what it held before.
     """
-    send, receive = anyio.create_memory_object_stream[_Slot[Value]](max(0, ahead - 1))
+    queue: deque[_Slot[Value]] = deque()
     live: set[_Slot[Value]] = set()
+    came, left = Gate(), Gate()
+    is_fed = False
 
     async def run(item: Item, slot: _Slot[Value]) -> None:
         try:
@@ -236,29 +275,40 @@ async def ordered(
             slot.size = size
         except Exception as exc:  # noqa: BLE001  # raised in its turn
             slot.error = exc
-        slot.done.set()
+        slot.finish()
 
     async def feed() -> None:
-        with send:
-            try:
-                async for item in items:
-                    size = estimate(item)
-                    await lane.take(size)
-                    slot = _Slot[Value](size)
-                    live.add(slot)
-                    tasks.start_soon(run, item, slot)
-                    await send.send(slot)
-            except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
-                last = _Slot[Value](0)
-                last.error = exc
-                last.done.set()
-                await send.send(last)
+        nonlocal is_fed
+        try:
+            async for item in items:
+                size = estimate(item)
+                await lane.take(size)
+                slot = _Slot[Value](size)
+                live.add(slot)
+                queue.append(slot)
+                tasks.start_soon(run, item, slot)
+                came.open()
+                while len(queue) >= max(1, ahead):
+                    await left.wait()
+        except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
+            last = _Slot[Value](0)
+            last.error = exc
+            last.finish()
+            queue.append(last)
+        is_fed = True
+        came.open()
 
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(feed)
-            async for slot in receive:
-                await slot.done.wait()
+            while queue or not is_fed:
+                if not queue:
+                    await came.wait()
+                    continue
+                slot = queue.popleft()
+                left.open()
+                if not slot.is_done:
+                    await slot.done.wait()
                 if slot.error is not None:
                     raise slot.error
                 more = await emit(slot.value)  # type: ignore[arg-type]  # set with done
@@ -272,6 +322,5 @@ async def ordered(
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
     finally:
-        receive.close()  # after the group: closed inside it, feed would see a broken stream
         for slot in live:
             lane.add(-slot.size)

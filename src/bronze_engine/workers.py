@@ -48,15 +48,16 @@ class Workers:
         """
         context = contextvars.copy_context()
         job = self._pool.submit(context.run, function, *args)
-        done = asyncio.wrap_future(job)
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()  # asyncio.wrap_future and wait take three turns for this one
+        job.add_done_callback(lambda _job: loop.call_soon_threadsafe(_settle, ended))
         try:
-            await asyncio.wait([done])
+            await ended
         except asyncio.CancelledError:
             job.cancel()
-            done.cancel()  # or an error of the job would be reported as never retrieved
             await _ended(job)
             raise
-        return done.result()
+        return job.result()
 
     @asynccontextmanager
     async def iterate(self, iterator: Iterator[T], /) -> AsyncIterator[AsyncIterator[T]]:
@@ -83,6 +84,11 @@ class Workers:
             if item is _END:
                 return
             yield item
+
+
+def _settle(ended: asyncio.Future[None]) -> None:
+    if not ended.done():  # its caller may have been cancelled meanwhile
+        ended.set_result(None)
 
 
 async def _ended(job: Future[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -25,11 +24,6 @@ from bronze_engine.telemetry.log import setup_logging
 __all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "with_engine"]
 
 T = TypeVar("T")
-
-GIL_SECONDS: Final = 0.0005
-"""How long a worker may keep the event loop waiting for the interpreter. At Python's own 5 ms
-the loop hears of the network so late that a run takes a third longer (measured). It is the
-process's to set, so the library leaves it alone."""
 
 _logs: Final = ContextVar[ExitStack]("logs")
 """What `load` sets up outlives the command, for its error is logged after it."""
@@ -91,6 +85,5 @@ async def in_engine(
     config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
 ) -> T:
     """The same within a running loop."""
-    sys.setswitchinterval(GIL_SECONDS)
     async with open_engine(config, hooks=[Progress(SYSTEM_CLOCK), *hooks]) as engine:
         return await until_signal(partial(work, engine), on_signal=engine.drain)

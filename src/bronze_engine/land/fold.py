@@ -14,11 +14,10 @@ from typing import Final, final
 
 import anyio
 import msgspec
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from bronze_engine.contracts import Decoded, Decoder, Resources, Source
 from bronze_engine.errors import QualityError
-from bronze_engine.flow import Lane, ordered, single
+from bronze_engine.flow import Gate, Lane, ordered, single
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
@@ -50,31 +49,56 @@ class Group(msgspec.Struct, frozen=True):
 
 @final
 class Groups:
-    """Cuts the blocks of a slice into groups, by bytes and order."""
+    """Cuts the blocks of a slice into groups, by bytes and order.
 
-    def __init__(self, blocks: ObjectReceiveStream[Block]) -> None:
-        self._blocks = blocks
+    `accept` is what the source emits to: it waits while a whole group has not been taken,
+    and not at each block.
+    """
+
+    def __init__(self) -> None:
         self._index = 0
+        self._blocks: list[Block] = []
+        self._size = 0
+        self._whole: Group | None = None
+        self._is_closed = False
+        self._came, self._left = Gate(), Gate()
+
+    async def accept(self, block: Block) -> None:
+        if not block.records:
+            return
+        self._blocks.append(block)
+        self._size += block.size_bytes
+        if self._size < (GROUP_BYTES if self._index else FIRST_GROUP_BYTES):
+            return
+        while self._whole is not None:
+            await self._left.wait()
+        self._whole = self._cut()
+        self._came.open()
+
+    def close(self) -> None:
+        """No more blocks: the rest is the last group."""
+        self._is_closed = True
+        self._came.open()
 
     def __aiter__(self) -> Groups:
         return self
 
     async def __anext__(self) -> Group:
-        blocks: list[Block] = []
-        size = 0
-        enough = GROUP_BYTES if self._index else FIRST_GROUP_BYTES
-        while size < enough:
-            try:
-                block = await self._blocks.receive()
-            except anyio.EndOfStream:
-                break
-            if block.records:
-                blocks.append(block)
-                size += block.size_bytes
-        if not blocks:
-            raise StopAsyncIteration
-        group = Group(self._index, tuple(blocks), size)
+        while self._whole is None and not self._is_closed:
+            await self._came.wait()
+        group, self._whole = self._whole, None
+        self._left.open()
+        if group is None:
+            if not self._blocks:
+                raise StopAsyncIteration
+            group = self._cut()
+        return group
+
+    def _cut(self) -> Group:
+        group = Group(self._index, tuple(self._blocks), self._size)
         self._index += 1
+        self._blocks.clear()
+        self._size = 0
         return group
 
 
@@ -130,20 +154,20 @@ async def decode_slice(
     """
     fold = Fold(layout)
     lane = Lane(resources.budget, DECODE_FLOOR_BYTES)
-    send, receive = anyio.create_memory_object_stream[Block](0)
+    groups = Groups()
     failure: Exception | None = None
     following: Slice | None = None
 
-    async def read(blocks: ObjectSendStream[Block]) -> None:
+    async def read() -> None:
         nonlocal failure, following
-        async with blocks:
-            try:
-                following = await source.read(piece, blocks.send)
-            except Exception as exc:  # noqa: BLE001  # raised below, in its turn
-                failure = exc
+        try:
+            following = await source.read(piece, groups.accept)
+        except Exception as exc:  # noqa: BLE001  # raised below, in its turn
+            failure = exc
+        groups.close()
 
     async def decode(group: Group) -> tuple[Attempted, int]:
-        if group.index:
+        if group.index and not fold.started.is_set():
             await fold.started.wait()
         given = fold.layout
         result: Decoded | QualityError
@@ -167,17 +191,16 @@ async def decode_slice(
         fold.started.set()
 
     try:
-        with receive:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(read, send)
-                await ordered(
-                    Groups(receive),
-                    decode,
-                    take,
-                    lane=lane,
-                    estimate=lambda group: JSON_MULTIPLE * group.size_bytes,
-                    ahead=GROUPS_AHEAD,
-                )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            await ordered(
+                groups,
+                decode,
+                take,
+                lane=lane,
+                estimate=lambda group: JSON_MULTIPLE * group.size_bytes,
+                ahead=GROUPS_AHEAD,
+            )
     except BaseExceptionGroup as group:
         raise single(group) from None
     if failure is not None:
