@@ -17,11 +17,15 @@ from typing import Any, Final, TypeVar, final
 
 import anyio
 
-__all__ = ["Workers"]
+__all__ = ["JobEnd", "Workers"]
 
 T = TypeVar("T")
 
 _END: Final = object()
+
+
+class JobEnd(asyncio.Future[None]):
+    """What the caller of a job waits for: a clock of the tests tells it from sleeping."""
 
 
 @final
@@ -49,7 +53,7 @@ class Workers:
         context = contextvars.copy_context()
         job = self._pool.submit(context.run, function, *args)
         loop = asyncio.get_running_loop()
-        ended = loop.create_future()  # asyncio.wrap_future and wait take three turns for this one
+        ended = JobEnd(loop=loop)  # asyncio.wrap_future and asyncio.wait take three turns for it
         job.add_done_callback(lambda _job: loop.call_soon_threadsafe(_settle, ended))
         try:
             await ended
@@ -86,7 +90,7 @@ class Workers:
             yield item
 
 
-def _settle(ended: asyncio.Future[None]) -> None:
+def _settle(ended: JobEnd) -> None:
     if not ended.done():  # its caller may have been cancelled meanwhile
         ended.set_result(None)
 

@@ -18,6 +18,8 @@ import anyio
 import anyio.lowlevel
 import msgspec
 
+from bronze_engine.workers import JobEnd
+
 __all__ = ["ManualClock", "Waiting"]
 
 T = TypeVar("T")
@@ -206,4 +208,5 @@ def _is_runnable(task: asyncio.Task[Any]) -> bool:
     # The attribute by which anyio's own wait_all_tasks_blocked decides; that one polls every
     # 100 ms of real time, which is what this clock is there to avoid.
     waiter = getattr(task, "_fut_waiter", None)
-    return waiter is None or waiter.done()
+    # Whoever waits for a thread is at work: time must not pass the thread by.
+    return waiter is None or waiter.done() or isinstance(waiter, JobEnd)
