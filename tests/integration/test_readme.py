@@ -193,7 +193,7 @@ async def test_hooks_are_given_as_the_readme_says(demo: Shell) -> None:
 def test_make_demo_runs_the_demo(tmp_path: Path) -> None:
     assert "make demo\n" in README.blocks("sh")
     recipe = subprocess.run(
-        ["make", "--dry-run", "demo", "RECORDS=2000"],
+        ["make", "--no-print-directory", "--dry-run", "demo", "RECORDS=2000"],
         cwd=ROOT,
         capture_output=True,
         text=True,
