@@ -54,7 +54,7 @@ bench: $(VENV)/.runtime $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3
 
 bench-full: $(VENV)/.runtime $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.http --rounds 7 --pages 1000
+	$(BIN)/python -m benchmarks.http --rounds 7 --pages 2000
 	$(BIN)/python -m benchmarks.http --memory
 
 env: $(VENV)/.dev

@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.http", description=__doc__)
     parser.add_argument("--only", help="names with commas between them: ours, expert, dlt")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pages", type=int, default=400)
+    parser.add_argument("--pages", type=int, default=1000)
     parser.add_argument("--latency-ms", type=float, default=20.0)
     parser.add_argument("--memory", action="store_true", help="peak memory at 500 and 4,000 pages")
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
