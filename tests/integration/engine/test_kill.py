@@ -6,16 +6,12 @@ nothing behind: no orphan, no temporary, no lock.
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
@@ -23,6 +19,7 @@ from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.store.local import open_local
 from bronze_engine.testing import Fault
 from bronze_engine.workers import Workers
+from tests.killing import KillServer, hidden_or_empty, kill_server
 from tests.unit.run.harness import (
     DAY,
     NAME,
@@ -38,45 +35,15 @@ from .kill_server import CONFIG, ROWS, Command, source
 
 pytestmark = pytest.mark.integration
 
-REPOSITORY = Path(__file__).parents[3]
 COMMITTED, STATE001, KILLED = 0, 7, -signal.SIGKILL
 OPERATIONS = 20
 """A run has more operations than this; an enumeration that ends before is broken."""
 
 
-class KillServer:
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def run(self, command: Command) -> list[int]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(command) + b"\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._process.stdout.readline(), type=list[int])
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[KillServer]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.engine.kill_server"],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        yield KillServer(process)
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def hidden_or_empty(root: Path) -> list[str]:
-    """Dotfiles, temporaries, locks, and empty folders."""
-    found: list[str] = []
-    for above, folders, files in os.walk(root):
-        found += [f"{above}/{name}" for name in files if name.startswith(".") or ".lock" in name]
-        if not folders and not files:
-            found.append(above)
-    return found
+    with kill_server("tests.integration.engine.kill_server") as server:
+        yield server
 
 
 async def seen_by_a_reader(root: Path) -> int | None:

@@ -6,14 +6,10 @@ nothing behind: no orphan, no temporary, no lock.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
@@ -24,50 +20,21 @@ from bronze_engine.publish.commit import Published, publish
 from bronze_engine.store.local import open_local
 from bronze_engine.testing.faults import Fault
 from bronze_engine.workers import Workers
+from tests.killing import KillServer, hidden_or_empty, kill_server
 
 from .kill_server import COMMITTED, KILLED, STATE001, Command
 from .runs import PARTITION, PIPELINE, assert_clean, read_partition, stage_run, whole_run
 
 pytestmark = pytest.mark.unit
 
-REPOSITORY = Path(__file__).parents[3]
 OPERATIONS = 20
 """A run has more operations than this; an enumeration that ends before is broken."""
 
 
-class KillServer:
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def run(self, command: Command) -> list[int]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(command) + b"\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._process.stdout.readline(), type=list[int])
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[KillServer]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.publish.kill_server"],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        yield KillServer(process)
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def hidden_or_empty(root: Path) -> list[str]:
-    """Dotfiles, temporaries, locks, and empty folders."""
-    found: list[str] = []
-    for above, folders, files in os.walk(root):
-        found += [f"{above}/{name}" for name in files if name.startswith(".") or ".lock" in name]
-        if not folders and not files:
-            found.append(above)
-    return found
+    with kill_server("tests.unit.publish.kill_server") as server:
+        yield server
 
 
 async def survives(root: Path, before: str | None) -> str | None:
