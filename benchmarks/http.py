@@ -15,11 +15,15 @@ import argparse
 import asyncio
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+if not __package__:  # run as a file, whose folder would hide the standard library's http
+    sys.path[0] = str(Path(__file__).parents[1])
 
 import msgspec
 import pyarrow.parquet as pq
@@ -62,6 +66,9 @@ def main() -> None:
     else:
         names = options.only.split(",") if options.only else [each.name for each in CANDIDATES]
         chosen = [each for each in CANDIDATES if each.name in names]
+        if not all(each.python.exists() for each in chosen):
+            print("making the rivals' environment", file=sys.stderr)
+            subprocess.run(["make", "--silent", ".bench-venv/.rivals"], cwd=ROOT, check=True)
         result = speed(chosen, options.rounds, options.pages, options.latency_ms)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
