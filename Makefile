@@ -88,8 +88,9 @@ COMPILE = .lock/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: | $(BIN)/python
 	@test -x .lock/bin/uv || { $(BIN)/python -m venv .lock && .lock/bin/python -m pip install --quiet uv; }
 	$(COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(COMPILE) --group emulators -c requirements/runtime.txt -o requirements/emulators.txt
 	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt \
-	  -o requirements/dev.txt
+	  -c requirements/emulators.txt -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) $(BENCH) .lock bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \

@@ -5,19 +5,24 @@ An embedding service passes types of its own to `open_engine`; they win over the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import MappingProxyType
+from typing import Any, Final
 
-from bronze_engine.clock import Clock
-from bronze_engine.contracts import SourceType, Store
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.store import RemoteStoreConfig, StoreConfig
+from bronze_engine.contracts import Limits, SourceType, Store, StoreResources
 from bronze_engine.errors import ConfigError
+from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.workers import Workers
 
-__all__ = ["StoreOpener", "source_type", "store_opener"]
+__all__ = ["StoreOpener", "open_store", "source_type", "store_limits", "store_opener"]
 
-StoreOpener = Callable[[Any, Workers, Clock], AbstractAsyncContextManager[Store]]
+StoreOpener = Callable[[Any, StoreResources], AbstractAsyncContextManager[Store]]
 """Opens a store from its Struct of [stores]."""
+
+_NONE: Final[Mapping[str, StoreOpener]] = MappingProxyType({})
 
 
 def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]:
@@ -32,11 +37,55 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
 
 
 def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
-    """What opens stores of `type = tag`. Raises ConfigError where nobody provides it."""
+    """What opens stores of `type = tag`. Raises ConfigError where nobody provides it.
+
+    Imports the client of the service: about half a second of work, for a worker.
+    """
     if tag in own:
         return own[tag]
     if tag == "local":
         from bronze_engine.store.local import open_local  # noqa: PLC0415
 
-        return open_local
+        return lambda config, resources: open_local(config, resources.workers, resources.clock)
+    if tag == "s3":
+        from bronze_engine.store.s3 import open_s3  # noqa: PLC0415
+
+        return open_s3
+    if tag == "azure":
+        from bronze_engine.store.azure import open_azure  # noqa: PLC0415
+
+        return open_azure
     raise ConfigError(f"nothing opens a store of type = {tag!r}")
+
+
+def store_limits(registry: LimitRegistry) -> Callable[[RemoteStoreConfig, str], Limits]:
+    """Where a store finds the limits of its group: one group a store, whoever lands there."""
+
+    def limits(config: RemoteStoreConfig, component: str) -> Limits:
+        group = registry.group(
+            f"store {config.name or config.location}",
+            component,
+            rate=None,
+            retry=config.retry,
+            breaker=config.circuit_breaker,
+            concurrency=config.concurrency,
+        )
+        return group.limits()
+
+    return limits
+
+
+@asynccontextmanager
+async def open_store(
+    config: StoreConfig,
+    workers: Workers,
+    clock: Clock = SYSTEM_CLOCK,
+    *,
+    stores: Mapping[str, StoreOpener] = _NONE,
+) -> AsyncIterator[Store]:
+    """One store by itself, without an engine: for readers and for tools."""
+    limits = store_limits(LimitRegistry(clock, lambda _: None))
+    resources = StoreResources(clock=clock, workers=workers, limits=limits)
+    opener = await workers.run(store_opener, str(config.__struct_config__.tag), stores)
+    async with opener(config, resources) as store:
+        yield store

@@ -23,6 +23,7 @@ import pyarrow as pa
 from bronze_engine.clock import Clock
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.config.store import RemoteStoreConfig
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
@@ -56,6 +57,7 @@ __all__ = [
     "Source",
     "SourceType",
     "Store",
+    "StoreResources",
     "Upload",
 ]
 
@@ -87,12 +89,21 @@ class Share(Protocol):
 class Limits(Protocol):
     """The limits of one group (an API, a store) around each operation on it."""
 
-    async def call(self, operation: Callable[[], Awaitable[T]], /, *, describe: str) -> T:
+    async def call(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        /,
+        *,
+        describe: str,
+        may_repeat: bool = True,
+    ) -> T:
         """Run one operation under breaker, slot and bucket, with retries.
 
         `operation` raises `bronze_engine.limits.retry.Transient` for what may be tried
-        again. `describe` names it in messages, without secrets. Raises RetryError when
-        the attempts are spent, CircuitOpen when the breaker's probe failed.
+        again. `describe` names it in messages, without secrets. Without `may_repeat` (a
+        conditional put, a completion) an attempt that may have reached the server is the
+        last. Raises RetryError when the attempts are spent, caused by the last Transient;
+        CircuitOpen when the breaker's probe failed.
         """
         ...
 
@@ -228,11 +239,24 @@ class Encoder(Protocol[T_contra]):
         ...
 
 
+class StoreResources(msgspec.Struct, frozen=True, kw_only=True):
+    """What whoever opens a store lends it."""
+
+    clock: Clock
+    workers: Workers
+    limits: Callable[[RemoteStoreConfig, str], Limits]
+    """The limits of a store's group; the text is its component in metrics (`S3Storage`)."""
+
+
 class Upload(Protocol):
     """A file on its way into the store."""
 
     async def part(self, part: Part, /) -> None:
-        """Accept one part, in any order; waits while enough parts are out; retries the part."""
+        """Accept one part, in any order; waits while enough parts are out; retries the part.
+
+        The part may still be on its way when this returns: what became of it is told by a
+        later `part`, or by `seal`.
+        """
         ...
 
     async def seal(self, file: DataFile, /) -> Staged:

@@ -19,12 +19,12 @@ from zoneinfo import ZoneInfo
 import anyio
 import msgspec
 
-from bronze_engine.adapters import StoreOpener, source_type, store_opener
+from bronze_engine.adapters import StoreOpener, source_type, store_limits, store_opener
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.store import StoreConfig
-from bronze_engine.contracts import Hook, Resources, SourceType, Store
+from bronze_engine.contracts import Hook, Resources, SourceType, Store, StoreResources
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
@@ -257,8 +257,13 @@ class _Shared:
         return Stores(target=target, state=state)
 
     async def _store(self, config: StoreConfig) -> Store:
-        opener = store_opener(_tag(config), self._store_openers)
-        return await self.share(config, lambda: opener(config, self._workers, self._clock))
+        # In a worker: the first of a kind imports its client, half a second of work.
+        opener = await self._workers.run(store_opener, _tag(config), self._store_openers)
+        resources = StoreResources(
+            clock=self._clock, workers=self._workers, limits=store_limits(self.limits)
+        )
+        key = ("store", config.name, config.location)
+        return await self.share(key, lambda: opener(config, resources))
 
     def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
         source, api = pipeline.source, pipeline.source.api

@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.adapters import store_opener
+from bronze_engine.adapters import open_store
 from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
@@ -26,7 +26,6 @@ from bronze_engine.cli.options import (
     read_date,
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.describe import json_schema
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.engine import Engine
@@ -63,7 +62,7 @@ def list_pipelines(
             "name": each.name,
             "load": each.load,
             "source": f"{each.source.api.name}{each.source.path}",
-            "partitions": f"{each.target.path}/{each.system}/{each.entity}/",
+            "partitions": f"{each.target.location}/{each.system}/{each.entity}/",
             "tags": each.tags,
         }
         for each in pipelines
@@ -173,7 +172,7 @@ async def _verify_folder(folder: str) -> VerifyReport:
         raise ConfigError(f"{path} is no partition: it ends in system/entity/dt=YYYY-MM-DD")
     target = LocalStoreConfig(path=str(path.parents[2]))
     with Workers(2) as workers:
-        async with store_opener("local", {})(target, workers, SYSTEM_CLOCK) as store:
+        async with open_store(target, workers) as store:
             return await verify_partition(store, "/".join(path.parts[-3:]), workers)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from bronze_engine.config.api import Api, Timeout
 from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
 from bronze_engine.config.fault import Fault, KeyPath
+from bronze_engine.config.loopback import is_loopback
 from bronze_engine.config.units import Secret
 
 __all__ = ["api_faults", "sends_secrets_in_clear"]
@@ -135,13 +135,4 @@ def sends_secrets_in_clear(api: Api) -> bool:
     has_credentials = api.auth is not None or any(
         name.lower() in ("authorization", "cookie") or "key" in name.lower() for name in api.headers
     )
-    return url.scheme == "http" and has_credentials and not _is_loopback(url.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return url.scheme == "http" and has_credentials and not is_loopback(url.hostname or "")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
 
 import msgspec
 
@@ -33,12 +33,14 @@ from bronze_engine.config.sensitive import (
     of_url,
     of_variables,
 )
-from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.config.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
+from bronze_engine.config.store_rules import of_store, store_faults, store_of_url, with_variables
 from bronze_engine.errors import ConfigError
 
 __all__ = ["LOG_LEVELS", "Config"]
 
 Table = dict[str, Any]
+_Files = TypeVar("_Files", bound=Api | RemoteStoreConfig)
 
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -127,8 +129,19 @@ class Config:
         """An entry of [stores], its path absolute. Raises ConfigError."""
         faults: list[Fault] = []
         store = self._store(name, ("stores", name), faults)
-        if faults or not isinstance(store, LocalStoreConfig):
+        if faults or not isinstance(store, StoreConfig):
             raise self._refusal(self._document.origin("stores", name), faults)
+        return store
+
+    def place(self, text: str) -> StoreConfig:
+        """A store by its name in [stores], by a URL, or by the path of a directory.
+
+        Raises ConfigError.
+        """
+        faults: list[Fault] = []
+        store = self._place(text, ("target",), faults)
+        if faults or not isinstance(store, StoreConfig):
+            raise self._refusal(None, faults)
         return store
 
     def check_all(self) -> list[ConfigError]:
@@ -191,7 +204,7 @@ class Config:
         self._secrets |= values
         if expander.has_files:
             self._renewable.append(expander)
-        if path[0] == "apis":
+        if path[0] in ("apis", "stores"):
             # Also of a table that is refused below.
             self._secrets.update(credential_values(expanded))
         return convert(expanded, kind, path, faults)
@@ -267,7 +280,7 @@ class Config:
             if other == name:
                 continue
             place = self._place(target, ("pipelines",), [])
-            if place is UNRESOLVED or _path_of(place) == _path_of(pipeline.target):
+            if place is UNRESOLVED or _location_of(place) == _location_of(pipeline.target):
                 yield Fault(
                     (*path, "entity"),
                     f"{pipeline.system}/{pipeline.entity} belongs to pipelines.{other} too; "
@@ -323,12 +336,13 @@ class Config:
         self._apis[name] = api
         return api
 
-    def _with_files(self, api: Api, path: KeyPath) -> tuple[Api, list[Fault]]:
-        """The API with absolute paths of its certificates, and a fault for each unreadable one."""
+    def _with_files(self, table: _Files, path: KeyPath) -> tuple[_Files, list[Fault]]:
+        """An API or a store with the absolute paths of its certificates, and a fault for each
+        that can't be read."""
         files: dict[str, str] = {}
         faults: list[Fault] = []
         for key in ("ca_file", "client_cert", "client_key"):
-            name = getattr(api, key)
+            name = getattr(table, key)
             if name is None:
                 continue
             files[key] = str(self._absolute(name))
@@ -337,20 +351,33 @@ class Config:
             except (OSError, ValueError) as exc:
                 reason = exc.strerror if isinstance(exc, OSError) else "it is not PEM text"
                 faults.append(Fault((*path, key), f"{files[key]} can't be read: {reason}"))
-        return msgspec.structs.replace(api, **files), faults
+        return msgspec.structs.replace(table, **files), faults
 
     def _store(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
         known = self._document.stores
         if name not in known:
             faults.append(Fault(path, f'there is no store "{name}"; {nearest(name, known)}'))
             return UNRESOLVED
-        store = self._convert(known[name], StoreConfig, ("stores", name), faults)
-        if not isinstance(store, LocalStoreConfig):
+        here = ("stores", name)
+        store = self._convert(known[name], StoreConfig, here, faults)
+        if not isinstance(store, StoreConfig):
             return UNRESOLVED
-        return msgspec.structs.replace(store, path=str(self._absolute(store.path)))
+        return self._finished(msgspec.structs.replace(store, name=name), here, faults)
+
+    def _finished(self, store: StoreConfig, path: KeyPath, faults: list[Fault]) -> object:
+        """A store with its paths absolute and the vendor's variables filled in."""
+        if isinstance(store, LocalStoreConfig):
+            return msgspec.structs.replace(store, path=str(self._absolute(store.path)))
+        store = with_variables(store, self._variables)
+        self._secrets.update(of_store(store))
+        found = list(store_faults(store, path))
+        store, missing = self._with_files(store, path)
+        found.extend(missing)
+        faults.extend(found)
+        return UNRESOLVED if found else store
 
     def _place(self, text: Any, path: KeyPath, faults: list[Fault]) -> object:
-        """A store, from its name or from the path of a directory.
+        """A store, from its name, from a URL, or from the path of a directory.
 
         A bare word is a store's name as soon as there are stores: a typing error must not
         become a directory.
@@ -366,11 +393,12 @@ class Config:
             return self._store(place, path, faults)
         if "://" in place:
             self._secrets.update(of_url(place))
-            scheme = place.partition("://")[0]
-            faults.append(
-                Fault(path, f"{scheme}:// is no directory; only local disk is supported so far")
-            )
-            return UNRESOLVED
+            try:
+                store = store_of_url(place)
+            except ValueError as exc:
+                faults.append(Fault(path, str(exc)))
+                return UNRESOLVED
+            return self._finished(store, path, faults)
         if self._document.stores and place.replace("-", "").replace("_", "").isalnum():
             hint = nearest(place, self._document.stores)
             faults.append(
@@ -388,8 +416,8 @@ def _is_template(path: KeyPath) -> bool:
     )
 
 
-def _path_of(place: object) -> str | None:
-    return place.path if isinstance(place, LocalStoreConfig) else None
+def _location_of(place: object) -> str | None:
+    return place.location if isinstance(place, StoreConfig) else None
 
 
 def _with_instant(incremental: Incremental | None) -> Incremental | None:

@@ -19,6 +19,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.expand import Expanded
 from bronze_engine.config.fault import Fault, KeyPath, nearest
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret, decode_unit
 
 __all__ = ["SET_ON_LOADING", "UNRESOLVED", "convert", "is_struct", "kind_of", "options_of"]
@@ -26,6 +27,9 @@ __all__ = ["SET_ON_LOADING", "UNRESOLVED", "convert", "is_struct", "kind_of", "o
 SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     Pipeline: frozenset({"name", "state", "config_hash"}),
     Api: frozenset({"name"}),
+    LocalStoreConfig: frozenset({"name"}),
+    S3StoreConfig: frozenset({"name"}),
+    AzureStoreConfig: frozenset({"name"}),
 }
 """Fields that are no keys of the file."""
 

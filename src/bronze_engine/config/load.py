@@ -11,9 +11,10 @@ from bronze_engine.config.document import Document, parse_toml
 from bronze_engine.config.dotenv import parse_dotenv
 from bronze_engine.config.fault import Fault, config_error
 from bronze_engine.config.merge import overrides_tree
+from bronze_engine.config.store import StoreConfig
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Config", "load_config"]
+__all__ = ["Config", "load_config", "load_store"]
 
 
 def load_config(
@@ -48,6 +49,18 @@ def load_config(
     if faults:
         raise config_error(main.name, faults)
     return Config(main, document, selected, variables, _read_named)
+
+
+def load_store(
+    target: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None
+) -> StoreConfig:
+    """A store without a pipelines.toml: a URL, or the path of a directory.
+
+    Credentials come from the vendors' variables and the SDKs' chains. Raises ConfigError.
+    """
+    here = Path.cwd() / "pipelines.toml"
+    variables = os.environ if environ is None else environ
+    return Config(here, Document(), {}, variables, _read_named).place(os.fspath(target))
 
 
 def _read_main(path: Path) -> str:

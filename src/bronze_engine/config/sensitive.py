@@ -13,7 +13,15 @@ from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
 from bronze_engine.config.fault import KeyPath
 from bronze_engine.config.source import HttpSourceConfig
 
-__all__ = ["credential_values", "is_credential_name", "of_api", "of_source", "of_variables"]
+__all__ = [
+    "credential_values",
+    "is_credential_name",
+    "of_api",
+    "of_source",
+    "of_url",
+    "of_variables",
+    "worth_hiding",
+]
 
 MIN_LENGTH: Final = 4
 """Shorter values would be found by chance in every other line."""
@@ -33,6 +41,10 @@ _PUBLIC_KEYS: Final = frozenset(
     {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
     | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
 )
+_PUBLIC_STORE_KEYS: Final = frozenset(
+    {"path", "url", "endpoint_url", "region", "access_key_id", "profile", "role_arn"}
+    | {"kms_key_id", "storage_class", "expected_bucket_owner", "account"}
+)
 
 
 def is_credential_name(name: str) -> bool:
@@ -46,32 +58,34 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
     Of URLs the parts that matter are found by `of_api`.
     """
     for path, value in found:
-        is_store_path = path[0] == "stores" and path[-1] == "path"
-        if path[-1] not in _PUBLIC_KEYS and not is_store_path:
-            yield from _worth(value)
+        is_public = path[-1] in _PUBLIC_KEYS or "tags" in path
+        if path[0] == "stores":
+            is_public = is_public or path[-1] in _PUBLIC_STORE_KEYS
+        if not is_public:
+            yield from worth_hiding(value)
             if "{" in value or "}" in value:  # as it stands in a template
-                yield from _worth(value.replace("{", "{{").replace("}", "}}"))
+                yield from worth_hiding(value.replace("{", "{{").replace("}", "}}"))
 
 
 def of_api(api: Api) -> Iterator[str]:
     match api.auth:
         case BearerAuth(token=token):
-            yield from _worth(token.reveal())
+            yield from worth_hiding(token.reveal())
         case BasicAuth(username=username, password=password):
-            yield from _worth(password.reveal())
+            yield from worth_hiding(password.reveal())
             pair = f"{username}:{password.reveal()}".encode()
             yield base64.b64encode(pair).decode()
         case ApiKeyAuth(key=key):
-            yield from _worth(key.reveal())
+            yield from worth_hiding(key.reveal())
         case None:
             pass
     for name, header in api.headers.items():
         if name.lower() not in _HARMLESS_HEADERS:
             value = header.reveal()
-            yield from _worth(value)
+            yield from worth_hiding(value)
             scheme, _, credential = value.partition(" ")
             if scheme.lower() in ("bearer", "basic", "token", "apikey"):
-                yield from _worth(credential)
+                yield from worth_hiding(credential)
     yield from of_url(api.base_url)
     yield from of_url(api.proxy)
 
@@ -85,11 +99,11 @@ def of_url(text: str) -> Iterator[str]:
     if "@" in url.netloc:
         userinfo = url.netloc.rpartition("@")[0]
         for part in userinfo.split(":", 1):
-            yield from _worth(part)
-            yield from _worth(unquote(part))
+            yield from worth_hiding(part)
+            yield from worth_hiding(unquote(part))
     for name, value in parse_qsl(url.query):
         if is_credential_name(name) or not _ORDINARY.fullmatch(value):
-            yield from _worth(value)
+            yield from worth_hiding(value)
 
 
 def of_source(source: HttpSourceConfig) -> Iterator[str]:
@@ -99,7 +113,7 @@ def of_source(source: HttpSourceConfig) -> Iterator[str]:
     for value in source.params.values():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str) and not _ORDINARY.fullmatch(item) and "{" not in item:
-                yield from _worth(item)
+                yield from worth_hiding(item)
 
 
 def credential_values(value: Any, name: str = "") -> Iterator[str]:
@@ -112,11 +126,12 @@ def credential_values(value: Any, name: str = "") -> Iterator[str]:
             for item in value:
                 yield from credential_values(item, name)
         case str() if is_credential_name(name):
-            yield from _worth(value.replace("{{", "{").replace("}}", "}"))
+            yield from worth_hiding(value.replace("{{", "{").replace("}}", "}"))
         case _:
             pass
 
 
-def _worth(value: str) -> Iterator[str]:
+def worth_hiding(value: str) -> Iterator[str]:
+    """The value, unless it is so short or common that hiding it would only blot the log."""
     if len(value) >= MIN_LENGTH and value.lower() not in _COMMON:
         yield value

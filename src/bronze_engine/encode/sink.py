@@ -6,14 +6,23 @@ import hashlib
 import io
 import zlib
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 from bronze_engine.model.part import DataFile, Part
 
-__all__ = ["PART_BYTES", "PartSink"]
+__all__ = ["PART_BYTES", "PartSink", "part_size"]
 
-PART_BYTES = 8 * 1024**2
-"""Of all parts but the last. S3 takes 5 MiB and more; 8 keeps four in flight cheap."""
+PART_BYTES: Final = 8 * 1024**2
+"""Of the first parts. S3 takes 5 MiB and more; 8 keeps four in flight cheap."""
+
+_PARTS_OF_ONE_SIZE: Final = 1000
+"""Then they grow to twice as much: at 8 MiB, 10,000 parts (S3's limit) hold 8 TiB, and no
+file of less than 8 GiB has parts of two sizes (some servers take one size only)."""
+
+
+def part_size(number: int, first_bytes: int) -> int:
+    """Bytes of the part of that number, from 1, where the first has `first_bytes`."""
+    return first_bytes << ((number - 1) // _PARTS_OF_ONE_SIZE)
 
 
 @final
@@ -43,8 +52,8 @@ class PartSink(io.RawIOBase):
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
         self._hash.update(data)
         self._pending += data
-        while len(self._pending) >= self._part_bytes:
-            self._cut(self._part_bytes)
+        while len(self._pending) >= (size := part_size(self._next, self._part_bytes)):
+            self._cut(size)
         return len(data)
 
     def take(self) -> Sequence[Part]:

@@ -36,8 +36,8 @@ __all__ = ["Job", "Landed", "keep_rejected", "land_slice", "memory_bytes"]
 
 log = logging.getLogger(__name__)
 
-PARTS_HELD: Final = 3
-"""Parts of one file that are being cut or sent at once."""
+PARTS_HELD: Final = 5
+"""Parts of one file at once: four on their way, and one that is being cut."""
 
 ENCODE_MULTIPLE: Final = 2
 """Arrow bytes of a row group while it is gathered, and again while it is encoded."""

@@ -47,15 +47,22 @@ class Transient(Exception):
     be left alone (429). `retry_after_seconds` is the pause that it asked for, where it
     did (`parse_retry_after`). With either the failure is a pause: it uses no attempt,
     does not count for the breaker, and holds for the whole limit group.
+    `is_sent` is False where the request has certainly not reached the server.
     Raise it `from` the error of the client library.
     """
 
     def __init__(
-        self, reason: str, *, counts: bool = True, retry_after_seconds: float | None = None
+        self,
+        reason: str,
+        *,
+        counts: bool = True,
+        retry_after_seconds: float | None = None,
+        is_sent: bool = True,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
+        self.is_sent = is_sent
         self.counts = counts and retry_after_seconds is None
 
 
@@ -110,8 +117,18 @@ class Attempts:
     def describe(self) -> dict[str, str]:
         return dict(self._described)
 
-    async def call(self, operation: Callable[[], Awaitable[T]], /, *, describe: str) -> T:
+    async def call(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        /,
+        *,
+        describe: str,
+        may_repeat: bool = True,
+    ) -> T:
         """Run one operation until it returns, fails for good, or its attempts are spent.
+
+        A pause that the server asks for is obeyed also without `may_repeat`: what it has
+        refused has not been done.
 
         Raises RetryError, caused by the last Transient; CircuitOpen when the breaker's
         probe failed while this waited; and whatever else `operation` raises, at once.
@@ -137,7 +154,7 @@ class Attempts:
                     self._tell(describe, exc, attempt, seconds, is_pause=True)
                     last = exc.with_traceback(None)
                     continue  # the next attempt begins by waiting for the end of the pause
-                if attempt >= self._retry.attempts:
+                if attempt >= self._retry.attempts or (exc.is_sent and not may_repeat):
                     raise self._spent(describe, exc, attempt) from exc
                 seconds = self._backoff_seconds(attempt)
                 self._tell(describe, exc, attempt, seconds, is_pause=False)

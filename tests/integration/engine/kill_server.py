@@ -16,16 +16,15 @@ from typing import Any
 
 import msgspec
 
-from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import load_config
-from bronze_engine.contracts import Store
+from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.engine import open_engine
 from bronze_engine.errors import BronzeError
 from bronze_engine.sources.http import source as _imported_before_forking  # noqa: F401
 from bronze_engine.store import disk, flock, folder, upload
 from bronze_engine.store.local import open_local
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
-from bronze_engine.workers import Workers
 from tests.unit.publish.kill_server import DyingOs
 from tests.unit.run.harness import DAY, NAME
 
@@ -75,8 +74,8 @@ async def run(command: Command, version: int) -> int:
     script = source(version, command.holds_seconds)
 
     @asynccontextmanager
-    async def faulty(settings: Any, workers: Workers, clock: Clock) -> AsyncIterator[Store]:
-        async with open_local(settings, workers, clock) as store:
+    async def faulty(settings: Any, resources: StoreResources) -> AsyncIterator[Store]:
+        async with open_local(settings, resources.workers, resources.clock) as store:
             yield inject(store, command.at, command.fault) if command.fault else store
 
     async with open_engine(

@@ -27,7 +27,7 @@ def test_a_pipeline_is_resolved_with_api_target_and_names(tmp_path: Path) -> Non
         "shop",
         "https://shop.example/v1",
     )
-    assert pipeline.target.path == str(tmp_path / "bronze")
+    assert pipeline.target.location == str(tmp_path / "bronze")
     assert pipeline.state is None
     assert len(pipeline.config_hash) == 64
     assert config.pipeline("myteam.orders") is pipeline
@@ -315,7 +315,7 @@ def test_where_a_pipeline_lands(
     config = load(
         tmp_path, f"[engine]\n{engine}\n{API}{orders}", environ=environ, overrides=override
     )
-    assert config.pipeline("myteam.orders").target.path == str(tmp_path / expected)
+    assert config.pipeline("myteam.orders").target.location == str(tmp_path / expected)
 
 
 def test_a_target_or_state_may_be_a_store(tmp_path: Path) -> None:
@@ -323,15 +323,17 @@ def test_a_target_or_state_may_be_a_store(tmp_path: Path) -> None:
     config = load(tmp_path, text)
     pipeline = config.pipeline("myteam.orders")
     assert pipeline.target == config.store("lake")
-    assert pipeline.target.path == str(tmp_path / "store")
+    assert pipeline.target.location == str(tmp_path / "store")
     assert pipeline.state is not None
-    assert pipeline.state.path == str(tmp_path / "state")
+    assert pipeline.state.location == str(tmp_path / "state")
 
 
 def test_a_store_is_read_from_the_environment_only_when_it_is_used(tmp_path: Path) -> None:
     store = '[stores.lake]\ntype = "local"\npath = "${LAKE}"\n'
     text = f"{store}{API}{ORDERS}"
-    assert load(tmp_path, text).pipeline("myteam.orders").target.path == str(tmp_path / "bronze")
+    assert load(tmp_path, text).pipeline("myteam.orders").target.location == str(
+        tmp_path / "bronze"
+    )
     with pytest.raises(ConfigError, match=r"stores\.lake\.path: the environment variable LAKE"):
         load(tmp_path, text).store("lake")
 
@@ -340,7 +342,7 @@ def test_a_store_is_read_from_the_environment_only_when_it_is_used(tmp_path: Pat
     ("target", "message"),
     [
         ("laek", 'there is no store "laek"; did you mean "lake"'),
-        ("s3://bucket/x", "s3:// is no directory"),
+        ("ftp://bucket/x", 'the scheme "ftp" is no store'),
         ("", "is empty"),
     ],
 )

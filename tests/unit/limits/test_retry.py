@@ -444,3 +444,18 @@ def test_a_retry_after_that_makes_no_sense_is_none(text: str | None) -> None:
 def test_no_retry_after_raises(text: str) -> None:
     seconds = parse_retry_after(text, NOW)
     assert seconds is None or 0 <= seconds <= timedelta.max.total_seconds()
+
+
+@pytest.mark.asyncio
+async def test_what_may_not_be_repeated_is_sent_again_only_if_it_was_refused_or_never_sent() -> (
+    None
+):
+    lost = Transient("no answer")
+    it = Fixture()
+    server = Server(it.clock, [Transient("refused", is_sent=False), throttled(2.0), lost, None])
+    work = it.limits.call(server, describe="put of x", may_repeat=False)
+    with pytest.raises(RetryError, match="no answer") as caught:
+        await it.clock.drive(work)
+    assert caught.value.__cause__ is lost
+    assert len(server.at) == 3
+    it.assert_nothing_is_held()

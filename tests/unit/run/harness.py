@@ -17,7 +17,7 @@ import pytest
 from bronze_engine import load_config, open_engine
 from bronze_engine.clock import Clock
 from bronze_engine.config.load import Config
-from bronze_engine.contracts import Hook, SourceType, Store
+from bronze_engine.contracts import Hook, SourceType, Store, StoreResources
 from bronze_engine.engine import Engine
 from bronze_engine.land import fold
 from bronze_engine.model.manifest import Manifest, partition_path
@@ -26,7 +26,6 @@ from bronze_engine.store.memory import MemoryStore
 from bronze_engine.telemetry.events import Event
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.stores import keys_of, read_all, staged_keys
-from bronze_engine.workers import Workers
 
 NAME = "team.orders"
 DAY = date(2025, 1, 15)
@@ -71,7 +70,7 @@ async def opened(
     sources: Mapping[str, SourceType[Any]] = {} if source is None else {"http": source}
 
     @asynccontextmanager
-    async def lend(_config: object, _workers: Workers, _clock: Clock) -> AsyncIterator[Store]:
+    async def lend(_config: object, _resources: StoreResources) -> AsyncIterator[Store]:
         assert store is not None
         yield store
 

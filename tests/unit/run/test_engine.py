@@ -137,8 +137,8 @@ async def test_a_memory_limit_below_the_minimum_of_a_run_is_a_configuration_erro
     bench = Bench(tmp_path, "engine.memory_limit=20MiB", "output.row_group_bytes=8MiB")
     with pytest.raises(ConfigError) as caught:
         await bench.run(slow())
-    # Two row groups, three parts of 8 MiB, 6 MiB to decode; 1 MiB for the source.
-    need = (2 * 8 + 3 * 8 + 6 + 1) * 1024**2
+    # Two row groups, five parts of 8 MiB, 6 MiB to decode; 1 MiB for the source.
+    need = (2 * 8 + 5 * 8 + 6 + 1) * 1024**2
     for number in (need, need - 1024**2, 8 * 1024**2, 20 * 1024**2):
         assert f"{number:,}" in str(caught.value)
     assert [type(event) for event in bench.events] == [RunStarted, RunFinished]
