@@ -70,7 +70,7 @@ def store_limits(registry: LimitRegistry) -> Callable[[RemoteStoreConfig, str], 
             breaker=config.circuit_breaker,
             concurrency=config.concurrency,
         )
-        return group.limits()
+        return group.limits(timeout_seconds=config.timeout.total)
 
     return limits
 

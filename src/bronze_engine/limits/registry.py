@@ -72,12 +72,13 @@ class LimitGroup:
         self,
         extra_rate: RateLimit | None = None,
         retry: Retry | None = None,
+        timeout_seconds: float | None = None,
     ) -> Limits:
         """The group's limits for one pipeline.
 
         `extra_rate` is a bucket of the pipeline's own, beside the group's; its token is taken
         first, so that no shared one lies idle meanwhile. `retry` stands in place of the
-        group's.
+        group's. `timeout_seconds` bounds each attempt as a whole.
         """
         buckets = [] if self._bucket is None else [self._bucket]
         if extra_rate is not None:
@@ -94,6 +95,7 @@ class LimitGroup:
             concurrency=self._concurrency,
             buckets=buckets,
             described=self._described(buckets, retry),
+            timeout_seconds=timeout_seconds,
         )
 
     def statistics(self) -> GroupStatistics:

@@ -88,7 +88,8 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
 class Attempts:
     """The limits of one group for one pipeline: implements `contracts.Limits`.
 
-    `buckets` must all grant, in their order.
+    `buckets` must all grant, in their order. `timeout_seconds` bounds one attempt as a
+    whole; None leaves that to the operation.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Attempts:
         concurrency: Concurrency,
         buckets: Sequence[Bucket],
         described: dict[str, str],
+        timeout_seconds: float | None = None,
     ) -> None:
         self._group = group
         self._clock = clock
@@ -113,6 +115,7 @@ class Attempts:
         self._concurrency = concurrency
         self._buckets = tuple(buckets)
         self._described = described
+        self._timeout_seconds = timeout_seconds
 
     def describe(self) -> dict[str, str]:
         return dict(self._described)
@@ -184,7 +187,7 @@ class Attempts:
         level = self._concurrency.level
         began = self._clock.monotonic()
         try:
-            value = await operation()
+            value = await self._bounded(operation)
         except Transient as exc:
             if exc.counts:
                 passage.fail()
@@ -193,6 +196,15 @@ class Attempts:
         passage.succeed()
         self._concurrency.observe(level, self._clock.monotonic() - began, failed=False)
         return value
+
+    async def _bounded(self, operation: Callable[[], Awaitable[T]]) -> T:
+        if self._timeout_seconds is None:
+            return await operation()
+        try:
+            async with self._clock.timeout(self._timeout_seconds):
+                return await operation()
+        except TimeoutError:
+            raise Transient(f"no whole answer within {self._timeout_seconds:g} s") from None
 
     async def _take_tokens(self) -> None:
         for taken, bucket in enumerate(self._buckets):

@@ -459,3 +459,17 @@ async def test_what_may_not_be_repeated_is_sent_again_only_if_it_was_refused_or_
     assert caught.value.__cause__ is lost
     assert len(server.at) == 3
     it.assert_nothing_is_held()
+
+
+@pytest.mark.asyncio
+async def test_a_timeout_bounds_each_attempt_by_itself() -> None:
+    fixture = Fixture()
+    server = Server(fixture.clock)
+    server.latency = 3600
+    fixture.limits = fixture.group.limits(timeout_seconds=10)
+    with pytest.raises(RetryError, match="no whole answer within 10 s") as failed:
+        await fixture.clock.drive(fixture.call(server))
+    assert server.at == [0.0, 10.5, 21.5, 33.5, 47.5]
+    assert isinstance(failed.value.__cause__, Transient)
+    assert failed.value.__cause__.is_sent
+    fixture.assert_nothing_is_held()
