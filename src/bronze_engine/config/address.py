@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-__all__ = ["SCHEMES", "Address", "parse_address"]
+__all__ = ["SCHEMES", "Address", "Service", "parse_address", "service_of"]
 
 Service = Literal["s3", "azure"]
 
-SCHEMES: dict[str, Service] = {
+SCHEMES: Final[dict[str, Service]] = {
     "s3": "s3",
     "s3a": "s3",
     "az": "azure",
@@ -21,6 +21,8 @@ SCHEMES: dict[str, Service] = {
 }
 """What a URL may begin with, and who is meant."""
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", re.IGNORECASE)
 _CONTAINER = re.compile(r"\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62}")
 _HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.(?:dfs|blob)\.(?P<suffix>[a-z0-9.-]+)")
@@ -40,6 +42,19 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """What follows `account.blob.` in the host, where the URL names one."""
 
 
+def service_of(url: str) -> Service:
+    """The service that a URL's scheme means. Raises ValueError, as `parse_address` does."""
+    scheme, separator, _ = url.partition("://")
+    service = SCHEMES.get(scheme.lower())
+    if not separator or service is None:
+        is_scheme = separator and _SCHEME.fullmatch(scheme)
+        what = f'the scheme "{scheme}" is no store' if is_scheme else "is no URL of a store"
+        raise ValueError(
+            f"{what}; write s3://bucket/prefix, az://container/prefix, or the path of a directory"
+        )
+    return service
+
+
 def parse_address(url: str) -> Address:
     """`s3://bucket/prefix`, `az://container/prefix`, or
     `abfss://container@account.dfs.core.windows.net/prefix`.
@@ -47,19 +62,18 @@ def parse_address(url: str) -> Address:
     Raises ValueError with what is wrong and how to write it; the text repeats nothing of
     the URL that could be a credential.
     """
+    service = service_of(url)
+    if _CONTROL.search(url):  # urlsplit would drop them without a word
+        raise ValueError("has a line break, a tab or another control character")
     try:
         parts = urlsplit(url)
     except ValueError:
         raise ValueError("is no URL; write s3://bucket/prefix or az://container/prefix") from None
-    service = SCHEMES.get(parts.scheme)
-    if service is None:
-        raise ValueError(
-            f'the scheme "{parts.scheme}" is no store; write s3://bucket/prefix, '
-            "az://container/prefix, or the path of a directory"
-        )
     if parts.query or parts.fragment:
         raise ValueError("has a query (?) or a fragment (#); credentials belong into [stores]")
     prefix = parts.path.strip("/")
+    if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
+        raise ValueError("its prefix has an empty part, `.` or `..`")
     container, at, host = parts.netloc.rpartition("@")
     if service == "s3":
         if at:
@@ -76,7 +90,7 @@ def parse_address(url: str) -> Address:
             "abfss://container@account.dfs.core.windows.net/prefix"
         )
     match = _HOST.fullmatch(host)
-    if host and match is None:
+    if at and match is None:
         raise ValueError(
             "names no storage account; write abfss://container@account.dfs.core.windows.net/prefix"
         )

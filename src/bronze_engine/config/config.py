@@ -30,11 +30,15 @@ from bronze_engine.config.sensitive import (
     credential_values,
     of_api,
     of_source,
+    of_store,
+    of_store_table,
     of_url,
     of_variables,
 )
 from bronze_engine.config.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
-from bronze_engine.config.store_rules import of_store, store_faults, store_of_url, with_variables
+from bronze_engine.config.store_place import place_of
+from bronze_engine.config.store_rules import is_in_clear, store_faults, store_of_url
+from bronze_engine.config.store_variables import with_variables
 from bronze_engine.errors import ConfigError
 
 __all__ = ["LOG_LEVELS", "Config"]
@@ -72,6 +76,8 @@ class Config:
         self._renewable: list[Expander] = []
         """What may yet read a secret anew."""
         self._apis: dict[str, Api] = {}
+        self._stores: dict[str, StoreConfig] = {}
+        """By name or URL."""
         self._pipelines: dict[str, Pipeline] = {}
         self.names: Final = tuple(sorted(document.pipelines))
         faults: list[Fault] = []
@@ -204,9 +210,11 @@ class Config:
         self._secrets |= values
         if expander.has_files:
             self._renewable.append(expander)
-        if path[0] in ("apis", "stores"):
-            # Also of a table that is refused below.
+        # Also of a table that is refused below.
+        if path[0] == "apis":
             self._secrets.update(credential_values(expanded))
+        elif path[0] == "stores":
+            self._secrets.update(of_store_table(expanded))
         return convert(expanded, kind, path, faults)
 
     def _read_file(self, name: str) -> str:
@@ -280,7 +288,7 @@ class Config:
             if other == name:
                 continue
             place = self._place(target, ("pipelines",), [])
-            if place is UNRESOLVED or _location_of(place) == _location_of(pipeline.target):
+            if not isinstance(place, StoreConfig) or place_of(place) == place_of(pipeline.target):
                 yield Fault(
                     (*path, "entity"),
                     f"{pipeline.system}/{pipeline.entity} belongs to pipelines.{other} too; "
@@ -358,23 +366,35 @@ class Config:
         if name not in known:
             faults.append(Fault(path, f'there is no store "{name}"; {nearest(name, known)}'))
             return UNRESOLVED
+        if name in self._stores:
+            return self._stores[name]
         here = ("stores", name)
         store = self._convert(known[name], StoreConfig, here, faults)
         if not isinstance(store, StoreConfig):
             return UNRESOLVED
-        return self._finished(msgspec.structs.replace(store, name=name), here, faults)
+        return self._finished(name, msgspec.structs.replace(store, name=name), here, faults)
 
-    def _finished(self, store: StoreConfig, path: KeyPath, faults: list[Fault]) -> object:
-        """A store with its paths absolute and the vendor's variables filled in."""
+    def _finished(self, key: str, store: StoreConfig, path: KeyPath, faults: list[Fault]) -> object:
+        """A store with its paths absolute and the vendor's variables filled in, kept by what
+        it was asked for: its name or its URL."""
         if isinstance(store, LocalStoreConfig):
-            return msgspec.structs.replace(store, path=str(self._absolute(store.path)))
-        store = with_variables(store, self._variables)
-        self._secrets.update(of_store(store))
-        found = list(store_faults(store, path))
-        store, missing = self._with_files(store, path)
-        found.extend(missing)
-        faults.extend(found)
-        return UNRESOLVED if found else store
+            store = msgspec.structs.replace(store, path=str(self._absolute(store.path)))
+        else:
+            store = with_variables(store, self._variables)
+            self._secrets.update(of_store(store))
+            found = list(store_faults(store, path))
+            store, missing = self._with_files(store, path)
+            faults.extend([*found, *missing])
+            if found or missing:
+                return UNRESOLVED
+        if is_in_clear(store):
+            _log.warning(
+                "%s is reached over http: what lands there can be read and changed on the way; "
+                "use https",
+                key,
+            )
+        self._stores[key] = store
+        return store
 
     def _place(self, text: Any, path: KeyPath, faults: list[Fault]) -> object:
         """A store, from its name, from a URL, or from the path of a directory.
@@ -391,6 +411,8 @@ class Config:
             return UNRESOLVED
         if place in self._document.stores:
             return self._store(place, path, faults)
+        if place in self._stores:
+            return self._stores[place]
         if "://" in place:
             self._secrets.update(of_url(place))
             try:
@@ -398,7 +420,7 @@ class Config:
             except ValueError as exc:
                 faults.append(Fault(path, str(exc)))
                 return UNRESOLVED
-            return self._finished(store, path, faults)
+            return self._finished(place, store, path, faults)
         if self._document.stores and place.replace("-", "").replace("_", "").isalnum():
             hint = nearest(place, self._document.stores)
             faults.append(
@@ -414,10 +436,6 @@ def _is_template(path: KeyPath) -> bool:
         and path[3:4] == ("source",)
         and (path[4:5] in (("path",), ("params",), ("json",)))
     )
-
-
-def _location_of(place: object) -> str | None:
-    return place.location if isinstance(place, StoreConfig) else None
 
 
 def _with_instant(incremental: Incremental | None) -> Incremental | None:

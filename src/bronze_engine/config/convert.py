@@ -19,10 +19,23 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.expand import Expanded
 from bronze_engine.config.fault import Fault, KeyPath, nearest
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
+from bronze_engine.config.store import (
+    AzureStoreConfig,
+    LocalStoreConfig,
+    S3StoreConfig,
+    implied_type,
+)
 from bronze_engine.config.units import ByteSize, Duration, Secret, decode_unit
 
-__all__ = ["SET_ON_LOADING", "UNRESOLVED", "convert", "is_struct", "kind_of", "options_of"]
+__all__ = [
+    "MAY_LACK_TYPE",
+    "SET_ON_LOADING",
+    "UNRESOLVED",
+    "convert",
+    "is_struct",
+    "kind_of",
+    "options_of",
+]
 
 SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     Pipeline: frozenset({"name", "state", "config_hash"}),
@@ -32,6 +45,9 @@ SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     AzureStoreConfig: frozenset({"name"}),
 }
 """Fields that are no keys of the file."""
+
+MAY_LACK_TYPE: Final = frozenset({LocalStoreConfig, S3StoreConfig, AzureStoreConfig})
+"""Structs whose other keys tell their `type` where it is left out (`implied_type`)."""
 
 UNRESOLVED: Final = object()
 """In the place of a table that something refers to and that has faults of its own."""
@@ -99,6 +115,12 @@ def _table(
     if is_tagged:
         tags = {str(option.__struct_config__.tag): option for option in structs}
         tag = value.get("type")
+        if tag is None and struct in MAY_LACK_TYPE:
+            try:
+                tag = implied_type(value)
+            except ValueError as exc:
+                faults.append(Fault((*path, "url"), str(exc)))
+                return None
         if tag not in tags:
             faults.append(Fault((*path, "type"), _wrong_tag(tag, tags)))
             return None

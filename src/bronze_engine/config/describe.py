@@ -16,7 +16,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.convert import SET_ON_LOADING, is_struct, options_of
+from bronze_engine.config.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_struct, options_of
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import HttpSourceConfig
@@ -119,7 +119,7 @@ def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) ->
     if tag is not None:
         # The tag decides which member of a union is meant, so no variable may stand for it.
         properties["type"] = {"const": tag}
-        if not is_partial:
+        if not is_partial and struct not in MAY_LACK_TYPE:
             required.append("type")
     texts = _docstrings(struct)
     for field in msgspec.structs.fields(struct):

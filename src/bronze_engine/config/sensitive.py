@@ -10,14 +10,24 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.connection_string import connection_parts
 from bronze_engine.config.fault import KeyPath
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.store import (
+    AzureStoreConfig,
+    LocalStoreConfig,
+    S3StoreConfig,
+    StoreConfig,
+)
+from bronze_engine.config.units import Secret
 
 __all__ = [
     "credential_values",
     "is_credential_name",
     "of_api",
     "of_source",
+    "of_store",
+    "of_store_table",
     "of_url",
     "of_variables",
     "worth_hiding",
@@ -30,7 +40,7 @@ _COMMON: Final = frozenset({"true", "false", "none", "null", "http", "https", "j
 _ORDINARY = re.compile(r"[a-z][a-z_,]{0,30}|[0-9.,:TZ+-]+")
 """Words, numbers and dates: values such as `status = "active"` that logs would miss."""
 _CREDENTIAL = re.compile(
-    r"^key$|(?:api|access|private|subscription)[-_]?key|token|secret|passw|pwd|^auth|"
+    r"^key$|(?:api|access|account|private|subscription)[-_]?key|connection[-_]?string|token|secret|passw|pwd|^auth|"
     r"^sig$|signature|^code$|credential|session",
     re.IGNORECASE,
 )
@@ -43,8 +53,10 @@ _PUBLIC_KEYS: Final = frozenset(
 )
 _PUBLIC_STORE_KEYS: Final = frozenset(
     {"path", "url", "endpoint_url", "region", "access_key_id", "profile", "role_arn"}
-    | {"kms_key_id", "storage_class", "expected_bucket_owner", "account"}
+    | {"kms_key_id", "storage_class", "expected_bucket_owner", "account", "sse", "access_tier"}
+    | {"addressing_style", "part_checksum"}
 )
+"""An access key's id is a name: a server's own may be a word that every line has."""
 
 
 def is_credential_name(name: str) -> bool:
@@ -55,7 +67,7 @@ def is_credential_name(name: str) -> bool:
 def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
     """What came from the environment and from files, save keys whose values are public.
 
-    Of URLs the parts that matter are found by `of_api`.
+    Of URLs the parts that matter are found by `of_api` and `of_store`.
     """
     for path, value in found:
         is_public = path[-1] in _PUBLIC_KEYS or "tags" in path
@@ -104,6 +116,47 @@ def of_url(text: str) -> Iterator[str]:
     for name, value in parse_qsl(url.query):
         if is_credential_name(name) or not _ORDINARY.fullmatch(value):
             yield from worth_hiding(value)
+
+
+def of_store(store: StoreConfig) -> Iterator[str]:
+    secrets: tuple[Secret | None, ...]
+    match store:
+        case LocalStoreConfig():
+            return
+        case S3StoreConfig():
+            secrets = (store.secret_access_key, store.session_token)
+        case AzureStoreConfig():
+            secrets = (store.account_key, store.sas_token, store.connection_string)
+    for secret in secrets:
+        if secret is not None:
+            yield from _of_credential(secret.reveal())
+    yield from of_url(store.url)
+    yield from of_url(store.endpoint_url or "")
+    yield from of_url(store.proxy)
+
+
+def of_store_table(table: Any) -> Iterator[str]:
+    """The same of a table of [stores] that may yet be refused."""
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if name in ("url", "endpoint_url", "proxy"):
+            yield from of_url(value if isinstance(value, str) else "")
+        elif name in _PUBLIC_STORE_KEYS:
+            continue
+        elif isinstance(value, str) and is_credential_name(name):
+            yield from _of_credential(value)
+        else:
+            yield from credential_values(value, name)
+
+
+def _of_credential(text: str) -> Iterator[str]:
+    """A key, a token, a SAS or a connection string: itself, and what is secret within it."""
+    yield from worth_hiding(text)
+    parts = connection_parts(text) or {}
+    signature = parts.get("sharedaccesssignature", text)
+    yield from worth_hiding(parts.get("accountkey", ""))
+    yield from worth_hiding(signature)
+    if "sig=" in signature:
+        yield from of_url(f"https://sas/?{signature.removeprefix('?')}")
 
 
 def of_source(source: HttpSourceConfig) -> Iterator[str]:

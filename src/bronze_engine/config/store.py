@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bronze_engine.config.address import Address, parse_address
+from bronze_engine.config.address import Address, parse_address, service_of
 from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.units import Secret
 
@@ -16,6 +17,7 @@ __all__ = [
     "RemoteStoreConfig",
     "S3StoreConfig",
     "StoreConfig",
+    "implied_type",
 ]
 
 
@@ -38,7 +40,10 @@ class LocalStoreConfig(
 
 
 class RemoteStoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all object stores have in common. Unset credentials come from the vendor's variables."""
+    """What all object stores have in common. Unset credentials come from the vendor's variables.
+
+    Hashable. Its repr shows only where it is: a proxy's URL may hold a password.
+    """
 
     name: str = ""
     """The key in [stores], set on loading; empty where a URL was written."""
@@ -74,6 +79,12 @@ class RemoteStoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     def address(self) -> Address:
         """The URL's parts. Raises ValueError for one that `store_faults` refuses."""
         return parse_address(self.url)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, url={self.url!r})"
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name, self.url, self.endpoint_url))
 
 
 class S3StoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="s3"):
@@ -122,3 +133,15 @@ class AzureStoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="azure"
 
 
 StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig
+
+
+def implied_type(table: Mapping[str, Any]) -> str | None:
+    """The `type` of a [stores.NAME] that leaves it out: that of its URL's scheme, or `local`
+    where it has a path; None where it has neither.
+
+    Raises ValueError for a URL whose scheme is no store's.
+    """
+    url = table.get("url")
+    if isinstance(url, str):
+        return service_of(url)
+    return "local" if "path" in table else None

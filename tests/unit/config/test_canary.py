@@ -208,3 +208,161 @@ def test_ordinary_values_are_not_masked(tmp_path: Path) -> None:
     rooted = load(tmp_path, f'[engine]\ntarget = "${{ROOT}}"\n{text}', environ={"ROOT": "/data"})
     rooted.pipeline("myteam.orders")
     assert rooted.secrets == frozenset()
+
+
+# Stores.
+
+SIGNATURE = "sv=2024-11-04&ss=b&sp=rwdl&se=2030-01-01T00:00:00Z&sig=CANARY%2Fsig%3D"
+CONNECTION = "AccountName=lake1;AccountKey=Q0FOQVJZLWtleQ==;EndpointSuffix=core.windows.net"
+
+STORES = {
+    "s3": (
+        (
+            'url = "s3://bucket/x"\naccess_key_id = "AKIA-of-the-file"\n'
+            'secret_access_key = "CANARY-secret"\nsession_token = "CANARY-session"\n'
+            'proxy = "http://me:CANARY-proxy@proxy.example:3128"\n'
+        ),
+        ["CANARY-secret", "CANARY-session", "CANARY-proxy"],
+    ),
+    "s3-env": (
+        (
+            'url = "s3://bucket/x"\nproxy = "http://me:${PROXY_PASSWORD}@proxy.example:3128"\n'
+            'role_arn = "arn:aws:iam::123456789012:role/lake"\nexternal_id = "${EXTERNAL_ID}"\n'
+        ),
+        ["CANARY-proxy", "CANARY-external", "CANARY-env-secret", "CANARY-env-session"],
+    ),
+    "azure-key": ('url = "az://lake"\naccount = "lake1"\naccount_key = "Q0FOQVJZLWtleQ=="\n', []),
+    "azure-sas": (
+        f'url = "az://lake"\naccount = "lake1"\nsas_token = "{SIGNATURE}"\n',
+        ["CANARY/sig="],
+    ),
+    "azure-connection": (f'url = "az://lake"\nconnection_string = "{CONNECTION}"\n', []),
+    "azure-connection-sas": (
+        (
+            'url = "az://lake"\nconnection_string = "BlobEndpoint=https://lake1.blob.core.windows.net;'
+            f'SharedAccessSignature={SIGNATURE}"\n'
+        ),
+        ["CANARY/sig=", SIGNATURE],
+    ),
+    "azure-env": ('url = "az://lake"\n', ["CANARY/sig="]),
+    "azure-file": ('url = "az://lake"\naccount = "lake1"\nsas_token = "${file:sas}"\n', []),
+}
+
+STORE_ENVIRON = {
+    "PROXY_PASSWORD": "CANARY-proxy",
+    "EXTERNAL_ID": "CANARY-external",
+    "AWS_ACCESS_KEY_ID": "AKIA-of-env",
+    "AWS_SECRET_ACCESS_KEY": "CANARY-env-secret",
+    "AWS_SESSION_TOKEN": "CANARY-env-session",
+    "AZURE_STORAGE_ACCOUNT": "lake1",
+    "AZURE_STORAGE_SAS_TOKEN": f"?{SIGNATURE}",
+}
+
+
+@pytest.fixture(params=sorted(STORES))
+def store_text(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[str]]:
+    (tmp_path / "sas").write_text(f"{SIGNATURE}\n")
+    body, canaries = STORES[request.param]
+    return f"[stores.lake]\n{body}", canaries
+
+
+def test_no_repr_of_a_store_shows_a_credential(
+    store_text: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    text, canaries = store_text
+    config = load(tmp_path, text + API + ORDERS, environ=STORE_ENVIRON, overrides=["target=lake"])
+    pipeline = config.pipeline("myteam.orders")
+    shown = repr(pipeline) + repr(pipeline.target) + pipeline.target.location + repr(config)
+    assert "CANARY" not in shown
+    assert "Q0FOQVJZLWtleQ" not in shown
+    assert set(canaries) <= config.secrets
+    assert not any(secret in shown for secret in config.secrets)
+
+
+def test_parts_of_a_credential_are_secrets_and_what_is_public_is_none(tmp_path: Path) -> None:
+    for name, (body, _) in STORES.items():
+        if name == "azure-file":
+            continue
+        config = load(tmp_path, f"[stores.lake]\n{body}", environ=STORE_ENVIRON)
+        config.store("lake")
+        public = {"lake1", "lake", "bucket", "AKIA-of-env", "AKIA-of-the-file", "core.windows.net"}
+        assert not public & config.secrets
+        if "key" in name or name == "azure-connection":
+            assert "Q0FOQVJZLWtleQ==" in config.secrets
+
+
+def test_what_only_names_a_place_is_not_masked(tmp_path: Path) -> None:
+    """A server of one's own may have `bronze` for an access key, and every line has that word."""
+    text = (
+        '[stores.lake]\nurl = "${LAKE}"\naccess_key_id = "${USER_OF_LAKE}"\nregion = "${REGION}"\n'
+        'secret_access_key = "${SECRET}"\naddressing_style = "${STYLE}"\nendpoint_url = "${URL}"\n'
+        'concurrency = "${MANY}"\n[stores.lake.tags]\nteam = "${TEAM}"\n'
+    )
+    environ = {
+        "LAKE": "s3://bronze/orders",
+        "USER_OF_LAKE": "bronze",
+        "REGION": "eu-central-1",
+        "SECRET": "CANARY-secret",
+        "STYLE": "path",
+        "URL": "https://s3.example.com",
+        "MANY": "128",
+        "TEAM": "orders",
+    }
+    config = load(tmp_path, text, environ=environ)
+    config.store("lake")
+    assert config.secrets == {"CANARY-secret"}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'conection_string = "CANARY"\n',
+        "concurrency = 0\n",
+        'endpoint_url = "https://me:CANARY-endpoint@x"\n',
+        'endpoint_url = "CANARY"\n',
+        "insecure = true\n",
+        'region = "CANARY region"\n',
+        'ca_file = "none.pem"\n',
+        "sse = 3\n",
+        'storage_class = ["CANARY"]\n',
+        'tags = {a = "CANARY!"}\n',
+    ],
+)
+def test_no_error_of_a_broken_store_shows_a_canary(
+    store_text: tuple[str, list[str]], tmp_path: Path, broken: str
+) -> None:
+    text, canaries = store_text
+    config = load(
+        tmp_path, text + broken + API + ORDERS, environ=STORE_ENVIRON, overrides=["target=lake"]
+    )
+    for ask in (lambda: config.pipeline("myteam.orders"), lambda: config.store("lake")):
+        with pytest.raises(ConfigError) as caught:
+            ask()
+        for shown in (str(caught.value), repr(caught.value), str(caught.value.context)):
+            assert "CANARY" not in shown
+            assert "Q0FOQVJZLWtleQ" not in shown
+    own = [canary for canary in canaries if canary not in STORE_ENVIRON.values()]
+    written = [canary for canary in own if canary in text]
+    assert set(written) <= config.secrets
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "s3://me:CANARY-target@bucket/x",
+        "s3://bucket/x?X-Amz-Signature=CANARY-target",
+        "az://lake?sig=CANARY-target",
+        "https://lake1.blob.core.windows.net/lake?sig=CANARY-target",
+    ],
+)
+def test_a_credential_in_a_target_is_refused_unseen_and_masked(tmp_path: Path, target: str) -> None:
+    for environ, overrides in (
+        ({"BRONZE_TARGET_ROOT": target}, []),
+        ({}, [f"target={target}"]),
+        ({}, [f"engine.target={target}"]),
+    ):
+        config = load(tmp_path, API + ORDERS, environ=environ, overrides=overrides)
+        with pytest.raises(ConfigError) as caught:
+            config.pipeline("myteam.orders")
+        assert "CANARY" not in str(caught.value)
+        assert "CANARY-target" in config.secrets

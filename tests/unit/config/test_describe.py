@@ -134,6 +134,21 @@ def test_what_the_loader_takes_is_valid(body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "path = 'x'",
+        "type = 'local'\npath = 'x'\nsingle_writer = true",
+        "url = 's3://b/p'",
+        "type = 's3'\nurl = '${LAKE}'\nconcurrency = '${N}'\nsse = 'aws:kms'\nkms_key_id = 'k'",
+        "url = 's3://b/p'\ntags = {team = 'x'}\nretry = {attempts = 3}\ntimeout = {read = '5s'}",
+        "url = 'az://c/p'\naccount = 'lake'\naccess_tier = 'Cool'\npart_checksum = 'md5'",
+    ],
+)
+def test_stores_are_valid_with_and_without_their_type(body: str) -> None:
+    assert judge(f"[stores.x]\n{body}\n") == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "[piplines]\n",
@@ -155,8 +170,16 @@ def test_what_the_loader_takes_is_valid(body: str) -> None:
         "[apis.x]\nbase_url = 'x'\nauth = {token = 'x'}\n",
         "[apis.x]\nbase_url = 'x'\nconcurrency = 'some'\n",
         "[apis.x]\nbase_url = 'x'\ntimeout = {read = 'soon'}\n",
-        "[stores.x]\npath = 'x'\n",
+        "[stores.x]\n",
         "[stores.x]\ntype = 'local'\n",
+        "[stores.x]\ntype = 's3'\n",
+        "[stores.x]\ntype = 's3'\nurl = 's3://b'\npath = 'x'\n",
+        "[stores.x]\ntype = 's3'\nurl = 's3://b'\nname = 'x'\n",
+        "[stores.x]\ntype = 's3'\nurl = 's3://b'\naccount = 'x'\n",
+        "[stores.x]\nurl = 's3://b'\nsse = 'aes'\n",
+        "[stores.x]\nurl = 's3://b'\nconcurrency = 0\n",
+        "[stores.x]\nurl = 'az://b'\naccess_tier = 'Archive'\n",
+        "[stores.x]\nurl = 's3://b'\ntags = {a = 1}\n",
         "[pipelines.'../x'.y]\n",
         "[pipelines.x.'_y']\n",
         "[engine]\nmax_pipelines = 0\n",
