@@ -27,34 +27,47 @@ def part_size(number: int, first_bytes: int) -> int:
 
 @final
 class PartSink(io.RawIOBase):
-    """A write-only file object. Nothing is written twice, and no byte is read back."""
+    """A write-only file object. No byte is read back, and each is copied once, into its part.
+
+    Both checksums are taken of what is written while it is still in the processor's cache.
+    """
 
     def __init__(self, part_bytes: int) -> None:
         super().__init__()
         self._part_bytes = part_bytes
-        self._pending = bytearray()
+        self._pieces: list[bytes] = []
+        self._room = part_size(1, part_bytes)
+        self._crc32 = 0
         self._parts: list[Part] = []
         self._next = 1
         self._offset = 0
         self._hash = hashlib.sha256()
+        self._size_bytes = 0
 
     def writable(self) -> bool:
         return True
 
     def tell(self) -> int:
-        return self.size_bytes
+        return self._size_bytes
 
     @property
     def size_bytes(self) -> int:
         """Bytes written so far."""
-        return self._offset + len(self._pending)
+        return self._size_bytes
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        self._hash.update(data)
-        self._pending += data
-        while len(self._pending) >= (size := part_size(self._next, self._part_bytes)):
-            self._cut(size)
-        return len(data)
+        piece = data if isinstance(data, bytes) else bytes(data)  # pyarrow gives bytes
+        self._hash.update(piece)
+        start = 0
+        while len(piece) - start >= self._room:
+            end = start + self._room
+            self._keep(piece[start:end])
+            self._cut()
+            start = end
+        if start < len(piece):
+            self._keep(piece[start:])
+        self._size_bytes += len(piece)
+        return len(piece)
 
     def take(self) -> Sequence[Part]:
         """The parts that are full and were not taken yet."""
@@ -63,8 +76,8 @@ class PartSink(io.RawIOBase):
 
     def end(self, *, name: str, row_count: int, layout: int = 0) -> tuple[Sequence[Part], DataFile]:
         """The last parts, the rest as one of them, and the whole file."""
-        if self._pending:
-            self._cut(len(self._pending))
+        if self._pieces:
+            self._cut()
         file = DataFile(
             name=name,
             size_bytes=self._offset,
@@ -74,10 +87,18 @@ class PartSink(io.RawIOBase):
         )
         return self.take(), file
 
-    def _cut(self, size: int) -> None:
-        data = bytes(memoryview(self._pending)[:size])
-        del self._pending[:size]
-        part = Part(number=self._next, offset=self._offset, data=data, crc32=zlib.crc32(data))
-        self._parts.append(part)
+    def _keep(self, piece: bytes) -> None:
+        self._crc32 = zlib.crc32(piece, self._crc32)
+        self._pieces.append(piece)
+        self._room -= len(piece)
+
+    def _cut(self) -> None:
+        data = b"".join(self._pieces)  # without the GIL, where it is worth it
+        self._parts.append(
+            Part(number=self._next, offset=self._offset, data=data, crc32=self._crc32)
+        )
+        self._offset += len(data)
         self._next += 1
-        self._offset += size
+        self._pieces = []
+        self._room = part_size(self._next, self._part_bytes)
+        self._crc32 = 0
