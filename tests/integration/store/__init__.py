@@ -1,0 +1,1 @@
+"""The object stores over real servers."""
