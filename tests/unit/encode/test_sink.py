@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine.encode.sink import PartSink, part_size
+from bronze_engine.model.part import Part
 
 pytestmark = pytest.mark.unit
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.unit
 @given(pieces=st.lists(st.binary(max_size=40), max_size=30), part_bytes=st.integers(1, 50))
 def test_parts_depend_on_the_bytes_alone(pieces: list[bytes], part_bytes: int) -> None:
     sink = PartSink(part_bytes)
-    parts = []
+    parts: list[Part] = []
     for piece in pieces:
         assert sink.write(piece) == len(piece)
         parts += sink.take()
