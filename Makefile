@@ -41,7 +41,7 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 demo: $(VENV)/.runtime
 	$(BIN)/bronze demo --records $(RECORDS)
 
-test: lint
+test: lint $(if $(shell command -v npm),.azurite/.installed)
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -75,6 +75,11 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(install_package)
 	@touch $@ $(VENV)/.runtime
 
+# Azure's emulator, for the tests of its store and for `make demo TARGET=azure`; needs npm.
+.azurite/.installed:
+	npm install --prefix .azurite --no-save --no-package-lock --no-audit --no-fund azurite@3.35.0
+	@touch $@
+
 # dlt lives in an environment of its own: its dependencies must not decide ours.
 $(BENCH)/.rivals: benchmarks/requirements-rivals.txt | $(BIN)/python
 	$(BIN)/python -m venv $(BENCH)
@@ -93,6 +98,6 @@ lock: | $(BIN)/python
 	  -c requirements/emulators.txt -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(BENCH) .lock bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(BENCH) .lock .azurite bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
