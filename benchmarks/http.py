@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,16 @@ PAGE_SIZE = 1000
 SEED = 1
 HERE = Path(sys.executable)
 OURS = Candidate(
-    "ours", HERE, "benchmarks.candidates.ours", "**/dt=*/part-*.parquet", watch_lag=True
+    "ours", HERE, "benchmarks.candidates.ours", files="**/dt=*/part-*.parquet", watch_lag=True
 )
 CANDIDATES = (
     OURS,
-    Candidate("expert", HERE, "benchmarks.rivals.expert", "orders.parquet"),
+    Candidate("expert", HERE, "benchmarks.rivals.expert", files="orders.parquet"),
     Candidate(
         "dlt",
         ROOT / ".bench-venv/bin/python",
         "benchmarks.rivals.dlt_rest",
-        "lake/**/orders/*.parquet",
+        files="lake/**/orders/*.parquet",
         environment={"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
     ),
 )
@@ -87,8 +88,8 @@ def speed(
     first, *others = measured
     for other in others:
         pairs = list(zip(measured[first], measured[other], strict=True))
-        faster = spread([a.rows_per_second / b.rows_per_second for a, b in pairs])
-        leaner = spread([b.cpu_per_million / a.cpu_per_million for a, b in pairs])
+        faster = spread([a.per_second() / b.per_second() for a, b in pairs])
+        leaner = spread([b.cpu_per(1e6) / a.cpu_per(1e6) for a, b in pairs])
         print(f"\n{first} over {other}: {faster} x rows/s, {leaner} x less CPU")
     for name, runs in measured.items():
         for run in runs:
@@ -135,13 +136,17 @@ async def _measure(
             for candidate in candidates:
                 out = Path(tempfile.mkdtemp(prefix=f"bench-{candidate.name}-"))
                 try:
-                    run = measure(candidate, arguments, out, check)
+                    run = measure(
+                        candidate,
+                        [*arguments, f"--out={out}"],
+                        partial(check, out, candidate.files),
+                    )
                 finally:
                     shutil.rmtree(out)
                 measured[candidate.name].append(run)
                 print(
-                    f"round {number + 1} {candidate.name}: {run.rows_per_second:,.0f} rows/s,"
-                    f" {run.cpu_per_million:.1f} CPU-s per million",
+                    f"round {number + 1} {candidate.name}: {run.per_second():,.0f} rows/s,"
+                    f" {run.cpu_per(1e6):.1f} CPU-s per million",
                     file=sys.stderr,
                 )
     return measured
@@ -176,11 +181,11 @@ def landed_totals(out: Path, pattern: str) -> tuple[int, int, int]:
 
 
 def _rate(runs: list[Measured]) -> Spread:
-    return spread([run.rows_per_second for run in runs])
+    return spread([run.per_second() for run in runs])
 
 
 def _cpu(runs: list[Measured]) -> Spread:
-    return spread([run.cpu_per_million for run in runs])
+    return spread([run.cpu_per(1e6) for run in runs])
 
 
 def _rss(runs: list[Measured]) -> Spread:

@@ -10,11 +10,12 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Job", "run"]
+__all__ = ["Job", "measured", "run"]
 
 
 class Job(NamedTuple):
@@ -28,7 +29,7 @@ class Job(NamedTuple):
 
 
 def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
-    """Do the work and report its seconds and CPU seconds, imports and start-up left out."""
+    """Do the work and report what it took, imports and start-up left out."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
@@ -36,8 +37,16 @@ def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
     parser.add_argument("--page-size", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     job = Job(**vars(parser.parse_args()))
+    with measured() as extra:
+        extra.update(work(job) or {})
+
+
+@contextmanager
+def measured() -> Iterator[dict[str, Any]]:
+    """Report the seconds and CPU seconds of the body, and what it puts into the dictionary."""
+    extra: dict[str, Any] = {}
     cpu, started = _cpu_seconds(), time.perf_counter()
-    extra = work(job) or {}
+    yield extra
     report = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": _cpu_seconds() - cpu,

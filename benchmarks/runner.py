@@ -25,7 +25,9 @@ class Candidate:
     name: str
     python: Path
     module: str
-    files: str
+    arguments: tuple[str, ...] = ()
+    """Its own, beside those of all candidates."""
+    files: str = ""
     """Glob of the Parquet files that it writes, below its output directory."""
     watch_lag: bool = False
     environment: dict[str, str] = field(default_factory=dict)
@@ -35,7 +37,8 @@ class Candidate:
 class Measured:
     """One run of one candidate, whose result was right."""
 
-    rows: int
+    amount: int
+    """What it has done, as the check counted it: records, bytes."""
     seconds: float
     """Of the work alone, as the candidate's own clock saw it."""
     cpu_seconds: float
@@ -47,13 +50,13 @@ class Measured:
     lag_ms: dict[str, float] | None = None
     idle_lag_ms: dict[str, float] | None = None
 
-    @property
-    def rows_per_second(self) -> float:
-        return self.rows / self.seconds
+    def per_second(self, amount: float = 1.0) -> float:
+        """How often it did so much in a second."""
+        return self.amount / amount / self.seconds
 
-    @property
-    def cpu_per_million(self) -> float:
-        return self.cpu_seconds / self.rows * 1e6
+    def cpu_per(self, amount: float) -> float:
+        """CPU seconds for so much."""
+        return self.cpu_seconds / self.amount * amount
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,10 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), statistics.median(values), max(values))
 
 
-def measure(
-    candidate: Candidate, arguments: Sequence[str], out: Path, check: Callable[[Path, str], int]
-) -> Measured:
-    """Run a candidate once. `check` returns the rows it found or raises AssertionError."""
+def measure(candidate: Candidate, arguments: Sequence[str], check: Callable[[], int]) -> Measured:
+    """Run a candidate once. `check` returns what was done or raises AssertionError."""
     idle = _start([str(candidate.python), "-m", "benchmarks.lag"]) if candidate.watch_lag else None
-    command = [str(candidate.python), "-m", candidate.module, *arguments, "--out", str(out)]
+    command = [str(candidate.python), "-m", candidate.module, *candidate.arguments, *arguments]
     process = _start(command, candidate.environment)
     peak = _PeakRss(process.pid)
     assert process.stdout is not None
@@ -89,7 +90,7 @@ def measure(
         raise RuntimeError(f"{candidate.name} ended with {process.returncode}")
     report: dict[str, Any] = json.loads(output.splitlines()[-1])
     return Measured(
-        rows=check(out, candidate.files),
+        amount=check(),
         seconds=report["seconds"],
         cpu_seconds=report["cpu_seconds"],
         process_cpu_seconds=usage.ru_utime + usage.ru_stime,

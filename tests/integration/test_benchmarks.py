@@ -31,7 +31,7 @@ def test_a_rival_is_run_checked_and_measured(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "| expert |" in done.stdout
     runs = json.loads(figures.read_text())["expert"]
-    assert [run["rows"] for run in runs] == [3000, 3000]
+    assert [run["amount"] for run in runs] == [3000, 3000]
     for run in runs:
         assert 0 < run["cpu_seconds"] < run["process_cpu_seconds"]
         assert run["seconds"] > 0
