@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, final
 from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError
 
 from bronze_engine.config.loopback import is_loopback
 from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.errors import ConfigError
+from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.network import Network
+from bronze_engine.store.s3_credentials import Credentials, renew_when_refused
 from bronze_engine.store.s3_models import models
 from bronze_engine.store.s3_transport import Transport
 from bronze_engine.workers import Workers
@@ -27,18 +32,20 @@ _DEFAULT_REGION: Final = "us-east-1"
 async def open_client(config: S3StoreConfig, workers: Workers) -> AsyncIterator[Any]:
     """A client of the bucket's service, with its connections; they are closed on leaving.
 
-    Sends nothing yet. One attempt a request: whoever calls repeats.
+    Sends nothing yet. One attempt a request: whoever calls repeats. Raises ConfigError for
+    files, a profile or a proxy that are none. Calls raise AuthError and Transient over
+    credentials, see `Credentials`, beside what is botocore's.
     """
     session, network, region = await workers.run(_prepare, config)
+    credentials = Credentials(config, session, region, workers)
+    session.register_component("credential_provider", _Provider(credentials))
     async with session.create_client(
         "s3",
         region_name=region,
         endpoint_url=config.endpoint_url,
-        aws_access_key_id=config.access_key_id,
-        aws_secret_access_key=_revealed(config.secret_access_key),
-        aws_session_token=_revealed(config.session_token),
-        config=_client_config(config, network),
+        config=_client_config(config, network.proxy, network.tls),
     ) as client:
+        renew_when_refused(client, credentials)
         client.meta.config.s3["payload_signing_enabled"] = not _is_protected(
             client.meta.endpoint_url
         )
@@ -49,19 +56,30 @@ def _prepare(config: S3StoreConfig) -> tuple[AioSession, Network, str]:
     """Read every file that creating a client needs."""
     network = Network(config)
     session = AioSession(profile=config.profile)
+    # For the clients that fetch credentials.
+    session.set_default_client_config(_client_config(config, network.proxy, network.foreign_tls))
     loader = models()
     session.register_component("data_loader", loader)
     for name in ("endpoints", "partitions", "sdk-default-configuration"):
         loader.load_data(name)
     for kind in ("service-2", "endpoint-rule-set-1"):
         loader.load_service_model("s3", kind)
-    region = config.region or session.get_config_variable("region") or _DEFAULT_REGION
+    try:
+        region = config.region or session.get_config_variable("region") or _DEFAULT_REGION
+        session.get_scoped_config()
+    except BotoCoreError as exc:
+        raise ConfigError(
+            f"stores.{config.name or config.location}: {exc}; correct profile, AWS_PROFILE or "
+            "~/.aws/config"
+        ) from exc
     return session, network, region
 
 
-def _client_config(config: S3StoreConfig, network: Network) -> AioConfig:
+def _client_config(
+    config: S3StoreConfig, proxy: ProxyChoice, tls: ssl.SSLContext | bool
+) -> AioConfig:
     return AioConfig(
-        http_session_cls=partial(Transport, proxy=network.proxy, tls=network.tls),
+        http_session_cls=partial(Transport, proxy=proxy, tls=tls),
         retries={"mode": "standard", "total_max_attempts": 1},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
@@ -77,5 +95,12 @@ def _is_protected(endpoint_url: str) -> bool:
     return url.scheme == "https" or is_loopback(url.hostname or "")
 
 
-def _revealed(secret: Any) -> str | None:
-    return None if secret is None else secret.reveal()
+@final
+class _Provider:
+    """botocore's way to hand a session credentials that it does not look for itself."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def load_credentials(self) -> Credentials:
+        return self._credentials
