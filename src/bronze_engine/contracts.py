@@ -12,6 +12,7 @@ encoders are synchronous, do no I/O, run in workers, and are tested without a lo
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
@@ -326,8 +327,18 @@ class Store(Protocol):
 class Locking(Protocol):
     """A store with locks that die with their holder (local disk); others lease by put."""
 
-    def lock(self, key: str, note: bytes, /) -> AbstractAsyncContextManager[None]:
-        """Hold the lock for the body. Raises Conflict at once when another holds it."""
+    def lock(
+        self, key: str, note: bytes, /, *, stale_seconds: float = math.inf
+    ) -> AbstractAsyncContextManager[None]:
+        """Hold the lock for the body. Raises Conflict at once when another holds it.
+
+        A holder that has not been heard of for `stale_seconds` (a stopped process, a frozen
+        virtual machine) loses it.
+        """
+        ...
+
+    async def touch_lock(self, key: str, /) -> bool:
+        """Be heard of as the holder; False where the lock was lost."""
         ...
 
     async def lock_note(self, key: str, /) -> bytes | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StateError
+from bronze_engine.errors import BronzeError, StateError
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import ABSENT, Expect
 
-__all__ = ["Base", "read_base"]
+__all__ = ["Base", "read_base", "superseded", "superseded_by"]
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +28,12 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.manifest is None else self.manifest.generation
 
     @property
+    def committed(self) -> Manifest | None:
+        """The manifest that readers follow; a void one is none."""
+        manifest = self.manifest
+        return None if manifest is None or manifest.status == "void" else manifest
+
+    @property
     def manifest_key(self) -> str:
         return f"{self.partition}/{MANIFEST_NAME}"
 
@@ -36,18 +42,45 @@ async def read_base(store: Store, partition: str, *, pipeline: str, adopt: bool 
     """Read the partition's manifest as the base of a run of `pipeline`.
 
     Raises StateError (STATE001) where a newer bronze-engine wrote it, where it can't be
-    read, and where it is another pipeline's, unless `adopt`.
+    read, and where it is another pipeline's, unless `adopt`. A void one is nobody's.
     """
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
     if found is None:
         return Base(partition=partition, manifest=None, version=ABSENT)
     manifest = decode_manifest(found.body, key)
-    if manifest.pipeline != pipeline and not adopt:
+    base = Base(partition=partition, manifest=manifest, version=found.version)
+    if base.committed is not None and manifest.pipeline != pipeline and not adopt:
         raise StateError(
             f"{partition} belongs to pipeline {manifest.pipeline!r} (run {manifest.run}), not to "
             f"{pipeline!r}; give this pipeline its own system and entity, or pass --adopt",
             partition=partition,
             pipeline=manifest.pipeline,
         )
-    return Base(partition=partition, manifest=manifest, version=found.version)
+    return base
+
+
+async def superseded(store: Store, base: Base) -> StateError | None:
+    """The error of a run whose base is no longer the partition's manifest; else None.
+
+    For whoever meets an error that this would explain: a run that commits first reaps what
+    others have staged. A store that can't be asked says nothing.
+    """
+    try:
+        found = await store.get(base.manifest_key)
+        if found is None or found.version == base.version:
+            return None
+        return superseded_by(base, decode_manifest(found.body, base.manifest_key))
+    except BronzeError:
+        return None
+
+
+def superseded_by(base: Base, other: Manifest) -> StateError:
+    """Another run has committed over the base."""
+    return StateError(
+        f"run {other.run} committed generation {other.generation} of {base.partition} first; "
+        "nothing of this run was published, run again if it should replace that",
+        partition=base.partition,
+        run=other.run,
+        generation=other.generation,
+    )

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import Conflict, StoreError
+from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.model.manifest import CHECKSUMS_NAME, Checksums, Manifest
 from bronze_engine.model.part import ABSENT
 
@@ -37,7 +37,7 @@ def checksums_of(manifest: Manifest, body: bytes) -> Checksums:
 async def write_checksums(store: Store, partition: str, checksums: Checksums) -> bool:
     """Write the file unless it is up to date or of a later generation; True if it was written.
 
-    Raises StoreError, or OutcomeUnknown where the answer was lost.
+    Raises StoreError.
     """
     key = f"{partition}/{CHECKSUMS_NAME}"
     body = msgspec.json.format(msgspec.json.encode(checksums)) + b"\n"
@@ -47,10 +47,10 @@ async def write_checksums(store: Store, partition: str, checksums: Checksums) ->
             return False
         try:
             await store.put(key, body, expect=ABSENT if found is None else found.version)
-        except Conflict:
+        except (Conflict, OutcomeUnknown):  # what stands there now tells what became of it
             continue
         return True
-    raise StoreError(f"{key} changes as often as it is read; run `bronze verify` later", key=key)
+    raise StoreError(f"{key} was not written in {_TRIES} tries; run `bronze verify` later", key=key)
 
 
 def _is_later(body: bytes, mine: Checksums) -> bool:

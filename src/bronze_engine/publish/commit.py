@@ -32,7 +32,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import Lineage, Manifest
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ABSENT, Staged, StoredObject
-from bronze_engine.publish.base import Base, read_base
+from bronze_engine.publish.base import Base, read_base, superseded, superseded_by
 from bronze_engine.publish.checksums import checksums_of, write_checksums
 
 __all__ = ["COMMIT_SECONDS", "LINEAGE_LENGTH", "Base", "Published", "publish", "read_base"]
@@ -71,7 +71,8 @@ async def publish(
     """Complete the files, commit the manifest over `base`, write the checksums.
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
-    the data and quarantine files that it names (ValueError otherwise).
+    the data and quarantine files that it names, or there are none and it names those of
+    `base` (ValueError otherwise).
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -198,7 +199,7 @@ class _Commit:
             return other.run
         # Every later put of ours would expect a version that never comes again.
         self.is_in_doubt = False
-        raise _superseded(self._base, other)
+        raise superseded_by(self._base, other)
 
     def _unknown(self, why: str) -> CommitUnknown:
         return CommitUnknown(
@@ -211,7 +212,7 @@ class _Commit:
 
 async def _complete(store: Store, base: Base, staged: Sequence[Staged], clock: Clock) -> None:
     async def complete(one: Staged) -> None:
-        await _complete_one(store, one)
+        await _complete_one(store, one, clock)
 
     try:
         async with clock.timeout(COMPLETE_SECONDS):
@@ -223,16 +224,13 @@ async def _complete(store: Store, base: Base, staged: Sequence[Staged], clock: C
             partition=base.partition,
         ) from exc
     except BronzeError as exc:
-        # A run that committed first reaps what others have staged: then that is the news.
-        found = None
-        with suppress(BronzeError):
-            found = await store.get(base.manifest_key)
-        if found is not None and found.version != base.version:
-            raise _superseded(base, decode_manifest(found.body, base.manifest_key)) from exc
+        news = await superseded(store, base)
+        if news is not None:
+            raise news from exc
         raise
 
 
-async def _complete_one(store: Store, staged: Staged) -> None:
+async def _complete_one(store: Store, staged: Staged, clock: Clock) -> None:
     for attempt in range(1, _COMPLETE_TRIES + 1):
         try:
             info = await store.complete(staged)
@@ -240,6 +238,7 @@ async def _complete_one(store: Store, staged: Staged) -> None:
             # Completing again is how a store is asked: it is idempotent by contract.
             if attempt == _COMPLETE_TRIES:
                 raise StoreError(f"{staged.key}: completing it got no answer: {exc}") from exc
+            await clock.sleep(0.5 * attempt)
             continue
         if staged.file is not None and info.size_bytes != staged.file.size_bytes:
             raise StoreError(
@@ -268,7 +267,8 @@ def _check(base: Base, manifest: Manifest, staged: Sequence[Staged]) -> None:
         raise ValueError(f"generation {manifest.generation} does not follow {base.generation}")
     named = sorted(f"{base.partition}/{file.name}" for file in manifest.files)
     named += sorted(f"{base.partition}/{file.name}" for file in manifest.quarantine)
-    if sorted(named) != sorted(one.key for one in staged):
+    is_fence = not staged and base.manifest is not None and manifest.names == base.manifest.names
+    if sorted(named) != sorted(one.key for one in staged) and not is_fence:
         raise ValueError("the manifest must name exactly the staged files")
 
 
@@ -276,13 +276,3 @@ def _lineage(base: Base, manifest: Manifest) -> tuple[Lineage, ...]:
     mine = Lineage(run=manifest.run, attempt=manifest.attempt, generation=manifest.generation)
     before = () if base.manifest is None else base.manifest.lineage
     return (mine, *before)[:LINEAGE_LENGTH]
-
-
-def _superseded(base: Base, other: Manifest) -> StateError:
-    return StateError(
-        f"run {other.run} committed generation {other.generation} of {base.partition} first; "
-        "nothing of this run was published, run again if it should replace that",
-        partition=base.partition,
-        run=other.run,
-        generation=other.generation,
-    )

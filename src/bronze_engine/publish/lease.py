@@ -18,8 +18,9 @@ import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Locking, Store
-from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError
-from bronze_engine.model.part import ABSENT, Expect, Version
+from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.manifest import run_date_of
+from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
 from bronze_engine.shield import finish
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "RENEW_SECONDS",
     "Holder",
     "Lease",
+    "find_holder",
+    "find_stale",
     "hold_lease",
     "lease_key",
     "this_process",
@@ -36,6 +39,7 @@ LEASE_SECONDS: Final = 30.0
 """Unrenewed for this long, it is taken over: three renewals may be lost to a slow store."""
 RENEW_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 1.0
+_SENDS: Final = 5
 _RELEASE_SECONDS: Final = 5.0
 """Well within the time that a draining process has; what is not released runs out by itself."""
 _FORMAT_VERSION: Final = 1
@@ -98,18 +102,15 @@ class Lease:
         self._holder = holder
         self._clock = clock
         self._version: Version | None = None
-        self._is_sent = False
 
     async def keep(self) -> None:
-        """Renew until cancelled; returns at once where the store's own lock does the work.
+        """Renew until cancelled.
 
         It is the run's task group that runs this, rather than a task of the context
         manager's own: a group hidden in `hold_lease` would wrap the run's errors and tie
         its cancel scope to a generator. Returns when the lease is lost; the run goes on,
         for its commit fails if another's came first.
         """
-        if not self._is_sent:
-            return
         renewed = self._clock.monotonic()
         while self._clock.monotonic() - renewed <= LEASE_SECONDS:
             await self._clock.sleep(RENEW_SECONDS)
@@ -129,42 +130,56 @@ class Lease:
         expect: Expect = ABSENT
         if found is not None:
             record = _decode(found.body, self._key)
-            if record is not None and await self._is_held(record):
+            if record is not None and await _is_live(self._store, record):
+                self.other = record.holder
                 return False
             expect = found.version
         stack.push_async_callback(self._release)
-        self._is_sent = True
-        try:
-            await self._put(expect)
-        except (Conflict, OutcomeUnknown):
-            return await self._find_mine()
-        return True
+        return await self._send(expect)
+
+    async def _send(self, expect: Expect) -> bool:
+        """Put the lease until it is known whose it is; False where it is another's.
+
+        Sending it again is safe: it is the same condition and the same attempt.
+        """
+        pause = 0.1
+        for _ in range(_SENDS):
+            try:
+                await self._put(expect)
+            except (Conflict, OutcomeUnknown) as exc:
+                found = await self._store.get(self._key)
+                if self._is_mine(found):
+                    return True
+                if (ABSENT if found is None else found.version) != expect:
+                    return False
+                last = exc
+            else:
+                return True
+            await self._clock.sleep(pause)
+            pause *= 2
+        raise StoreError(
+            f"{self._key}: {_SENDS} puts in a row were neither applied nor refused for good "
+            f"({last}); run again",
+            key=self._key,
+        )
 
     async def _lock(self, store: Locking, stack: AsyncExitStack) -> bool:
         note = msgspec.json.encode(self._holder)
         try:
-            await stack.enter_async_context(store.lock(self._key, note))
+            lock = store.lock(self._key, note, stale_seconds=LEASE_SECONDS)
+            await stack.enter_async_context(lock)
         except Conflict:
-            noted = await store.lock_note(self._key)
-            try:
-                self.other = msgspec.json.decode(noted or b"", type=Holder)
-            except msgspec.MsgspecError:
-                self.other = None  # between locking and writing the note, or gone already
+            self.other = _noted(await store.lock_note(self._key))
             return False
-        return True
-
-    async def _is_held(self, record: _Record) -> bool:
-        age = await self._store.now() - record.renewed_at
-        if age >= timedelta(seconds=LEASE_SECONDS) or record.holder.is_dead():
-            return False
-        self.other = record.holder
         return True
 
     async def _renew(self) -> bool:
+        if isinstance(self._store, Locking):
+            return await self._store.touch_lock(self._key)
         try:
             await self._put(self._version or ABSENT)
         except Conflict:  # perhaps with our own renewal whose answer was lost
-            return await self._find_mine()
+            return self._is_mine(await self._store.get(self._key))
         return True
 
     async def _put(self, expect: Expect) -> None:
@@ -172,8 +187,8 @@ class Lease:
         body = msgspec.json.encode(record)
         self._version = await self._store.put(self._key, body, expect=expect)
 
-    async def _find_mine(self) -> bool:
-        found = await self._store.get(self._key)
+    def _is_mine(self, found: StoredObject | None) -> bool:
+        """Whether what stands there is our lease; takes its version, or its holder, along."""
         record = _decode(found.body, self._key) if found is not None else None
         if found is None or record is None:
             return False
@@ -190,7 +205,7 @@ class Lease:
         # Cleanup is bounded by real time, also where the clock is a test's.
         with anyio.move_on_after(_RELEASE_SECONDS, shield=True):  # noqa: TID251
             with suppress(BronzeError):  # it runs out by itself
-                if await self._find_mine():
+                if self._is_mine(await self._store.get(self._key)):
                     await self._store.delete(self._key)
 
 
@@ -217,6 +232,33 @@ async def hold_lease(
         yield lease
 
 
+async def find_holder(store: Store, key: str) -> Holder | None:
+    """Who holds the lease now; None where it is free, stale, or its process is dead. Only reads.
+
+    Raises StateError where a newer bronze-engine wrote it.
+    """
+    if isinstance(store, Locking):
+        return _noted(await store.lock_note(key))
+    found = await store.get(key)
+    record = None if found is None else _decode(found.body, key)
+    return record.holder if record is not None and await _is_live(store, record) else None
+
+
+async def find_stale(store: Store, system: str, entity: str) -> tuple[str, ...]:
+    """The keys of an entity's leases that nobody holds any more; none where locks do the work."""
+    prefix = f"_state/{system}/{entity}."
+    keys: list[str] = []
+    async for info in store.scan(prefix):
+        day, dot, suffix = info.key.removeprefix(prefix).rpartition(".")
+        if suffix != "lease" or (dot and run_date_of(day) is None):
+            continue
+        found = await store.get(info.key)
+        record = None if found is None else _decode(found.body, info.key)
+        if found is not None and (record is None or not await _is_live(store, record)):
+            keys.append(info.key)
+    return tuple(keys)
+
+
 def _held(key: str, other: Holder | None, now: datetime) -> StateError:
     place = key.removeprefix("_state/").removesuffix(".lease")
     if other is None:
@@ -231,6 +273,19 @@ def _held(key: str, other: Holder | None, now: datetime) -> StateError:
         pid=other.pid,
         age_seconds=age,
     )
+
+
+async def _is_live(store: Store, record: _Record) -> bool:
+    age = await store.now() - record.renewed_at
+    return age < timedelta(seconds=LEASE_SECONDS) and not record.holder.is_dead()
+
+
+def _noted(note: bytes | None) -> Holder | None:
+    """Who wrote the note of a lock; None between locking and writing it, and afterwards."""
+    try:
+        return msgspec.json.decode(note or b"", type=Holder)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _decode(body: bytes, key: str) -> _Record | None:

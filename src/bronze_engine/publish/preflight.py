@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final, final
 
 import anyio
@@ -18,15 +17,14 @@ from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.flow import single
 from bronze_engine.model.part import ABSENT, Expect, Version
+from bronze_engine.publish.traces import PREFLIGHT_PREFIX, find_races
 from bronze_engine.shield import finish
 
 __all__ = ["Preflight"]
 
-_PREFIX: Final = "_state/preflight-"
 _RACERS: Final = 4
+_RACES: Final = 3
 _CLEANUP_SECONDS: Final = 5.0
-_LEFT_BEHIND: Final = timedelta(minutes=1)
-"""A preflight takes milliseconds; an object of this age belongs to one that was killed."""
 
 
 @final
@@ -64,12 +62,22 @@ class Preflight:
 
 async def _race(store: Store) -> None:
     """Absent, then a version: stores are known that honour one condition and not the other."""
-    key = f"{_PREFIX}{secrets.token_hex(8)}"
-    try:
-        version = await _winner(store, key, ABSENT)
-        await _winner(store, key, version)
-    finally:
-        await finish(store.delete, key, grace_seconds=lambda: _CLEANUP_SECONDS)
+    for attempt in range(1, _RACES + 1):
+        key = f"{PREFLIGHT_PREFIX}{secrets.token_hex(8)}"
+        try:
+            version = await _winner(store, key, ABSENT)
+            await _winner(store, key, version)
+        except OutcomeUnknown as exc:  # who has won can't be told; another race can
+            if attempt == _RACES:
+                raise StoreError(
+                    f"{store.url}: it lost the answer to a put in each of {_RACES} races ({exc}); "
+                    "run again",
+                    store=store.url,
+                ) from exc
+        else:
+            return
+        finally:
+            await finish(store.delete, key, grace_seconds=lambda: _CLEANUP_SECONDS)
 
 
 async def _winner(store: Store, key: str, expect: Expect) -> Version:
@@ -84,13 +92,7 @@ async def _winner(store: Store, key: str, expect: Expect) -> Version:
             for number in range(_RACERS):
                 tasks.start_soon(put, number)
     except BaseExceptionGroup as group:
-        error = single(group)
-        if not isinstance(error, OutcomeUnknown):
-            raise error from None
-        raise StoreError(
-            f"{store.url}: it lost the answer to a put ({error}); try again",
-            store=store.url,
-        ) from error
+        raise single(group) from None
     if len(won) != 1:
         raise StoreError(
             f"{store.url}: of {_RACERS} conditional puts {len(won)} won where one should: the "
@@ -102,7 +104,5 @@ async def _winner(store: Store, key: str, expect: Expect) -> Version:
 
 
 async def _sweep(store: Store) -> None:
-    now = await store.now()
-    async for info in store.scan(_PREFIX):
-        if now - info.modified > _LEFT_BEHIND:
-            await store.delete(info.key)
+    async for info in find_races(store):
+        await store.delete(info.key)

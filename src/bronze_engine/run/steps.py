@@ -14,7 +14,6 @@ from datetime import date
 from functools import partial
 from typing import Any, Final, Literal, final
 
-import anyio
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
@@ -25,19 +24,20 @@ from bronze_engine.errors import (
     ExtractError,
     QualityError,
     SnapshotLost,
+    StoreError,
 )
-from bronze_engine.flow import single
 from bronze_engine.land.slice import Job, Landed, keep_rejected, land_slice, memory_bytes
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.slice import Slice
 from bronze_engine.plan import old_date_warning
+from bronze_engine.publish.base import superseded
 from bronze_engine.publish.commit import publish
-from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.publish.reap import reap
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.compose import column_warnings, compose_manifest
+from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
@@ -132,24 +132,14 @@ class _Run:
     async def _hold_lease(self, stores: Stores) -> RunReport:
         services, identity, pipeline = self.services, self.identity, self.pipeline
         await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
-        # Chained windows depend on each other, so a chain is held as a whole.
-        day = None if pipeline.incremental is not None else self.run_date
-        holder = this_process(identity.run, identity.attempt, services.clock)
-        async with hold_lease(
-            stores.state,
-            lease_key(pipeline.system, pipeline.entity, day),
-            holder,
-            services.clock,
+        return await under_lease(
+            stores,
+            lease_of(pipeline, self.run_date),
+            identity,
+            services,
+            partial(self._land, stores),
             wait_seconds=self.options.wait_seconds,
-        ) as lease:
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(lease.keep)
-                    report = await self._land(stores)
-                    tasks.cancel_scope.cancel()
-            except BaseExceptionGroup as group:
-                raise single(group) from None
-        return report
+        )
 
     async def _land(self, stores: Stores) -> RunReport:
         """Survey, plan, read, publish."""
@@ -199,6 +189,11 @@ class _Run:
                 self._warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
+            if isinstance(exc, StoreError):
+                # A run that woke up late finds its uploads reaped: by whose commit is the news.
+                news = await superseded(stores.target, standing.base)
+                if news is not None:
+                    raise news from exc
             raise
         self._phase("publishing")
         outcome = await finish(

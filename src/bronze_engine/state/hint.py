@@ -67,7 +67,7 @@ async def advance(
     """
     try:
         await _advance(store, manifest, target or store)
-    except (BronzeError, OutcomeUnknown) as exc:
+    except BronzeError as exc:
         return (f"{key_of(manifest.system, manifest.entity)} was not advanced: {exc}",)
     return ()
 
@@ -86,10 +86,10 @@ async def _advance(store: Store, manifest: Manifest, target: Store) -> None:
                 return
         try:
             await store.put(key, body, expect=ABSENT if found is None else found.version)
-        except Conflict:
+        except (Conflict, OutcomeUnknown):  # what stands there now tells what became of it
             continue
         return
-    raise StoreError(f"{key} changes as often as it is read", key=key)
+    raise StoreError(f"{key} was not written in {_TRIES} tries", key=key)
 
 
 async def _is_true(target: Store, hint: Hint) -> bool:

@@ -40,12 +40,18 @@ class FileLock:
         self._lenient = lenient
         self._held: tuple[int, int] | None = None
 
-    def acquire(self, note: bytes = b"") -> bool:
-        """Take the lock and write the note, or return False at once. Raises OSError."""
+    def acquire(self, note: bytes = b"", *, stale_seconds: float | None = None) -> bool:
+        """Take the lock and write the note, or return False at once. Raises OSError.
+
+        With `stale_seconds` it is also taken from a living holder that has not touched it
+        for so long: that process is stopped, and may wake up believing that it holds it.
+        """
         for _ in range(_TRIES):
             folder, fd = create_file(self._root, self._segments, self._name, os.O_RDWR)
             try:
                 if not self._exclusive(fd):
+                    if stale_seconds is not None and self._oust(folder, fd, stale_seconds):
+                        continue
                     break
                 if self._is_current(folder, fd):
                     os.ftruncate(fd, 0)
@@ -58,6 +64,14 @@ class FileLock:
                     os.close(folder)
         return False
 
+    def touch(self) -> bool:
+        """Say that the holder is alive; False where the lock is not held, or not any more."""
+        if self._held is None:
+            return False
+        folder, fd = self._held
+        os.utime(fd)
+        return self._is_current(folder, fd)
+
     def release(self) -> None:
         """Remove the file and give the lock up; idempotent, never raises.
 
@@ -69,7 +83,8 @@ class FileLock:
         folder, fd = self._held
         self._held = None
         with suppress(OSError):
-            os.unlink(self._name, dir_fd=folder)
+            if self._is_current(folder, fd):  # else another has taken it over meanwhile
+                os.unlink(self._name, dir_fd=folder)
         with suppress(OSError):
             fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
@@ -109,6 +124,24 @@ class FileLock:
                 return True
             raise
         return False
+
+    def _oust(self, folder: int, fd: int, stale_seconds: float) -> bool:
+        """Take the name from a holder that has been silent for too long.
+
+        Under a lock of its own: of two that do so at once, the second would take the name
+        from the first.
+        """
+        if time.time() - os.fstat(fd).st_mtime < stale_seconds:
+            return False
+        guard = FileLock(self._root, self._segments, f"{self._name}.take", lenient=self._lenient)
+        if not guard.acquire():
+            return False
+        try:
+            if self._is_current(folder, fd):
+                os.unlink(self._name, dir_fd=folder)
+        finally:
+            guard.release()
+        return True
 
     def _is_current(self, folder: int, fd: int) -> bool:
         try:

@@ -8,6 +8,7 @@ content under a flock. All disk work is done in workers.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import subprocess
 import sys
@@ -92,6 +93,8 @@ class LocalStore:
         self._lenient = lenient
         self._putting = anyio.Lock()
         """Puts of one process queue here, in order; only other processes are polled for."""
+        self._locks: dict[str, FileLock] = {}
+        """Those that are held, by their key."""
 
     @property
     def url(self) -> str:
@@ -185,19 +188,28 @@ class LocalStore:
                 yield Staged(key=place.removesuffix(entry.name) + name, token=entry.name)
 
     async def now(self) -> datetime:
-        """The host's clock: no lease is judged by it here, for locks die with their holder."""
+        """The host's clock."""
         return self._clock.now()
 
     @asynccontextmanager
-    async def lock(self, key: str, note: bytes, /) -> AsyncIterator[None]:
+    async def lock(
+        self, key: str, note: bytes, /, *, stale_seconds: float = math.inf
+    ) -> AsyncIterator[None]:
         """Hold a lock named by a key below `_state/`; its file is hidden from scans."""
         lock = self._lock_file(key)
         try:
-            if not await self._job(key, lock.acquire, note):
+            if not await self._job(key, partial(lock.acquire, note, stale_seconds=stale_seconds)):
                 raise Conflict(f"{key} is locked")
+            self._locks[key] = lock
             yield
         finally:
+            if self._locks.get(key) is lock:
+                del self._locks[key]
             await _to_its_end(partial(self._job, key, lock.release))
+
+    async def touch_lock(self, key: str, /) -> bool:
+        lock = self._locks.get(key)
+        return lock is not None and await self._job(key, lock.touch)
 
     async def lock_note(self, key: str, /) -> bytes | None:
         return await self._job(key, self._lock_file(key).note)

@@ -8,6 +8,7 @@ once in every way. Operations are counted over all tasks, in the order in which 
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -174,11 +175,17 @@ class FaultyLockingStore(FaultyStore):
         self._locking = locking
 
     @asynccontextmanager
-    async def lock(self, key: str, note: bytes, /) -> AsyncIterator[None]:
-        async with self._locking.lock(key, note):
+    async def lock(
+        self, key: str, note: bytes, /, *, stale_seconds: float = math.inf
+    ) -> AsyncIterator[None]:
+        async with self._locking.lock(key, note, stale_seconds=stale_seconds):
             async with self.script.step("lock", key):
                 pass
             yield
+
+    async def touch_lock(self, key: str, /) -> bool:
+        async with self.script.step("touch_lock", key):
+            return await self._locking.touch_lock(key)
 
     async def lock_note(self, key: str, /) -> bytes | None:
         async with self.script.step("lock_note", key):

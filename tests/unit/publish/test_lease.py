@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -15,8 +16,8 @@ import pytest
 
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StateError
-from bronze_engine.model.part import ANY
+from bronze_engine.errors import OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.part import ANY, Expect, Version
 from bronze_engine.publish.lease import (
     LEASE_SECONDS,
     RENEW_SECONDS,
@@ -28,7 +29,7 @@ from bronze_engine.publish.lease import (
 from bronze_engine.store.local import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ManualClock
-from bronze_engine.testing.faults import Fault, inject
+from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
 from bronze_engine.testing.stores import keys_of
 from bronze_engine.workers import Workers
 
@@ -228,8 +229,80 @@ async def test_store_with_locks_is_locked_and_tells_the_same(tmp_path: Path) -> 
                 error = await refused(store, holder("r2", clock), clock)
                 assert "run r1" in error.message
                 assert "for 3600 s" in error.message
-                await lease.keep()
                 assert not lease.is_lost
             async with hold_lease(store, KEY, holder("r2", clock), clock):
                 pass
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+@pytest.mark.asyncio
+async def test_lock_of_a_stopped_process_is_taken_over_and_its_holder_notices(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    config = LocalStoreConfig(path=str(tmp_path))
+    with Workers(2) as workers:
+        async with (
+            open_local(config, workers, clock) as store,
+            open_local(config, workers, clock) as other,
+            hold_lease(store, KEY, holder("r1", clock), clock) as stopped,
+        ):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(stopped.keep)
+                silent(tmp_path, LEASE_SECONDS - 5)
+                await refused(other, holder("r2", clock), clock)
+                silent(tmp_path, LEASE_SECONDS + 5)
+                await clock.advance(RENEW_SECONDS)  # it was not stopped after all
+                await refused(other, holder("r2", clock), clock)
+                tasks.cancel_scope.cancel()
+            silent(tmp_path, LEASE_SECONDS + 5)
+            async with hold_lease(other, KEY, holder("r2", clock), clock):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(stopped.keep)  # ends when it finds the lock gone
+                    await clock.advance(RENEW_SECONDS)
+                assert stopped.is_lost
+                await refused(store, holder("r3", clock), clock)
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+def silent(root: Path, seconds: float) -> None:
+    """Let the holder of the lock have been heard of last so many seconds ago."""
+    [lock] = [path for path in root.rglob("*.lease") if path.is_file()]
+    os.utime(lock, times=(time.time() - seconds,) * 2)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["fail_after", "lost"])
+async def test_a_lease_whose_answer_was_lost_is_taken_all_the_same(fault: Fault) -> None:
+    """Applied or not: it is no other run's, and nobody is told so."""
+    clock = ManualClock()
+    store = inject(MemoryStore(clock))
+    plain = inject(MemoryStore(clock))
+    async with hold_lease(plain, KEY, holder("r1", clock), clock):
+        at = plain.script.operations.index(("put", KEY)) + 1
+    store.script.at, store.script.fault = at, fault
+
+    async def take() -> None:
+        async with hold_lease(store, KEY, holder("r1", clock), clock):
+            await refused(store, holder("r2", clock), clock)
+
+    await clock.drive(take())
+    assert store.script.fired
+    assert await keys_of(store) == []
+
+
+@pytest.mark.asyncio
+async def test_a_store_that_never_answers_is_no_other_run() -> None:
+    class Mute(FaultyStore):
+        async def put(self, key: str, _body: bytes, /, *, expect: Expect) -> Version:
+            raise OutcomeUnknown(f"{key}: 503, {expect} was expected")
+
+    clock = ManualClock()
+
+    async def take() -> None:
+        store = Mute(MemoryStore(clock), Script())
+        async with hold_lease(store, KEY, holder("r1", clock), clock):
+            pass
+
+    with pytest.raises(StoreError, match="5 puts in a row were neither applied nor refused"):
+        await clock.drive(take())

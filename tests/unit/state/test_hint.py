@@ -103,9 +103,19 @@ async def test_concurrent_commits_leave_the_newest() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fault", ["fail_before", "lost"])
-async def test_fault_of_the_store_is_a_warning(fault: Fault) -> None:
+async def test_fault_of_the_store_is_a_warning() -> None:
     for at in (1, 2):
-        store = inject(MemoryStore(), at, fault)
+        store = inject(MemoryStore(), at, "fail_before")
         (warning,) = await hint.advance(store, manifest_of(january(1)))
         assert KEY in warning
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["fail_after", "lost"])
+async def test_lost_answer_is_found_out(fault: Fault) -> None:
+    store = inject(MemoryStore(), 2, fault)
+    assert await hint.advance(store, manifest_of(january(1))) == ()
+    assert store.script.fired
+    found = await hint.read(store, "shop", "orders")
+    assert found is not None
+    assert found.run_date == january(1)
