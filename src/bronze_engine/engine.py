@@ -28,11 +28,13 @@ from bronze_engine.contracts import Hook, Resources, SourceType, Store, StoreRes
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
+from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.publish.verify import verify
 from bronze_engine.run.check import Finding, check_pipeline
+from bronze_engine.run.gc import collect_garbage
 from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.services import Options, Services, Stores
 from bronze_engine.run.steps import run_pipeline
@@ -141,6 +143,17 @@ class Engine:
         stores = await self._services.stores(pipeline)
         partition = partition_path(pipeline.system, pipeline.entity, run_date)
         return await verify(stores.target, partition, self._services.workers)
+
+    async def gc(self, *names: str, delete: bool = False) -> GcReport:
+        """Find what dead runs of these pipelines have left; with `delete` remove it.
+
+        Never touched: what a manifest names, what a run at work has staged, and names that
+        are not ours. Where files of a generation after the manifest's are removed, that
+        manifest is first committed anew, so that a run that was thought dead can't commit
+        any more (where there is none, a void one is). Cancelled anywhere, every partition is
+        as readable as before. Raises nothing that the report can tell: it has the faults.
+        """
+        return await collect_garbage(self.config, names, self._services, delete=delete)
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Final, Literal
 
@@ -24,11 +25,13 @@ __all__ = [
     "SchemaChange",
     "SourceInfo",
     "partition_path",
+    "run_date_of",
 ]
 
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "_metadata.json"
 CHECKSUMS_NAME: Final = "_checksums.json"
+_FOLDER: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
 
 Load = Literal["full", "incremental", "cdc"]
 
@@ -118,6 +121,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lineage: tuple[Lineage, ...] = ()
     """Newest first, at most 16, this commit included."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The files that it names, relative to the partition; quarantine files included."""
+        data = (file.name for file in self.files)
+        return frozenset(data).union(file.name for file in self.quarantine)
+
 
 class Checksums(msgspec.Struct, frozen=True, kw_only=True):
     """`_checksums.json`: derived from the manifest, for tools that only check hashes."""
@@ -137,6 +146,15 @@ class Checksums(msgspec.Struct, frozen=True, kw_only=True):
 def partition_path(system: str, entity: str, run_date: date) -> str:
     """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target."""
     return f"{system}/{entity}/dt={run_date.isoformat()}"
+
+
+def run_date_of(folder: str) -> date | None:
+    """The run date of `dt=YYYY-MM-DD`; None for a folder of any other name."""
+    match = _FOLDER.fullmatch(folder)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None  # dt=2025-02-30 is nobody's run date
 
 
 def columns_of(schema: pa.Schema) -> tuple[ColumnInfo, ...]:

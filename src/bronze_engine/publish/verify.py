@@ -34,13 +34,19 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
 
     The manifest is the truth: an older, other or missing `_checksums.json` is written
     anew (`mended`), unless the store does not let us write. Raises StateError (STATE001)
-    where there is no manifest or it can't be read, StoreError where the store fails.
+    where there is no manifest (or a void one) or it can't be read, StoreError where the
+    store fails.
     """
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
     if found is None:
         raise StateError(f"{key} does not exist: nothing was committed there", key=key)
     manifest = decode_manifest(found.body, key)
+    if manifest.status == "void":
+        raise StateError(
+            f"{key} is void: nothing is committed there, gc has only fenced off a dead run",
+            key=key,
+        )
     present = {
         info.key.removeprefix(f"{partition}/"): info.size_bytes
         async for info in store.scan(f"{partition}/")

@@ -29,7 +29,7 @@ async def plan_pipeline(
         preview = source.preview()
     generation = standing.base.generation + 1
     files = data_name(generation=generation, run="0" * 12, slice=0, number=0)
-    manifest = standing.base.manifest
+    manifest = standing.base.committed
     warning = old_date_warning(pipeline, run_date, services.today())
     notes = [*preview.notes, *tally.warnings, *([warning] if warning else [])]
     return RunPlan(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 from bronze_engine.contracts import Store
 from bronze_engine.flow import each
-from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path, run_date_of
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.neighbours import Neighbours
 
 __all__ = ["committed_dates", "max_epoch", "read_neighbours", "read_partition"]
 
-_DATE: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
 _AT_ONCE: Final = 16
 
 
@@ -38,12 +36,9 @@ async def committed_dates(store: Store, system: str, entity: str) -> tuple[date,
     dates: list[date] = []
     async for info in store.scan(f"{prefix}dt="):
         folder, _, name = info.key.removeprefix(prefix).partition("/")
-        match = _DATE.fullmatch(folder)
-        if name == MANIFEST_NAME and match is not None:
-            try:
-                dates.append(date.fromisoformat(match[1]))
-            except ValueError:
-                continue  # dt=2025-02-30 is nobody's run date
+        day = run_date_of(folder)
+        if name == MANIFEST_NAME and day is not None:
+            dates.append(day)
     return tuple(dates)
 
 

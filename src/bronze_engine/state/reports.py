@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import AsyncIterator
 from datetime import date
+from typing import Final
 
 import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
-from bronze_engine.model.part import ANY
+from bronze_engine.model.manifest import run_date_of
+from bronze_engine.model.part import ANY, Staged
 from bronze_engine.model.report import RunReport
 
-__all__ = ["read", "rejected_key", "report_key", "sweep", "write"]
+__all__ = ["find_rejected", "read", "rejected_key", "report_key", "sweep", "write"]
+
+_STAGED: Final = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)/[0-9A-Za-z][0-9A-Za-z_-]*\.rejected\.jsonl\.zst", re.ASCII
+)
 
 
 def report_key(system: str, entity: str, run_date: date, run: str) -> str:
@@ -51,6 +59,18 @@ async def sweep(store: Store, system: str, entity: str, run_date: date) -> tuple
     except BronzeError as exc:
         warnings.append(f"{prefix} was not swept: {exc}")
     return tuple(warnings)
+
+
+async def find_rejected(
+    store: Store, system: str, entity: str
+) -> AsyncIterator[tuple[date, Staged]]:
+    """Rejected records of any date that a run still writes, or wrote when it was killed."""
+    prefix = f"_runs/{system}/{entity}/"
+    async for staged in store.scan_staged(prefix):
+        match = _STAGED.fullmatch(staged.key.removeprefix(prefix))
+        day = run_date_of(f"dt={match['day']}") if match else None
+        if day is not None:
+            yield day, staged
 
 
 async def read(

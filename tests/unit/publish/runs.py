@@ -36,6 +36,8 @@ RUN_DATE = date(2025, 1, 15)
 PARTITION = partition_path(SYSTEM, ENTITY, RUN_DATE)
 MANIFEST_KEY = f"{PARTITION}/_metadata.json"
 FILES = 2
+GC = "gc-1"
+"""The run that a fence is committed by."""
 
 
 def body_of(run: str, number: int) -> bytes:
@@ -128,20 +130,26 @@ async def whole_run(store: Store, run: str, clock: Clock = SYSTEM_CLOCK) -> Publ
 
 
 async def read_partition(store: Store) -> str | None:
-    """What a reader that follows the manifest sees: the run, checked byte for byte, or None."""
+    """What a reader that follows the manifest sees, checked byte for byte: the run that wrote
+    the files, or None."""
     found = await store.get(MANIFEST_KEY)
     if found is None:
         return None
     manifest = decode_manifest(found.body, MANIFEST_KEY)
+    if manifest.status == "void":
+        assert manifest.names == frozenset()
+        return None
     assert len(manifest.files) == FILES
     assert len(manifest.quarantine) == 1
+    [run] = {known.run for name in manifest.names if (known := parse(name)) is not None}
+    assert manifest.run in {run, GC}
     for number, name in enumerate(
         [file.name for file in manifest.files] + [file.name for file in manifest.quarantine]
     ):
         async with store.read(f"{PARTITION}/{name}") as chunks:
             body = b"".join([chunk async for chunk in chunks])
-        assert body == body_of(manifest.run, number), f"{name} is torn"
-    return manifest.run
+        assert body == body_of(run, number), f"{name} is torn"
+    return run
 
 
 async def assert_clean(store: Store, run: str) -> None:

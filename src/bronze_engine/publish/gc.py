@@ -1,0 +1,191 @@
+"""Garbage of an entity's partitions: found by looking, removed behind a fence.
+
+What a manifest of generation g does not name is, by the generation in its name,
+
+    <= g     dead: the run that wrote it can't commit any more
+    g + 1    of a run that died, or of one at work; dead once a fence stands at g + 1
+    > g + 1  of no run that began from this manifest: one that is newer was lost, or an
+             older one restored, and then these may be the data; such a partition is left alone
+
+and without a generation it is not ours. Where there is no manifest, g is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.contracts import Store
+from bronze_engine.errors import BronzeError, StateError
+from bronze_engine.model.manifest import (
+    CHECKSUMS_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    partition_path,
+    run_date_of,
+)
+from bronze_engine.model.part import ObjectInfo, Staged
+from bronze_engine.publish.base import Base, read_base
+from bronze_engine.publish.commit import Published
+from bronze_engine.publish.entries import Entry, entry_of, is_named, scan_entries
+from bronze_engine.publish.fence import fence
+from bronze_engine.publish.reap import Reaped, reap
+from bronze_engine.shield import finish
+
+__all__ = ["Collected", "Sorted", "collect_partition", "find_partitions", "sort_entries"]
+
+_DERIVED: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
+
+
+class Sorted(msgspec.Struct, frozen=True, kw_only=True):
+    """What lies in a partition beyond what its manifest names."""
+
+    base: Base
+    dead: tuple[Entry, ...] = ()
+    undecided: tuple[Entry, ...] = ()
+    """Of the next generation: only a fence makes them dead."""
+    beyond: tuple[Entry, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Names that are not ours."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One folder below an entity."""
+
+    run_date: date | None
+    """None where the folder is no partition: then all its names are not ours."""
+    sorted: Sorted | None = None
+    unknown: tuple[str, ...] = ()
+    fault: BronzeError | None = None
+    """Why its manifest can't be judged; nothing in it is garbage then."""
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done to one partition."""
+
+    sorted: Sorted
+    """As it was found under the lease."""
+    fenced: Published | None = None
+    reaped: Reaped = Reaped()
+
+
+def sort_entries(base: Base, entries: Iterable[Entry]) -> Sorted:
+    """Tell what the manifest does not name by what it is."""
+    generation = base.generation
+    names = frozenset[str]() if base.manifest is None else base.manifest.names
+    dead, undecided, beyond, unknown = [], [], [], []
+    for entry in entries:
+        if is_named(entry, names) or (entry.name in _DERIVED and entry.staged is None):
+            continue
+        if entry.file is None:
+            unknown.append(entry.name)
+        elif base.manifest is not None and entry.file.generation <= generation:
+            dead.append(entry)
+        elif entry.file.generation <= generation + 1:
+            undecided.append(entry)
+        else:
+            beyond.append(entry)
+    return Sorted(
+        base=base,
+        dead=tuple(dead),
+        undecided=tuple(undecided),
+        beyond=tuple(beyond),
+        unknown=tuple(unknown),
+    )
+
+
+async def find_partitions(
+    store: Store, system: str, entity: str, *, pipeline: str
+) -> AsyncIterator[Found]:
+    """Look at every folder of an entity; two listings, and one read a partition.
+
+    A folder is listed before its manifest is read: what a commit in between adds or
+    supersedes is then judged by the newer manifest. Raises StoreError where the entity
+    can't be listed.
+    """
+    prefix = f"{system}/{entity}/"
+    staged: dict[str, list[Staged]] = {}
+    async for each in store.scan_staged(prefix):
+        staged.setdefault(_folder(each.key, prefix), []).append(each)
+    async for folder, infos in _by_folder(store.scan(prefix), prefix):
+        yield await _find(store, prefix, folder, [*infos, *staged.pop(folder, ())], pipeline)
+    for folder in sorted(staged):
+        yield await _find(store, prefix, folder, staged[folder], pipeline)
+
+
+async def collect_partition(
+    store: Store,
+    void: Manifest,
+    clock: Clock,
+    *,
+    grace_seconds: Callable[[], float],
+) -> Collected:
+    """Remove what is garbage in one partition, behind a fence where that is needed.
+
+    Interrupted anywhere, the partition is as readable as before, and the next run or gc
+    finishes. `void` is the manifest that a partition without one is fenced with. Hold the
+    lease: a fence ends a run that is at work. Raises StateError, StoreError, CommitUnknown
+    before anything was removed; what could not be removed is in the warnings.
+    """
+    partition = partition_path(void.system, void.entity, void.run_date)
+    base = await read_base(store, partition, pipeline=void.pipeline)
+    found = sort_entries(base, [entry async for entry in scan_entries(store, partition)])
+    manifest, fenced = base.manifest, None
+    if found.beyond:
+        return Collected(sorted=found)
+    if found.undecided:
+        fenced = await finish(fence, store, base, void, clock, grace_seconds=grace_seconds)
+        manifest = fenced.manifest
+    if manifest is None or not (found.dead or found.undecided):
+        return Collected(sorted=found)
+    reaped = await reap(store, partition, manifest)
+    return Collected(sorted=found, fenced=fenced, reaped=reaped)
+
+
+async def _find(
+    store: Store,
+    prefix: str,
+    folder: str,
+    found: Iterable[ObjectInfo | Staged],
+    pipeline: str,
+) -> Found:
+    run_date = run_date_of(folder)
+    if run_date is None:
+        return Found(run_date=None, unknown=tuple(each.key for each in found))
+    partition = f"{prefix}{folder}"
+    entries = [entry_of(each, partition) for each in found]
+    try:
+        base = await read_base(store, partition, pipeline=pipeline)
+    except StateError as exc:
+        return Found(run_date=run_date, fault=exc)
+    sorted_ = sort_entries(base, entries)
+    unknown = tuple(f"{partition}/{name}" for name in sorted_.unknown)
+    return Found(run_date=run_date, sorted=sorted_, unknown=unknown)
+
+
+async def _by_folder(
+    infos: AsyncIterator[ObjectInfo], prefix: str
+) -> AsyncIterator[tuple[str, list[ObjectInfo]]]:
+    """The objects below `prefix` by the first folder of their keys; one folder is held at a time.
+
+    Keys come in order, so those of a folder are together.
+    """
+    current, held = "", list[ObjectInfo]()
+    async for info in infos:
+        folder = _folder(info.key, prefix)
+        if folder != current and held:
+            yield current, held
+            held = []
+        current = folder
+        held.append(info)
+    if held:
+        yield current, held
+
+
+def _folder(key: str, prefix: str) -> str:
+    """The folder of a key; empty for one that lies in none."""
+    return key.removeprefix(prefix).rpartition("/")[0].partition("/")[0]

@@ -1,0 +1,298 @@
+"""Garbage collection: what dead runs have left, of all pipelines that are asked for.
+
+    look at every partition -> by lease: fence where needed, reap, drop what a run staged beside it
+        -> leases that ran out -> what trials of the stores have left
+
+Without `delete` it only looks. With it, each date is worked on under its lease, and a lease
+that another run holds is respected; safety rests on the fence, never on the lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import final
+
+import msgspec
+
+from bronze_engine.config.load import Config
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Store
+from bronze_engine.errors import BronzeError, StateError, StoreError
+from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
+from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo, partition_path
+from bronze_engine.model.part import Staged
+from bronze_engine.publish.entries import Entry
+from bronze_engine.publish.gc import Sorted, collect_partition, find_partitions
+from bronze_engine.publish.lease import find_holder, find_stale
+from bronze_engine.publish.traces import find_traces
+from bronze_engine.run.leased import lease_of, under_lease
+from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.state import hint, reports
+
+__all__ = ["collect_garbage"]
+
+
+class _Day(msgspec.Struct, kw_only=True):
+    """What was found of one run date."""
+
+    run_date: date
+    sorted: Sorted | None = None
+    rejected: list[Staged] = []
+
+
+async def collect_garbage(
+    config: Config, names: Sequence[str], services: Services, *, delete: bool
+) -> GcReport:
+    """Find, and with `delete` remove, the garbage of these pipelines. See `Engine.gc`."""
+    collection = _Collection(services, delete=delete)
+    for name in names:
+        try:
+            await _Entity(collection, config.pipeline(name)).collect()
+        except BronzeError as exc:  # the other pipelines are collected all the same
+            collection.fault(name, exc)
+    return collection.report()
+
+
+@final
+class _Collection:
+    """What is told of all pipelines together."""
+
+    def __init__(self, services: Services, *, delete: bool) -> None:
+        self.services = services
+        self.delete = delete
+        new = Identity.new(services.clock)
+        self.identity = msgspec.structs.replace(new, run=f"gc-{new.run}")
+        self.partitions = 0
+        self.garbage: list[Garbage] = []
+        self.fenced: list[Fenced] = []
+        self.skipped: list[Skipped] = []
+        self.unknown: list[str] = []
+        self.faults: list[GcFault] = []
+        self._stores: set[str] = set()
+
+    def found(
+        self,
+        kind: Kind,
+        store: Store,
+        key: str,
+        why: str,
+        *,
+        size_bytes: int | None = None,
+        removed: bool = False,
+    ) -> None:
+        self.garbage.append(
+            Garbage(
+                kind=kind,
+                store=store.url,
+                key=key,
+                size_bytes=size_bytes,
+                why=why,
+                removed=removed,
+            )
+        )
+
+    def entries(self, store: Store, sorted_: Sorted, removed: Iterable[Entry] = ()) -> None:
+        """Tell what lies in one partition, and which of it is gone now."""
+        partition, generation = sorted_.base.partition, sorted_.base.generation
+        gone = {_identity(entry): entry for entry in removed}
+        known = {_identity(entry): entry for entry in (*sorted_.dead, *sorted_.undecided)}
+        for identity, entry in (known | gone).items():
+            assert entry.file is not None  # noqa: S101  # others are not garbage
+            number = entry.file.generation
+            self.found(
+                "staged" if entry.staged else "quarantine" if entry.file.number is None else "data",
+                store,
+                f"{partition}/{entry.name}",
+                f"of generation {number}, and the manifest of generation {generation} does not"
+                " name it"
+                if number <= generation
+                else f"of generation {number}, which run {entry.file.run} did not commit",
+                size_bytes=entry.size_bytes,
+                removed=identity in gone,
+            )
+
+    async def traces(self, store: Store) -> None:
+        """What trials have left in a store; once for each, however many pipelines land there."""
+        if store.url in self._stores:
+            return
+        self._stores.add(store.url)
+        async for trace in find_traces(store):
+            if self.delete:
+                await (
+                    store.discard(trace) if isinstance(trace, Staged) else store.delete(trace.key)
+                )
+            size = None if isinstance(trace, Staged) else trace.size_bytes
+            why = "a trial of this store that was killed left it"
+            self.found("trial", store, trace.key, why, size_bytes=size, removed=self.delete)
+
+    def skip(self, place: str, reason: str) -> None:
+        self.skipped.append(Skipped(place=place, reason=reason))
+
+    def fault(self, place: str, error: BronzeError) -> None:
+        self.faults.append(GcFault(place=place, fault=str(error), exit_code=error.exit_code))
+
+    def report(self) -> GcReport:
+        return GcReport(
+            deleted=self.delete,
+            partitions=self.partitions,
+            garbage=tuple(self.garbage),
+            fenced=tuple(self.fenced),
+            skipped=tuple(self.skipped),
+            unknown=tuple(self.unknown),
+            faults=tuple(self.faults),
+        )
+
+
+@final
+class _Entity:
+    """The places of one pipeline."""
+
+    def __init__(self, collection: _Collection, pipeline: Pipeline) -> None:
+        self.told = collection
+        self.pipeline = pipeline
+        self.services = collection.services
+
+    async def collect(self) -> None:
+        told, pipeline = self.told, self.pipeline
+        stores = await self.services.stores(pipeline)
+        for store in (stores.target, stores.state):
+            await told.traces(store)
+        by_lease: dict[str, list[_Day]] = {}
+        for day in await self._look(stores):
+            by_lease.setdefault(lease_of(pipeline, day.run_date), []).append(day)
+        stale = await find_stale(stores.state, pipeline.system, pipeline.entity)
+        for key in stale:
+            by_lease.setdefault(key, [])
+        if told.delete and by_lease:
+            single_writer = pipeline.target.single_writer
+            await self.services.preflight.check(stores.target, single_writer=single_writer)
+        for key, days in by_lease.items():
+            work = self._remove if told.delete else self._tell
+            if await work(stores, key, days) and key in stale:
+                why = "its holder is gone, or has not renewed it"
+                told.found("lease", stores.state, key, why, removed=told.delete)
+
+    async def _look(self, stores: Stores) -> list[_Day]:
+        """The dates that may have garbage, in order."""
+        told, pipeline = self.told, self.pipeline
+        days: dict[date, _Day] = {}
+        async for found in find_partitions(
+            stores.target, pipeline.system, pipeline.entity, pipeline=pipeline.name
+        ):
+            told.unknown.extend(found.unknown)
+            if found.run_date is None:
+                continue
+            told.partitions += 1
+            if found.fault is not None:
+                told.fault(self._partition(found.run_date), found.fault)
+            elif found.sorted is not None and self._is_garbage(found.sorted):
+                days[found.run_date] = _Day(run_date=found.run_date, sorted=found.sorted)
+        async for run_date, staged in reports.find_rejected(
+            stores.state, pipeline.system, pipeline.entity
+        ):
+            days.setdefault(run_date, _Day(run_date=run_date)).rejected.append(staged)
+        return [days[run_date] for run_date in sorted(days)]
+
+    def _is_garbage(self, sorted_: Sorted) -> bool:
+        if not sorted_.beyond:
+            return bool(sorted_.dead or sorted_.undecided)
+        newest = max(entry.file.generation for entry in sorted_.beyond if entry.file is not None)
+        at = f"is of generation {sorted_.base.generation}" if sorted_.base.manifest else "is gone"
+        self.told.skip(
+            sorted_.base.partition,
+            f"it has files of generation {newest} and its manifest {at}: was that removed, or an"
+            " older one restored? Restore the newest, or run the pipeline for that date",
+        )
+        return False
+
+    async def _tell(self, stores: Stores, key: str, days: Sequence[_Day]) -> bool:
+        """False where another run holds the lease."""
+        holder = await find_holder(stores.state, key)
+        if holder is not None:
+            self._held(key, holder.run, holder.host)
+            return False
+        for day in days:
+            if day.sorted is not None:
+                self.told.entries(stores.target, day.sorted)
+            self._tell_rejected(stores, day, removed=False)
+        return True
+
+    async def _remove(self, stores: Stores, key: str, days: Sequence[_Day]) -> bool:
+        """The same; taking a lease that has run out and giving it back removes that too."""
+
+        async def work() -> None:
+            for day in days:
+                try:
+                    await self._remove_day(stores, day)
+                except BronzeError as exc:
+                    self.told.fault(self._partition(day.run_date), exc)
+
+        try:
+            await under_lease(stores, key, self.told.identity, self.services, work)
+        except StateError as exc:
+            self._held(key, exc.context.get("run"), exc.context.get("host"))
+            return False
+        return True
+
+    def _held(self, key: str, run: object, host: object) -> None:
+        who = f"run {run} works on it (host {host})" if run else "another run works on it"
+        self.told.skip(key.removeprefix("_state/").removesuffix(".lease"), who)
+
+    async def _remove_day(self, stores: Stores, day: _Day) -> None:
+        told, services = self.told, self.services
+        if day.sorted is not None:
+            void = self._void(day.run_date)
+            done = await collect_partition(
+                stores.target, void, services.clock, grace_seconds=services.grace_seconds
+            )
+            if self._is_garbage(done.sorted):
+                told.entries(stores.target, done.sorted, done.reaped.entries)
+            if done.fenced is not None:
+                manifest = done.fenced.manifest
+                told.fenced.append(
+                    Fenced(
+                        partition=done.sorted.base.partition,
+                        generation=manifest.generation,
+                        run=manifest.run,
+                    )
+                )
+                if manifest.status == "committed":
+                    await hint.advance(stores.state, manifest, target=stores.target)
+            for warning in done.reaped.warnings:
+                told.fault(done.sorted.base.partition, StoreError(warning))
+        for staged in day.rejected:
+            await stores.state.discard(staged)
+        self._tell_rejected(stores, day, removed=True)
+
+    def _tell_rejected(self, stores: Stores, day: _Day, *, removed: bool) -> None:
+        why = "the run that rejected these records was killed"
+        for staged in day.rejected:
+            self.told.found("rejected", stores.state, staged.key, why, removed=removed)
+
+    def _partition(self, run_date: date) -> str:
+        return partition_path(self.pipeline.system, self.pipeline.entity, run_date)
+
+    def _void(self, run_date: date) -> Manifest:
+        """What fences a date on which nothing was ever committed."""
+        pipeline, identity = self.pipeline, self.told.identity
+        return Manifest(
+            format_version=FORMAT_VERSION,
+            pipeline=pipeline.name,
+            system=pipeline.system,
+            entity=pipeline.entity,
+            run_date=run_date,
+            run=identity.run,
+            attempt=identity.attempt,
+            generation=1,
+            epoch=0,
+            status="void",
+            written_at=self.services.clock.now(),
+            load=pipeline.load,
+            source=SourceInfo(type=str(pipeline.source.__struct_config__.tag), location=""),
+            row_count=0,
+        )
+
+
+def _identity(entry: Entry) -> tuple[str, str | None]:
+    return entry.name, entry.staged.token if entry.staged is not None else None
