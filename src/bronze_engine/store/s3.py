@@ -82,7 +82,7 @@ class S3Store:
         check_key(key)
 
         async def attempt() -> StoredObject:
-            async with self._bucket.attempt("get_object", key):
+            with self._bucket.attempt("get_object", key):
                 answer = await self._bucket.once("get_object", key, ChecksumMode="ENABLED")
                 async with answer["Body"] as body:
                     return StoredObject(key=key, body=await body.read(), version=answer["ETag"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar, final
@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from bronze_engine.clock import Clock
 from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.contracts import Limits
-from bronze_engine.errors import OutcomeUnknown, RetryError
+from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, RetryError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.store.s3_faults import FOREIGN, translate
 
@@ -43,7 +43,6 @@ class Bucket:
         self._client = client
         self._limits = limits
         self._clock = clock
-        self._total_seconds = config.timeout.total
         self._always = {"Bucket": address.container}
         if config.expected_bucket_owner is not None:
             self._always["ExpectedBucketOwner"] = config.expected_bucket_owner
@@ -70,7 +69,7 @@ class Bucket:
         """
 
         async def attempt() -> Answer:
-            async with self.attempt(method, key):
+            with self.attempt(method, key):
                 answer = await self.once(method, key, **parameters)
             judge(answer)
             return answer
@@ -90,31 +89,34 @@ class Bucket:
 
         Raises OutcomeUnknown where an attempt may have been applied, and no answer came.
         """
-        unanswered: list[Transient] = []
+        unknown = 0  # attempts that may have been applied
 
         async def attempt() -> Answer:
+            nonlocal unknown
+            unknown += 1
             try:
-                async with self.attempt(method, key):
+                with self.attempt(method, key):
                     return await self.once(method, key, **parameters)
             except Transient as exc:
-                if exc.is_sent:
-                    unanswered.append(exc)
+                unknown -= not exc.is_sent
+                raise
+            except (BronzeError, Conflict):  # refused
+                unknown -= 1
                 raise
 
         told = self.tell(method, key)
         try:
             return await self._limits.call(attempt, describe=told, may_repeat=may_repeat)
         except RetryError as exc:
-            if unanswered:
-                raise OutcomeUnknown(f"{told}: {unanswered[-1].reason}") from exc
+            if unknown:
+                raise OutcomeUnknown(f"{told}: {exc.__cause__}") from exc
             raise
 
-    @asynccontextmanager
-    async def attempt(self, method: str, key: str | None) -> AsyncIterator[None]:
-        """Around one attempt: bounded in time, the errors of the client translated."""
+    @contextmanager
+    def attempt(self, method: str, key: str | None) -> Iterator[None]:
+        """Around one attempt: the errors of the client are translated."""
         try:
-            async with self._clock.timeout(self._total_seconds):
-                yield
+            yield
         except ClientError as exc:
             self._hear(exc.response)
             raise translate(exc, method, self.tell(method, key)) from exc

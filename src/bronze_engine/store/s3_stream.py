@@ -55,12 +55,12 @@ class Stream:
             self._body = None
 
     async def _request(self) -> None:
-        async with self._bucket.attempt("get_object", self._key):
+        with self._bucket.attempt("get_object", self._key):
             await self._open()
 
     async def _read(self) -> bytes:
         try:
-            async with self._bucket.attempt("get_object", self._key):
+            with self._bucket.attempt("get_object", self._key):
                 if self._body is None:
                     await self._open()
                 return await self._gather()

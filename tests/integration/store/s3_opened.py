@@ -16,7 +16,10 @@ from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.store.s3 import S3Store, open_s3
 from bronze_engine.workers import Workers
 
-__all__ = ["config_of", "opened"]
+__all__ = ["ACCESS_KEY", "SECRET", "config_of", "opened"]
+
+ACCESS_KEY = "AKIATEST"
+SECRET = "canary-secret"
 
 
 def config_of(endpoint_url: str, url: str, **fields: Any) -> S3StoreConfig:
@@ -26,8 +29,8 @@ def config_of(endpoint_url: str, url: str, **fields: Any) -> S3StoreConfig:
         "endpoint_url": endpoint_url,
         "addressing_style": "path",
         "region": "us-east-1",
-        "access_key_id": "AKIATEST",
-        "secret_access_key": Secret("canary-secret"),
+        "access_key_id": ACCESS_KEY,
+        "secret_access_key": Secret(SECRET),
         "proxy": "none",
         "retry": Retry(attempts=3, backoff=Duration(0.01)),
     }
