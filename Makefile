@@ -1,5 +1,6 @@
 # Needs python3 >= 3.11 and nothing else; uses uv where it is installed.
 #   make demo    land the embedded demo API        make bench        speed against rivals
+#                TARGET=s3 or TARGET=azure: in an object store that ends with the demo
 #   make test    checks and the whole suite        make bench-full   the same, longer, and memory
 #   make lint    checks only                       make lock         pin the requirements anew
 #   make clean   remove what these have made
@@ -10,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .bench-venv
 RECORDS ?= 200000
+TARGET ?= local
 
 # The first of these that runs and is new enough; a name on PATH alone proves nothing (pyenv's shims).
 FIND_PYTHON = for p in "$(PYTHON)" python3.13 python3.12 python3.11; do \
@@ -38,8 +40,16 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 .PHONY: demo test lint bench bench-full lock env clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/.runtime
-	$(BIN)/bronze demo --records $(RECORDS)
+# Of each TARGET: what it needs beside the package, and how the demo is told.
+DEMO_NEEDS_s3 = $(VENV)/.emulators
+DEMO_NEEDS_azure = .azurite/.installed
+DEMO_OPTION_s3 = --emulator s3
+DEMO_OPTION_azure = --emulator azure
+
+demo: $(VENV)/.runtime $(DEMO_NEEDS_$(TARGET))
+	@case "$(TARGET)" in local|s3|azure) ;; *) \
+	  echo "TARGET is local, s3 or azure, not $(TARGET)" >&2; exit 1;; esac
+	$(strip $(BIN)/bronze demo --records $(RECORDS) $(DEMO_OPTION_$(TARGET)))
 
 test: lint $(if $(shell command -v npm),.azurite/.installed)
 	$(BIN)/python -m pytest
@@ -77,7 +87,16 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 
 # Azure's emulator, for the tests of its store and for `make demo TARGET=azure`; needs npm.
 .azurite/.installed:
+	@command -v npm >/dev/null || { \
+	  echo "TARGET=azure needs Node.js 18 or newer with npm, on which Azurite runs." \
+	    "Install it, or try TARGET=s3, which needs neither" >&2; exit 1; }
+	@mkdir -p .azurite
 	npm install --prefix .azurite --no-save --no-package-lock --no-audit --no-fund azurite@3.35.0
+	@touch $@
+
+# moto, which the development set holds too.
+$(VENV)/.emulators: requirements/emulators.txt $(VENV)/.runtime
+	@if [ ! -e $(VENV)/.dev ]; then $(call install,requirements/emulators.txt,$(VENV)); fi
 	@touch $@
 
 # dlt lives in an environment of its own: its dependencies must not decide ours.

@@ -5,36 +5,73 @@ from __future__ import annotations
 import json
 import os
 import sys
-from importlib.resources import as_file, files
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
 import anyio
-import pyarrow.parquet as pq
+import msgspec
 import typer
 
+from bronze_engine.adapters import open_store
 from bronze_engine.cli import text
 from bronze_engine.cli.options import DateText, JsonOutput, Verbose, read_date
 from bronze_engine.cli.session import LogOptions, in_engine, load
+from bronze_engine.config.load import Config
+from bronze_engine.demo.emulator import BUCKET, Emulator, Opener, opener_of
+from bronze_engine.demo.landed import first_rows, read_landed
 from bronze_engine.demo.process import DemoServer
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
-from bronze_engine.model.manifest import MANIFEST_NAME
-from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.model.manifest import partition_path
+from bronze_engine.model.part import DataFile
 from bronze_engine.model.report import RunReport, VerifyReport
+from bronze_engine.workers import Workers
 
 __all__ = ["demo"]
 
 PIPELINE = "demo.orders"
 PORT = 8765  # that of the files that `bronze init` writes
 FIRST_ROWS = 5
+TARGET = "bronze"
+
+
+class _Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown in the end."""
+
+    run: RunReport
+    verify: VerifyReport
+    files: tuple[DataFile, ...]
+    rows: list[dict[str, Any]]
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of one demo that lands."""
+
+    date: str | None
+    records: int
+    target: str
+    open_emulator: Opener | None
+    fault_rate: float
+    verbose: bool
 
 
 def demo(
     *,
     date: DateText = None,
     records: Annotated[int, typer.Option("--records", min=0, help="Orders to serve.")] = 200_000,
-    target: Annotated[Path, typer.Option("--target", help="Where to land.")] = Path("bronze"),
+    target: Annotated[
+        str, typer.Option("--target", help="Where to land: a directory, or s3://… or az://….")
+    ] = TARGET,
+    emulator: Annotated[
+        Emulator | None,
+        typer.Option(
+            "--emulator", help="Land in an object store on this machine that ends with the demo."
+        ),
+    ] = None,
     fault_rate: Annotated[
         float,
         typer.Option("--fault-rate", min=0.0, max=1.0, help="Share of pages that fail at first."),
@@ -52,13 +89,26 @@ def demo(
     if serve:
         _serve(port, records, fault_rate)
         return
-    report, verified = anyio.run(_land, date, records, target, fault_rate, verbose)
+    if emulator is not None and target != TARGET:
+        raise ConfigError("--emulator brings a target of its own; leave --target out")
+    asked = _Asked(
+        date=date,
+        records=records,
+        target=target if "://" in target else os.path.abspath(target),  # noqa: PTH100
+        open_emulator=None if emulator is None else opener_of(emulator),
+        fault_rate=fault_rate,
+        verbose=verbose,
+    )
+    landed = anyio.run(_land, asked)
     if as_json:
-        text.print_json({"run": report, "verify": verified})
+        text.print_json({"run": landed.run, "verify": landed.verify, "files": landed.files})
         return
-    text.print_report(report)
+    text.print_report(landed.run)
+    verified = landed.verify
     print(f"checksums    {verified.files} files, {verified.bytes:,} bytes: all match")
-    _show_rows(Path(report.partition))
+    for file in landed.files:
+        print(f"sha256       {file.sha256[:16]}  {file.name}")
+    _show(landed.rows)
 
 
 def _serve(port: int, records: int, fault_rate: float) -> None:
@@ -77,39 +127,63 @@ def _serve(port: int, records: int, fault_rate: float) -> None:
         ) from None
 
 
-async def _land(
-    date: str | None, records: int, target: Path, fault_rate: float, verbose: bool
-) -> tuple[RunReport, VerifyReport]:
+async def _land(asked: _Asked) -> _Landed:
+    async with _configured(asked) as config:
+        run_date = read_date(asked.date, config.engine)
+
+        async def work(engine: Engine) -> _Landed:
+            run = await engine.run(PIPELINE, run_date=run_date)
+            verified = await engine.verify(PIPELINE, run_date=run_date)
+            if not verified.ok:
+                raise StoreError(f"{run.partition}: its files are not what the manifest says")
+            partition = partition_path(run.system, run.entity, run_date)
+            with Workers(1) as workers:
+                async with open_store(config.pipeline(PIPELINE).target, workers) as store:
+                    manifest = await read_landed(store, partition)
+                    rows = await first_rows(store, partition, manifest, FIRST_ROWS, workers)
+            return _Landed(run=run, verify=verified, files=manifest.files, rows=rows)
+
+        return await in_engine(config, work)
+
+
+@asynccontextmanager
+async def _configured(asked: _Asked) -> AsyncIterator[Config]:
+    """The demo's configuration, while the servers that it names are up."""
     sys.stderr.write(
-        f"starting an API with {records:,} orders; {fault_rate:.0%} of its pages fail\n"
+        f"starting an API with {asked.records:,} orders; {asked.fault_rate:.0%} of its pages fail\n"
     )
-    with as_file(files("bronze_engine.demo") / "pipelines.toml") as path:
-        async with DemoServer(records=records, fault_rate=fault_rate) as url:
-            config = load(
-                path,
-                [f"engine.target={json.dumps(os.path.abspath(target))}", 'engine.log_dir=""'],  # noqa: PTH100, ASYNC240
-                LogOptions(verbose=verbose),
-                environ={**os.environ, "DEMO_URL": url},
-            )
-            run_date = read_date(date, config.engine)
+    written = files("bronze_engine.demo").joinpath("pipelines.toml").read_text(encoding="utf-8")
+    environ = dict(os.environ)
+    async with AsyncExitStack() as stack:
+        api = DemoServer(records=asked.records, fault_rate=asked.fault_rate)
+        environ["DEMO_URL"] = await stack.enter_async_context(api)
+        target = asked.target
+        if asked.open_emulator is not None:
+            sys.stderr.write("starting an object store; what lands there ends with the demo\n")
+            keys = await stack.enter_async_context(asked.open_emulator(BUCKET))
+            # Strings of JSON are strings of TOML.
+            table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+            written += f'\n[stores.emulated]\nproxy = "none"\n{table}'
+            target = "emulated"
+        folder = stack.enter_context(TemporaryDirectory(prefix="bronze-demo-"))
+        path = _write(Path(folder, "pipelines.toml"), written)
+        overrides = [
+            f"engine.target={json.dumps(target)}",
+            'engine.log_dir=""',
+            'apis.demo.proxy="none"',  # it is on this machine
+        ]
+        yield load(path, overrides, LogOptions(verbose=asked.verbose), environ=environ)
 
-            async def work(engine: Engine) -> tuple[RunReport, VerifyReport]:
-                report = await engine.run(PIPELINE, run_date=run_date)
-                return report, await engine.verify(PIPELINE, run_date=run_date)
 
-            report, verified = await in_engine(config, work)
-    if not verified.ok:
-        raise StoreError(f"{report.partition}: its files are not what the manifest says")
-    return report, verified
+def _write(path: Path, written: str) -> Path:
+    path.write_text(written, encoding="utf-8")
+    return path
 
 
-def _show_rows(partition: Path) -> None:
+def _show(rows: list[dict[str, Any]]) -> None:
     """The first rows, as a reader of the lake sees them: by the manifest."""
-    manifest = decode_manifest((partition / MANIFEST_NAME).read_bytes(), str(partition))
-    if not manifest.files:
+    if not rows:
         return
-    with pq.ParquetFile(partition / manifest.files[0].name) as file:
-        rows = next(file.iter_batches(FIRST_ROWS)).to_pylist()
     header = [name for name in rows[0] if name not in ("tags", "address", "note")]
     print()
     text.print_table(header, [[str(row[name]) for name in header] for row in rows])
