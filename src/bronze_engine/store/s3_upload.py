@@ -59,9 +59,6 @@ class S3Upload:
         self._id = answer["UploadId"]
 
     async def part(self, part: Part, /) -> None:
-        self._checksums[part.number] = await self._workers.run(
-            _checked, self._key, part, self._algorithm
-        )
         await self._parts.add(part)
 
     async def seal(self, file: DataFile, /) -> Staged:
@@ -98,7 +95,9 @@ class S3Upload:
         return self._id
 
     async def _send(self, part: Part) -> str:
-        checksum = self._checksums[part.number]
+        # Here and not in `part`, which would keep the encoder waiting for it.
+        checksum = await self._workers.run(_checked, self._key, part, self._algorithm)
+        self._checksums[part.number] = checksum
         answer = await self._bucket.call(
             "upload_part",
             self._key,

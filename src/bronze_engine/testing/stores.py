@@ -237,7 +237,12 @@ async def check_corrupt_part_is_refused(open_store: StoreFactory) -> None:
     async with open_store() as store:
         async with store.stage("p/f") as upload:
             bad = Part(number=1, offset=0, data=b"content", crc32=zlib.crc32(b"Content"))
-            await _refused(upload.part(bad), "with a wrong CRC")
+
+            async def send() -> None:
+                await upload.part(bad)
+                await upload.seal(data_file("f", b"content"))
+
+            await _refused(send(), "with a wrong CRC")
         assert await staged_keys(store) == []
 
 
