@@ -15,7 +15,13 @@ from bronze_engine.contracts import Limits
 from bronze_engine.errors import StoreError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.store.azure_client import Container
-from bronze_engine.store.azure_faults import Action, Permission, of_answer
+from bronze_engine.store.azure_faults import (
+    Action,
+    Permission,
+    Unusable,
+    of_answer,
+    of_refusal,
+)
 
 __all__ = ["Blobs", "Window", "version_of"]
 
@@ -134,10 +140,11 @@ class Blobs:
         metadata: Mapping[str, str],
         *,
         tier: str | None = None,
+        may_repeat: bool = False,
     ) -> str:
         """Make a blob of staged blocks where there is none, and return its version.
 
-        Sent once; raises Conflict where a blob is there, BlocksGone where a block is not.
+        Raises Conflict where a blob is there, BlocksGone where a block is not.
         """
 
         async def commit() -> str:
@@ -149,7 +156,7 @@ class Blobs:
             )
             return version_of(str(done["etag"]))
 
-        return await self._call("COMMIT", key, "write", commit, may_repeat=False)
+        return await self._call("COMMIT", key, "write", commit, may_repeat=may_repeat)
 
     async def page(
         self, prefix: str, marker: str | None, *, uncommitted: bool = False, items: int = PAGE_ITEMS
@@ -195,5 +202,7 @@ class Blobs:
                 return await operation()
             except AzureError as exc:
                 raise of_answer(exc, action) from exc
+            except Unusable as exc:
+                raise of_refusal(exc, action) from exc
 
         return await self._limits.call(attempt, describe=text, may_repeat=may_repeat)

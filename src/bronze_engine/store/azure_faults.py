@@ -1,6 +1,6 @@
 """What goes wrong between us and Azure, by type, status and error code.
 
-    on the wire (aiohttp)               -> Transient, with whether it was sent; StoreError
+    on the wire (aiohttp)               -> Transient, with whether it was sent; Unusable
     an answer of the service            -> by its `x-ms-error-code`, else by its status
     no token (azure-identity)           -> AuthError; Transient where its server is silent
 
@@ -11,6 +11,7 @@ blob-service-error-codes and common-rest-api-error-codes.
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -36,8 +37,10 @@ __all__ = [
     "Missing",
     "PastEnd",
     "Permission",
+    "Unusable",
     "is_lost",
     "of_answer",
+    "of_refusal",
     "of_wire",
 ]
 
@@ -45,6 +48,10 @@ Permission = Literal["read", "write", "delete", "list"]
 
 WIRE_ERRORS: Final = (aiohttp.ClientError, OSError)
 """What aiohttp raises while connecting, sending and reading; TimeoutError is an OSError."""
+
+
+class Unusable(Exception):
+    """The endpoint can't be talked to, now or later; `of_refusal` makes a StoreError of it."""
 
 
 class Missing(Exception):
@@ -239,8 +246,9 @@ def _pause(status: int, response: Any) -> float | None:
     return _retry_after(response) if status == 503 else None
 
 
-def of_wire(exc: BaseException) -> Exception:
-    """What an error of aiohttp means. Its own text may hold the URL, which a SAS is part of."""
+def of_wire(exc: BaseException) -> Transient | Unusable:
+    """What an error of aiohttp means, without its text: that may hold the URL, which a SAS is
+    part of, or the proxy's password."""
     match exc:
         case aiohttp.ConnectionTimeoutError():
             return Transient("no connection within the connect timeout", is_sent=False)
@@ -249,20 +257,20 @@ def of_wire(exc: BaseException) -> Exception:
         case aiohttp.ClientConnectorDNSError():
             return Transient(f"the name {exc.host} can't be resolved", is_sent=False)
         case aiohttp.ClientConnectorCertificateError():
-            return StoreError(
-                f"the certificate of {exc.host} is not trusted: {exc.certificate_error}. Name its "
-                "authority's PEM file in ca_file of the store"
+            return Unusable(
+                f"the certificate of {exc.host} is not trusted ({exc.certificate_error}); name the "
+                "PEM file of its authority in ca_file of the store"
             )
         case aiohttp.ClientConnectorSSLError():
             return Transient(f"TLS failed: {exc.strerror or type(exc).__name__}", is_sent=False)
         case aiohttp.ClientProxyConnectionError():
-            return Transient(f"no connection to the proxy {exc.host}", is_sent=False)
+            return Transient(f"no connection to the proxy: {exc.strerror}", is_sent=False)
         case aiohttp.ClientHttpProxyError():
             if exc.status >= 500:
                 return Transient(f"the proxy answered {exc.status}", is_sent=False)
-            return StoreError(
-                f"the proxy answered {exc.status}; check proxy of the store (with user and "
-                "password in its URL where it asks for them) or HTTPS_PROXY"
+            return Unusable(
+                f"the proxy answered {exc.status}; check proxy of the store, with user and "
+                "password in its URL where it asks for them, or HTTPS_PROXY"
             )
         case aiohttp.ClientConnectorError():
             return Transient(f"no connection: {exc.strerror or 'refused'}", is_sent=False)
@@ -273,11 +281,24 @@ def of_wire(exc: BaseException) -> Exception:
         case aiohttp.ClientResponseError():
             return Transient("the answer is no HTTP")
         case TimeoutError():
-            return Transient("not done within the total timeout")
+            return Transient("not done in time")
+        case aiohttp.ClientOSError() if _is_verdict(exc.__cause__):
+            # TLS 1.3: a server refuses our certificate only after the handshake.
+            return Unusable("the server has ended TLS; check client_cert of the store")
         case aiohttp.ClientConnectionError() | OSError():
             return Transient(f"the connection broke: {type(exc).__name__}")
         case _:
-            return StoreError(f"the endpoint can't be asked ({type(exc).__name__}); check its URL")
+            return Unusable(f"it can't be asked ({type(exc).__name__}); check endpoint_url")
+
+
+def _is_verdict(exc: BaseException | None) -> bool:
+    """Whether TLS was ended on purpose, and not by a connection that broke."""
+    broke = ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError
+    return isinstance(exc, ssl.SSLError) and not isinstance(exc, broke)
+
+
+def of_refusal(exc: Unusable, action: Action) -> StoreError:
+    return StoreError(f"{action.text}: {exc}")
 
 
 def is_lost(exc: RetryError) -> bool:

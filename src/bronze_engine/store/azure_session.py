@@ -84,11 +84,10 @@ class Session:
                 answer = Answer(response, await response.read())
         except WIRE_ERRORS as exc:
             error = of_wire(exc)
-            # These print the URL, which a SAS is part of.
-            hidden = isinstance(exc, aiohttp.ClientResponseError | aiohttp.InvalidURL)
-            raise error from (None if hidden else exc)
-        self._remember(answer.headers.get("Date"))
-        return answer
+        else:
+            self._remember(answer.headers.get("Date"))
+            return answer
+        raise error  # outside of the handler: no text of aiohttp's in its chain
 
     def _remember(self, text: str | None) -> None:
         try:

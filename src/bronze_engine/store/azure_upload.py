@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, final
 
-from bronze_engine.errors import Conflict, RetryError
+from bronze_engine.errors import Conflict
 from bronze_engine.model.part import DataFile, Part, Staged
 from bronze_engine.store.azure_blobs import Blobs, version_of
-from bronze_engine.store.azure_faults import BlocksGone, Missing, is_lost
+from bronze_engine.store.azure_faults import Missing
 from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part
 from bronze_engine.workers import Workers
@@ -95,16 +95,11 @@ async def discard(blobs: Blobs, key: str, token: str, given_up: Iterable[str]) -
         return False
     if not owners:
         return True
-    nonce = secrets.token_hex(8)
     try:
-        etag = await blobs.commit(key, (), {_DISCARDED: nonce})
-    except (Conflict, BlocksGone, RetryError) as exc:
-        if isinstance(exc, RetryError) and not is_lost(exc):
-            raise
+        etag = await blobs.commit(key, (), {_DISCARDED: "1"}, may_repeat=True)
+    except Conflict:  # with a blob that was committed, or with our own empty one
         found = await _marker(blobs, key)
-        if found is None:  # a blob was committed: the blocks went with that
-            if isinstance(exc, RetryError):
-                raise
+        if found is None:
             return True
         etag = found
     with suppress(Missing, Conflict):
