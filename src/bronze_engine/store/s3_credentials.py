@@ -30,6 +30,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     HTTPClientError,
 )
+from botocore.exceptions import ConnectionError as NotConnected
 
 from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.config.units import Secret
@@ -73,7 +74,8 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
         self._owner = f"stores.{config.name or config.location}"
         self._keys = _keys_of(config)
         self._found: Any = None
-        self._used: ReadOnlyCredentials | None = None
+        self.used: ReadOnlyCredentials | None = None
+        """What was signed with last."""
         self._finding = anyio.Lock()
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -86,8 +88,8 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
             async with self._finding:
                 if self._found is None:
                     self._found = await self._told(self._find)
-        self._used = await self._told(self._found.get_frozen_credentials)
-        return self._used
+        self.used = await self._told(self._found.get_frozen_credentials)
+        return self.used
 
     async def renew(self, refused: ReadOnlyCredentials) -> bool:
         """After the server refused these: whether there are others now.
@@ -96,11 +98,11 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
         a role is assumed again.
         """
         async with self._finding:
-            if self._used == refused:
+            if self.used == refused:
                 self._keys = await self._told(partial(self._workers.run, _renewed, self._keys))
                 self._found = await self._told(self._find)
-                self._used = await self._told(self._found.get_frozen_credentials)
-            return self._used != refused
+                self.used = await self._told(self._found.get_frozen_credentials)
+            return bool(self.used != refused)
 
     async def _find(self) -> Any:
         source = AioCredentials(*_revealed(self._keys)) if self._keys else await self._of_chain()
@@ -144,7 +146,7 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
     def _translated(self, exc: BaseException) -> AuthError | Transient:
         what = type(exc).__name__
         match exc:
-            case HTTPClientError():
+            case HTTPClientError() | NotConnected():
                 return Transient(f"whoever gives out credentials is silent: {what}", is_sent=False)
             case ClientError():
                 code = str(exc.response.get("Error", {}).get("Code", ""))
@@ -173,8 +175,8 @@ def renew_when_refused(client: Any, credentials: Credentials) -> None:
     What was refused was not done, so this repeats nothing.
     """
 
-    async def note(request: Any, **_: object) -> None:
-        request.context["bronze_signed_with"] = await credentials.get_frozen_credentials()
+    def note(request: Any, **_: object) -> None:  # just after the signature
+        request.context["bronze_signed_with"] = credentials.used
 
     async def judge(
         response: Any, operation: Any, request_dict: dict[str, Any], **_: object
@@ -189,7 +191,7 @@ def renew_when_refused(client: Any, credentials: Credentials) -> None:
         request_dict["context"]["bronze_is_second"] = True
         return 0.0
 
-    client.meta.events.register("before-sign.s3", note)
+    client.meta.events.register("before-send.s3", note)
     client.meta.events.register("needs-retry.s3", judge)
 
 

@@ -149,6 +149,8 @@ def _headers(headers: Any) -> CIMultiDict[str]:
 def _body(body: Any, silence_seconds: float) -> _Body | None:
     if isinstance(body, io.BytesIO):  # what botocore makes of bytes; neither way copies them
         body = body.getvalue()
+    elif isinstance(body, str):  # a form of STS
+        body = body.encode()
     return _Body(body, silence_seconds) if body else None
 
 
