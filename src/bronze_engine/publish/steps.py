@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-__all__ = ["STEPS", "Step"]
+__all__ = ["GC_STEPS", "STEPS", "GcStep", "Step"]
 
 Step = Literal[
     "lease",
@@ -24,3 +24,18 @@ Step = Literal[
     "release",
 ]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
+
+GcStep = Literal[
+    "lease",
+    "read_base",
+    "look",
+    "fence",
+    "read_back",
+    "checksums",
+    "list",
+    "reap",
+    "watermark",
+    "release",
+]
+GC_STEPS: Final[tuple[GcStep, ...]] = get_args(GcStep)
+"""Those of garbage collection; from `fence` to `checksums` only where a run may still be alive."""

@@ -1,9 +1,10 @@
 """The commit protocol as a machine whose every state is visited.
 
-Two writers at a time, `runs` runs in all. Each may crash before any step; a lease may seem
-stale at any time, for no clock is trusted; the put of the manifest may be applied and
-answered, applied and not answered, lost, or delayed and applied at any later time, even
-after its sender is dead. The steps are those of `bronze_engine.publish.steps`.
+Two writers at a time, `runs` runs and `collections` garbage collections in all. Each may
+crash before any step; a lease may seem stale at any time, for no clock is trusted; the put
+of the manifest may be applied and answered, applied and not answered, lost, or delayed and
+applied at any later time, even after its sender is dead. The steps are those of
+`bronze_engine.publish.steps`.
 
 A mutant is the protocol with one of its precautions left out. Each must be caught, or the
 precaution, or this model, is worth nothing.
@@ -13,11 +14,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
-from bronze_engine.publish.steps import Step
+from bronze_engine.publish.steps import GcStep, Step
 
-__all__ = ["MUTANTS", "Model", "Mutant", "Violation", "explore"]
+__all__ = ["GC_MUTANTS", "MUTANTS", "Model", "Mutant", "Violation", "explore"]
 
 Mutant = Literal[
     "unconditional_put",
@@ -28,10 +29,17 @@ Mutant = Literal[
     "no_read_back",
     "watermark_first",
     "discard_in_doubt",
+    "gc_without_fence",
+    "fence_without_lineage",
 ]
-MUTANTS: Final[tuple[Mutant, ...]] = get_args(Mutant)
+GC_MUTANTS: Final[tuple[Mutant, ...]] = ("gc_without_fence", "fence_without_lineage")
+MUTANTS: Final[tuple[Mutant, ...]] = tuple(
+    mutant for mutant in get_args(Mutant) if mutant not in GC_MUTANTS
+)
 
 FILES: Final = 2
+FIRST_GC: Final = 100
+"""Writers are numbered: runs from 1, garbage collections from here."""
 DELAYED_AT_MOST: Final = 2
 
 
@@ -50,6 +58,7 @@ class Put(NamedTuple):
     expect: int
     generation: int
     run: int
+    holds: tuple[int, int]
 
 
 class Stored(NamedTuple):
@@ -57,7 +66,9 @@ class Stored(NamedTuple):
 
     generation: int = 0
     run: int = 0
-    """Of the manifest; 0 where there is none."""
+    """Of the manifest: who put it; 0 where there is none."""
+    holds: tuple[int, int] = (0, 0)
+    """Generation and run of the files that the manifest names; void and absent name none."""
     version: int = 0
     files: frozenset[File] = frozenset()
     watermark: int = 0
@@ -68,13 +79,15 @@ class Stored(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """A run, at the step that it takes next."""
+    """A run or a garbage collection, at the step that it takes next."""
 
     run: int
-    step: Step
+    step: Step | GcStep
     version: int = 0
     generation: int = 0
-    """The one that it would commit."""
+    """The one that it would commit; of a gc without a fence the one that stands."""
+    holds: tuple[int, int] = (0, 0)
+    """What the manifest names that it would commit."""
     number: int = 0
     is_in_doubt: bool = False
     dead: tuple[File, ...] = ()
@@ -87,6 +100,7 @@ class State(NamedTuple):
     stored: Stored
     writers: Pair
     started: int
+    collections: int
     ended: tuple[tuple[int, str], ...]
     """Run and outcome, in order."""
 
@@ -101,8 +115,9 @@ Next = tuple[str, Stored, Writer | str]
 
 
 class Model:
-    def __init__(self, *, runs: int, mutant: Mutant | None = None) -> None:
+    def __init__(self, *, runs: int, collections: int = 0, mutant: Mutant | None = None) -> None:
         self.runs = runs
+        self.collections = collections
         self.mutant = mutant
         self.steps: dict[Step, Callable[[Stored, Writer], Iterator[Next]]] = {
             "lease": self.lease,
@@ -117,26 +132,52 @@ class Model:
             "reap": self.reap,
             "release": self.release,
         }
+        self.gc_steps: dict[GcStep, Callable[[Stored, Writer], Iterator[Next]]] = {
+            "lease": self.lease,
+            "read_base": self.read_base,
+            "look": self.look,
+            "fence": self.commit,
+            "read_back": self.read_back,
+            "checksums": self.checksums,
+            "list": self.list,
+            "reap": self.reap,
+            "watermark": self.watermark,
+            "release": self.release,
+        }
 
     def successors(self, state: State) -> Iterator[tuple[str, State]]:
-        stored, writers, started, ended = state
+        stored, writers, started, collections, ended = state
         for put in stored.delayed:
             late = stored._replace(delayed=stored.delayed - {put})
             yield "late put", state._replace(stored=self.apply(late, put) or late)
         for place, writer in enumerate(writers):
             if writer is None:
                 if started < self.runs:
-                    begun = Writer(started + 1, "lease")
-                    yield "start", State(stored, _put(writers, place, begun), started + 1, ended)
+                    begun = _put(writers, place, Writer(started + 1, "lease"))
+                    yield "start", state._replace(writers=begun, started=started + 1)
+                if collections < self.collections:
+                    begun = _put(writers, place, Writer(FIRST_GC + collections, "lease"))
+                    yield (
+                        "start gc",
+                        state._replace(writers=begun, collections=collections + 1),
+                    )
                 continue
             left = _put(writers, place, None)
-            yield "crash", State(stored, left, started, (*ended, (writer.run, "crash")))
-            for label, after, result in self.steps[writer.step](stored, writer):
+            crashed = (*ended, (writer.run, "crash"))
+            yield "crash", state._replace(writers=left, ended=crashed)
+            for label, after, result in self._step(stored, writer):
                 name = f"{writer.run}: {label}"
                 if isinstance(result, str):
-                    yield name, State(after, left, started, (*ended, (writer.run, result)))
+                    over = (*ended, (writer.run, result))
+                    yield name, state._replace(stored=after, writers=left, ended=over)
                 else:
-                    yield name, State(after, _put(writers, place, result), started, ended)
+                    moved = _put(writers, place, result)
+                    yield name, state._replace(stored=after, writers=moved)
+
+    def _step(self, stored: Stored, writer: Writer) -> Iterator[Next]:
+        steps: Any = self.gc_steps if _is_gc(writer) else self.steps
+        found: Iterator[Next] = steps[writer.step](stored, writer)
+        return found
 
     def lease(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         taken = stored._replace(lease=writer.run)
@@ -150,11 +191,22 @@ class Model:
             kept = frozenset(file for file in stored.files if file[:3] in named)
             stored = stored._replace(files=kept)
         generation = stored.generation + 1
-        yield (
-            "read_base",
-            stored,
-            writer._replace(step="stage", version=stored.version, generation=generation),
-        )
+        read = writer._replace(version=stored.version, generation=generation)
+        if _is_gc(writer):
+            yield "read_base", stored, read._replace(step="look", holds=stored.holds)
+        else:
+            yield "read_base", stored, read._replace(step="stage", holds=(generation, writer.run))
+
+    def look(self, stored: Stored, writer: Writer) -> Iterator[Next]:
+        """Staged files are not modelled: gc may always have seen one of the next generation."""
+        yield "look: one may be alive", stored, writer._replace(step="fence")
+        plain = writer._replace(step="list", generation=writer.generation - 1)
+        if self.mutant == "gc_without_fence":
+            plain = writer._replace(step="list")
+        elif any(file.generation >= writer.generation for file in stored.files):
+            return
+        if stored.version:
+            yield "look: all are dead", stored, plain
 
     def stage(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         if self.mutant == "watermark_first":
@@ -174,7 +226,7 @@ class Model:
         yield "complete fails", self.discard(stored, writer), "failed"
 
     def commit(self, stored: Stored, writer: Writer) -> Iterator[Next]:
-        put = Put(writer.version, writer.generation, writer.run)
+        put = Put(writer.version, writer.generation, writer.run, writer.holds)
         back = writer._replace(step="read_back")
         applied = self.apply(stored, put)
         if applied is not None:
@@ -194,10 +246,16 @@ class Model:
     def read_back(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         if stored.run == writer.run:
             yield "read_back: mine", stored, writer._replace(step="checksums")
-        elif (writer.generation, writer.run) in stored.commits:  # the manifest's lineage
-            yield "read_back: superseded", stored, "superseded"
+        elif self._is_in_lineage(stored, writer):
+            # The files of a run are named no more; a gc goes on, its fence stands.
+            yield (
+                "read_back: superseded",
+                stored,
+                writer._replace(step="checksums") if _is_gc(writer) else "superseded",
+            )
         elif stored.version == writer.version:
-            yield "read_back: still the base", stored, writer._replace(step="commit")
+            again = writer._replace(step="fence" if _is_gc(writer) else "commit")
+            yield "read_back: still the base", stored, again
             left = self.discard(stored, writer)
             if writer.is_in_doubt and self.mutant != "discard_in_doubt":
                 left = stored
@@ -207,14 +265,14 @@ class Model:
 
     def checksums(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         after = stored._replace(checksums=max(stored.checksums, writer.generation))
-        yield "checksums", after, writer._replace(step="watermark")
+        yield "checksums", after, writer._replace(step="list" if _is_gc(writer) else "watermark")
 
     def watermark(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         after = stored._replace(watermark=max(stored.watermark, writer.generation))
-        yield "watermark", after, writer._replace(step="list")
+        yield "watermark", after, writer._replace(step="release" if _is_gc(writer) else "list")
 
     def list(self, stored: Stored, writer: Writer) -> Iterator[Next]:
-        named = self.named(writer.generation, writer.run)
+        named = self.named(*writer.holds)
         dead = tuple(
             sorted(
                 file
@@ -227,7 +285,11 @@ class Model:
 
     def reap(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         if not writer.dead:
-            yield "reaped", stored, writer._replace(step="release")
+            yield (
+                "reaped",
+                stored,
+                writer._replace(step="watermark" if _is_gc(writer) else "release"),
+            )
             return
         name = writer.dead[0][:3]
         left = frozenset(file for file in stored.files if file[:3] != name)
@@ -235,7 +297,7 @@ class Model:
 
     def release(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         free = stored._replace(lease=0) if stored.lease == writer.run else stored
-        yield "release", free, "ok"
+        yield "release", free, "collected" if _is_gc(writer) else "ok"
 
     def apply(self, stored: Stored, put: Put) -> Stored | None:
         """The store after a put of the manifest; None where its expectation fails."""
@@ -244,16 +306,24 @@ class Model:
         return stored._replace(
             generation=put.generation,
             run=put.run,
+            holds=put.holds,
             version=stored.version + 1,
             commits=(*stored.commits, (put.generation, put.run)),
         )
 
     def discard(self, stored: Stored, writer: Writer) -> Stored:
-        """The store after a run that can't commit any more has removed its files."""
+        """The store after a run that can't commit any more has removed its files; gc has none."""
+        if _is_gc(writer):
+            return stored
         named = self.named(writer.generation, writer.run)
         return stored._replace(
             files=frozenset(file for file in stored.files if file[:3] not in named)
         )
+
+    def _is_in_lineage(self, stored: Stored, writer: Writer) -> bool:
+        if self.mutant == "fence_without_lineage" and stored.run >= FIRST_GC:
+            return False
+        return (writer.generation, writer.run) in stored.commits
 
     def name(self, generation: int, run: int, number: int) -> tuple[int, int, int]:
         if self.mutant == "names_in_place":
@@ -266,12 +336,13 @@ class Model:
     def fault(self, state: State) -> str | None:
         """What must never be, if it is."""
         stored = state.stored
-        if stored.run:
+        generation, run = stored.holds
+        if run:
             owners = {file[:3]: file.owner for file in stored.files}
-            for name in self.named(stored.generation, stored.run):
+            for name in self.named(generation, run):
                 if name not in owners:
                     return f"the manifest of run {stored.run} names a file that is gone"
-                if owners[name] != stored.run:
+                if owners[name] != run:
                     return f"the manifest of run {stored.run} names bytes of {owners[name]}"
         if stored.watermark > stored.generation:
             return "the watermark is past the data"
@@ -305,7 +376,7 @@ class Model:
 
 def explore(model: Model, *, at_most: int | None = None) -> tuple[int, Violation | None]:
     """Visit states breadth first; how many there were, and the first fault with its trace."""
-    start = State(Stored(), (None, None), 0, ())
+    start = State(Stored(), (None, None), 0, 0, ())
     came_from: dict[State, tuple[State, str] | None] = {start: None}
     todo = deque([start])
     while todo:
@@ -320,6 +391,10 @@ def explore(model: Model, *, at_most: int | None = None) -> tuple[int, Violation
                 came_from[after] = (state, label)
                 todo.append(after)
     return len(came_from), None
+
+
+def _is_gc(writer: Writer) -> bool:
+    return writer.run >= FIRST_GC
 
 
 def _put(writers: Pair, place: int, writer: Writer | None) -> Pair:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import anyio
+import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.contracts import Store
@@ -23,6 +24,7 @@ from bronze_engine.model.part import DataFile, Staged
 from bronze_engine.model.window import Window
 from bronze_engine.publish.base import Base, read_base
 from bronze_engine.publish.commit import Published, publish
+from bronze_engine.publish.gc import Collected, collect_partition
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.publish.names import data_name, parse, quarantine_name
 from bronze_engine.publish.reap import reap
@@ -127,6 +129,22 @@ async def whole_run(store: Store, run: str, clock: Clock = SYSTEM_CLOCK) -> Publ
         await hint.advance(store, published.manifest)
         await reap(store, PARTITION, published.manifest)
     return published
+
+
+def void_manifest(attempt: str = f"{GC}-attempt") -> Manifest:
+    """What a gc fences a partition without a manifest with."""
+    void = manifest_of(GC, 1)
+    return msgspec.structs.replace(void, attempt=attempt, status="void", watermark=None)
+
+
+async def whole_gc(store: Store, clock: Clock = SYSTEM_CLOCK) -> Collected:
+    """Every step of a garbage collection, in order."""
+    holder = this_process(GC, f"{GC}-attempt", clock)
+    async with hold_lease(store, lease_key(SYSTEM, ENTITY, RUN_DATE), holder, clock):
+        done = await collect_partition(store, void_manifest(), clock, grace_seconds=lambda: 10.0)
+        if done.fenced is not None:
+            await hint.advance(store, done.fenced.manifest)
+    return done
 
 
 async def read_partition(store: Store) -> str | None:

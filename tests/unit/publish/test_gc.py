@@ -33,10 +33,10 @@ from .runs import (
     PIPELINE,
     SYSTEM,
     assert_clean,
-    manifest_of,
     publish_run,
     read_partition,
     stage_run,
+    void_manifest,
     whole_run,
 )
 
@@ -46,12 +46,7 @@ COMPLETED = (0, 1, 3)
 """How many of its three files a run has made visible when it dies."""
 
 
-def void_manifest(attempt: str = "gc-attempt") -> Manifest:
-    void = manifest_of(GC, 1)
-    return msgspec.structs.replace(void, attempt=attempt, status="void", watermark=None)
-
-
-async def collect(store: Store, clock: ManualClock, attempt: str = "gc-attempt") -> Collected:
+async def collect(store: Store, clock: ManualClock, attempt: str = "gc-1-attempt") -> Collected:
     return await collect_partition(store, void_manifest(attempt), clock, grace_seconds=lambda: 10.0)
 
 
@@ -115,8 +110,8 @@ async def test_a_dead_run_is_fenced_off_and_removed(again: bool, completed: int)
     assert await read_partition(store) == ("r0" if again else None)
     after = await manifest_in(store)
     assert after is not None
-    assert (after.run, after.attempt, after.generation) == (GC, "gc-attempt", 1 + again)
-    assert after.lineage[0].attempt == "gc-attempt"
+    assert (after.run, after.attempt, after.generation) == (GC, "gc-1-attempt", 1 + again)
+    assert after.lineage[0].attempt == "gc-1-attempt"
     if before is None:
         assert after.status == "void"
     else:

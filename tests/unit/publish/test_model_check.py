@@ -7,13 +7,13 @@ import pytest
 from bronze_engine.model.part import ANY
 from bronze_engine.publish.lease import lease_key
 from bronze_engine.publish.names import data_name
-from bronze_engine.publish.steps import STEPS, Step
+from bronze_engine.publish.steps import GC_STEPS, STEPS, GcStep, Step
 from bronze_engine.state import hint
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
 
-from .commit_model import MUTANTS, Model, Mutant, explore
-from .runs import ENTITY, MANIFEST_KEY, PARTITION, RUN_DATE, SYSTEM, whole_run
+from .commit_model import GC_MUTANTS, MUTANTS, Model, Mutant, explore
+from .runs import ENTITY, MANIFEST_KEY, PARTITION, RUN_DATE, SYSTEM, whole_gc, whole_run
 
 pytestmark = pytest.mark.unit
 
@@ -22,6 +22,7 @@ LEASE_KEY = lease_key(SYSTEM, ENTITY, RUN_DATE)
 
 def test_model_has_the_steps_of_the_protocol() -> None:
     assert tuple(Model(runs=1).steps) == STEPS
+    assert tuple(Model(runs=1, collections=1).gc_steps) == GC_STEPS
 
 
 @pytest.mark.asyncio
@@ -41,6 +42,42 @@ async def test_a_run_takes_the_steps_of_the_model_in_order() -> None:
         if step is not None and taken[-1:] != [step]:
             taken.append(step)
     assert tuple(taken) == STEPS
+
+
+@pytest.mark.asyncio
+async def test_a_gc_takes_the_steps_of_the_model_in_order() -> None:
+    async def littered() -> MemoryStore:
+        store = MemoryStore()
+        await whole_run(store, "r1")
+        orphan = data_name(generation=2, run="dead", slice=0, number=0)
+        await store.put(f"{PARTITION}/{orphan}", b"x", expect=ANY)
+        return store
+
+    plain = inject(await littered())
+    await whole_gc(plain)
+    fence = plain.script.operations.index(("put", MANIFEST_KEY)) + 1
+
+    faulty = inject(await littered(), fence, "fail_after")
+    await whole_gc(faulty)
+    taken: list[GcStep] = []
+    for method, key in faulty.script.operations:
+        step = gc_step_of(method, key, taken)
+        if step is not None and taken[-1:] != [step]:
+            taken.append(step)
+    assert tuple(taken) == GC_STEPS
+
+
+def gc_step_of(method: str, key: str, taken: list[GcStep]) -> GcStep | None:
+    match method, key:
+        case "put", _ if key == MANIFEST_KEY:
+            return "fence"
+        case (("scan" | "scan_staged"), _):
+            return "list" if "fence" in taken else "look"
+        case ("get", _) if key == MANIFEST_KEY and "checksums" in taken:
+            return None  # the hint looks whether it is true
+    step = step_of(method, key, ["commit"] if "fence" in taken else [])
+    assert step not in {"stage", "complete", "commit"}
+    return step  # type: ignore[return-value]  # the others are steps of both
 
 
 def step_of(method: str, key: str, taken: list[Step]) -> Step | None:
@@ -74,6 +111,21 @@ def test_two_runs_hold_in_every_state() -> None:
     assert states > 15_000
 
 
+@pytest.mark.parametrize(("runs", "collections"), [(1, 1), (0, 2)])
+def test_garbage_collection_holds_in_every_state(runs: int, collections: int) -> None:
+    states, violation = explore(Model(runs=runs, collections=collections))
+    assert violation is None
+    assert states > 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_runs_and_a_gc_hold_in_500_000_states() -> None:
+    states, violation = explore(Model(runs=2, collections=1), at_most=600_000)
+    assert violation is None
+    assert states > 500_000
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_three_runs_hold_in_500_000_states() -> None:
@@ -87,3 +139,10 @@ def test_mutant_is_caught(mutant: Mutant) -> None:
     _, violation = explore(Model(runs=2, mutant=mutant))
     assert violation is not None
     assert violation.trace
+
+
+@pytest.mark.parametrize("mutant", GC_MUTANTS)
+def test_mutant_of_gc_is_caught(mutant: Mutant) -> None:
+    _, violation = explore(Model(runs=1, collections=1, mutant=mutant))
+    assert violation is not None
+    assert any(label.startswith("100: ") for label in violation.trace)
