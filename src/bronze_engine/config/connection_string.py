@@ -18,6 +18,6 @@ def connection_parts(text: str) -> dict[str, str] | None:
 def account_in(text: str) -> str | None:
     """The storage account that a connection string names; one with a SAS may name none."""
     parts = connection_parts(text) or {}
-    if parts.get("usedevelopmentstorage") == "true":
+    if parts.get("usedevelopmentstorage", "").lower() == "true":
         return _DEVELOPMENT_ACCOUNT
     return parts.get("accountname")
