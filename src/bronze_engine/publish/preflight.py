@@ -32,7 +32,8 @@ class Preflight:
     """Remembers which stores have passed: one a process, held by the engine."""
 
     def __init__(self) -> None:
-        self._passed: set[str] = set()
+        self._passed: set[Store] = set()
+        """Not by their URLs: two servers may have a bucket of one name."""
         self._lock = anyio.Lock()
 
     async def check(self, store: Store, *, single_writer: bool = False) -> None:
@@ -46,7 +47,7 @@ class Preflight:
         if single_writer:
             return
         async with self._lock:
-            if store.url in self._passed:
+            if store in self._passed:
                 return
             await _sweep(store)
             await _race(store)
@@ -57,7 +58,7 @@ class Preflight:
                     "store if no other process writes there",
                     store=store.url,
                 )
-            self._passed.add(store.url)
+            self._passed.add(store)
 
 
 async def _race(store: Store) -> None:

@@ -87,6 +87,15 @@ async def test_a_store_is_checked_once_and_a_failed_check_is_repeated() -> None:
 
 
 @pytest.mark.asyncio
+async def test_two_stores_of_one_url_are_checked_both() -> None:
+    """As two servers with a bucket of one name are, of which one may be careless."""
+    preflight = Preflight()
+    await preflight.check(MemoryStore())
+    with pytest.raises(StoreError, match="ignores conditions"):
+        await preflight.check(Careless(MemoryStore(), str))
+
+
+@pytest.mark.asyncio
 async def test_what_a_killed_preflight_left_is_removed_after_a_minute() -> None:
     clock = ManualClock()
     store = MemoryStore(clock)
