@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zlib
 from collections.abc import Sequence
 from typing import Final, final
+
+from zlib_ng.zlib_ng import crc32
 
 from bronze_engine.model.part import DataFile, Part
 
@@ -88,7 +89,7 @@ class PartSink(io.RawIOBase):
         return self.take(), file
 
     def _keep(self, piece: bytes) -> None:
-        self._crc32 = zlib.crc32(piece, self._crc32)
+        self._crc32 = crc32(piece, self._crc32)
         self._pieces.append(piece)
         self._room -= len(piece)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+from zlib_ng.zlib_ng import crc32
 
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import DataFile, Part
@@ -27,5 +27,5 @@ def sealed_size(key: str, parts: dict[int, tuple[int, int]], file: DataFile) -> 
 
 def check_part(key: str, part: Part) -> None:
     """Raise StoreError where the bytes are not those that the encoder cut."""
-    if zlib.crc32(part.data) != part.crc32:
+    if crc32(part.data) != part.crc32:
         raise StoreError(f"{key}: the bytes of part {part.number} do not match its CRC", key=key)

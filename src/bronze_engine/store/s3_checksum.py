@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, final, get_args
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 __all__ = ["ALGORITHMS", "Algorithm", "Checksum", "composite"]
 
@@ -24,7 +24,7 @@ class _Rule(msgspec.Struct, frozen=True):
 
 
 def _crc32(data: bytes) -> bytes:
-    return zlib.crc32(data).to_bytes(4, "big")
+    return crc32(data).to_bytes(4, "big")
 
 
 def _sha256(data: bytes) -> bytes:
