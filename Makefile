@@ -51,7 +51,7 @@ demo: $(VENV)/.runtime $(DEMO_NEEDS_$(TARGET))
 	  echo "TARGET is local, s3 or azure, not $(TARGET)" >&2; exit 1;; esac
 	$(strip $(BIN)/bronze demo --records $(RECORDS) $(DEMO_OPTION_$(TARGET)))
 
-test: lint $(if $(shell command -v npm),.azurite/.installed)
+test: lint $(if $(shell command -v npm),.azurite/.installed) .localstack-venv/.installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -94,6 +94,13 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	npm install --prefix .azurite --no-save --no-package-lock --no-audit --no-fund azurite@3.35.0
 	@touch $@
 
+# LocalStack's S3, for the tests: its pins are not ours.
+.localstack-venv/.installed: requirements/localstack.txt | $(BIN)/python
+	@rm -rf .localstack-venv
+	@$(BIN)/python -m venv .localstack-venv
+	@$(call install,requirements/localstack.txt,.localstack-venv)
+	@touch $@
+
 # moto, which the development set holds too.
 $(VENV)/.emulators: requirements/emulators.txt $(VENV)/.runtime
 	@if [ ! -e $(VENV)/.dev ]; then $(call install,requirements/emulators.txt,$(VENV)); fi
@@ -115,8 +122,9 @@ lock: | $(BIN)/python
 	$(COMPILE) --group emulators -c requirements/runtime.txt -o requirements/emulators.txt
 	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt \
 	  -c requirements/emulators.txt -o requirements/dev.txt
+	$(COMPILE) requirements/localstack.in -o requirements/localstack.txt
 
 clean:
-	rm -rf $(VENV) $(BENCH) .lock .azurite bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(BENCH) .lock .azurite .localstack-venv bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,8 +33,9 @@ def test_every_line_is_a_pin_or_a_hash(path: Path) -> None:
 
 
 def test_development_holds_exactly_the_versions_that_users_of_the_demo_get() -> None:
-    assert [path.name for path in FILES] == ["dev.txt", "emulators.txt", "runtime.txt"]
-    development, emulators, runtime = map(pins, FILES)
+    names = [path.name for path in FILES]
+    assert names == ["dev.txt", "emulators.txt", "localstack.txt", "runtime.txt"]
+    development, emulators, _, runtime = map(pins, FILES)
     assert runtime <= development
     assert emulators <= development
     assert {"pyarrow", "msgspec", "hatchling"} <= {name for name, _ in runtime}
