@@ -43,13 +43,14 @@ __all__ = ["Fault", "Kind", "S3Server", "error", "s3_server", "serve"]
 
 Kind = Literal[
     "corrupt", "lose_request", "lose_answer", "reset", "half", "stall", "stall_after",
-    "error_unapplied", "error_applied", "ignore", "forget_checksum",
+    "error_unapplied", "error_applied", "ignore", "lie", "corrupt_answer",
 ]  # fmt: skip
 """`corrupt`: a bit of the body flips before it is checked. `lose_request`, `lose_answer`: the
 connection is closed before or after the request is applied. `reset`: in the middle of the
 body. `half`: half of the answer is sent. `stall`, `stall_after`: nothing is answered until
 the client gives up. `error_unapplied`, `error_applied`: status 200, and an error in the body.
-`ignore`: success is answered, and nothing done. `forget_checksum`: no checksum is answered."""
+`ignore`: success is answered, and nothing done. `lie`: the checksum answered is another.
+`corrupt_answer`: a bit of the answer's body flips."""
 
 MAX_BODY_BYTES: Final = 1 << 30
 
@@ -133,8 +134,7 @@ class S3Server:
             return web.Response()
         body = await arrived.read()
         if kind == "corrupt" and body:
-            place = random.randrange(len(body))
-            body = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
+            body = _flipped(body)
         if kind == "lose_request":
             return _close(arrived)
         if kind == "stall":
@@ -169,10 +169,12 @@ class S3Server:
             answer = self.bucket(request.bucket).answer(whole)
             if kind == "error_applied":
                 return Answer(body=error_body("InternalError", "Try again.", request.key))
-            if kind == "forget_checksum":
-                names = [name for name in answer.headers if name.startswith("x-amz-checksum")]
-                for name in names:
-                    del answer.headers[name]
+            if kind == "lie":
+                for name in answer.headers:
+                    if name.startswith("x-amz-checksum-") and name != "x-amz-checksum-type":
+                        answer.headers[name] = "AAAA" + answer.headers[name][4:]
+            if kind == "corrupt_answer":
+                answer.body = _flipped(answer.body)
             return answer
         except S3Error as exc:
             refused = Answer(exc.status, body=error_body(exc.code, exc.message, request.key))
@@ -239,6 +241,11 @@ def _operation(method: str, key: str, query: Mapping[str, str]) -> str:
         return of_upload[method]
     of_object = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject"}
     return of_object.get(method, "DeleteObject")
+
+
+def _flipped(body: bytes) -> bytes:
+    place = random.randrange(len(body))
+    return body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
 
 
 def _close(arrived: web.Request) -> web.Response:

@@ -33,6 +33,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from bronze_engine.errors import AuthError, Conflict, StoreError
@@ -161,7 +162,7 @@ def translate(exc: BaseException, method: str, told: str) -> Exception:
     """
     if isinstance(exc, ClientError):
         return _answer(exc, method, told)
-    if isinstance(exc, HTTPClientError):
+    if isinstance(exc, HTTPClientError | BotoConnectionError):
         return _connection(exc, told)
     if isinstance(
         exc,
@@ -191,7 +192,7 @@ def translate(exc: BaseException, method: str, told: str) -> Exception:
     return StoreError(f"{told}: the client refused it ({type(exc).__name__})")
 
 
-def _connection(exc: HTTPClientError, told: str) -> Exception:
+def _connection(exc: BotoCoreError, told: str) -> Exception:
     """What happened between us and the server, or the proxy."""
     cause = exc.kwargs.get("error")
     if isinstance(exc, SSLError):
@@ -251,6 +252,8 @@ def _answer(exc: ClientError, method: str, told: str) -> Exception:
         )
     if status == 412 or code in ("ConditionalRequestConflict", "PreconditionFailed"):
         return Conflict(f"{told}: {code or status}")
+    if method == "head_bucket" and status == 404:
+        code = "NoSuchBucket"  # an answer to HEAD has no body, and so no code
     if code not in _NEXT_STEP and (code in _MISSING or status == 404):
         return Missing(f"{told}: it does not exist; was it removed meanwhile?")
     if status == 416 or code == "InvalidRange":

@@ -45,7 +45,14 @@ class Stream:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The bytes in order, at most 1 MiB at once."""
         while self._end is None or self._offset < self._end:
-            chunk = await self._bucket.repeat("get_object", self._key, self._read)
+            try:
+                chunk = await self._bucket.repeat("get_object", self._key, self._read)
+            except Conflict as exc:
+                raise StoreError(
+                    f"{self._bucket.tell('get_object', self._key)}: it was replaced while it "
+                    "was read; read it again",
+                    key=self._key,
+                ) from exc
             self._offset += len(chunk)
             yield chunk
 
@@ -75,14 +82,7 @@ class Stream:
             parameters["Range"] = f"bytes={self._offset}-{last}"
         if self._version is not None:
             parameters["IfMatch"] = self._version
-        try:
-            answer = await self._bucket.once("get_object", self._key, **parameters)
-        except Conflict as exc:
-            raise StoreError(
-                f"{self._bucket.tell('get_object', self._key)}: it was replaced while it was "
-                "read; read it again",
-                key=self._key,
-            ) from exc
+        answer = await self._bucket.once("get_object", self._key, **parameters)
         self._body = answer["Body"]
         if self._offset and "ContentRange" not in answer:
             self.close()
