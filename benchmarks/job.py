@@ -26,6 +26,8 @@ class Job(NamedTuple):
     records: int
     page_size: int
     out: Path
+    store: dict[str, str] | None = None
+    """Where else than `out`: the keys of a [stores.NAME]."""
 
 
 def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
@@ -36,6 +38,7 @@ def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
     parser.add_argument("--records", type=int, required=True)
     parser.add_argument("--page-size", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--store", type=json.loads)
     job = Job(**vars(parser.parse_args()))
     with measured() as extra:
         extra.update(work(job) or {})
