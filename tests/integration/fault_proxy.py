@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from bronze_engine.clock import SYSTEM_CLOCK
 
 __all__ = [
     "Exchange",
@@ -33,6 +36,7 @@ __all__ = [
     "pass_on",
     "reset_in_body",
     "stall",
+    "trickle",
 ]
 
 _CHUNK = 64 * 1024
@@ -69,6 +73,9 @@ class Exchange:
         pairs = (line.partition(":") for line in lines if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         self.request = Request(method, target, headers)
+        if not target.startswith("/"):  # as clients write it who know us to be a proxy
+            path = target.partition("://")[2].partition("/")[2]
+            head = head.replace(target.encode("latin-1"), f"/{path}".encode("latin-1"), 1)
         self.size_bytes = int(headers.get("content-length", "0"))
         self._head = head
         self._reader = reader
@@ -147,6 +154,14 @@ async def cut_answer(exchange: Exchange) -> None:
     exchange.hang_up()
 
 
+async def trickle(exchange: Exchange) -> None:
+    """The answer comes, a byte at a time."""
+    head, body = await exchange.ask(await exchange.body())
+    for byte in head + body:
+        await exchange.give(bytes([byte]))
+        await SYSTEM_CLOCK.sleep(0.02)
+
+
 async def corrupt(exchange: Exchange) -> None:
     """One bit of the request's body is flipped on the way."""
     body = bytearray(await exchange.body())
@@ -201,9 +216,10 @@ def meanwhile(action: Callable[[], Awaitable[object]]) -> Fault:
 class FaultProxy:
     """Passes requests on, except those that a fault is set for. `seen` has them in order."""
 
-    def __init__(self, upstream: tuple[str, int]) -> None:
+    def __init__(self, upstream: tuple[str, int], tls: ssl.SSLContext | None) -> None:
         self.seen: list[Request] = []
         self.port = 0
+        self._tls = tls
         self._upstream = upstream
         self._faults: list[tuple[Fault, Match, int]] = []
         self._open: set[asyncio.StreamWriter] = set()
@@ -211,7 +227,7 @@ class FaultProxy:
 
     @property
     def origin(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}"
 
     def fail(
         self, fault: Fault, *, when: Match = lambda _: True, times: int = 1, after: int = 0
@@ -259,13 +275,16 @@ class FaultProxy:
 
 
 @asynccontextmanager
-async def fault_proxy(origin: str) -> AsyncIterator[FaultProxy]:
-    """A proxy on a free loopback port in front of `origin` (http://host:port)."""
+async def fault_proxy(
+    origin: str, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[FaultProxy]:
+    """A proxy on a free loopback port in front of `origin` (http://host:port); with `tls` it
+    is spoken to over https."""
     url = urlsplit(origin)
     assert url.hostname is not None
     assert url.port is not None
-    proxy = FaultProxy((url.hostname, url.port))
-    listening = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
+    proxy = FaultProxy((url.hostname, url.port), tls)
+    listening = await asyncio.start_server(proxy.talk, "127.0.0.1", 0, ssl=tls)
     proxy.port = listening.sockets[0].getsockname()[1]
     try:
         yield proxy

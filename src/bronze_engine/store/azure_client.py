@@ -81,7 +81,6 @@ def _settings(config: AzureStoreConfig) -> _Settings:
 
 
 def _connections(config: AzureStoreConfig, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
-    timeout = config.timeout
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # `concurrency` is the limit
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -89,8 +88,9 @@ def _connections(config: AzureStoreConfig, tls: ssl.SSLContext | bool) -> aiohtt
         trust_env=False,
         skip_auto_headers=("Accept-Encoding",),
         read_bufsize=_READ_BYTES,
+        # The whole attempt is bounded by the limits.
         timeout=aiohttp.ClientTimeout(
-            total=timeout.total, connect=timeout.connect, sock_read=timeout.read
+            total=None, connect=config.timeout.connect, sock_read=config.timeout.read
         ),
     )
     # Private, and the reason for aiohttp's pin: it sends what is idempotent by HTTP, and so

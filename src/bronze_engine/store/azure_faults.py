@@ -83,6 +83,7 @@ Kind = Literal[
     "blocks gone",
     "throttle",
     "transient",
+    "corrupt",
     "credential",
     "permission",
     "container",
@@ -103,8 +104,9 @@ CODES: Final[dict[str, Kind]] = {
     "TooManyRequests": "throttle",
     "InternalError": "transient",
     "OperationTimedOut": "transient",
-    "Md5Mismatch": "transient",
-    "Crc64Mismatch": "transient",
+    "Md5Mismatch": "corrupt",
+    "Crc64Mismatch": "corrupt",
+    "InvalidOperation": "corrupt",  # so says Azurite; the service, of snapshots, which we have none
     "AuthenticationFailed": "credential",
     "InvalidAuthenticationInfo": "credential",
     "NoAuthenticationInformation": "credential",
@@ -184,6 +186,8 @@ def of_answer(exc: AzureError, action: Action) -> Exception:
             )
         case "transient":
             return Transient(said, retry_after_seconds=_pause(status, response))
+        case "corrupt":  # and so was not done
+            return Transient(f"the bytes changed on the way ({said})", is_sent=False)
         case "credential":
             return AuthError(
                 f"{action.text}: the credential was refused ({said}). Check account_key, sas_token "
@@ -281,7 +285,7 @@ def of_wire(exc: BaseException) -> Transient | Unusable:
         case aiohttp.ClientResponseError():
             return Transient("the answer is no HTTP")
         case TimeoutError():
-            return Transient("not done in time")
+            return Transient("the server took no more of the request for the read timeout")
         case aiohttp.ClientOSError() if _is_verdict(exc.__cause__):
             # TLS 1.3: a server refuses our certificate only after the handshake.
             return Unusable("the server has ended TLS; check client_cert of the store")

@@ -3,8 +3,7 @@ every request that it sends, under every fault."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -23,28 +22,21 @@ from bronze_engine.testing.stores import (
 from tests.integration.azurite import Azurite, azurite
 from tests.integration.fault_proxy import (
     Fault,
-    FaultProxy,
     Request,
     answer,
     apply_then_answer,
     cut_answer,
-    fault_proxy,
     lose_answer,
     lose_request,
     reset_in_body,
 )
-from tests.integration.store.azure_opened import config_of, opened
+from tests.integration.store.azure_proxied import is_conditional, proxied
 
 __all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 
 BODY = bytes(range(256)) * 1200  # three parts of 100 KiB
-
-
-def is_conditional(request: Request) -> bool:
-    """Whether sending it again could find its own effect, and lose against it."""
-    return request.method == "PUT" and bool({"if-match", "if-none-match"} & set(request.headers))
 
 
 async def nothing(_: AzureStore) -> None:
@@ -198,20 +190,6 @@ FAULTS = (
     Kind("429", answer(429), is_refused=True),
     Kind("the answer is cut", cut_answer, is_applied=True),
 )
-
-
-@asynccontextmanager
-async def proxied(azurite: Azurite) -> AsyncIterator[tuple[FaultProxy, AzureStore, AzureStore]]:
-    """A proxy, a store through it, and the same store without it."""
-    container = await azurite.container()
-    async with fault_proxy(azurite.origin) as proxy:
-        url = f"az://{container}/lake"
-        endpoint = azurite.url.replace(azurite.origin, proxy.origin)
-        async with (
-            opened(config_of(endpoint, url)) as store,
-            opened(config_of(azurite.url, url)) as direct,
-        ):
-            yield proxy, store, direct
 
 
 async def requests_of(case: Case, azurite: Azurite) -> list[Request]:
