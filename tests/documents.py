@@ -1,4 +1,4 @@
-"""README.md and docs/operations.md as their tests read them."""
+"""README.md and what lies in docs/, as their tests read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, final
 
 from bronze_engine import errors
 
-__all__ = ["GUIDE", "README", "ROOT", "Document", "exit_statuses", "statuses_shown"]
+__all__ = ["GUIDE", "README", "ROOT", "STORES", "Document", "exit_statuses", "statuses_shown"]
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -26,9 +26,10 @@ class Document:
         self.prose: Final = _FENCED.sub("", self.text)
 
     def section(self, title: str) -> str:
-        """What stands below a heading, until the next of the same level."""
+        """What stands below a heading, until the next of the same level or a higher one."""
         level, rest = re.split(rf"^(##+) {re.escape(title)}\n", self.text, flags=re.MULTILINE)[1:]
-        return re.split(rf"^{level} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+        above = rf"^#{{2,{len(level)}}} "
+        return re.split(above, rest, maxsplit=1, flags=re.MULTILINE)[0]
 
     def blocks(self, language: str, section: str | None = None) -> list[str]:
         """The fenced blocks of a language, in order, without their indentation."""
@@ -72,3 +73,4 @@ def exit_statuses() -> set[tuple[str, str]]:
 
 README: Final = Document("README.md")
 GUIDE: Final = Document("docs/operations.md")
+STORES: Final = Document("docs/stores.md")

@@ -11,7 +11,7 @@ from bronze_engine.config.connection_string import account_in
 from bronze_engine.config.store import AzureStoreConfig, RemoteStoreConfig, S3StoreConfig
 from bronze_engine.config.units import Secret
 
-__all__ = ["with_variables"]
+__all__ = ["VARIABLES", "with_variables"]
 
 _S3_PLACE: Final = {
     "endpoint_url": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
@@ -23,6 +23,18 @@ _AZURE_CREDENTIALS: Final = {
     "account_key": "AZURE_STORAGE_KEY",
     "sas_token": "AZURE_STORAGE_SAS_TOKEN",
 }
+_AZURE_PLACE: Final = {
+    "account": "AZURE_STORAGE_ACCOUNT",
+    "endpoint_url": "AZURE_STORAGE_ENDPOINT",
+}
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_PROFILE: Final = "AWS_PROFILE"
+VARIABLES: Final = frozenset(
+    {name for names in _S3_PLACE.values() for name in names}
+    | {*_KEYS, _PROFILE, *_AZURE_PLACE.values(), *_AZURE_CREDENTIALS.values()}
+)
+"""All that are read."""
+
 _Remote = TypeVar("_Remote", bound=RemoteStoreConfig)
 
 
@@ -61,13 +73,13 @@ def _has_s3_credential(store: S3StoreConfig) -> bool:
 
 def _s3_credential(variables: Mapping[str, str]) -> dict[str, Any]:
     """Keys before a profile, as the SDK reads the same variables."""
-    key, secret = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY")
+    key, secret, token = map(variables.get, _KEYS)
     if key and secret:
         found: dict[str, Any] = {"access_key_id": key, "secret_access_key": Secret(secret)}
-        if token := variables.get("AWS_SESSION_TOKEN"):
+        if token:
             found["session_token"] = Secret(token)
         return found
-    profile = variables.get("AWS_PROFILE")
+    profile = variables.get(_PROFILE)
     return {"profile": profile} if profile else {}
 
 
@@ -78,16 +90,15 @@ def _azure(store: AzureStoreConfig, variables: Mapping[str, str]) -> dict[str, A
     except ValueError:  # a fault, told by `store_faults`
         return {}
     connection = variables.get(_AZURE_CREDENTIALS["connection_string"], "")
-    account = variables.get("AZURE_STORAGE_ACCOUNT") or account_in(connection)
+    account = variables.get(_AZURE_PLACE["account"]) or account_in(connection)
     own = in_url or store.account
     if own is not None and account not in (None, own):
         return {}
     found: dict[str, Any] = {}
     if in_url is None and store.connection_string is None:  # else the place is told already
-        if store.account is None and variables.get("AZURE_STORAGE_ACCOUNT"):
-            found["account"] = variables["AZURE_STORAGE_ACCOUNT"]
-        if store.endpoint_url is None and variables.get("AZURE_STORAGE_ENDPOINT"):
-            found["endpoint_url"] = variables["AZURE_STORAGE_ENDPOINT"]
+        for field, name in _AZURE_PLACE.items():
+            if getattr(store, field) is None and variables.get(name):
+                found[field] = variables[name]
     if all(getattr(store, field) is None for field in _AZURE_CREDENTIALS):
         for field, name in _AZURE_CREDENTIALS.items():
             if variables.get(name):
