@@ -1,4 +1,7 @@
-"""Every command and every code block of README.md and docs/operations.md is run here."""
+"""Every command and every code block of README.md and docs/operations.md is run here.
+
+Those of docs/stores.md are run by test_stores_guide.py.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,13 @@ from anyio.from_thread import start_blocking_portal
 from bronze_engine import Engine, load_config, open_engine
 from bronze_engine.demo.process import DemoServer
 from bronze_engine.telemetry.events import Event, RunFinished
-from tests.documents import GUIDE, README, ROOT, Document, exit_statuses, statuses_shown
+from tests.documents import GUIDE, README, ROOT, STORES, Document, exit_statuses, statuses_shown
+from tests.integration.azurite import Azurite, azurite
 from tests.integration.cli.command import environment, in_background, tree
 from tests.integration.http_server import Seen, answer
+from tests.integration.moto import Moto, moto
+
+__all__ = ["azurite", "moto"]
 
 pytestmark = pytest.mark.integration
 
@@ -53,6 +60,7 @@ ORDERS = [
 README_COMMANDS = {
     "bronze init",
     "bronze demo --serve",
+    "bronze demo --target s3://my-bucket/bronze",
     "bronze check myteam.orders",
     "bronze run myteam.orders --date 2025-01-15 --dry-run",
     "bronze verify myteam.orders --date 2025-01-15",
@@ -190,20 +198,74 @@ async def test_hooks_are_given_as_the_readme_says(demo: Shell) -> None:
     assert isinstance(told[-1], RunFinished)
 
 
-def test_make_demo_runs_the_demo(tmp_path: Path) -> None:
-    assert "make demo\n" in README.blocks("sh")
+@pytest.mark.parametrize(
+    ("shown", "command"),
+    [
+        ("make demo", "bronze demo --records 2000"),
+        ("make demo TARGET=s3", "bronze demo --records 2000 --emulator s3"),
+        ("make demo TARGET=azure", "bronze demo --records 2000 --emulator azure"),
+    ],
+)
+def test_make_demo_runs_the_demo(
+    shown: str, command: str, tmp_path: Path, moto: Moto, azurite: Azurite
+) -> None:
+    assert shown in "".join(README.blocks("sh")).splitlines()
     recipe = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", "demo", "RECORDS=2000"],
+        ["make", "--no-print-directory", "--dry-run", *shown.split()[1:], "RECORDS=2000"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    command = recipe.stdout.splitlines()[-1]
-    assert command == ".venv/bin/bronze demo --records 2000"
-    done = Shell(tmp_path)(command.removeprefix(".venv/bin/"))
+    assert recipe.stdout.splitlines()[-1] == f".venv/bin/{command}"
+    assert moto.url != azurite.url  # the emulators can be started here
+    (tmp_path / ".azurite").symlink_to(ROOT / ".azurite")
+    done = Shell(tmp_path)(command)
     assert re.search(r"^rows +2,000$", done.stdout, re.MULTILINE)
     assert re.search(r"^checksums .*: all match$", done.stdout, re.MULTILINE)
+
+
+def test_the_demo_shows_what_the_readme_shows(tmp_path: Path) -> None:
+    [shown] = [block for block in README.blocks("text") if block.startswith("pipeline")]
+    day = re.search(r"^pipeline +demo.orders (\S+)$", shown, re.MULTILINE)
+    assert day is not None
+    done = Shell(tmp_path)(f"bronze demo --date {day[1]}")
+    assert re.search(r"sha256 +(\w+)", done.stdout) is not None
+    for label in ("rows", "pages", "bytes in", "bytes out", "checksums"):
+        [line] = [line for line in shown.splitlines() if line.startswith(f"{label} ")]
+        assert line in done.stdout
+    labels = [line.split("  ")[0] for line in shown.split("\n\n")[0].splitlines()]
+    printed = [line.split("  ")[0] for line in done.stdout.split("\n\n")[0].splitlines()]
+    assert [label for label in printed if label != "warnings"] == labels
+
+
+def test_the_demo_lands_in_a_store_of_ones_own(tmp_path: Path, moto: Moto) -> None:
+    command = "bronze demo --target s3://my-bucket/bronze"
+    assert command in README_COMMANDS
+    shell = Shell(
+        tmp_path,
+        AWS_ENDPOINT_URL=moto.url,
+        AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="secret-key",
+    )
+    bucket = moto.bucket()
+    done = shell(f"{command} --records 2000".replace("my-bucket", bucket))
+    assert f"partition    s3://{bucket}/bronze/demo/orders/dt=" in done.stdout
+    assert list(tree(tmp_path)) == []
+
+
+def test_the_store_of_the_readme_is_one(tmp_path: Path) -> None:
+    [block] = README.blocks("toml", "Land in S3 or Azure")
+    (tmp_path / "pipelines.toml").write_text(block)
+    urls = re.findall(r"\b(?:s3|az|abfss)://[\w.@/-]+", block)
+    assert len(urls) == 3
+    for url in urls:
+        config = load_config(
+            tmp_path / "pipelines.toml",
+            overrides=[f"stores.lake.url={url}"],
+            environ={"AZURE_STORAGE_ACCOUNT": "account"},
+        )
+        assert config.store(config.engine.target).location == url
 
 
 def test_every_target_of_make_that_the_documents_name_exists() -> None:
@@ -537,12 +599,14 @@ def test_every_command_of_the_prose_is_known_to_this_test(
 
 
 def test_every_block_of_toml_is_valid_by_itself() -> None:
-    for document in (README, GUIDE):
+    for document in (README, GUIDE, STORES):
         for block in document.blocks("toml"):
             assert tomllib.loads(block)
 
 
-@pytest.mark.parametrize("document", [README, GUIDE], ids=lambda document: document.path.name)
+@pytest.mark.parametrize(
+    "document", [README, GUIDE, STORES], ids=lambda document: document.path.name
+)
 def test_every_link_leads_somewhere(document: Document) -> None:
     assert document.links()
     for link in document.links():
