@@ -25,15 +25,17 @@ from bronze_engine.cli.options import (
     Verbose,
     read_date,
 )
+from bronze_engine.cli.place import find_place, load_if_there
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.describe import json_schema
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.store import StoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
+from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.report import VerifyReport
 from bronze_engine.publish.verify import verify as verify_partition
 from bronze_engine.run.check import Finding
-from bronze_engine.telemetry.redact import Redactor
+from bronze_engine.telemetry.redact import Redactor, redact_url
 from bronze_engine.workers import Workers
 
 __all__ = ["check", "list_pipelines", "plan", "schema", "verify"]
@@ -139,7 +141,7 @@ def check(
 
 
 def verify(
-    what: Annotated[str, typer.Argument(help="A pipeline, or the path of a partition.")],
+    what: Annotated[str, typer.Argument(help="A pipeline, or the path or URL of a partition.")],
     *,
     date: DateText = None,
     overrides: Overrides = None,
@@ -149,7 +151,9 @@ def verify(
 ) -> None:
     """Hash the files of a partition again and compare them with its manifest."""
     if "/" in what or Path(what).is_dir():
-        report = anyio.run(_verify_folder, os.path.realpath(what))
+        place, partition = _partition(what)
+        loaded = load_if_there(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+        report = anyio.run(_verify_partition, find_place(loaded, place), partition)
     else:
         loaded = load(config, overrides, LogOptions(verbose=verbose))
         run_date = read_date(date, loaded.engine)
@@ -165,15 +169,21 @@ def verify(
         )
 
 
-async def _verify_folder(folder: str) -> VerifyReport:
-    """Verify the partition at `{target}/{system}/{entity}/dt=YYYY-MM-DD`."""
-    path = Path(folder)
-    if len(path.parts) < 4 or not path.name.startswith("dt="):
-        raise ConfigError(f"{path} is no partition: it ends in system/entity/dt=YYYY-MM-DD")
-    target = LocalStoreConfig(path=str(path.parents[2]))
+def _partition(text: str) -> tuple[str, str]:
+    """`{target}/{system}/{entity}/dt=YYYY-MM-DD` as its target and the rest."""
+    whole = text.rstrip("/") if "://" in text else os.path.realpath(text)
+    place, *parts = whole.rsplit("/", 3)
+    if len(parts) < 3 or run_date_of(parts[-1]) is None or place.endswith(("/", ":")):
+        raise ConfigError(
+            f"{redact_url(whole)} is no partition: it ends in system/entity/dt=YYYY-MM-DD"
+        )
+    return place or "/", "/".join(parts)
+
+
+async def _verify_partition(place: StoreConfig, partition: str) -> VerifyReport:
     with Workers(2) as workers:
-        async with open_store(target, workers) as store:
-            return await verify_partition(store, "/".join(path.parts[-3:]), workers)
+        async with open_store(place, workers) as store:
+            return await verify_partition(store, partition, workers)
 
 
 def schema() -> None:

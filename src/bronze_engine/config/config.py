@@ -80,6 +80,8 @@ class Config:
         """By name or URL."""
         self._pipelines: dict[str, Pipeline] = {}
         self.names: Final = tuple(sorted(document.pipelines))
+        self.api_names: Final = tuple(sorted(document.apis))
+        self.store_names: Final = tuple(sorted(document.stores))
         faults: list[Fault] = []
         engine = self._convert(document.engine, EngineConfig, ("engine",), faults)
         if isinstance(engine, EngineConfig):

@@ -20,7 +20,7 @@ from bronze_engine.model.part import ABSENT, Expect, Version
 from bronze_engine.publish.traces import PREFLIGHT_PREFIX, find_races
 from bronze_engine.shield import finish
 
-__all__ = ["Preflight"]
+__all__ = ["Preflight", "race_puts"]
 
 _RACERS: Final = 4
 _RACES: Final = 3
@@ -66,8 +66,8 @@ async def _race(store: Store) -> None:
     for attempt in range(1, _RACES + 1):
         key = f"{PREFLIGHT_PREFIX}{secrets.token_hex(8)}"
         try:
-            version = await _winner(store, key, ABSENT)
-            await _winner(store, key, version)
+            version = await race_puts(store, key, ABSENT)
+            await race_puts(store, key, version)
         except OutcomeUnknown as exc:  # who has won can't be told; another race can
             if attempt == _RACES:
                 raise StoreError(
@@ -81,7 +81,11 @@ async def _race(store: Store) -> None:
             await finish(store.delete, key, grace_seconds=lambda: _CLEANUP_SECONDS)
 
 
-async def _winner(store: Store, key: str, expect: Expect) -> Version:
+async def race_puts(store: Store, key: str, expect: Expect) -> Version:
+    """Let several conditional puts of one key race; the version of the one that won.
+
+    Raises StoreError where not exactly one did, OutcomeUnknown where an answer was lost.
+    """
     won: list[Version] = []
 
     async def put(number: int) -> None:
