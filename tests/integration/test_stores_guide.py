@@ -52,10 +52,8 @@ def test_the_commands_of_the_guide_work_on_a_store(
     assert "`--set target=s3://my-bucket/try`" in STORES.text
     for name, value in variables(moto).items():
         monkeypatch.setenv(name, value)
-    shop(bronze.folder)
-    (bronze.folder / "pipelines.toml").write_text(
-        SHOP.replace("pipelines.team", "pipelines.myteam")
-    )
+    text = SHOP.replace("pipelines.team", "pipelines.myteam")
+    (bronze.folder / "pipelines.toml").write_text(text)
     with in_background(paged(ROWS)) as server:
         elsewhere = ["--set", f"target=s3://{moto.bucket()}/try", *url_of(server)]
         assert bronze.well("check", "myteam.orders", *elsewhere).out.count("ok ") == 3
