@@ -207,7 +207,7 @@ def of_answer(exc: AzureError, action: Action) -> Exception:
             )
         case "container":
             return StoreError(
-                f"{action.text}: there is no {action.container} ({said}). Create the container: "
+                f"{action.text}: {action.container} is not there ({said}). Create the container: "
                 "az storage container create --name NAME",
                 status=status,
                 error=code,
