@@ -197,8 +197,8 @@ def _connection(exc: BotoCoreError, told: str) -> Exception:
     cause = exc.kwargs.get("error")
     if isinstance(exc, SSLError):
         return StoreError(
-            f"{told}: the server's certificate is not trusted, or its TLS is broken "
-            f"({type(cause).__name__}); set ca_file on the store to its authority"
+            f"{told}: no TLS that both sides trust ({type(cause).__name__}); set ca_file on the "
+            "store to the server's authority, and client_cert where it asks for one"
         )
     if isinstance(exc, ProxyConnectionError):
         status = getattr(cause, "status", None)
