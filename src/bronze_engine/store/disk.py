@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,11 +25,25 @@ from bronze_engine.store.flock import FileLock
 from bronze_engine.store.folder import create_file, open_folder, prune, write_all
 from bronze_engine.store.upload import name_of_temporary
 
-__all__ = ["LOCKS", "Entry", "Reader", "complete", "get", "put", "put_lock", "remove", "walk"]
+__all__ = [
+    "LOCKS",
+    "PUT_STALE_SECONDS",
+    "Entry",
+    "Reader",
+    "complete",
+    "get",
+    "put",
+    "put_lock",
+    "remove",
+    "walk",
+]
 
 LOCKS: Final = "_state"
 """The folder of all lock files: never a partition, which readers list."""
-_PUT_NAME: Final = ".put.tmp"
+PUT_STALE_SECONDS: Final = 10.0
+"""A put takes one fsync; one that has been silent for longer is stopped. If it only is on a
+slow disk, it is done again: see `put`."""
+_PUT_NAME: Final = re.compile(r"\.put-[0-9a-f]{16}\.tmp")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -60,23 +76,29 @@ def put(
 ) -> Version | None:
     """Compare and replace a file; None, with nothing done, while another process puts here.
 
-    The lock and the temporary belong to the folder, not to the key: whatever a killed put
-    leaves behind, the next one in that folder overwrites. What readers see changes with
-    the rename, whole. An error after it is OutcomeUnknown: the new content is visible, but
-    perhaps not on the disk yet.
+    What readers see changes with the rename, whole. An error after it is OutcomeUnknown:
+    the new content is visible, but perhaps not on the disk yet.
+
+    The lock belongs to the folder, and is taken from a process that is stopped. Such a one
+    may wake up between its comparison and its rename, and still replaces nothing that it
+    has not seen: its temporary was written before it saw that the lock was still its own,
+    and whoever takes the lock afterwards removes all temporaries before it compares, what
+    a killed put has left among them. So either that rename finds nothing to rename, or the
+    comparison finds what was renamed.
     """
     folders = segments[:-1]
     lock = put_lock(root, folders, lenient=lenient)
-    if not lock.acquire():
+    if not lock.acquire(stale_seconds=PUT_STALE_SECONDS):
         return None
     try:
+        _sweep(root, folders)
         current = get(root, segments)
         if not _as_expected(None if current is None else version_of(current), expect):
             raise Conflict("/".join(segments))
-        _replace(root, folders, segments[-1], body)
-        return version_of(body)
+        is_done = _replace(root, folders, segments[-1], body, lock)
     finally:
         lock.release()
+    return version_of(body) if is_done else None
 
 
 def put_lock(root: str, folders: Sequence[str], *, lenient: bool = False) -> FileLock:
@@ -192,30 +214,49 @@ def _as_expected(current: Version | None, expect: Expect) -> bool:
             return current == expect
 
 
-def _replace(root: str, folders: Sequence[str], name: str, body: bytes) -> None:
+def _sweep(root: str, folders: Sequence[str]) -> None:
+    """Remove the temporaries of puts that were killed or have lost the lock."""
+    with suppress(FileNotFoundError), open_folder(root, folders) as folder:
+        with os.scandir(folder) as found:
+            names = [each.name for each in found if _PUT_NAME.fullmatch(each.name)]
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+
+def _replace(root: str, folders: Sequence[str], name: str, body: bytes, lock: FileLock) -> bool:
+    """Write the temporary and rename it; False where the lock was lost before that."""
+    temporary = f".put-{secrets.token_hex(8)}.tmp"
     folder = -1
+    is_done = is_unknown = False
     try:
-        folder, fd = create_file(root, folders, _PUT_NAME, os.O_WRONLY | os.O_TRUNC)
+        folder, fd = create_file(root, folders, temporary, os.O_WRONLY | os.O_EXCL)
         try:
             write_all(fd, body, 0)
             os.fsync(fd)
         finally:
             os.close(fd)
-        _rename(folder, name)
-    except BaseException as exc:
-        if folder >= 0 and not isinstance(exc, OutcomeUnknown):
-            with suppress(OSError):
-                os.unlink(_PUT_NAME, dir_fd=folder)
-        prune(root, folders)
+        is_done = lock.touch() and _rename(folder, temporary, name)
+    except OutcomeUnknown:
+        is_unknown = True
         raise
     finally:
         if folder >= 0:
+            if not is_done and not is_unknown:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
             os.close(folder)
+        if not is_done:
+            prune(root, folders)
+    return is_done
 
 
-def _rename(folder: int, name: str) -> None:
+def _rename(folder: int, temporary: str, name: str) -> bool:
+    """False where the temporary was removed by whoever has taken the lock."""
     try:
-        os.rename(_PUT_NAME, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileNotFoundError:
+        return False
     except OSError as exc:
         if exc.errno == errno.EIO:
             raise OutcomeUnknown(f"{name}: {exc.strerror} while renaming") from exc
@@ -224,6 +265,7 @@ def _rename(folder: int, name: str) -> None:
         os.fsync(folder)
     except OSError as exc:
         raise OutcomeUnknown(f"{name}: {exc.strerror} after renaming") from exc
+    return True
 
 
 def _check_size(found: os.stat_result, file: DataFile, key: str) -> None:

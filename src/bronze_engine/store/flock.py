@@ -48,21 +48,31 @@ class FileLock:
         """
         for _ in range(_TRIES):
             folder, fd = create_file(self._root, self._segments, self._name, os.O_RDWR)
+            is_ours = False
             try:
                 if not self._exclusive(fd):
                     if stale_seconds is not None and self._oust(folder, fd, stale_seconds):
                         continue
                     break
-                if self._is_current(folder, fd):
-                    os.ftruncate(fd, 0)
-                    write_all(fd, note, 0)
-                    self._held = (folder, fd)
-                    return True
+                is_ours = self._is_current(folder, fd)
             finally:
-                if self._held is None:
+                if not is_ours:
                     os.close(fd)
                     os.close(folder)
+            if is_ours:
+                self._held = (folder, fd)
+                self._begin(fd, note)
+                return True
         return False
+
+    def _begin(self, fd: int, note: bytes) -> None:
+        try:
+            os.ftruncate(fd, 0)
+            write_all(fd, note, 0)
+            os.utime(fd)  # the file may be that of a process that died long ago
+        except BaseException:
+            self.release()
+            raise
 
     def touch(self) -> bool:
         """Say that the holder is alive; False where the lock is not held, or not any more."""
@@ -128,19 +138,14 @@ class FileLock:
     def _oust(self, folder: int, fd: int, stale_seconds: float) -> bool:
         """Take the name from a holder that has been silent for too long.
 
-        Under a lock of its own: of two that do so at once, the second would take the name
-        from the first.
+        Of two that do so at once, the second may take it from the first, who then sees by
+        `touch` that it was lost. A lock around this would only be one more to be stopped in.
         """
         if time.time() - os.fstat(fd).st_mtime < stale_seconds:
             return False
-        guard = FileLock(self._root, self._segments, f"{self._name}.take", lenient=self._lenient)
-        if not guard.acquire():
-            return False
-        try:
-            if self._is_current(folder, fd):
+        if self._is_current(folder, fd):
+            with suppress(FileNotFoundError):
                 os.unlink(self._name, dir_fd=folder)
-        finally:
-            guard.release()
         return True
 
     def _is_current(self, folder: int, fd: int) -> bool:

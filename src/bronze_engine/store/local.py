@@ -50,8 +50,8 @@ PARTS_IN_FLIGHT: Final = 4
 """Parts of one file that are being written at once; more only queue in the disk."""
 SCAN_ENTRIES: Final = 512
 """Entries listed in one job: a hop to a worker costs as much as several small folders."""
-PUT_WAIT_SECONDS: Final = 10.0
-"""How long a put waits for another process's put in the same folder, which takes one fsync."""
+PUT_WAIT_SECONDS: Final = 2 * disk.PUT_STALE_SECONDS
+"""How long a put waits for those of other processes in the same folder, stopped ones included."""
 _LOCK_FREE: Final = 3
 _PROBE: Final = (
     "import fcntl,sys\n"
@@ -141,7 +141,7 @@ class LocalStore:
                 if self._clock.monotonic() > deadline:
                     raise StoreError(
                         f"{self._path(key)}: another process has been writing in this folder "
-                        f"for {PUT_WAIT_SECONDS:.0f} s; is it stopped?",
+                        f"for {PUT_WAIT_SECONDS:.0f} s; run again, or end it",
                         key=key,
                     )
                 await self._clock.sleep(self._clock.uniform(0.002, 0.02))

@@ -271,7 +271,7 @@ async def test_put_waits_for_another_process_and_then_gives_up(tmp_path: Path) -
         lock = disk.put_lock(str(tmp_path), ("p",))
         assert lock.acquire()
         try:
-            with pytest.raises(StoreError, match="for 10 s; is it stopped"):
+            with pytest.raises(StoreError, match="for 20 s; run again"):
                 await clock.drive(store.put("p/m", b"y", expect=ANY))
         finally:
             lock.release()
