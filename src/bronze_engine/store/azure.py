@@ -220,7 +220,7 @@ class AzureStore:
         check_prefix(prefix)
         held: list[ObjectInfo] | None = None
         async for blob in self._listed(prefix, uncommitted=False):
-            if _FOLDER in blob.metadata:
+            if _is_folder(blob):
                 held = held or []
             elif held is None:
                 yield self._info(blob)
@@ -234,7 +234,7 @@ class AzureStore:
     async def scan_staged(self, prefix: str, /) -> AsyncIterator[Staged]:
         check_prefix(prefix)
         async for blob in self._listed(prefix, uncommitted=True):
-            if blob.size or _FOLDER in blob.metadata:
+            if blob.size or _is_folder(blob):
                 continue
             # A listing does not tell an empty blob from one that only has blocks as yet.
             key = self._blobs.key_of(blob.name)
@@ -277,6 +277,10 @@ class AzureStore:
             version=version_of(blob.etag),
             modified=blob.last_modified,
         )
+
+
+def _is_folder(blob: BlobProperties) -> bool:
+    return _FOLDER in (blob.metadata or {})
 
 
 def _is_etag(version: str) -> bool:

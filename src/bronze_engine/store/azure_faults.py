@@ -30,6 +30,8 @@ from bronze_engine.limits.retry import Transient, parse_retry_after
 
 __all__ = [
     "CODES",
+    "NEXT_STEPS",
+    "STATUSES",
     "WIRE_ERRORS",
     "Action",
     "BlocksGone",
@@ -124,9 +126,9 @@ CODES: Final[dict[str, Kind]] = {
     "ContainerBeingDeleted": "container",
     "ContainerDisabled": "container",
 }
-"""Codes that say more than their status; others are refusals, see `_NEXT_STEPS`."""
+"""Codes that say more than their status; others are refusals, see `NEXT_STEPS`."""
 
-_STATUSES: Final[dict[int, Kind]] = {
+STATUSES: Final[dict[int, Kind]] = {
     401: "credential",
     403: "permission",
     404: "missing",
@@ -141,7 +143,7 @@ _STATUSES: Final[dict[int, Kind]] = {
 }
 """For answers without a code: of a HEAD, of a proxy, of a gateway."""
 
-_NEXT_STEPS: Final = {
+NEXT_STEPS: Final = {
     "LeaseIdMissing": "somebody holds a lease on this blob; break it",
     "BlobImmutableDueToPolicy": "the container has an immutability policy or a legal hold; land "
     "into one without: manifests are replaced, and superseded files removed",
@@ -213,16 +215,16 @@ def of_answer(exc: AzureError, action: Action) -> Exception:
                 error=code,
             )
         case _:
-            step = _NEXT_STEPS.get(code, "see the error code in Azure's documentation")
+            step = NEXT_STEPS.get(code, "see the error code in Azure's documentation")
             return StoreError(f"{action.text}: refused ({said}): {step}", status=status, error=code)
 
 
 def _kind(status: int, code: str) -> Kind:
     if code in CODES:
         return CODES[code]
-    if code in _NEXT_STEPS:
+    if code in NEXT_STEPS:
         return "refused"
-    return _STATUSES.get(status, "refused")
+    return STATUSES.get(status, "refused")
 
 
 def _without_answer(exc: AzureError, action: Action) -> Exception:
