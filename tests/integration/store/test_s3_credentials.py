@@ -6,6 +6,7 @@ import builtins
 import hashlib
 import io
 import json
+import socket
 import sys
 import threading
 from datetime import timedelta
@@ -16,6 +17,7 @@ import anyio
 import pytest
 from botocore.tokens import SSOTokenProvider
 
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.expand import Expanded
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ConfigError
@@ -160,6 +162,21 @@ async def test_an_instance(monkeypatch: pytest.MonkeyPatch) -> None:
         assert token.seen.method == "PUT"
         assert role.seen.headers["x-aws-ec2-metadata-token"] == "imds-token"
         assert keys.seen.path.endswith("/the-role")
+
+
+@pytest.mark.asyncio
+async def test_metadata_that_never_answer_hold_nobody_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+        began = SYSTEM_CLOCK.monotonic()
+        async with client_of("http://127.0.0.1:1") as client:
+            with pytest.raises(AuthError, match="no credentials were found"):
+                await client.get_object(Bucket="lake", Key="a")
+        assert SYSTEM_CLOCK.monotonic() - began < 5  # a second each for token and role
 
 
 @pytest.mark.asyncio
