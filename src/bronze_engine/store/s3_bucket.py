@@ -13,7 +13,13 @@ from botocore.exceptions import ClientError
 from bronze_engine.clock import Clock
 from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.contracts import Limits
-from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, RetryError
+from bronze_engine.errors import (
+    BronzeError,
+    Conflict,
+    OutcomeUnknown,
+    RetryError,
+    StoreError,
+)
 from bronze_engine.limits.retry import Transient
 from bronze_engine.store.s3_faults import FOREIGN, translate
 
@@ -117,11 +123,10 @@ class Bucket:
         """Around one attempt: the errors of the client are translated."""
         try:
             yield
-        except ClientError as exc:
-            self._hear(exc.response)
-            raise translate(exc, method, self.tell(method, key)) from exc
         except FOREIGN as exc:
-            raise translate(exc, method, self.tell(method, key)) from exc
+            if isinstance(exc, ClientError):
+                self._hear(exc.response)
+            raise translate(exc, method, self.tell(method, key), self._clock.now()) from exc
 
     async def once(self, method: str, key: str | None, /, **parameters: Any) -> Answer:
         """One request, within an `attempt`."""
@@ -138,7 +143,12 @@ class Bucket:
         the way of one answer.
         """
         if self._ahead is None or self._clock.monotonic() - self._heard_at > _STALE_SECONDS:
-            await self.call("head_bucket", None)
+            try:
+                await self.call("head_bucket", None)
+            except StoreError as exc:
+                if "permission" not in exc.context:
+                    raise
+                # A refusal has a Date too: policies may allow a prefix, and no bucket.
         if self._ahead is None:  # a server without Date: this machine's clock must do
             return self._clock.now()
         return _instant(self._clock.monotonic()) + self._ahead

@@ -1,12 +1,13 @@
 """What S3 answers, and what its client raises, as the error that says what to do about it.
 
 By type, code and status alone. The server's own words are repeated only where they say
-which permission or parameter is meant, never where a credential was refused.
+which permission or parameter is meant, never where a credential was refused. What goes
+wrong while credentials are found comes translated from `s3_credentials`.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, final
 
 import aiohttp
@@ -15,23 +16,14 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
-    LoginError,
-    MetadataRetrievalError,
-    NoAuthTokenError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
     ProxyConnectionError,
     ReadTimeoutError,
     ResponseStreamingError,
     SSLError,
-    SSOError,
-    TokenRetrievalError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
@@ -95,16 +87,6 @@ _CREDENTIAL: Final = frozenset(
         "UnrecognizedClientException",
     }
 )
-_ROLES: Final = frozenset(
-    {
-        "AssumeRole",
-        "AssumeRoleWithSAML",
-        "AssumeRoleWithWebIdentity",
-        "CreateToken",
-        "GetRoleCredentials",
-    }
-)
-"""Operations by which the client fetches credentials on its own."""
 _THROTTLED: Final = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -154,33 +136,17 @@ _NEXT_STEP: Final = {
 _QUIET_BYTES: Final = 300
 
 
-def translate(exc: BaseException, method: str, told: str) -> Exception:
+def translate(exc: BaseException, method: str, told: str, now: datetime) -> Exception:
     """The error to raise `from exc` where the client's `method` raised it.
 
     Transient for what may pass; AuthError; Conflict for a failed condition; Missing;
-    BeyondEnd; StoreError for everything else. `told` names the operation in messages.
+    BeyondEnd; StoreError for everything else. `told` names the operation in messages; a
+    Retry-After that is a date is counted from `now`.
     """
     if isinstance(exc, ClientError):
-        return _answer(exc, method, told)
+        return _answer(exc, method, told, now)
     if isinstance(exc, HTTPClientError | BotoConnectionError):
         return _connection(exc, told)
-    if isinstance(
-        exc,
-        NoCredentialsError
-        | PartialCredentialsError
-        | ProfileNotFound
-        | CredentialRetrievalError
-        | LoginError
-        | MetadataRetrievalError
-        | NoAuthTokenError
-        | SSOError
-        | TokenRetrievalError,
-    ):
-        return AuthError(
-            f"{told}: no credentials were found ({type(exc).__name__}); set access_key_id and "
-            "secret_access_key on the store, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a "
-            "profile or role that works"
-        )
     if isinstance(exc, FlexibleChecksumError):
         return Transient("the bytes that arrived do not have the object's checksum")
     if isinstance(exc, IncompleteReadError | ResponseParserError):
@@ -220,15 +186,13 @@ def _connection(exc: BotoCoreError, told: str) -> Exception:
     return StoreError(f"{told}: the client failed ({type(cause).__name__})")
 
 
-def _answer(exc: ClientError, method: str, told: str) -> Exception:
+def _answer(exc: ClientError, method: str, told: str, now: datetime) -> Exception:
     """What the server said, by its code, else by its status."""
     answer: dict[str, Any] = exc.response
     code = str(answer.get("Error", {}).get("Code", ""))
     metadata = answer.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode", 0))
-    retry_after = parse_retry_after(
-        metadata.get("HTTPHeaders", {}).get("retry-after"), datetime.now(UTC)
-    )
+    retry_after = parse_retry_after(metadata.get("HTTPHeaders", {}).get("retry-after"), now)
     if code in _THROTTLED or status == 429 or (status == 503 and retry_after is not None):
         return Transient(
             f"it asks for fewer requests ({code or status})",
@@ -240,11 +204,6 @@ def _answer(exc: ClientError, method: str, told: str) -> Exception:
         return Transient(f"the bytes did not arrive as they were sent ({code})", is_sent=False)
     if code in _PASSING or (status >= 500 and status != 501 and code not in _NEXT_STEP):
         return Transient(f"the server failed ({code or status})", retry_after_seconds=retry_after)
-    if exc.operation_name in _ROLES:
-        return AuthError(
-            f"{told}: fetching credentials failed: {exc.operation_name} was refused ({code}); "
-            "check role_arn, external_id, and who may assume the role"
-        )
     if code in _CREDENTIAL or status == 401 or (method.startswith("head") and status == 400):
         return AuthError(
             f"{told}: the credentials were refused ({code or status}); renew them, or correct "

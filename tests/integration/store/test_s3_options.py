@@ -14,8 +14,9 @@ from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.store.s3 import S3Store
 from bronze_engine.testing.stores import keys_of, read_all, stage_bytes, staged_keys
+from bronze_engine.version import __version__
 from tests.integration.s3_objects import Request
-from tests.integration.s3_server import S3Server, s3_server
+from tests.integration.s3_server import S3Server, error, s3_server
 from tests.integration.store.s3_opened import config_of, opened
 
 __all__ = ["s3_server"]
@@ -114,6 +115,13 @@ async def test_the_checksum_is_the_one_asked_for_and_no_other(
         assert headers["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
 
 
+async def test_the_server_sees_who_is_asking(s3_server: S3Server) -> None:
+    async with over(s3_server) as store:
+        await every_operation(store)
+    agents = {each.headers["user-agent"].partition(" ")[0] for each in s3_server.seen}
+    assert agents == {f"bronze-engine/{__version__}"}
+
+
 async def test_without_options_none_is_sent(s3_server: S3Server) -> None:
     async with over(s3_server) as store:
         await every_operation(store)
@@ -163,6 +171,16 @@ async def test_a_clock_that_is_set_back_is_believed(s3_server: S3Server) -> None
         s3_server.ahead = timedelta(0)
         await store.get("any")
         assert abs(await store.now() - datetime.now(UTC)) < timedelta(seconds=3)
+
+
+async def test_who_may_not_look_at_the_bucket_learns_the_time_all_the_same(
+    s3_server: S3Server,
+) -> None:
+    s3_server.ahead = timedelta(hours=3)
+    s3_server.on("HeadBucket", error("AccessDenied", 403))
+    async with over(s3_server) as store:
+        assert await store.now() - datetime.now(UTC) > timedelta(hours=2)
+        assert s3_server.count("HeadBucket") == 1
 
 
 async def test_an_answer_that_is_an_error_tells_the_time_too(s3_server: S3Server) -> None:
