@@ -10,6 +10,7 @@ caller is cancelled. After it nothing fails the run: what went wrong is `degrade
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from typing import Any, Final, Literal, final
@@ -51,6 +52,9 @@ log = logging.getLogger(__name__)
 
 Status = Literal["committed", "failed", "cancelled"]
 
+REPORT_SECONDS: Final = 10.0
+"""Nobody waits longer for a store to take the report: its breaker alone would make it minutes."""
+
 READS: Final = 3
 """How often a snapshot of the source may be lost before the run gives up."""
 
@@ -85,6 +89,8 @@ class _Run:
         self.usage = Usage()
         self.began = services.clock.monotonic()
         self.stores: Stores | None = None
+        self.takes_reports = False
+        """Set once the stores have answered: one that is down is not waited for twice."""
         self.landed: list[Landed] = []
         self.outcome: Outcome | None = None
         """Set as soon as the manifest is committed, whatever comes after."""
@@ -132,6 +138,7 @@ class _Run:
     async def _hold_lease(self, stores: Stores) -> RunReport:
         services, identity, pipeline = self.services, self.identity, self.pipeline
         await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
+        self.takes_reports = True
         return await under_lease(
             stores,
             lease_of(pipeline, self.run_date),
@@ -344,8 +351,12 @@ class _Run:
 
     async def _tell(self, report: RunReport) -> None:
         """Store the report and tell the hooks; one that can't be stored is a warning."""
-        if self.stores is not None:
-            for warning in await reports.write(self.stores.state, report):
+        if self.stores is not None and self.takes_reports:
+            warnings: tuple[str, ...] = (f"its report was not written in {REPORT_SECONDS:.0f} s",)
+            with suppress(TimeoutError):
+                async with self.services.clock.timeout(REPORT_SECONDS):
+                    warnings = await reports.write(self.stores.state, report)
+            for warning in warnings:
                 log.warning("%s %s: %s", report.pipeline, report.run_date, warning)
         self.services.publish(
             RunFinished(

@@ -15,7 +15,8 @@ import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.contracts import Request, Resources, Source
-from bronze_engine.errors import BronzeError, ConfigError, StateError
+from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
+from bronze_engine.model.part import Expect, Version
 from bronze_engine.model.report import RunReport
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.telemetry.events import (
@@ -28,6 +29,7 @@ from bronze_engine.telemetry.events import (
 )
 from bronze_engine.testing import Pause, ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
+from bronze_engine.testing.faults import FaultyStore, Script, inject
 from tests.unit.run.harness import (
     DAY,
     NAME,
@@ -269,6 +271,46 @@ async def test_a_failed_run_tells_its_code_and_keeps_a_report(tmp_path: Path) ->
     assert (last.status, last.error_code) == ("failed", "STATE001")
     (report,) = await reports_of(bench.store)
     assert (report["status"], report["error"]) == ("failed", "STATE001 told to")
+
+
+class Slow(FaultyStore):
+    """Takes an hour to store a run report."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(MemoryStore(clock), Script())
+        self._clock = clock
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        if key.startswith("_runs/"):
+            await self._clock.sleep(3600)
+        return await super().put(key, body, expect=expect)
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_longer_than_ten_seconds_for_a_report(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    bench = Bench(tmp_path, store=Slow(clock))
+    async with bench.engine(ScriptedSource([[page(1, {"id": 1})]]), clock=clock) as engine:
+        report = await clock.drive(engine.run(NAME, run_date=DAY))
+    assert report.status == "committed"
+    assert clock.monotonic() == 10.0
+    assert "its report was not written in 10 s" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_store_that_is_down_from_the_start_is_not_asked_to_keep_a_report(
+    tmp_path: Path,
+) -> None:
+    store = inject(MemoryStore(ManualClock()), 1, "fail_before")
+    bench = Bench(tmp_path, store=store)
+    with pytest.raises(StoreError, match="injected"):
+        await bench.run(ScriptedSource([[page(1, {"id": 1})]]))
+    assert [key for _, key in store.script.operations if key.startswith("_runs/")] == []
+    last = bench.events[-1]
+    assert isinstance(last, RunFinished)
+    assert last.error_code == "STG001"
 
 
 class Asking:
