@@ -60,12 +60,18 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.runtime $(BENCH)/.rivals
+# The development set has what the benchmarks need beside the package: psutil, moto.
+bench: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3
+	$(BIN)/python -m benchmarks.upload --rounds 3
+	$(BIN)/python -m benchmarks.end_to_end --rounds 3
 
-bench-full: $(VENV)/.runtime $(BENCH)/.rivals
+bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 7 --pages 2000
 	$(BIN)/python -m benchmarks.http --memory
+	$(BIN)/python -m benchmarks.upload --rounds 7
+	$(BIN)/python -m benchmarks.upload --memory
+	$(BIN)/python -m benchmarks.end_to_end --rounds 7
 
 env: $(VENV)/.dev
 
@@ -106,7 +112,7 @@ $(VENV)/.emulators: requirements/emulators.txt $(VENV)/.runtime
 	@if [ ! -e $(VENV)/.dev ]; then $(call install,requirements/emulators.txt,$(VENV)); fi
 	@touch $@
 
-# dlt lives in an environment of its own: its dependencies must not decide ours.
+# Rivals live in an environment of their own: their dependencies must not decide ours.
 $(BENCH)/.rivals: benchmarks/requirements-rivals.txt | $(BIN)/python
 	$(BIN)/python -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<

@@ -17,7 +17,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ if not __package__:  # run as a file, whose folder would hide the standard libra
     sys.path[0] = str(Path(__file__).parents[1])
 
 from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, sha256
-from benchmarks.null_s3 import NullS3
+from benchmarks.null_s3 import Landed, NullS3
 from benchmarks.runner import ROOT, Candidate, Measured, measure, spread
 
 MIB = 1024**2
@@ -124,17 +124,22 @@ def memory() -> dict[str, Any]:
 def _run(
     server: NullS3, candidate: Candidate, size_bytes: int, expected_sha256: str | None = None
 ) -> Measured:
-    def check() -> int:
-        landed = server.take()
-        assert list(landed) == [f"{BUCKET}/{KEY}"], f"{candidate.name} landed {list(landed)}"
-        found = landed[f"{BUCKET}/{KEY}"]
-        assert found.size_bytes == size_bytes, f"{candidate.name} landed {found.size_bytes} bytes"
-        assert max(found.parts) == min(size_bytes, BLOCK_BYTES), f"{candidate.name}: {found.parts}"
-        assert found.sha256 == expected_sha256, f"{candidate.name} landed something else"
-        return found.size_bytes
-
     arguments = [f"--url={server.url}", f"--size-bytes={size_bytes}"]
-    return measure(candidate, arguments, check)
+    return measure(
+        candidate, arguments, lambda: landed_bytes(server.take(), size_bytes, expected_sha256)
+    )
+
+
+def landed_bytes(
+    landed: Mapping[str, Landed], size_bytes: int, expected_sha256: str | None = None
+) -> int:
+    """The bytes of the one object that has landed. Raises AssertionError where it is not right."""
+    assert list(landed) == [f"{BUCKET}/{KEY}"], f"landed {list(landed)}"
+    found = landed[f"{BUCKET}/{KEY}"]
+    assert found.size_bytes == size_bytes, f"landed {found.size_bytes} bytes of {size_bytes}"
+    assert max(found.parts) == min(size_bytes, BLOCK_BYTES), f"landed parts of {found.parts}"
+    assert found.sha256 == expected_sha256, "landed other bytes"
+    return found.size_bytes
 
 
 def _lag(lag: dict[str, float]) -> str:

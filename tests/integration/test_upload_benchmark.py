@@ -1,0 +1,143 @@
+"""Small versions of the upload benchmarks, and what their server proves."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, Job, Reader, sha256
+from benchmarks.null_s3 import Landed, NullS3
+from benchmarks.runner import ROOT
+from benchmarks.upload import landed_bytes
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def checking() -> Iterator[NullS3]:
+    with NullS3.start(check=True) as server:
+        yield server
+
+
+def put(
+    server: NullS3, body: bytes, headers: dict[str, str], query: str = ""
+) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("PUT", f"/{BUCKET}/{KEY}{query}", body=body, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def bench(module: str, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_ours_is_proved_and_measured(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    shown = bench("upload", "--only=ours", "--rounds=2", "--mib=24", f"--json={figures}")
+    assert "| ours |" in shown
+    runs = json.loads(figures.read_text())["ours"]
+    assert [run["amount"] for run in runs] == [24 * 1024**2] * 2
+    for run in runs:
+        assert 0 < run["cpu_seconds"] < run["process_cpu_seconds"]
+        assert run["lag_ms"]["p99"] >= 0
+
+
+@pytest.mark.slow
+def test_s3_is_compared_with_local_disk(tmp_path: Path) -> None:
+    pytest.importorskip("moto.server", reason="moto[s3,server] is not installed")
+    figures = tmp_path / "figures.json"
+    shown = bench("end_to_end", "--rounds=1", "--pages=3", f"--json={figures}")
+    assert "s3 over local" in shown
+    runs = json.loads(figures.read_text())
+    assert {name: [run["amount"] for run in each] for name, each in runs.items()} == {
+        "local": [3000],
+        "s3": [3000],
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "right", "wrong"),
+    [
+        ("x-amz-checksum-crc32", zlib.crc32(b"body").to_bytes(4, "big"), bytes(4)),
+        ("x-amz-checksum-sha256", hashlib.sha256(b"body").digest(), bytes(32)),
+        ("Content-MD5", hashlib.md5(b"body", usedforsecurity=False).digest(), bytes(16)),
+    ],
+)
+def test_a_wrong_checksum_is_refused(
+    checking: NullS3, header: str, right: bytes, wrong: bytes
+) -> None:
+    checking.take()
+    assert put(checking, b"body", {header: base64.b64encode(wrong).decode()}).status == 400
+    assert checking.take() == {}
+    assert put(checking, b"body", {header: base64.b64encode(right).decode()}).status == 200
+    landed = Landed([4], hashlib.sha256(b"body").hexdigest(), [header.lower()])
+    assert checking.take() == {f"{BUCKET}/{KEY}": landed}
+
+
+def test_chunks_of_aws_are_decoded_and_their_trailer_is_tested(checking: NullS3) -> None:
+    checking.take()
+    crc = base64.b64encode(zlib.crc32(b"bodybody").to_bytes(4, "big")).decode()
+    for trailer, status in ((crc, 200), (base64.b64encode(bytes(4)).decode(), 400)):
+        body = f"4\r\nbody\r\n4\r\nbody\r\n0\r\nx-amz-checksum-crc32:{trailer}\r\n\r\n".encode()
+        headers = {
+            "Content-Encoding": "aws-chunked",
+            "x-amz-decoded-content-length": "8",
+            "x-amz-trailer": "x-amz-checksum-crc32",
+        }
+        assert put(checking, body, headers).status == status
+    found = checking.take()[f"{BUCKET}/{KEY}"]
+    assert (found.parts, found.sha256) == ([8], hashlib.sha256(b"bodybody").hexdigest())
+
+
+def test_what_is_thrown_away_is_counted() -> None:
+    with NullS3.start() as server:
+        assert put(server, bytes(3_000_000), {"Expect": "100-continue"}).status == 200
+        assert server.take() == {f"{BUCKET}/{KEY}": Landed([3_000_000])}
+        assert server.take() == {}
+
+
+def test_a_lost_byte_and_a_wrong_part_size_are_seen() -> None:
+    key = f"{BUCKET}/{KEY}"
+    size = BLOCK_BYTES + 5
+    assert landed_bytes({key: Landed([BLOCK_BYTES, 5], "hash")}, size, "hash") == size
+    for wrong in (
+        {},
+        {"other": Landed([BLOCK_BYTES, 5], "hash")},
+        {key: Landed([BLOCK_BYTES, 4], "hash")},
+        {key: Landed([BLOCK_BYTES // 2, BLOCK_BYTES // 2, 5], "hash")},
+        {key: Landed([BLOCK_BYTES, 5], "another")},
+    ):
+        with pytest.raises(AssertionError):
+            landed_bytes(wrong, size, "hash")
+
+
+def test_every_candidate_is_given_the_same_content() -> None:
+    job = Job("", 4 * BLOCK_BYTES + 777)
+    file = Reader(job)
+    digests = set()
+    for pieces in (job.blocks(), job.pieces(), iter(lambda: file.read(999_999), b"")):
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        digests.add(digest.hexdigest())
+    assert digests == {sha256(job.size_bytes)}
