@@ -48,7 +48,13 @@ def test_the_commands_of_the_guide_work_on_a_store(
     bronze: Bronze, moto: Moto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = STORES.commands("bronze")
-    assert shown == {"bronze check myteam.orders", "bronze check", "bronze verify", "bronze gc"}
+    assert shown == {
+        "bronze check",
+        "bronze check myteam.orders",
+        "bronze gc",
+        "bronze test-connection lake",
+        "bronze verify",
+    }
     assert "`--set target=s3://my-bucket/try`" in STORES.text
     for name, value in variables(moto).items():
         monkeypatch.setenv(name, value)
@@ -63,6 +69,11 @@ def test_the_commands_of_the_guide_work_on_a_store(
             in bronze.well("verify", "myteam.orders", "--date", DATE, *elsewhere).out
         )
         bronze.well("gc", "myteam.orders", *elsewhere)
+        text += f'[stores.lake]\nurl = "s3://{moto.bucket()}/bronze"\n'
+        (bronze.folder / "pipelines.toml").write_text(text)
+        tried = bronze.well("test-connection", "lake").out
+        for word in ("write", "read", "list", "put if absent", "upload", "abort"):
+            assert word in tried
     assert not (bronze.folder / "lake").exists()
 
 
