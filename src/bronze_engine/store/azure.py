@@ -11,12 +11,13 @@ from typing import Final, final
 
 from azure.storage.blob import BlobProperties
 
+from bronze_engine.clock import Clock
 from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.contracts import StoreResources, Upload
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, RetryError, StoreError
 from bronze_engine.model.part import (
-    Absent,
-    Any,
+    ABSENT,
+    ANY,
     Expect,
     ObjectInfo,
     Staged,
@@ -36,8 +37,8 @@ __all__ = ["AzureStore", "open_azure"]
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES: Final = 1 << 20
-ABORT_SECONDS: Final = 5.0
-"""For an upload to remove itself once its run was cancelled."""
+_CLEANUP_SECONDS: Final = 3.0
+"""Of the 4 s that a run has for cleaning up once it is told to end."""
 _DATE_SECONDS: Final = 5.0
 """How long a Date header may be counted on from; older, and the service is asked."""
 _GET_TRIES: Final = 3
@@ -58,7 +59,7 @@ async def open_azure(
     async with open_container(config, resources.workers) as container:
         limits = resources.limits(config, "AzureStorage")
         blobs = Blobs(container, config.location, config.address.prefix, limits)
-        yield AzureStore(config, container, blobs, resources.workers)
+        yield AzureStore(config, container, blobs, resources.workers, resources.clock)
 
 
 @final
@@ -66,11 +67,16 @@ class AzureStore:
     """`contracts.Store` on Azure Blob Storage. Made by `open_azure`.
 
     Cancellation: a request that is cancelled may have been applied. An upload that is
-    left unsealed removes its blocks, as `azure_upload.discard` says.
+    left unsealed has removed its blocks, unless the service did not answer within 3 s.
     """
 
     def __init__(
-        self, config: AzureStoreConfig, container: Container, blobs: Blobs, workers: Workers
+        self,
+        config: AzureStoreConfig,
+        container: Container,
+        blobs: Blobs,
+        workers: Workers,
+        clock: Clock,
     ) -> None:
         self._url = config.location
         self._tier = config.access_tier
@@ -78,6 +84,7 @@ class AzureStore:
         self._with_md5 = config.part_checksum == "md5" or not container.is_encrypted
         self._blobs = blobs
         self._workers = workers
+        self._clock = clock
         self._given_up: set[str] = set()
         """Tokens of uploads that were discarded while blocks of others stood beside theirs."""
 
@@ -140,23 +147,16 @@ class AzureStore:
 
     async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
         check_key(key)
-        etag: str | None = None
-        match expect:
-            case Absent() | Any():
-                pass
-            case _:
-                etag = expect
-                if not _is_etag(etag):
-                    raise Conflict(key)
+        etag = expect if isinstance(expect, str) else None
+        if etag is not None and not _is_etag(etag):
+            raise Conflict(key)
         md5 = await self._workers.run(_md5, body) if self._with_md5 else None
         try:
-            return await self._blobs.put(
-                key, body, etag=etag, absent=isinstance(expect, Absent), md5=md5
-            )
+            return await self._blobs.put(key, body, etag=etag, absent=expect == ABSENT, md5=md5)
         except Missing as exc:
             raise Conflict(key) from exc
         except RetryError as exc:
-            if isinstance(expect, Any) or not is_lost(exc):
+            if expect == ANY or not is_lost(exc):
                 raise
             raise OutcomeUnknown(f"{self._url}/{key}: {exc.message}") from exc
 
@@ -167,15 +167,23 @@ class AzureStore:
         try:
             yield upload
         finally:
-            if not upload.is_sealed:
-                await finish(self._abort, key, upload, grace_seconds=lambda: ABORT_SECONDS)
+            await finish(self._end, key, upload, grace_seconds=lambda: _CLEANUP_SECONDS)
 
-    async def _abort(self, key: str, upload: AzureUpload) -> None:
+    async def _end(self, key: str, upload: AzureUpload) -> None:
+        """End the parts on their way; remove what was sent, unless it is sealed."""
         await upload.aclose()
+        if upload.is_sealed or not upload.is_begun:
+            return
         try:
-            await self._discard(key, upload.token)
-        except BronzeError as exc:  # what has brought us here is the error to tell
-            logger.warning("%s/%s: blocks were left, for the next run: %s", self._url, key, exc)
+            async with self._clock.timeout(_CLEANUP_SECONDS):
+                await self._discard(key, upload.token)
+        except (BronzeError, TimeoutError) as exc:  # what has brought us here is to be told
+            logger.warning(
+                "%s/%s: blocks were not removed (%s); the next run removes them",
+                self._url,
+                key,
+                str(exc) or "no answer in time",
+            )
 
     async def complete(self, staged: Staged, /) -> ObjectInfo:
         key, file = staged.key, staged.file
@@ -258,7 +266,10 @@ class AzureStore:
             await self._blobs.page("_state/", None, items=1)
             now = self._session.server_time(_DATE_SECONDS)
         if now is None:
-            raise StoreError(f"{self._url}: its answers have no Date header; is it behind a proxy?")
+            raise StoreError(
+                f"{self._url}: its answers have no Date header, which leases are judged by; is it "
+                "behind a proxy that takes it out?"
+            )
         return now
 
     async def _window(self, key: str, start: int, length: int, version: str | None) -> Window:

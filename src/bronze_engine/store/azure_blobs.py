@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, cast, final
 
 import msgspec
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobBlock, BlobProperties, BlockState, StandardBlobTier
 from azure.storage.blob.aio import BlobClient
 
@@ -59,7 +59,6 @@ class Blobs:
     def __init__(self, container: Container, location: str, prefix: str, limits: Limits) -> None:
         self._client = container.client
         self._location = location
-        self._container = f"the container {container.client.container_name}"
         self._prefix = f"{prefix}/" if prefix else ""
         self._limits = limits
 
@@ -195,14 +194,28 @@ class Blobs:
         may_repeat: bool = True,
     ) -> T:
         text = f"{verb} {self._location}/{key}"
-        action = Action(text=text, container=self._container, needs=needs)
+        action = Action(text=text, container=self._client.container_name, needs=needs)
 
-        async def attempt() -> T:
+        async def attempt() -> T | _Refusal:
             try:
                 return await operation()
-            except AzureError as exc:
-                raise of_answer(exc, action) from exc
             except Unusable as exc:
                 raise of_refusal(exc, action) from exc
+            except AzureError as exc:
+                error = of_answer(exc, action)
+                if isinstance(error, Transient) or not isinstance(exc, HttpResponseError):
+                    raise error from exc
+                error.__cause__ = exc
+                return _Refusal(error)
 
-        return await self._limits.call(attempt, describe=text, may_repeat=may_repeat)
+        answer = await self._limits.call(attempt, describe=text, may_repeat=may_repeat)
+        if isinstance(answer, _Refusal):
+            raise answer.error
+        return answer
+
+
+class _Refusal:
+    """An answer all the same: to the breaker it says that the service is well."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error

@@ -74,7 +74,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """`PUT az://container/key`"""
     container: str
-    """`az://container`"""
+    """Its name."""
     needs: Permission
 
 
@@ -131,17 +131,15 @@ CODES: Final[dict[str, Kind]] = {
 STATUSES: Final[dict[int, Kind]] = {
     401: "credential",
     403: "permission",
-    404: "missing",
     408: "transient",
-    412: "conflict",
-    416: "past end",
     429: "throttle",
     500: "transient",
     502: "transient",
     503: "transient",
     504: "transient",
 }
-"""For answers without a code: of a HEAD, of a proxy, of a gateway."""
+"""For answers without a code, of a gateway in between; only the service itself can say that
+a blob is missing or another."""
 
 NEXT_STEPS: Final = {
     "LeaseIdMissing": "somebody holds a lease on this blob; break it",
@@ -160,6 +158,8 @@ NEXT_STEPS: Final = {
     "OutOfRangeInput": "check the container and the prefix in the url",
 }
 
+_UNKNOWN: Final = "see this error code in Azure's documentation"
+_FOREIGN: Final = "this is no answer of Azure Storage; check endpoint_url and proxy of the store"
 _ROLE: Final = "Storage Blob Data Contributor"
 _LETTERS: Final[dict[Permission, str]] = {"read": "r", "write": "cw", "delete": "d", "list": "l"}
 
@@ -200,7 +200,7 @@ def of_answer(exc: AzureError, action: Action) -> Exception:
         case "permission":
             return StoreError(
                 f"{action.text}: the credential may not {action.needs} here ({said}). Give it the "
-                f'role "{_ROLE}" on {action.container}, or a SAS with '
+                f'role "{_ROLE}" on the container {action.container}, or a SAS with '
                 f"sp={_LETTERS[action.needs]} (all that is needed: sp=rcwdl), and let the "
                 "account's firewall pass this machine",
                 status=status,
@@ -209,13 +209,13 @@ def of_answer(exc: AzureError, action: Action) -> Exception:
             )
         case "container":
             return StoreError(
-                f"{action.text}: {action.container} is not there ({said}). Create the container: "
-                "az storage container create --name NAME",
+                f"{action.text}: the container {action.container} is not there ({said}). Create "
+                f"it: az storage container create --name {action.container}",
                 status=status,
                 error=code,
             )
         case _:
-            step = NEXT_STEPS.get(code, "see the error code in Azure's documentation")
+            step = NEXT_STEPS.get(code, _UNKNOWN if code else _FOREIGN)
             return StoreError(f"{action.text}: refused ({said}): {step}", status=status, error=code)
 
 

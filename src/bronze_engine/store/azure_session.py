@@ -8,6 +8,7 @@ charge of answers that break off. What this raises no policy of the SDK catches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,8 @@ from bronze_engine.store.azure_faults import WIRE_ERRORS, of_wire
 
 __all__ = ["Session"]
 
+_ONE_CLOCK: Final = timedelta(seconds=2)
+"""Further apart than this, the server's clock was set, or another server has answered."""
 _SLICE_BYTES: Final = 256 * 1024
 """Of a body, handed to the socket at once: what it does not take is copied."""
 
@@ -46,17 +49,21 @@ class Session:
         self._proxy = proxy
         self._read_seconds = read_seconds
         self._date: tuple[datetime, float] | None = None
-        """The server's clock as it was last told, and our monotonic one then."""
+        """The server's clock, and our monotonic one when it was last told."""
 
     async def __aenter__(self) -> Session:
         return self
 
-    def server_time(self, max_age_seconds: float) -> datetime | None:
-        """The Date of the last answer, counted on; None where it is older than that."""
+    def server_time(self, max_age_seconds: float = math.inf) -> datetime | None:
+        """The server's clock, counted on from its last answer; None where that is older.
+
+        It does not run backwards, although a Date has whole seconds, unless the server's does.
+        """
         if self._date is None:
             return None
-        age = SYSTEM_CLOCK.monotonic() - self._date[1]
-        return self._date[0] + timedelta(seconds=age) if age <= max_age_seconds else None
+        date, heard_at = self._date
+        age = SYSTEM_CLOCK.monotonic() - heard_at
+        return None if age > max_age_seconds else date + timedelta(seconds=age)
 
     async def request(
         self,
@@ -94,8 +101,12 @@ class Session:
             date = parsedate_to_datetime(text or "")
         except ValueError:
             return
-        if date.tzinfo is not None:
-            self._date = (date, SYSTEM_CLOCK.monotonic())
+        if date.tzinfo is None:
+            return
+        known = self.server_time()
+        if known is not None and abs(known - date) < _ONE_CLOCK:
+            date = max(known, date)  # both are behind the server's by less than a second
+        self._date = (date, SYSTEM_CLOCK.monotonic())
 
 
 @final

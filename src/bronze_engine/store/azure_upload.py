@@ -56,6 +56,11 @@ class AzureUpload:
         tags = tuple(each.tag for each in sent if each.size_bytes)
         return Staged(key=self._key, token=self.token, file=file, tags=tags)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything of it may be there."""
+        return bool(self._md5s)
+
     async def aclose(self) -> None:
         """Stop what is on its way."""
         await self._parts.aclose()

@@ -138,6 +138,18 @@ async def test_clock_is_the_service_s_and_goes_on_between_answers(azurite: Azuri
 
 
 @pytest.mark.asyncio
+async def test_clock_does_not_run_backwards(azurite: Azurite) -> None:
+    """Dates have whole seconds: each answer's is up to a second behind what was counted on."""
+    async with proxied(azurite) as (_, store, _direct):
+        before = began = await store.now()
+        while (before - began).total_seconds() < 1.2:
+            await store.get("k")
+            now = await store.now()
+            assert now >= before
+            before = now
+
+
+@pytest.mark.asyncio
 async def test_answers_without_a_date_are_told(azurite: Azurite) -> None:
     async with proxied(azurite) as (proxy, store, _):
         proxy.fail(listing(), times=2)

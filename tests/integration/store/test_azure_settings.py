@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.units import Duration
 from bronze_engine.errors import CircuitOpen, ConfigError, RetryError, StoreError
@@ -24,6 +25,7 @@ from tests.integration.fault_proxy import (
     answer,
     fault_proxy,
     hang,
+    meanwhile,
     pass_on,
     stall,
     trickle,
@@ -112,6 +114,24 @@ async def test_circuit_breaker_stops_asking_a_server_that_is_down(azurite: Azuri
         results = await asyncio.gather(*(store.get("k") for _ in range(10)), return_exceptions=True)
         assert sum(isinstance(result, CircuitOpen) for result in results) >= 9
         assert len(proxy.seen) - before <= 2
+
+
+@pytest.mark.asyncio
+async def test_circuit_breaker_is_closed_by_any_answer(azurite: Azurite) -> None:
+    """Also by one that refuses or finds nothing: the service is up."""
+    breaker = CircuitBreaker(failures=1, cooldown=Duration(0.05))
+    async with proxied(azurite, retry=SHORT, circuit_breaker=breaker) as (proxy, store, _):
+        proxy.fail(answer(500), times=2)
+        with pytest.raises(RetryError):
+            await store.get("k")
+        assert await store.get("k") is None
+        before = len(proxy.seen)
+        slow = meanwhile(lambda: SYSTEM_CLOCK.sleep(0.1))
+        proxy.fail(slow, times=3)
+        began = SYSTEM_CLOCK.monotonic()
+        assert await asyncio.gather(*(store.get("k") for _ in range(3))) == [None] * 3
+        assert SYSTEM_CLOCK.monotonic() - began < 0.25  # side by side, not one probe at a time
+        assert len(proxy.seen) - before == 3
 
 
 @pytest.mark.asyncio

@@ -39,7 +39,7 @@ from bronze_engine.store.azure_faults import (
 
 pytestmark = pytest.mark.unit
 
-ACTION = Action(text="PUT az://lake/x/k", container="the container lake", needs="write")
+ACTION = Action(text="PUT az://lake/x/k", container="lake", needs="write")
 
 TYPES: dict[Kind, type[Exception]] = {
     "missing": Missing,
@@ -91,15 +91,16 @@ DOCUMENTED: tuple[tuple[int, str, Kind], ...] = (
 )
 
 BY_STATUS: tuple[tuple[int, Kind], ...] = (
+    (307, "refused"),
     (400, "refused"),
     (401, "credential"),
     (403, "permission"),
-    (404, "missing"),
+    (404, "refused"),
     (408, "transient"),
     (409, "refused"),
-    (412, "conflict"),
+    (412, "refused"),
     (413, "refused"),
-    (416, "past end"),
+    (416, "refused"),
     (429, "throttle"),
     (500, "transient"),
     (501, "refused"),
@@ -159,7 +160,12 @@ def test_refusal_with_a_next_step_is_no_conflict_whatever_its_status(
 def test_permission_names_what_is_missing_and_where() -> None:
     error = of_answer(answered(403, "AuthorizationPermissionMismatch"), ACTION)
     assert isinstance(error, StoreError)
-    for text in ("may not write", "Storage Blob Data Contributor", "container lake", "sp=rcwdl"):
+    for text in (
+        "may not write",
+        "Storage Blob Data Contributor",
+        "the container lake",
+        "sp=rcwdl",
+    ):
         assert text in error.message
     assert error.context["permission"] == "write"
 
