@@ -76,6 +76,11 @@ class RemoteStoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         return self.url.rstrip("/")
 
     @property
+    def told(self) -> str:
+        """Whose settings a message is about: stores.NAME, or the URL where there is no table."""
+        return f"stores.{self.name}" if self.name else self.location
+
+    @property
     def address(self) -> Address:
         """The URL's parts. Raises ValueError for one that `store_faults` refuses."""
         return parse_address(self.url)

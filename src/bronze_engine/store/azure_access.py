@@ -56,12 +56,12 @@ def access_of(config: AzureStoreConfig) -> Access:
         return Access(endpoint=endpoint, credential=AzureSasCredential(sas.strip().lstrip("?")))
     if config.connection_string is not None:
         raise ConfigError(
-            f"{_where(config)}.connection_string has neither AccountKey nor SharedAccessSignature; "
+            f"{config.told}.connection_string has neither AccountKey nor SharedAccessSignature; "
             "copy it whole from the portal (Access keys)"
         )
     if not endpoint.startswith("https://"):
         raise ConfigError(
-            f"{_where(config)}: a token is sent over https only; write endpoint_url with https, or "
+            f"{config.told}: a token is sent over https only; write endpoint_url with https, or "
             "set account_key or sas_token"
         )
     return Access(endpoint=endpoint, credential=None)
@@ -76,7 +76,7 @@ def _parsed(config: AzureStoreConfig) -> dict[str, str]:
         name, equals, value = text.strip().partition("=")
         if text.strip() and not equals:
             raise ConfigError(
-                f"{_where(config)}.connection_string is malformed: expected "
+                f"{config.told}.connection_string is malformed: expected "
                 "DefaultEndpointsProtocol=https;AccountName=...;AccountKey=..."
             )
         pairs[name.lower()] = value
@@ -100,7 +100,7 @@ def _own_endpoint(config: AzureStoreConfig) -> str:
     account = address.account or config.account
     if account is None:
         raise ConfigError(
-            f"{_where(config)}: no storage account is named; set account, AZURE_STORAGE_ACCOUNT, "
+            f"{config.told}: no storage account is named; set account, AZURE_STORAGE_ACCOUNT, "
             "or write abfss://container@account.dfs.core.windows.net/prefix"
         )
     return f"https://{account}.blob.{address.suffix or _PUBLIC_CLOUD}"
@@ -117,11 +117,7 @@ def _account_in(config: AzureStoreConfig, endpoint: str) -> str:
         return path.partition("/")[0]
     if is_loopback(host) or host.replace(".", "").isdigit():
         raise ConfigError(
-            f"{_where(config)}: account_key needs to know its account; set account, or write "
+            f"{config.told}: account_key needs to know its account; set account, or write "
             "endpoint_url with it: http://127.0.0.1:10000/devstoreaccount1"
         )
     return host.partition(".")[0]
-
-
-def _where(config: AzureStoreConfig) -> str:
-    return f"stores.{config.name}" if config.name else config.location

@@ -21,8 +21,7 @@ class Network:
     """
 
     def __init__(self, config: RemoteStoreConfig) -> None:
-        owner = f"stores.{config.name or config.location}"
-        self.proxy = proxy_choice(config.proxy, f"{owner}.proxy")
+        self.proxy = proxy_choice(config.proxy, f"{config.told}.proxy")
         self.tls: ssl.SSLContext | bool = True
         """For the store itself. True is aiohttp's default: verified, by the system's
         authorities."""
@@ -30,10 +29,10 @@ class Network:
         """For whom we ask on its behalf (for credentials): always verified, and shown no
         certificate of ours."""
         if config.ca_file is not None:
-            self.foreign_tls = self.tls = tls_context(owner, ca_file=config.ca_file)
+            self.foreign_tls = self.tls = tls_context(config.told, ca_file=config.ca_file)
         if config.client_cert is not None or config.insecure:
             self.tls = own = tls_context(
-                owner,
+                config.told,
                 ca_file=config.ca_file,
                 client_cert=config.client_cert,
                 client_key=config.client_key,

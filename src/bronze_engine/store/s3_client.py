@@ -19,6 +19,7 @@ from bronze_engine.errors import ConfigError
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.network import Network
 from bronze_engine.store.s3_credentials import Credentials, renew_when_refused
+from bronze_engine.store.s3_instant import parse_instant
 from bronze_engine.store.s3_models import models
 from bronze_engine.store.s3_transport import Transport
 from bronze_engine.version import __version__
@@ -59,6 +60,8 @@ def _prepare(config: S3StoreConfig) -> tuple[AioSession, Network, str]:
     session = AioSession(profile=config.profile)
     # For the clients that fetch credentials.
     session.set_default_client_config(_client_config(config, network.proxy, network.foreign_tls))
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=parse_instant)
     loader = models()
     session.register_component("data_loader", loader)
     for name in ("endpoints", "partitions", "sdk-default-configuration"):
@@ -70,8 +73,7 @@ def _prepare(config: S3StoreConfig) -> tuple[AioSession, Network, str]:
         session.get_scoped_config()
     except BotoCoreError as exc:
         raise ConfigError(
-            f"stores.{config.name or config.location}: {exc}; correct profile, AWS_PROFILE or "
-            "~/.aws/config"
+            f"{config.told}: {exc}; correct profile, AWS_PROFILE or ~/.aws/config"
         ) from exc
     return session, network, region
 

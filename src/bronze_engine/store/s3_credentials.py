@@ -71,7 +71,6 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
         self._session = session
         self._region = region
         self._workers = workers
-        self._owner = f"stores.{config.name or config.location}"
         self._keys = _keys_of(config)
         self._found: Any = None
         self.used: ReadOnlyCredentials | None = None
@@ -129,7 +128,7 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
             if found is not None:
                 return found
         raise AuthError(
-            f"{self._owner}: no credentials were found. Looked at access_key_id, "
+            f"{self._config.told}: no credentials were found. Looked at access_key_id, "
             f"AWS_ACCESS_KEY_ID, {_profile(self._session)}, AWS_WEB_IDENTITY_TOKEN_FILE, "
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI, and the metadata of the "
             "instance (unless AWS_EC2_METADATA_DISABLED). Set AWS_ACCESS_KEY_ID and "
@@ -155,7 +154,7 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
                 if code in _PASSING or status == 429 or status >= 500:
                     return Transient(f"whoever gives out credentials failed: {what}", is_sent=False)
                 return AuthError(
-                    f"{self._owner}: credentials were refused ({what}); check role_arn, "
+                    f"{self._config.told}: credentials were refused ({what}); check role_arn, "
                     "external_id, and whether the role trusts who asks for it"
                 )
             case CredentialRetrievalError():
@@ -164,8 +163,8 @@ class Credentials(AioCredentials):  # type: ignore[misc]  # botocore has no type
             case BotoCoreError():
                 what = f"{what}: {exc}"
         return AuthError(
-            f"{self._owner}: no credentials ({what}); mend that, or set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY"
+            f"{self._config.told}: no credentials ({what}); mend that, or set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
 
 
