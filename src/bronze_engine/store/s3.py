@@ -39,6 +39,8 @@ from bronze_engine.workers import Workers
 
 __all__ = ["S3Store", "open_s3"]
 
+_PAGE_KEYS: Final = 500
+"""Of a listing; S3 gives 1,000 at most, which take the event loop 34 ms."""
 _CLEANUP_SECONDS: Final = 3.0
 """Of the 4 s that a run has for cleaning up once it is told to end."""
 
@@ -217,7 +219,7 @@ class S3Store:
 
     async def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
         check_prefix(prefix)
-        page: dict[str, Any] = {"Prefix": self._bucket.base + prefix}
+        page: dict[str, Any] = {"Prefix": self._bucket.base + prefix, "MaxKeys": _PAGE_KEYS}
         while True:
             answer = await self._bucket.call("list_objects_v2", None, **page)
             for each in answer.get("Contents", ()):
@@ -235,7 +237,7 @@ class S3Store:
 
     async def scan_staged(self, prefix: str, /) -> AsyncIterator[Staged]:
         check_prefix(prefix)
-        page: dict[str, Any] = {"Prefix": self._bucket.base + prefix}
+        page: dict[str, Any] = {"Prefix": self._bucket.base + prefix, "MaxUploads": _PAGE_KEYS}
         while True:
             answer = await self._bucket.call("list_multipart_uploads", None, **page)
             for each in answer.get("Uploads", ()):

@@ -22,7 +22,7 @@ from bronze_engine.errors import (
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.testing.stores import data_file, keys_of, parts_of, read_all, stage_bytes
 from tests.integration.s3_objects import Request
-from tests.integration.s3_server import Kind, S3Server, error, s3_server
+from tests.integration.s3_server import Kind, S3Server, error, s3_server, serve
 from tests.integration.store.s3_opened import ACCESS_KEY, SECRET, config_of, opened
 
 __all__ = ["s3_server"]
@@ -281,6 +281,17 @@ async def test_no_server_is_retries_exhausted_and_nothing_was_written() -> None:
         for operation in (get, put_absent, land, scan, now):
             with pytest.raises(RetryError, match="can't connect"):
                 await operation(store)
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_secret_is_auth001() -> None:
+    """By a server that computes the signature itself."""
+    with serve(keys={ACCESS_KEY: f"not {SECRET}"}) as server:
+        async with over(server) as store:
+            with pytest.raises(AuthError, match="SignatureDoesNotMatch") as refused:
+                await put_absent(store)
+        assert server.bucket("lake").objects.keys() == {"bronze/there"}
+    _assert_no_secret(refused.value)
 
 
 @pytest.mark.asyncio

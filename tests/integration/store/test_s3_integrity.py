@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
@@ -279,6 +280,30 @@ async def test_what_others_have_put_there_under_no_key_is_not_listed(s3_server: 
         for name in ("a/", "a//b", ".hidden", "a/.b"):
             objects.objects[name] = objects.objects["a/b"]
         assert await keys_of(store) == ["a/b"]
+
+
+async def test_parts_that_are_too_small_are_refused_by_the_server(s3_server: S3Server) -> None:
+    async with over(s3_server) as store:
+        staged = await stage_bytes(store, "file", b"x" * 100, part_bytes=50)
+        with pytest.raises(StoreError, match="larger parts"):
+            await store.complete(staged)
+
+
+async def test_a_completion_that_names_another_part_is_refused(s3_server: S3Server) -> None:
+    async with over(s3_server) as store:
+        staged = await stage_bytes(store, "file", b"x")
+        other = await stage_bytes(store, "other", b"y")
+        with pytest.raises(StoreError, match="InvalidPart"):
+            await store.complete(msgspec.structs.replace(staged, tags=other.tags))
+
+
+async def test_a_listing_of_many_pages_is_whole(s3_server: S3Server) -> None:
+    async with over(s3_server) as store:
+        await store.put("a/0000", b"x", expect=ANY)
+        names = [f"a/{number:04}" for number in range(1201)]
+        lake(s3_server).objects.update(dict.fromkeys(names, lake(s3_server).objects["a/0000"]))
+        assert await keys_of(store, "a/") == names
+        assert s3_server.count("ListObjectsV2") == 3
 
 
 async def test_parts_are_larger_than_the_sockets_hold_and_the_last_is_a_byte(
