@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, name_of
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.store.azure_opened import config_of, opened
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 

@@ -26,12 +26,10 @@ from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, RetryError, StoreError
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.testing.stores import keys_of, read_all, stage_bytes, staged_keys
-from tests.integration.azurite import ACCOUNT, KEY, Azurite, azurite, serve
+from tests.integration.azurite import ACCOUNT, KEY, Azurite, serve
 from tests.integration.fault_proxy import answer
 from tests.integration.store.azure_opened import config_of, opened
 from tests.integration.store.azure_proxied import proxied
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 

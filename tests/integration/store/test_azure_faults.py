@@ -19,7 +19,7 @@ from bronze_engine.testing.stores import (
     stage_bytes,
     staged_keys,
 )
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import (
     Fault,
     Request,
@@ -31,8 +31,6 @@ from tests.integration.fault_proxy import (
     reset_in_body,
 )
 from tests.integration.store.azure_proxied import is_conditional, proxied
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 

@@ -7,12 +7,10 @@ import pytest
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.testing.stores import keys_of, stage_bytes, staged_keys
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import Exchange, Fault
 from tests.integration.store.azure_opened import config_of, opened
 from tests.integration.store.azure_proxied import proxied
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 

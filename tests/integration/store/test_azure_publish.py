@@ -6,7 +6,7 @@ import pytest
 
 from bronze_engine.errors import BronzeError
 from bronze_engine.publish.lease import lease_key
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import (
     Fault,
     Request,
@@ -26,8 +26,6 @@ from tests.unit.publish.runs import (
     read_partition,
     whole_run,
 )
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 

@@ -17,11 +17,9 @@ from bronze_engine.testing.stores import (
     stage_bytes,
     staged_keys,
 )
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import Request, corrupt, lose_answer, meanwhile
 from tests.integration.store.azure_proxied import is_block, is_commit, proxied
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 
@@ -261,7 +259,7 @@ async def test_version_that_the_service_can_not_have_made_is_a_conflict(azurite:
 async def test_empty_part_is_no_block(azurite: Azurite) -> None:
     async with proxied(azurite) as (proxy, store, other):
         async with store.stage("p/f") as upload:
-            await upload.part(Part(number=1, offset=0, data=b"", crc32=0))
+            await upload.part(Part(number=1, offset=0, pieces=(b"",), crc32=0))
             staged = await upload.seal(data_file("f", b""))
         assert proxy.seen == []
         await store.complete(staged)

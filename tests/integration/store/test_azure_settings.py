@@ -18,7 +18,7 @@ from bronze_engine.config.units import Duration
 from bronze_engine.errors import CircuitOpen, ConfigError, RetryError, StoreError
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.testing.stores import read_all, stage_bytes
-from tests.integration.azurite import Azurite, azurite
+from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import (
     Exchange,
     FaultProxy,
@@ -32,8 +32,6 @@ from tests.integration.fault_proxy import (
 )
 from tests.integration.store.azure_opened import config_of, opened
 from tests.integration.store.azure_proxied import is_block, proxied
-
-__all__ = ["azurite"]
 
 pytestmark = pytest.mark.integration
 
