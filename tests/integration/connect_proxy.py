@@ -15,11 +15,12 @@ class Proxy:
     """On loopback. `asked` holds the first line of every request, `refused` those without the
     password, if one is wanted."""
 
-    def __init__(self, user: str | None) -> None:
+    def __init__(self, user: str | None, to: int | None) -> None:
         self.port = 0
         self.asked: list[str] = []
         self.refused: list[str] = []
         self._wanted = None if user is None else base64.b64encode(user.encode()).decode()
+        self._to = to
         self._talks: set[asyncio.Task[None]] = set()
 
     @property
@@ -48,6 +49,8 @@ class Proxy:
         method, target, _ = first.split(" ")
         netloc = target if method == "CONNECT" else urlsplit(target).netloc
         host, _, port = netloc.rpartition(":")
+        if self._to is not None:
+            host, port = "127.0.0.1", str(self._to)
         there_in, there_out = await asyncio.open_connection(host, int(port))
         try:
             if method == "CONNECT":
@@ -72,9 +75,10 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @asynccontextmanager
-async def connect_proxy(user: str | None = None) -> AsyncIterator[Proxy]:
-    """`user` is "name:password" where the proxy wants one."""
-    proxy = Proxy(user)
+async def connect_proxy(user: str | None = None, to: int | None = None) -> AsyncIterator[Proxy]:
+    """`user` is "name:password" where the proxy wants one; `to` is a port of loopback that
+    stands for every host."""
+    proxy = Proxy(user, to)
     listening = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = listening.sockets[0].getsockname()[1]
     try:

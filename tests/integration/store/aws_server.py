@@ -152,8 +152,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @asynccontextmanager
-async def client_of(url: str, **fields: Any) -> AsyncIterator[Any]:
-    """A client of a server of the tests, without any credential."""
+async def client_of(url: str | None, **fields: Any) -> AsyncIterator[Any]:
+    """A client of a server of the tests, or of Amazon; without any credential."""
     settings: dict[str, Any] = {"url": "s3://lake/bronze", "endpoint_url": url, "proxy": "none"}
     with Workers(2) as workers:
         async with open_client(S3StoreConfig(**{**settings, **fields}), workers) as client:

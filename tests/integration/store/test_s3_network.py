@@ -47,7 +47,7 @@ async def recording(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
 
 
 async def get(url: str | None, **fields: Any) -> None:
-    async with client_of(url, **{**KEYS, **fields}) as client:  # type: ignore[arg-type]
+    async with client_of(url, **{**KEYS, **fields}) as client:
         await client.get_object(Bucket="lake", Key="a b/ü")
 
 
@@ -88,6 +88,26 @@ async def test_without_an_endpoint_the_region_says_where(region: str | None, net
 
 async def _refuse(_: Seen, __: asyncio.StreamWriter) -> bytes:
     return answer(body=b"", status=403)
+
+
+@pytest.mark.asyncio
+async def test_a_bucket_is_followed_to_its_region_once(authority: trustme.CA, ca_file: str) -> None:
+    async def elsewhere(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if Signed(seen).region == "eu-west-3":
+            return answer(body=seen.body, headers={"ETag": '"e"'})
+        body = b"<Error><Code>PermanentRedirect</Code></Error>"
+        return answer(body=body, status=301, headers={"x-amz-bucket-region": "eu-west-3"})
+
+    hosts = "lake.s3.amazonaws.com", "lake.s3.eu-west-3.amazonaws.com"
+    async with (
+        serve(elsewhere, server_tls(authority, *hosts)) as server,
+        connect_proxy(to=server.port) as proxy,
+        client_of(None, **KEYS, ca_file=ca_file, proxy=f"http://{proxy.netloc}") as client,
+    ):
+        for _ in range(2):
+            found = await client.get_object(Bucket="lake", Key="a")
+            await found["Body"].read()
+        assert [seen.headers["host"] for seen in server.seen] == [hosts[0], hosts[1], hosts[1]]
 
 
 @pytest.mark.asyncio
@@ -163,11 +183,11 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 def server_tls(
-    authority: trustme.CA, host: str = "127.0.0.1", *, clients: trustme.CA | None = None
+    authority: trustme.CA, *hosts: str, clients: trustme.CA | None = None
 ) -> ssl.SSLContext:
     """`clients` is the authority that must have signed the client's certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(host).configure_cert(context)
+    authority.issue_cert(*(hosts or ("127.0.0.1",))).configure_cert(context)
     if clients is not None:
         clients.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
