@@ -10,7 +10,11 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from bronze_engine.demo.process import DemoServer
+from tests.integration.azurite import azurite
 from tests.integration.cli.command import Bronze, environment
+from tests.integration.moto import moto
+
+__all__ = ["azurite", "moto"]
 
 RECORDS = 2500
 

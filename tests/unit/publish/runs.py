@@ -38,6 +38,8 @@ RUN_DATE = date(2025, 1, 15)
 PARTITION = partition_path(SYSTEM, ENTITY, RUN_DATE)
 MANIFEST_KEY = f"{PARTITION}/_metadata.json"
 FILES = 2
+PART_BYTES = 16
+"""So that each file has several; S3 wants at least 5 MiB of all but the last."""
 GC = "gc-1"
 """The run that a fence is committed by."""
 
@@ -91,7 +93,7 @@ async def stage_run(
             )
             body = body_of(run, number)
             async with store.stage(f"{base.partition}/{name}") as upload:
-                for part in parts_of(body, 16):
+                for part in parts_of(body, PART_BYTES):
                     await upload.part(part)
                 file = DataFile(
                     name=name,

@@ -83,23 +83,29 @@ class Handshake:
     async def shake_hands(self) -> str:
         """TLS, with the authorities and the certificate of the configuration."""
         assert self._writer is not None  # noqa: S101  # connected before
-        context = self._tls
+        writer, context = self._writer, self._tls
         if not isinstance(context, ssl.SSLContext):
             context = await self._workers.run(ssl.create_default_context)
+        # asyncio closes the connection when this fails, and then nobody could wait for that.
+        self._writer = None
         try:
             async with self._clock.timeout(self._timeout_seconds):
-                await self._writer.start_tls(context, server_hostname=self._host)
+                await writer.start_tls(context, server_hostname=self._host)
         except ssl.SSLCertVerificationError as exc:
             raise ExtractError(
                 f"the certificate of {self._host} is refused: {exc.verify_message}; if an "
                 "authority of your own has signed it, name that in ca_file"
             ) from exc
         except OSError as exc:
+            why = exc.strerror or type(exc).__name__
+            if isinstance(exc, TimeoutError):
+                why = f"nothing came within {self._timeout_seconds:g} s"
             raise ExtractError(
-                f"TLS with {self._host} failed: {exc.strerror or type(exc).__name__}; is it https "
+                f"TLS with {self._host} failed: {why}; is it https "
                 "that it speaks there, and does it ask for a client_cert?"
             ) from exc
-        found = self._writer.get_extra_info("ssl_object")
+        self._writer = writer
+        found = writer.get_extra_info("ssl_object")
         until = found.getpeercert().get("notAfter", "unknown")
         return f"{found.version()}, the certificate is valid until {until}"
 
