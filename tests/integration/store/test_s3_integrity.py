@@ -35,12 +35,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
 MIB = 1 << 20
 BODY = bytes(range(256)) * 4 * 1024 * 6
-QUICK = Timeout(connect=Duration(2), read=Duration(0.25), total=Duration(20))
 
 
 @asynccontextmanager
 async def over(server: S3Server, **fields: Any) -> AsyncIterator[S3Store]:
-    settings = {"timeout": QUICK, "circuit_breaker": CircuitBreaker(failures=100), **fields}
+    settings = {"circuit_breaker": CircuitBreaker(failures=100), **fields}
     async with opened(config_of(server.url, "s3://lake", **settings)) as store:
         yield store
 
@@ -190,7 +189,7 @@ async def test_an_upload_whose_parts_come_back_is_removed_again(s3_server: S3Ser
 async def test_cancelled_while_the_server_is_silent_nothing_is_left(
     operation: str, s3_server: S3Server
 ) -> None:
-    async with over(s3_server) as store:
+    async with over(s3_server, timeout=Timeout(read=Duration(0.25))) as store:
         script = s3_server.on(operation, "stall_after")
         task = asyncio.create_task(_stage(store))
         while not script.fired:
@@ -214,8 +213,7 @@ async def _stage(store: S3Store) -> None:
 async def test_an_upload_that_cannot_be_removed_in_time_is_left_to_the_next_run(
     s3_server: S3Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    patient = Timeout(connect=Duration(2), read=Duration(60), total=Duration(60))
-    async with over(s3_server, timeout=patient) as store:
+    async with over(s3_server) as store:
         s3_server.on("AbortMultipartUpload", "stall", times=0)
         began = SYSTEM_CLOCK.monotonic()
         with caplog.at_level(logging.WARNING), pytest.raises(ZeroDivisionError):
