@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bronze_engine.config.describe import json_schema
+from bronze_engine.config.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
 from tests.unit.config.files import API, ORDERS
 
 pytestmark = pytest.mark.unit
@@ -198,3 +199,19 @@ def test_fields_are_described_with_their_docstrings_and_defaults() -> None:
     assert definitions["EngineConfig"]["properties"]["memory_limit"]["default"] == 512 * 1024**2
     assert definitions["Retry"]["properties"]["backoff"]["default"] == 0.5
     assert all(schema["description"] for schema in definitions.values())
+
+
+def test_stores_are_shown_whole() -> None:
+    for kind in (LocalStoreConfig, S3StoreConfig, AzureStoreConfig):
+        definition = SCHEMA["$defs"][kind.__name__]
+        properties = definition["properties"]
+        assert properties["type"] == {"const": kind.__struct_config__.tag}
+        assert properties.keys() == {"type", *kind.__struct_fields__} - {"name"}
+        assert definition["required"] == ["path" if kind is LocalStoreConfig else "url"]
+        undescribed = {name for name in properties if "description" not in properties[name]}
+        plain = {"access_key_id", "secret_access_key", "session_token", "kms_key_id", "client_key"}
+        plain |= {"account_key", "sas_token", "retry", "circuit_breaker", "timeout", "type"}
+        assert undescribed <= plain
+    s3 = SCHEMA["$defs"]["S3StoreConfig"]["properties"]
+    assert s3["concurrency"]["default"] == 32
+    assert s3["part_checksum"]["default"] == "crc32"
