@@ -28,9 +28,9 @@ def part_size(number: int, first_bytes: int) -> int:
 
 @final
 class PartSink(io.RawIOBase):
-    """A write-only file object. No byte is read back, and each is copied once, into its part.
+    """A write-only file object. No byte is copied or read back: parts are made of what is written.
 
-    Both checksums are taken of what is written while it is still in the processor's cache.
+    Both checksums are taken while a piece is still in the processor's cache.
     """
 
     def __init__(self, part_bytes: int) -> None:
@@ -94,11 +94,15 @@ class PartSink(io.RawIOBase):
         self._room -= len(piece)
 
     def _cut(self) -> None:
-        data = b"".join(self._pieces)  # without the GIL, where it is worth it
         self._parts.append(
-            Part(number=self._next, offset=self._offset, data=data, crc32=self._crc32)
+            Part(
+                number=self._next,
+                offset=self._offset,
+                pieces=tuple(self._pieces),
+                crc32=self._crc32,
+            )
         )
-        self._offset += len(data)
+        self._offset += self._parts[-1].size_bytes
         self._next += 1
         self._pieces = []
         self._room = part_size(self._next, self._part_bytes)

@@ -29,9 +29,19 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """From 1, without gaps."""
     offset: int
     """Place of the first byte within the file."""
-    data: bytes
+    pieces: tuple[bytes, ...]
+    """Its bytes, as the encoder wrote them: whoever can send or write them so copies nothing."""
     crc32: int
-    """CRC-32 (zlib) of data, computed in the worker that cut the part."""
+    """CRC-32 (zlib) of all of them, computed in the worker that cut the part."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.pieces))
+
+    @property
+    def data(self) -> bytes:
+        """All pieces in one: a copy, which takes a millisecond of a worker for 8 MiB."""
+        return b"".join(self.pieces)
 
 
 class DataFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,6 +246,6 @@ def _random_file(name: str, sizes: list[int]) -> tuple[list[Part], DataFile]:
     for number, size in enumerate(sizes, start=1):
         data = secrets.token_bytes(size)
         digest.update(data)
-        parts.append(Part(number=number, offset=offset, data=data, crc32=zlib.crc32(data)))
+        parts.append(Part(number=number, offset=offset, pieces=(data,), crc32=zlib.crc32(data)))
         offset += size
     return parts, DataFile(name=name, size_bytes=offset, sha256=digest.hexdigest(), row_count=0)

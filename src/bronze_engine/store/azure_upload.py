@@ -67,14 +67,20 @@ class AzureUpload:
 
     async def _send(self, part: Part) -> str:
         block = f"{self.token}-{part.number:06}"
-        if part.data:  # the service takes no empty blocks
-            await self._blobs.stage(self._key, block, part.data, md5=self._md5s[part.number])
+        if part.size_bytes:  # the service takes no empty blocks
+            md5 = self._md5s[part.number]
+            await self._blobs.stage(self._key, block, part.pieces, md5=md5)
         return block
 
 
 def _checked(key: str, part: Part, with_md5: bool) -> bytes | None:
     check_part(key, part)
-    return hashlib.md5(part.data, usedforsecurity=False).digest() if with_md5 else None
+    if not with_md5:
+        return None
+    md5 = hashlib.md5(usedforsecurity=False)
+    for piece in part.pieces:
+        md5.update(piece)
+    return md5.digest()
 
 
 async def discard(blobs: Blobs, key: str, token: str, given_up: Iterable[str]) -> bool:

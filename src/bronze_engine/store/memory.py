@@ -195,7 +195,7 @@ class _MemoryUpload:
 
     async def seal(self, file: DataFile, /) -> Staged:
         await self._wait()
-        places = {number: (part.offset, len(part.data)) for number, part in self._parts.items()}
+        places = {number: (part.offset, part.size_bytes) for number, part in self._parts.items()}
         sealed_size(self._key, places, file)
         body = b"".join(self._parts[number].data for number in sorted(self._parts))
         if self._token not in self._staged:

@@ -90,7 +90,7 @@ class Parts:
         except BaseException as exc:  # noqa: BLE001  # told by the next `add`, or by `join`
             self._failure = self._failure or exc
         else:
-            self._sent[part.number] = Sent(part.offset, len(part.data), part.crc32, tag)
+            self._sent[part.number] = Sent(part.offset, part.size_bytes, part.crc32, tag)
 
     def _ended(self, number: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(number) is task:

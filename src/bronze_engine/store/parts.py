@@ -27,5 +27,8 @@ def sealed_size(key: str, parts: dict[int, tuple[int, int]], file: DataFile) -> 
 
 def check_part(key: str, part: Part) -> None:
     """Raise StoreError where the bytes are not those that the encoder cut."""
-    if crc32(part.data) != part.crc32:
+    found = 0
+    for piece in part.pieces:
+        found = crc32(piece, found)
+    if found != part.crc32:
         raise StoreError(f"{key}: the bytes of part {part.number} do not match its CRC", key=key)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import aiohttp
@@ -31,6 +32,7 @@ from botocore.httpsession import mask_proxy_url
 from multidict import CIMultiDict
 
 from bronze_engine.network.proxy import ProxyChoice
+from bronze_engine.store.s3_body import PartBody
 
 __all__ = ["Transport"]
 
@@ -147,11 +149,13 @@ def _headers(headers: Any) -> CIMultiDict[str]:
 
 
 def _body(body: Any, silence_seconds: float) -> _Body | None:
+    if isinstance(body, PartBody):
+        return _Body(body.pieces, silence_seconds) if body else None
     if isinstance(body, io.BytesIO):  # what botocore makes of bytes; neither way copies them
         body = body.getvalue()
     elif isinstance(body, str):  # a form of STS
         body = body.encode()
-    return _Body(body, silence_seconds) if body else None
+    return _Body((body,), silence_seconds) if body else None
 
 
 def _translated(exc: Exception, request: Any, proxy: str | None) -> HTTPClientError:
@@ -194,25 +198,28 @@ class _Body(Payload):
     aiohttp's read timeout begins when all is sent: it can't see a server that stops reading.
     """
 
-    def __init__(self, value: bytes | bytearray | memoryview, silence_seconds: float) -> None:
-        super().__init__(value)
-        self._view = memoryview(value).cast("B")
-        self._size = self._view.nbytes
+    def __init__(
+        self, pieces: Sequence[bytes | bytearray | memoryview], silence_seconds: float
+    ) -> None:
+        super().__init__(pieces)
+        self._views = [memoryview(piece).cast("B") for piece in pieces]
+        self._size = sum(view.nbytes for view in self._views)
         self._silence_seconds = silence_seconds
         self._sent_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
         self.is_stalled = False
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self._view).decode(encoding, errors)
+        return b"".join(self._views).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         self._look(writer, seen_bytes=-1)
         try:
-            for start in range(0, self._view.nbytes, _WRITE_BYTES):
-                piece = self._view[start : start + _WRITE_BYTES]
-                await writer.write(piece)
-                self._sent_bytes += piece.nbytes
+            for view in self._views:
+                for start in range(0, view.nbytes, _WRITE_BYTES):
+                    piece = view[start : start + _WRITE_BYTES]
+                    await writer.write(piece)
+                    self._sent_bytes += piece.nbytes
         finally:
             if self._watch is not None:
                 self._watch.cancel()

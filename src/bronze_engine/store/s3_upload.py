@@ -15,6 +15,7 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.model.part import DataFile, Part, Staged
 from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part
+from bronze_engine.store.s3_body import PartBody
 from bronze_engine.store.s3_bucket import Answer, Bucket
 from bronze_engine.store.s3_checksum import ALGORITHMS, Algorithm, Checksum
 from bronze_engine.store.s3_faults import Missing
@@ -102,7 +103,7 @@ class S3Upload:
             "upload_part",
             self._key,
             judge=partial(_judge, checksum),
-            Body=part.data,
+            Body=PartBody(part.pieces),
             PartNumber=part.number,
             UploadId=self._upload_id,
             **checksum.fields,

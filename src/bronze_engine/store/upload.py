@@ -44,8 +44,11 @@ class Temporary:
 
     def write(self, part: Part) -> None:
         check_part(self.key, part)
-        write_all(self._open(), part.data, part.offset)
-        self._parts[part.number] = (part.offset, len(part.data))
+        end = part.offset
+        for piece in part.pieces:
+            write_all(self._open(), piece, end)
+            end += len(piece)
+        self._parts[part.number] = (part.offset, part.size_bytes)
 
     def seal(self, file: DataFile) -> Staged:
         size = sealed_size(self.key, self._parts, file)

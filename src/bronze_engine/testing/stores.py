@@ -236,7 +236,7 @@ async def check_part_may_be_sent_again(open_store: StoreFactory) -> None:
 async def check_corrupt_part_is_refused(open_store: StoreFactory) -> None:
     async with open_store() as store:
         async with store.stage("p/f") as upload:
-            bad = Part(number=1, offset=0, data=b"content", crc32=zlib.crc32(b"Content"))
+            bad = Part(number=1, offset=0, pieces=(b"content",), crc32=zlib.crc32(b"Content"))
 
             async def send() -> None:
                 await upload.part(bad)
@@ -452,7 +452,7 @@ class _BodyError(Exception):
 
 
 def _part(number: int, offset: int, data: bytes) -> Part:
-    return Part(number=number, offset=offset, data=data, crc32=zlib.crc32(data))
+    return Part(number=number, offset=offset, pieces=(data,), crc32=zlib.crc32(data))
 
 
 async def _body(store: Store, key: str) -> bytes | None:
