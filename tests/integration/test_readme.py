@@ -70,11 +70,15 @@ README_COMMANDS = {
 GUIDE_COMMANDS = {
     "bronze check",
     "bronze check myteam.orders",
+    "bronze gc --all --delete",
+    "bronze gc myteam.orders",
     "bronze plan",
     "bronze plan myteam.orders --date 2025-01-15",
     "bronze run … --json",
     "bronze run … --set engine.target=/tmp/bronze",
     "bronze schema",
+    "bronze test-connection lake",
+    "bronze test-connection shop",
     "bronze verify",
     "bronze verify team.orders --date 2025-01-15",
 }
@@ -584,6 +588,36 @@ def test_pipelines_are_tried_out_as_the_guide_says(shop: Shell) -> None:
     assert set(re.findall(r"`([a-z_]+)`", monitoring)) <= set(report)
     kept = {path for path in tree(shop.folder) if not path.startswith(("logs/", "elsewhere/"))}
     assert kept == before
+
+
+def test_garbage_is_listed_and_removed_as_the_guide_says(shop: Shell) -> None:
+    shop("bronze run myteam.orders --date 2025-01-15")
+    partition = shop.folder / f"bronze/myteam/orders/dt={DAY}"
+    orphan = partition / "part-g00000002-dead-00000-00000.parquet"
+    orphan.write_bytes(b"x")
+    notes = partition / "notes.txt"
+    notes.write_bytes(b"x")
+    listed = shop("bronze gc myteam.orders").stdout
+    assert orphan.name in listed
+    assert orphan.exists()
+    removed = shop("bronze gc --all --delete").stdout
+    assert re.search(r"^fenced .*: generation 2", removed, re.MULTILINE)
+    assert re.search(r"^not ours .*notes\.txt$", removed, re.MULTILINE)
+    assert not orphan.exists()
+    assert notes.exists()
+    verified = shop(f"bronze verify {partition} --json").stdout
+    assert json.loads(verified)["rows"] == len(ORDERS)
+
+
+def test_connections_are_tried_out_as_the_guide_says(shop: Shell) -> None:
+    with (shop.folder / "pipelines.toml").open("a") as file:
+        file.write('\n[stores.lake]\ntype = "local"\npath = "lake"\n')
+    done = shop("bronze test-connection lake").stdout
+    assert re.search(r"^ok +delete", done, re.MULTILINE)
+    assert not tree(shop.folder / "lake")
+    done = shop("bronze test-connection shop").stdout
+    assert "--path" in done
+    assert TOKEN not in done
 
 
 # Both.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 import typer
@@ -10,6 +11,7 @@ import typer
 from bronze_engine.cli.main import app
 from bronze_engine.config.api import Api
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.model.garbage import Kind
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry import events
 from tests.documents import GUIDE, exit_statuses, statuses_shown
@@ -71,10 +73,15 @@ def test_fields_and_events_that_the_guide_names_exist() -> None:
     assert set(re.findall(r"`([A-Z]\w+)`", monitoring)) <= set(events.__all__)
 
 
+def test_every_kind_of_garbage_is_explained() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", GUIDE.section("Garbage"), re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(rows)) == list(get_args(Kind))
+
+
 def test_commands_and_options_that_the_guide_names_exist() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group
     code = " ".join(re.findall(r"```.*?```|`[^`]+`", GUIDE.text, re.DOTALL))
-    used = set(re.findall(r"(?<![\w/.-])bronze ([a-z]+)", code))
+    used = set(re.findall(r"(?<![\w/.-])bronze ([a-z-]+)", code))
     assert {"run", "check", "plan", "verify", "schema"} <= used <= set(commands)
     flags = {flag for each in commands.values() for param in each.params for flag in param.opts}
     lines = [line for line in code.splitlines() if "bronze run" in line]

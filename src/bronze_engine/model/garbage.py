@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Fenced", "Garbage", "GcFault", "GcReport", "Skipped"]
+__all__ = ["Fenced", "Garbage", "GcFault", "GcReport", "Kind", "Skipped"]
 
 Kind = Literal["data", "quarantine", "staged", "rejected", "trial", "lease"]
 
