@@ -34,15 +34,17 @@ __all__ = ["Fault", "FaultyLockingStore", "FaultyStore", "Script", "inject"]
 
 Fault = Literal[
     "fail_before", "fail_after", "lost", "cancel_before", "cancel_after",
-    "kill_before", "kill_after",
+    "kill_before", "kill_after", "stop_before", "stop_after",
 ]  # fmt: skip
 """`before` leaves the operation undone, `after` has done it. `fail`: StoreError, or, of a
 put or a completion that was done, OutcomeUnknown, as the contract has it. `lost`: one of
 those two was not done, and says OutcomeUnknown all the same. `cancel`: the script's
-`cancel` is called, and the operation is a cancellation point. `kill`: SIGKILL to this process."""
+`cancel` is called, and the operation is a cancellation point. `kill`, `stop`: SIGKILL or
+SIGSTOP to this process; once it is told to continue, it goes on as if nothing had been."""
 
 _ANSWERED: Final = frozenset({"put", "complete"})
 """Operations of which the contract knows a lost answer."""
+_SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 @final
@@ -70,15 +72,21 @@ class Script:
         is_mine = len(self.operations) == self.at
         if is_mine and not self.fault.endswith("_after"):
             await self._fire(method, key)
-        yield
+        try:
+            yield
+        except BaseException:
+            if is_mine and self.fault in {"kill_after", "stop_after"}:
+                await self._fire(method, key)  # a refusal is an answer too
+            raise
         if is_mine and self.fault.endswith("_after"):
             await self._fire(method, key)
 
     async def _fire(self, method: str, key: str) -> None:
         self.fired = True
         kind = self.fault.partition("_")[0]
-        if kind == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if kind in _SIGNALS:
+            os.kill(os.getpid(), _SIGNALS[kind])
+            return
         if kind == "cancel":
             self.cancel()
             await anyio.lowlevel.checkpoint()
