@@ -105,6 +105,16 @@ class Exchange:
         finally:
             writer.close()
 
+    async def ask_half(self) -> None:
+        """The server sees the beginning of the request's body, and its connection's end."""
+        _, writer = await asyncio.open_connection(*self._upstream)
+        try:
+            writer.write(self._head)
+            writer.write((await self.body())[: self.size_bytes // 2])
+            await writer.drain()
+        finally:
+            writer.close()
+
     async def give(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
