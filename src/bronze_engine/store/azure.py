@@ -167,12 +167,13 @@ class AzureStore:
         try:
             yield upload
         finally:
-            await finish(self._end, key, upload, grace_seconds=lambda: _CLEANUP_SECONDS)
+            if not upload.is_sealed:
+                await finish(self._give_up, key, upload, grace_seconds=lambda: _CLEANUP_SECONDS)
 
-    async def _end(self, key: str, upload: AzureUpload) -> None:
-        """End the parts on their way; remove what was sent, unless it is sealed."""
+    async def _give_up(self, key: str, upload: AzureUpload) -> None:
+        """End the parts on their way, and remove what was sent."""
         await upload.aclose()
-        if upload.is_sealed or not upload.is_begun:
+        if not upload.is_begun:
             return
         try:
             async with self._clock.timeout(_CLEANUP_SECONDS):

@@ -111,11 +111,14 @@ class Blobs:
             conditions = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
         await self._call("DELETE", key, "delete", lambda: self._blob(key).delete_blob(**conditions))
 
-    async def stage(self, key: str, block: str, body: bytes, *, md5: bytes | None) -> None:
-        """Send one block."""
+    async def stage(
+        self, key: str, block: str, pieces: tuple[bytes, ...], *, md5: bytes | None
+    ) -> None:
+        """Send one block, in the pieces that it is in."""
+        size = sum(map(len, pieces))
 
         async def stage() -> None:
-            done = await blob.stage_block(block, body, len(body), transactional_content_md5=md5)
+            done = await blob.stage_block(block, pieces, size, transactional_content_md5=md5)
             answered = done.get("content_md5")
             if md5 is not None and answered is not None and bytes(answered) != md5:
                 raise Transient("the service has computed another MD5 of the block")

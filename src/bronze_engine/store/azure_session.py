@@ -75,9 +75,14 @@ class Session:
         skip_auto_headers: tuple[str, ...] = (),
         **_: object,
     ) -> Answer:
-        """Send one request. What else the SDK asks for (redirects, proxies) is ours to say."""
+        """Send one request. What else the SDK asks for (redirects, proxies) is ours to say.
+
+        `data` is bytes, or a tuple of them that leave one after another.
+        """
         where = urlsplit(url)
-        body = _Body(data, self._read_seconds) if isinstance(data, bytes) and data else data
+        if isinstance(data, bytes):
+            data = (data,) if data else None
+        body = _Body(data, self._read_seconds) if isinstance(data, tuple) else data
         try:
             async with self._session.request(
                 method,
@@ -134,20 +139,21 @@ class Answer:
 
 @final
 class _Body(aiohttp.Payload):
-    """Bytes on their way out, without a copy of the whole."""
+    """Pieces of bytes on their way out, without a copy of the whole."""
 
-    _value: bytes
+    _value: tuple[bytes, ...]
 
-    def __init__(self, value: bytes, read_seconds: float) -> None:
+    def __init__(self, value: tuple[bytes, ...], read_seconds: float) -> None:
         super().__init__(value, content_type="application/octet-stream")
-        self._size = len(value)
+        self._size = sum(map(len, value))
         self._read_seconds = read_seconds
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._value.decode(encoding, errors)
+        return b"".join(self._value).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        view = memoryview(self._value)
-        for start in range(0, len(view), _SLICE_BYTES):
-            async with SYSTEM_CLOCK.timeout(self._read_seconds):  # real, as all socket timeouts
-                await writer.write(view[start : start + _SLICE_BYTES])
+        for piece in self._value:
+            view = memoryview(piece)
+            for start in range(0, len(view), _SLICE_BYTES):
+                async with SYSTEM_CLOCK.timeout(self._read_seconds):  # real, as all socket timeouts
+                    await writer.write(view[start : start + _SLICE_BYTES])
