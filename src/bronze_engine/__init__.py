@@ -21,6 +21,7 @@ from bronze_engine.errors import (
     StateError,
     StoreError,
 )
+from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.run.stream import BatchStream
@@ -39,6 +40,7 @@ __all__ = [
     "Engine",
     "EngineStatistics",
     "ExtractError",
+    "GcReport",
     "Manifest",
     "PageError",
     "QualityError",

@@ -29,6 +29,7 @@ NAMES = [
     "Engine",
     "EngineStatistics",
     "ExtractError",
+    "GcReport",
     "Manifest",
     "PageError",
     "QualityError",

@@ -12,7 +12,7 @@ and without a generation it is not ours. Where there is no manifest, g is 0.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -21,6 +21,7 @@ import msgspec
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StateError
+from bronze_engine.flow import each
 from bronze_engine.model.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
@@ -36,12 +37,17 @@ from bronze_engine.publish.fence import fence
 from bronze_engine.publish.reap import Reaped, reap
 from bronze_engine.shield import finish
 
-__all__ = ["Collected", "Sorted", "collect_partition", "find_partitions", "sort_entries"]
+__all__ = ["Collected", "Contents", "collect_partition", "find_partitions", "sort_entries"]
 
+_AT_ONCE: Final = 16
 _DERIVED: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
 
 
-class Sorted(msgspec.Struct, frozen=True, kw_only=True):
+_Folder = tuple[str, Sequence[ObjectInfo | Staged]]
+"""A folder below an entity, and what lies in it."""
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """What lies in a partition beyond what its manifest names."""
 
     base: Base
@@ -58,7 +64,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     run_date: date | None
     """None where the folder is no partition: then all its names are not ours."""
-    sorted: Sorted | None = None
+    contents: Contents | None = None
     unknown: tuple[str, ...] = ()
     fault: BronzeError | None = None
     """Why its manifest can't be judged; nothing in it is garbage then."""
@@ -67,13 +73,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Collected(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to one partition."""
 
-    sorted: Sorted
+    contents: Contents
     """As it was found under the lease."""
     fenced: Published | None = None
     reaped: Reaped = Reaped()
 
 
-def sort_entries(base: Base, entries: Iterable[Entry]) -> Sorted:
+def sort_entries(base: Base, entries: Iterable[Entry]) -> Contents:
     """Tell what the manifest does not name by what it is."""
     generation = base.generation
     names = frozenset[str]() if base.manifest is None else base.manifest.names
@@ -89,7 +95,7 @@ def sort_entries(base: Base, entries: Iterable[Entry]) -> Sorted:
             undecided.append(entry)
         else:
             beyond.append(entry)
-    return Sorted(
+    return Contents(
         base=base,
         dead=tuple(dead),
         undecided=tuple(undecided),
@@ -109,12 +115,18 @@ async def find_partitions(
     """
     prefix = f"{system}/{entity}/"
     staged: dict[str, list[Staged]] = {}
-    async for each in store.scan_staged(prefix):
-        staged.setdefault(_folder(each.key, prefix), []).append(each)
+    async for one in store.scan_staged(prefix):
+        staged.setdefault(_folder(one.key, prefix), []).append(one)
+    group: list[_Folder] = []
     async for folder, infos in _by_folder(store.scan(prefix), prefix):
-        yield await _find(store, prefix, folder, [*infos, *staged.pop(folder, ())], pipeline)
-    for folder in sorted(staged):
-        yield await _find(store, prefix, folder, staged[folder], pipeline)
+        group.append((folder, [*infos, *staged.pop(folder, ())]))
+        if len(group) == _AT_ONCE:
+            for found in await _look(store, prefix, group, pipeline):
+                yield found
+            group = []
+    group += sorted(staged.items())
+    for found in await _look(store, prefix, group, pipeline):
+        yield found
 
 
 async def collect_partition(
@@ -136,14 +148,27 @@ async def collect_partition(
     found = sort_entries(base, [entry async for entry in scan_entries(store, partition)])
     manifest, fenced = base.manifest, None
     if found.beyond:
-        return Collected(sorted=found)
+        return Collected(contents=found)
     if found.undecided:
         fenced = await finish(fence, store, base, void, clock, grace_seconds=grace_seconds)
         manifest = fenced.manifest
     if manifest is None or not (found.dead or found.undecided):
-        return Collected(sorted=found)
+        return Collected(contents=found)
     reaped = await reap(store, partition, manifest)
-    return Collected(sorted=found, fenced=fenced, reaped=reaped)
+    return Collected(contents=found, fenced=fenced, reaped=reaped)
+
+
+async def _look(
+    store: Store, prefix: str, folders: Sequence[_Folder], pipeline: str
+) -> list[Found]:
+    """Look at some folders side by side; in their order."""
+    looked: dict[int, Found] = {}
+
+    async def look(place: int) -> None:
+        looked[place] = await _find(store, prefix, *folders[place], pipeline)
+
+    await each(range(len(folders)), look, at_once=_AT_ONCE)
+    return [looked[place] for place in range(len(folders))]
 
 
 async def _find(
@@ -155,16 +180,16 @@ async def _find(
 ) -> Found:
     run_date = run_date_of(folder)
     if run_date is None:
-        return Found(run_date=None, unknown=tuple(each.key for each in found))
+        return Found(run_date=None, unknown=tuple(one.key for one in found))
     partition = f"{prefix}{folder}"
-    entries = [entry_of(each, partition) for each in found]
+    entries = [entry_of(one, partition) for one in found]
     try:
         base = await read_base(store, partition, pipeline=pipeline)
     except StateError as exc:
         return Found(run_date=run_date, fault=exc)
-    sorted_ = sort_entries(base, entries)
-    unknown = tuple(f"{partition}/{name}" for name in sorted_.unknown)
-    return Found(run_date=run_date, sorted=sorted_, unknown=unknown)
+    contents = sort_entries(base, entries)
+    unknown = tuple(f"{partition}/{name}" for name in contents.unknown)
+    return Found(run_date=run_date, contents=contents, unknown=unknown)
 
 
 async def _by_folder(

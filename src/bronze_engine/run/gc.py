@@ -23,7 +23,7 @@ from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo, partition_path
 from bronze_engine.model.part import Staged
 from bronze_engine.publish.entries import Entry
-from bronze_engine.publish.gc import Sorted, collect_partition, find_partitions
+from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
 from bronze_engine.publish.lease import find_holder, find_stale
 from bronze_engine.publish.traces import find_traces
 from bronze_engine.run.leased import lease_of, under_lease
@@ -37,7 +37,7 @@ class _Day(msgspec.Struct, kw_only=True):
     """What was found of one run date."""
 
     run_date: date
-    sorted: Sorted | None = None
+    contents: Contents | None = None
     rejected: list[Staged] = []
 
 
@@ -92,11 +92,11 @@ class _Collection:
             )
         )
 
-    def entries(self, store: Store, sorted_: Sorted, removed: Iterable[Entry] = ()) -> None:
+    def entries(self, store: Store, contents: Contents, removed: Iterable[Entry] = ()) -> None:
         """Tell what lies in one partition, and which of it is gone now."""
-        partition, generation = sorted_.base.partition, sorted_.base.generation
+        partition, generation = contents.base.partition, contents.base.generation
         gone = {_identity(entry): entry for entry in removed}
-        known = {_identity(entry): entry for entry in (*sorted_.dead, *sorted_.undecided)}
+        known = {_identity(entry): entry for entry in (*contents.dead, *contents.undecided)}
         for identity, entry in (known | gone).items():
             assert entry.file is not None  # noqa: S101  # others are not garbage
             number = entry.file.generation
@@ -186,21 +186,21 @@ class _Entity:
             told.partitions += 1
             if found.fault is not None:
                 told.fault(self._partition(found.run_date), found.fault)
-            elif found.sorted is not None and self._is_garbage(found.sorted):
-                days[found.run_date] = _Day(run_date=found.run_date, sorted=found.sorted)
+            elif found.contents is not None and self._is_garbage(found.contents):
+                days[found.run_date] = _Day(run_date=found.run_date, contents=found.contents)
         async for run_date, staged in reports.find_rejected(
             stores.state, pipeline.system, pipeline.entity
         ):
             days.setdefault(run_date, _Day(run_date=run_date)).rejected.append(staged)
         return [days[run_date] for run_date in sorted(days)]
 
-    def _is_garbage(self, sorted_: Sorted) -> bool:
-        if not sorted_.beyond:
-            return bool(sorted_.dead or sorted_.undecided)
-        newest = max(entry.file.generation for entry in sorted_.beyond if entry.file is not None)
-        at = f"is of generation {sorted_.base.generation}" if sorted_.base.manifest else "is gone"
+    def _is_garbage(self, contents: Contents) -> bool:
+        if not contents.beyond:
+            return bool(contents.dead or contents.undecided)
+        newest = max(entry.file.generation for entry in contents.beyond if entry.file is not None)
+        at = f"is of generation {contents.base.generation}" if contents.base.manifest else "is gone"
         self.told.skip(
-            sorted_.base.partition,
+            contents.base.partition,
             f"it has files of generation {newest} and its manifest {at}: was that removed, or an"
             " older one restored? Restore the newest, or run the pipeline for that date",
         )
@@ -213,8 +213,8 @@ class _Entity:
             self._held(key, holder.run, holder.host)
             return False
         for day in days:
-            if day.sorted is not None:
-                self.told.entries(stores.target, day.sorted)
+            if day.contents is not None:
+                self.told.entries(stores.target, day.contents)
             self._tell_rejected(stores, day, removed=False)
         return True
 
@@ -241,18 +241,18 @@ class _Entity:
 
     async def _remove_day(self, stores: Stores, day: _Day) -> None:
         told, services = self.told, self.services
-        if day.sorted is not None:
+        if day.contents is not None:
             void = self._void(day.run_date)
             done = await collect_partition(
                 stores.target, void, services.clock, grace_seconds=services.grace_seconds
             )
-            if self._is_garbage(done.sorted):
-                told.entries(stores.target, done.sorted, done.reaped.entries)
+            if self._is_garbage(done.contents):
+                told.entries(stores.target, done.contents, done.reaped.entries)
             if done.fenced is not None:
                 manifest = done.fenced.manifest
                 told.fenced.append(
                     Fenced(
-                        partition=done.sorted.base.partition,
+                        partition=done.contents.base.partition,
                         generation=manifest.generation,
                         run=manifest.run,
                     )
@@ -260,7 +260,7 @@ class _Entity:
                 if manifest.status == "committed":
                     await hint.advance(stores.state, manifest, target=stores.target)
             for warning in done.reaped.warnings:
-                told.fault(done.sorted.base.partition, StoreError(warning))
+                told.fault(done.contents.base.partition, StoreError(warning))
         for staged in day.rejected:
             await stores.state.discard(staged)
         self._tell_rejected(stores, day, removed=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import final
 
 import anyio
@@ -31,6 +32,7 @@ from .runs import (
     MANIFEST_KEY,
     PARTITION,
     PIPELINE,
+    RUN_DATE,
     SYSTEM,
     assert_clean,
     publish_run,
@@ -54,7 +56,7 @@ async def test_a_dead_run_is_fenced_off_and_removed(again: bool, completed: int)
     await leave(store, clock, completed, again=again)
     before = await manifest_in(store)
     done = await collect(store, clock)
-    assert len(done.sorted.undecided) == len(done.reaped.entries) == 3
+    assert len(done.contents.undecided) == len(done.reaped.entries) == 3
     assert await garbage_in(store) == []
     assert await read_partition(store) == ("r0" if again else None)
     after = await manifest_in(store)
@@ -81,8 +83,8 @@ async def test_a_dead_run_is_fenced_off_and_removed(again: bool, completed: int)
     )
     keys = await keys_of(store)
     assert await collect(store, clock, "another") == Collected(
-        sorted=msgspec.structs.replace(
-            done.sorted, base=await read_base(store, PARTITION, pipeline=PIPELINE), undecided=()
+        contents=msgspec.structs.replace(
+            done.contents, base=await read_base(store, PARTITION, pipeline=PIPELINE), undecided=()
         )
     )
     assert await keys_of(store) == keys
@@ -114,7 +116,7 @@ async def test_names_that_are_not_ours_are_told_and_never_touched() -> None:
         await store.put(f"{PARTITION}/{name}", b"x", expect=ANY)
     await stage_bytes(store, f"{PARTITION}/upload.bin", b"x")
     done = await collect(store, clock)
-    assert sorted(done.sorted.unknown) == sorted([*foreign, "upload.bin"])
+    assert sorted(done.contents.unknown) == sorted([*foreign, "upload.bin"])
     assert set(await keys_of(store)) >= {f"{PARTITION}/{name}" for name in foreign}
     assert await staged_keys(store) == [f"{PARTITION}/upload.bin"]
 
@@ -130,7 +132,7 @@ async def test_files_that_no_run_of_this_manifest_wrote_keep_gc_out(again: bool)
     await store.put(f"{PARTITION}/{name}", b"x", expect=ANY)
     before = await keys_of(store)
     done = await collect(store, clock)
-    assert [entry.name for entry in done.sorted.beyond] == [name]
+    assert [entry.name for entry in done.contents.beyond] == [name]
     assert (done.fenced, done.reaped.entries) == (None, ())
     assert await keys_of(store) == before
 
@@ -154,7 +156,7 @@ async def test_every_folder_of_an_entity_is_told_apart() -> None:
     await leave(store, clock, 1, again=True)
     name = data_name(generation=1, run="r9", slice=0, number=0)
     prefix = f"{SYSTEM}/{ENTITY}"
-    for key in (f"dt=2025-02-30/{name}", "README", f"dt=2025-01-16.bak/{name}"):
+    for key in (f"dt=2025-02-30/{name}", "A", "README", f"dt=2025-01-16.bak/{name}", "zone"):
         await store.put(f"{prefix}/{key}", b"x", expect=ANY)
     await stage_bytes(store, f"{prefix}/dt=2025-01-17/{name}", b"x")
     await store.put(f"{prefix}/dt=2025-01-18/_metadata.json", b"{}", expect=ANY)
@@ -165,18 +167,31 @@ async def test_every_folder_of_an_entity_is_told_apart() -> None:
     ]
     days = {day: each for day, each in found if each.run_date is not None}
     assert sorted(days) == ["2025-01-15", "2025-01-17", "2025-01-18"]
-    of_dead = days["2025-01-15"].sorted
+    of_dead = days["2025-01-15"].contents
     assert of_dead is not None
     assert len(of_dead.undecided) == 3
-    staged = days["2025-01-17"].sorted
+    staged = days["2025-01-17"].contents
     assert staged is not None
     assert [entry.name for entry in staged.undecided] == [name]
     assert isinstance(days["2025-01-18"].fault, StateError)
     assert sorted(key for _, each in found for key in each.unknown) == [
+        f"{prefix}/A",
         f"{prefix}/README",
         f"{prefix}/dt=2025-01-16.bak/{name}",
         f"{prefix}/dt=2025-02-30/{name}",
+        f"{prefix}/zone",
     ]
+
+
+@pytest.mark.asyncio
+async def test_an_entity_of_many_dates_is_looked_at_whole() -> None:
+    store = MemoryStore()
+    days = [RUN_DATE + timedelta(days=number) for number in range(40)]
+    for day in days:
+        name = data_name(generation=1, run="r9", slice=0, number=0)
+        await store.put(f"{SYSTEM}/{ENTITY}/dt={day}/{name}", b"x", expect=ANY)
+    found = [each async for each in find_partitions(store, SYSTEM, ENTITY, pipeline=PIPELINE)]
+    assert [each.run_date for each in found] == days
 
 
 FAULTS: tuple[Fault, ...] = (
