@@ -25,6 +25,8 @@ from bronze_engine.store.azure_faults import WIRE_ERRORS, of_wire
 
 __all__ = ["Session"]
 
+_SERVICE: Final = "x-ms-request-id"
+"""In every answer of the service, and in none of a gateway before it."""
 _ONE_CLOCK: Final = timedelta(seconds=2)
 """Further apart than this, the server's clock was set, or another server has answered."""
 _SLICE_BYTES: Final = 256 * 1024
@@ -97,7 +99,8 @@ class Session:
         except WIRE_ERRORS as exc:
             error = of_wire(exc)
         else:
-            self._remember(answer.headers.get("Date"))
+            if _SERVICE in answer.headers:
+                self._remember(answer.headers.get("Date"))
             return answer
         raise error  # outside of the handler: no text of aiohttp's in its chain
 

@@ -8,7 +8,7 @@ from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.testing.stores import keys_of, stage_bytes, staged_keys
 from tests.integration.azurite import Azurite
-from tests.integration.fault_proxy import Exchange, Fault
+from tests.integration.fault_proxy import Exchange, Fault, answer
 from tests.integration.store.azure_opened import config_of, opened
 from tests.integration.store.azure_proxied import proxied
 
@@ -145,6 +145,16 @@ async def test_clock_does_not_run_backwards(azurite: Azurite) -> None:
             now = await store.now()
             assert now >= before
             before = now
+
+
+@pytest.mark.asyncio
+async def test_clock_of_a_gateway_is_not_the_service_s(azurite: Azurite) -> None:
+    async with proxied(azurite) as (proxy, store, _):
+        proxy.fail(answer(502, Date="Thu, 01 Jan 2015 00:00:00 GMT"), after=1)
+        before = await store.now()
+        await store.get("k")
+        assert len(proxy.seen) == 3
+        assert 0 <= (await store.now() - before).total_seconds() < 60
 
 
 @pytest.mark.asyncio
