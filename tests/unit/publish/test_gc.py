@@ -11,12 +11,14 @@ import anyio
 import msgspec
 import pytest
 
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, CommitUnknown, StateError
 from bronze_engine.model.manifest import CHECKSUMS_NAME, Checksums
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY, Expect, ObjectInfo, Staged, StoredObject, Version
 from bronze_engine.publish.base import read_base
+from bronze_engine.publish.commit import publish
 from bronze_engine.publish.checksums import checksums_of
 from bronze_engine.publish.gc import Collected, collect_partition, find_partitions
 from bronze_engine.publish.names import data_name
@@ -352,3 +354,16 @@ async def test_commit_whose_answer_is_read_back_behind_a_fence_is_still_its_own(
     assert published.superseded_by == GC
     assert await read_partition(store) == "dead"
     assert await garbage_in(store) == []
+
+
+@pytest.mark.asyncio
+async def test_a_commit_without_files_names_what_its_base_names_or_nothing() -> None:
+    store = MemoryStore()
+    published = await publish_run(store, "r1")
+    base = await read_base(store, PARTITION, pipeline=PIPELINE)
+    one_less = msgspec.structs.replace(
+        published.manifest, generation=2, attempt="fence", files=published.manifest.files[:1]
+    )
+    with pytest.raises(ValueError, match="exactly the staged files"):
+        await publish(store, base, one_less, (), SYSTEM_CLOCK)
+    assert await read_partition(store) == "r1"
