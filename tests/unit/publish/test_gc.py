@@ -18,8 +18,8 @@ from bronze_engine.model.manifest import CHECKSUMS_NAME, Checksums
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY, Expect, ObjectInfo, Staged, StoredObject, Version
 from bronze_engine.publish.base import read_base
-from bronze_engine.publish.commit import publish
 from bronze_engine.publish.checksums import checksums_of
+from bronze_engine.publish.commit import publish
 from bronze_engine.publish.gc import Collected, collect_partition, find_partitions
 from bronze_engine.publish.names import data_name
 from bronze_engine.store.memory import MemoryStore
