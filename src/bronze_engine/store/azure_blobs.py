@@ -27,6 +27,7 @@ __all__ = ["Blobs", "Window", "version_of"]
 
 T = TypeVar("T")
 
+_ABSENT: Final[dict[str, Any]] = {"match_condition": MatchConditions.IfMissing}
 MAX_NAME: Final = 1024
 """Characters in a blob's name, the prefix included."""
 PAGE_ITEMS: Final = 100
@@ -66,11 +67,7 @@ class Blobs:
         self, key: str, body: bytes, *, etag: str | None, absent: bool, md5: bytes | None
     ) -> str:
         """Write a blob whole and return its version; raises Conflict, Missing."""
-        conditions: dict[str, Any] = {}
-        if absent:
-            conditions = {"match_condition": MatchConditions.IfMissing}
-        elif etag is not None:
-            conditions = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
+        conditions = _ABSENT if absent else _unchanged(etag)
 
         async def put() -> str:
             done = await self._blob(key).upload_blob(
@@ -85,12 +82,9 @@ class Blobs:
 
         Raises Missing, PastEnd, and Conflict where the blob is another than `etag`.
         """
-        conditions: dict[str, Any] = {}
-        if etag is not None:
-            conditions = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
 
         async def get() -> Window:
-            stream = await self._blob(key).download_blob(start, length, **conditions)
+            stream = await self._blob(key).download_blob(start, length, **_unchanged(etag))
             body = await stream.readall()
             whole = str(stream.properties.content_range or "").rpartition("/")[2]
             total = int(whole)
@@ -153,7 +147,7 @@ class Blobs:
             done = await self._blob(key).commit_block_list(
                 [BlobBlock(block, BlockState.UNCOMMITTED) for block in blocks],
                 metadata=dict(metadata),
-                match_condition=MatchConditions.IfMissing,
+                **_ABSENT,
                 standard_blob_tier=None if tier is None else StandardBlobTier(tier),
             )
             return version_of(str(done["etag"]))
@@ -215,6 +209,12 @@ class Blobs:
         if isinstance(answer, _Refusal):
             raise answer.error
         return answer
+
+
+def _unchanged(etag: str | None) -> dict[str, Any]:
+    if etag is None:
+        return {}
+    return {"match_condition": MatchConditions.IfNotModified, "etag": etag}
 
 
 class _Refusal:

@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDictProxy
 
 from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.limits.retry import Transient
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.azure_faults import WIRE_ERRORS, of_wire
 
@@ -101,7 +102,10 @@ class Session:
         else:
             if _SERVICE in answer.headers:
                 self._remember(answer.headers.get("Date"))
-            return answer
+                return answer
+            if answer.status >= 400:
+                return answer
+            error = Transient(f"{answer.status} by somebody else than Azure Storage")
         raise error  # outside of the handler: no text of aiohttp's in its chain
 
     def _remember(self, text: str | None) -> None:

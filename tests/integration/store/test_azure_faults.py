@@ -186,6 +186,7 @@ FAULTS = (
     Kind("503 without a code", answer(503)),
     Kind("503 ServerBusy", answer(503, "ServerBusy", Retry_After="0"), is_refused=True),
     Kind("429", answer(429), is_refused=True),
+    Kind("200 by somebody else", answer(200)),
     Kind("the answer is cut", cut_answer, is_applied=True),
 )
 

@@ -46,8 +46,9 @@ def listing(*blobs: str, marker: str = "") -> Fault:
     ).encode()
 
     async def fault(exchange: Exchange) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}"
-        await exchange.give(f"{head}\r\n\r\n".encode() + body)
+        fields = f"Content-Type: application/xml\r\nContent-Length: {len(body)}"
+        head = f"HTTP/1.1 200 OK\r\nx-ms-request-id: test\r\n{fields}\r\n\r\n"
+        await exchange.give(head.encode() + body)
 
     return fault
 
