@@ -24,6 +24,14 @@ from bronze_engine.errors import (
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.reading.once import (
+    open_partition,
+    partition_files,
+    read_manifest,
+    read_partition,
+    stream_partition,
+)
+from bronze_engine.reading.reader import Reader, open_reader
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.version import __version__
 
@@ -44,6 +52,7 @@ __all__ = [
     "Manifest",
     "PageError",
     "QualityError",
+    "Reader",
     "RetryError",
     "RunPlan",
     "RunReport",
@@ -53,4 +62,10 @@ __all__ = [
     "__version__",
     "load_config",
     "open_engine",
+    "open_partition",
+    "open_reader",
+    "partition_files",
+    "read_manifest",
+    "read_partition",
+    "stream_partition",
 ]

@@ -33,6 +33,7 @@ NAMES = [
     "Manifest",
     "PageError",
     "QualityError",
+    "Reader",
     "RetryError",
     "RunPlan",
     "RunReport",
@@ -42,15 +43,32 @@ NAMES = [
     "__version__",
     "load_config",
     "open_engine",
+    "open_partition",
+    "open_reader",
+    "partition_files",
+    "read_manifest",
+    "read_partition",
+    "stream_partition",
 ]
 """One that goes breaks somebody, one that comes is a promise: both need a changelog line."""
 
 CALLABLES = [
     bronze_engine.load_config,
     bronze_engine.open_engine,
+    bronze_engine.open_partition,
+    bronze_engine.open_reader,
+    bronze_engine.partition_files,
+    bronze_engine.read_manifest,
+    bronze_engine.read_partition,
+    bronze_engine.stream_partition,
     *(
         method
-        for kind in (bronze_engine.Engine, bronze_engine.BatchStream, bronze_engine.Config)
+        for kind in (
+            bronze_engine.Engine,
+            bronze_engine.BatchStream,
+            bronze_engine.Config,
+            bronze_engine.Reader,
+        )
         for name, method in vars(kind).items()
         if inspect.isfunction(method) and not name.startswith("_")
     ),
@@ -97,6 +115,10 @@ def test_every_public_function_says_what_it_does(function: object) -> None:
         bronze_engine.Engine.run,
         bronze_engine.Engine.verify,
         bronze_engine.Config.pipeline,
+        bronze_engine.open_reader,
+        bronze_engine.read_manifest,
+        bronze_engine.open_partition,
+        bronze_engine.read_partition,
     ],
     ids=lambda function: function.__qualname__,
 )

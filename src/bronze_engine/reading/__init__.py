@@ -1,0 +1,1 @@
+"""Committed partitions for whoever reads them: synchronous, by the manifest, on every store."""

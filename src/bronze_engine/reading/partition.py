@@ -1,0 +1,105 @@
+"""A partition as its manifest has it, and what it means when that changes under a reader."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from bronze_engine.errors import BronzeError, StateError
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
+from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.reading.files import Files
+
+__all__ = ["TRIES", "Partition", "Superseded"]
+
+TRIES: Final = 20
+"""Races lost in a row before a reader gives up: then runs commit faster than it reads."""
+
+
+class Superseded(StateError):
+    """Another generation was committed, and the files of the one that is read are gone."""
+
+
+@final
+class Partition:
+    """One partition of one target."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        self._files = files
+        self.path = path
+        """`{system}/{entity}/dt=YYYY-MM-DD`."""
+        self._key = f"{path}/{MANIFEST_NAME}"
+
+    def manifest(self) -> Manifest:
+        """What is committed. Raises StateError where that is nothing."""
+        body = self._files.get(self._key)
+        manifest = None if body is None else decode_manifest(body, self._key)
+        if manifest is None or manifest.status == "void":
+            why = "does not exist" if manifest is None else "is void"
+            raise StateError(
+                f"{self._files.location(self._key)} {why}: nothing was committed there. Check the "
+                "target, the name and the date, or run the pipeline for that date",
+                partition=self.path,
+            )
+        return manifest
+
+    def whole(self) -> Manifest:
+        """A manifest whose files were all there, with their sizes, after it was read.
+
+        Raises Superseded where it is replaced again and again meanwhile, StateError where a
+        file is missing although nothing has replaced it.
+        """
+        manifest = self.manifest()
+        for _ in range(TRIES):
+            fault = self._fault(manifest)
+            if fault is None:
+                return manifest
+            newer = self.manifest()
+            if _is_same(newer, manifest):
+                raise StateError(
+                    f"{fault}, although generation {manifest.generation} names it. Look with "
+                    "`bronze verify`, and run the pipeline again",
+                    partition=self.path,
+                    generation=manifest.generation,
+                )
+            manifest = newer
+        raise self.outrun()
+
+    def judge(self, manifest: Manifest, exc: BronzeError) -> BronzeError:
+        """What it means that a file of `manifest` could not be read: `exc`, or a lost race."""
+        try:
+            newer = self.manifest()
+        except StateError as gone:
+            return gone
+        except BronzeError:
+            return exc
+        if _is_same(newer, manifest):
+            return exc
+        return Superseded(
+            f"{self._files.location(self.path)}: generation {newer.generation} (run {newer.run}) "
+            f"has replaced generation {manifest.generation} while that was being read; open the "
+            "partition again",
+            partition=self.path,
+            generation=newer.generation,
+        )
+
+    def outrun(self) -> Superseded:
+        """The error of a reader that has lost all its tries."""
+        return Superseded(
+            f"{self._files.location(self.path)} was replaced {TRIES} times while it was being "
+            "read; read it when its pipeline does not run",
+            partition=self.path,
+        )
+
+    def _fault(self, manifest: Manifest) -> str | None:
+        sizes = self._files.sizes(self.path, [file.name for file in manifest.files])
+        for file in manifest.files:
+            size = sizes.get(file.name)
+            if size != file.size_bytes:
+                where = self._files.location(f"{self.path}/{file.name}")
+                found = "is missing" if size is None else f"has {size} bytes"
+                return f"{where} {found}"
+        return None
+
+
+def _is_same(one: Manifest, other: Manifest) -> bool:
+    return (one.generation, one.attempt) == (other.generation, other.attempt)

@@ -1,0 +1,47 @@
+"""Which partition of which store a caller means."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+from bronze_engine.config.fault import Fault, config_error
+from bronze_engine.config.load import Config, load_store
+from bronze_engine.config.names import check_path_part
+from bronze_engine.config.store import StoreConfig
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.manifest import partition_path
+
+__all__ = ["Target", "partition_named", "place"]
+
+Target = str | os.PathLike[str] | StoreConfig | Config
+"""A URL, the path of a directory, a store of a configuration (`Config.store`, `Config.place`),
+or a whole configuration: then a name is a pipeline's."""
+
+
+def place(target: Target, name: str) -> tuple[StoreConfig, str]:
+    """The store, and the name of the entity in it. Raises ConfigError."""
+    if isinstance(target, Config):
+        pipeline = target.pipeline(name)
+        return pipeline.target, f"{pipeline.system}/{pipeline.entity}"
+    return target if isinstance(target, StoreConfig) else load_store(target), name
+
+
+def partition_named(name: str, run_date: date) -> str:
+    """The path of a partition within its target. Raises ConfigError for what is no name.
+
+    Of a datetime (pandas' Timestamp is one) the date is taken.
+    """
+    parts = name.split("/" if "/" in name else ".")
+    if len(parts) != 2:
+        raise ConfigError(
+            f'"{name}" names no entity; write "system.entity", or "system/entity" where one of '
+            "the two has a dot in it"
+        )
+    faults: list[Fault] = []
+    for part in parts:
+        check_path_part(part, ("name",), faults)
+    if faults:
+        raise config_error(f'"{name}"', faults)
+    system, entity = parts
+    return partition_path(system, entity, date(run_date.year, run_date.month, run_date.day))
