@@ -28,7 +28,7 @@ from bronze_engine.shield import finish
 from bronze_engine.store.azure_blobs import Blobs, Window, version_of
 from bronze_engine.store.azure_client import WINDOW_BYTES, Container, open_container
 from bronze_engine.store.azure_faults import BlocksGone, Missing, PastEnd, is_lost
-from bronze_engine.store.azure_upload import EVERYTHING, AzureUpload, discard
+from bronze_engine.store.azure_upload import DISCARDED, EVERYTHING, AzureUpload, discard
 from bronze_engine.store.keys import check_key, check_prefix
 from bronze_engine.workers import Workers
 
@@ -231,6 +231,8 @@ class AzureStore:
         async for blob in self._listed(prefix, uncommitted=False):
             if _is_folder(blob):
                 held = held or []
+            elif _is_discarded(blob):
+                continue
             elif held is None:
                 yield self._info(blob)
             else:
@@ -248,7 +250,7 @@ class AzureStore:
             # A listing does not tell an empty blob from one that only has blocks as yet.
             key = self._blobs.key_of(blob.name)
             with suppress(Missing):
-                if await self._blobs.blocks(key):
+                if _is_discarded(blob) or await self._blobs.blocks(key):
                     yield Staged(key=key, token=EVERYTHING)
 
     async def _listed(self, prefix: str, *, uncommitted: bool) -> AsyncIterator[BlobProperties]:
@@ -293,6 +295,11 @@ class AzureStore:
 
 def _is_folder(blob: BlobProperties) -> bool:
     return _FOLDER in (blob.metadata or {})
+
+
+def _is_discarded(blob: BlobProperties) -> bool:
+    """Whether it stands for blocks that were being removed when the process died."""
+    return not blob.size and DISCARDED in (blob.metadata or {})
 
 
 def _is_etag(version: str) -> bool:

@@ -22,12 +22,12 @@ from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part
 from bronze_engine.workers import Workers
 
-__all__ = ["EVERYTHING", "AzureUpload", "discard"]
+__all__ = ["DISCARDED", "EVERYTHING", "AzureUpload", "discard"]
 
 EVERYTHING: Final = "*"
 """The token of what a scan has found: whatever is staged under that key."""
 
-_DISCARDED: Final = "bronze_discarded"
+DISCARDED: Final = "bronze_discarded"
 """Metadata of the empty blob that stands for a moment where uncommitted blocks are removed."""
 
 
@@ -88,9 +88,9 @@ async def discard(blobs: Blobs, key: str, token: str, given_up: Iterable[str]) -
 
     The service has no call for it. An empty list is committed over the blocks, on the
     condition that no blob is there, and that empty blob is deleted, on the condition that
-    it is still the same. So a blob that was committed is never touched; an empty one is
-    visible for the time of one request; and where we die in between it is left, as any
-    object that no manifest names.
+    it is still the same. So a blob that was committed is never touched, and an empty one is
+    visible for the time of one request. Where we die in between it is left: scans take it
+    for a staged file, and discarding that removes it.
 
     Blocks of another upload beside ours, which is not among `given_up`, would go with
     ours: then nothing is removed, and what is ours goes with that upload, by its commit or
@@ -104,17 +104,15 @@ async def discard(blobs: Blobs, key: str, token: str, given_up: Iterable[str]) -
     owners = {block.partition("-")[0] for block in blocks}
     if token != EVERYTHING and not owners <= {token, *given_up}:
         return False
-    if not owners:
-        return True
-    try:
-        etag = await blobs.commit(key, (), {_DISCARDED: "1"}, may_repeat=True)
-    except Conflict:  # with a blob that was committed, or with our own empty one
-        found = await _marker(blobs, key)
-        if found is None:
-            return True
-        etag = found
-    with suppress(Missing, Conflict):
-        await blobs.delete(key, etag=etag)
+    etag: str | None = None
+    if owners:
+        with suppress(Conflict):
+            etag = await blobs.commit(key, (), {DISCARDED: "1"}, may_repeat=True)
+    if etag is None:  # a blob is there: one that was committed, or an empty one of a discard
+        etag = await _marker(blobs, key)
+    if etag is not None:
+        with suppress(Missing, Conflict):
+            await blobs.delete(key, etag=etag)
     return True
 
 
@@ -124,5 +122,5 @@ async def _marker(blobs: Blobs, key: str) -> str | None:
         found = await blobs.head(key)
     except Missing:
         return None
-    is_marker = found.size == 0 and _DISCARDED in found.metadata
+    is_marker = found.size == 0 and DISCARDED in found.metadata
     return version_of(found.etag) if is_marker else None

@@ -18,7 +18,13 @@ from bronze_engine.testing.stores import (
     staged_keys,
 )
 from tests.integration.azurite import Azurite
-from tests.integration.fault_proxy import Request, corrupt, lose_answer, meanwhile
+from tests.integration.fault_proxy import (
+    Request,
+    corrupt,
+    lose_answer,
+    lose_request,
+    meanwhile,
+)
 from tests.integration.store.azure_proxied import is_block, is_commit, proxied
 
 pytestmark = pytest.mark.integration
@@ -125,11 +131,25 @@ async def test_empty_blob_of_a_discard_that_died_is_removed_by_the_next(azurite:
         proxy.fail(lose_answer, when=is_commit)
         with pytest.raises(RetryError):
             await store.discard(staged)
-        assert await keys_of(other) == ["p/f"]  # what a reaper sees, and removes
+        assert await keys_of(other) == []
+        assert await staged_keys(other) == ["p/f"]  # what a reaper sees, and removes
         late = await stage_bytes(other, "p/f", ONE)
         with pytest.raises(StoreError):
             await other.complete(late)
         await other.discard(late)
+        assert await is_gone(other)
+
+
+@pytest.mark.asyncio
+async def test_empty_blob_of_a_discard_that_died_is_found_as_a_staged_file(
+    azurite: Azurite,
+) -> None:
+    async with proxied(azurite, retry=Retry(attempts=1)) as (proxy, store, other):
+        staged = await stage_bytes(other, "p/f", ONE)
+        proxy.fail(lose_request, when=is_delete)
+        with pytest.raises(RetryError):
+            await store.discard(staged)
+        await discard_found(other)
         assert await is_gone(other)
 
 
