@@ -45,8 +45,8 @@ class Partition:
     def whole(self) -> Manifest:
         """A manifest whose files were all there, with their sizes, after it was read.
 
-        Raises Superseded where it is replaced again and again meanwhile, StateError where a
-        file is missing although nothing has replaced it.
+        Raises StateError where it is replaced again and again meanwhile, and where a file is
+        missing although nothing has replaced it.
         """
         manifest = self.manifest()
         for _ in range(TRIES):
@@ -54,7 +54,7 @@ class Partition:
             if fault is None:
                 return manifest
             newer = self.manifest()
-            if _is_same(newer, manifest):
+            if newer.files == manifest.files:
                 raise StateError(
                     f"{fault}, although generation {manifest.generation} names it. Look with "
                     "`bronze verify`, and run the pipeline again",
@@ -65,14 +65,17 @@ class Partition:
         raise self.outrun()
 
     def judge(self, manifest: Manifest, exc: BronzeError) -> BronzeError:
-        """What it means that a file of `manifest` could not be read: `exc`, or a lost race."""
+        """What it means that a file of `manifest` could not be read: `exc`, or a lost race.
+
+        A commit that keeps the files (garbage collection makes one) is none.
+        """
         try:
             newer = self.manifest()
         except StateError as gone:
             return gone
         except BronzeError:
             return exc
-        if _is_same(newer, manifest):
+        if newer.files == manifest.files:
             return exc
         return Superseded(
             f"{self._files.location(self.path)}: generation {newer.generation} (run {newer.run}) "
@@ -82,9 +85,9 @@ class Partition:
             generation=newer.generation,
         )
 
-    def outrun(self) -> Superseded:
+    def outrun(self) -> StateError:
         """The error of a reader that has lost all its tries."""
-        return Superseded(
+        return StateError(
             f"{self._files.location(self.path)} was replaced {TRIES} times while it was being "
             "read; read it when its pipeline does not run",
             partition=self.path,
@@ -99,7 +102,3 @@ class Partition:
                 found = "is missing" if size is None else f"has {size} bytes"
                 return f"{where} {found}"
         return None
-
-
-def _is_same(one: Manifest, other: Manifest) -> bool:
-    return (one.generation, one.attempt) == (other.generation, other.attempt)
