@@ -33,25 +33,38 @@ def open_folder(root: str, segments: Sequence[str], *, make: bool = False) -> It
 
 
 def create_file(root: str, segments: Sequence[str], name: str, flags: int) -> tuple[int, int]:
-    """Open `name` with O_CREAT, making its folder; returns both descriptors, folder first."""
-    for _ in range(_TRIES):
-        folder = _walk(root, segments, make=True)
-        try:
-            return folder, os.open(name, flags | os.O_CREAT | os.O_NOFOLLOW, 0o666, dir_fd=folder)
-        except FileNotFoundError:  # pruned since: the descriptor names a removed folder
-            os.close(folder)
-        except BaseException:
-            os.close(folder)
-            raise
+    """Open `name` with O_CREAT, making its folder; returns both descriptors, folder first.
+
+    Where that fails, folders that it has made are removed again.
+    """
+    try:
+        for _ in range(_TRIES):
+            folder = _walk(root, segments, make=True)
+            try:
+                fd = os.open(name, flags | os.O_CREAT | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+            except FileNotFoundError:  # pruned since: the descriptor names a removed folder
+                os.close(folder)
+            except BaseException:
+                os.close(folder)
+                raise
+            else:
+                return folder, fd
+    except OSError:
+        prune(root, segments)
+        raise
     raise FileNotFoundError(f"{'/'.join(segments)} is removed as often as it is made")
 
 
 def prune(root: str, segments: Sequence[str]) -> None:
     """Remove the folder and those above it while they are empty; never the root, never raises."""
-    with suppress(OSError):
-        for depth in range(len(segments), 0, -1):
+    for depth in range(len(segments), 0, -1):
+        try:
             with open_folder(root, segments[: depth - 1]) as above:
                 os.rmdir(segments[depth - 1], dir_fd=above)
+        except FileNotFoundError:
+            continue  # another has removed it, or it could not be made
+        except OSError:
+            return
 
 
 def write_all(fd: int, data: bytes, offset: int) -> None:
