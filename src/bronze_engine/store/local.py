@@ -238,9 +238,11 @@ class LocalStore:
             )
         except subprocess.TimeoutExpired:
             return False  # it waits for a lock that it was told not to wait for
+        except OSError:
+            return True  # this user may not start it, or no process at all
         finally:
             lock.release()
-        return second.returncode == 0
+        return second.returncode != _LOCK_FREE
 
     def _lock_file(self, key: str) -> FileLock:
         segments = check_key(key)

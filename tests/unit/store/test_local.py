@@ -7,6 +7,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import sys
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
@@ -383,6 +384,18 @@ async def test_probe_finds_that_locks_exclude_a_second_process(tmp_path: Path) -
         began = SYSTEM_CLOCK.monotonic()
         assert await store.excludes()
         assert SYSTEM_CLOCK.monotonic() - began < 2.0
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false"])
+async def test_probe_that_no_second_process_answers_refuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    """As where this user may not read the interpreter."""
+    monkeypatch.setattr(sys, "executable", program)
+    async with opened(tmp_path) as store:
+        assert await store.excludes()
     assert everything(tmp_path) == []
 
 
