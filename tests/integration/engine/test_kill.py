@@ -81,18 +81,11 @@ async def assert_clean(root: Path) -> None:
 @pytest.mark.asyncio
 @pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True], ids=["first run", "re-run"])
-@pytest.mark.parametrize(
-    ("fault", "stride"),
-    [
-        pytest.param("kill_before", 1, id="before an operation"),
-        pytest.param("kill_after", 1, id="after an operation"),
-        pytest.param(None, 3, id="before a system call"),
-    ],
-)
-async def test_kill_anywhere_leaves_old_or_new(
-    server: KillServer, tmp_path: Path, fault: Fault | None, stride: int, again: bool
+async def test_kill_at_system_calls_leaves_old_or_new(
+    server: KillServer, tmp_path: Path, again: bool
 ) -> None:
-    await kill_everywhere(server, tmp_path, fault, stride, again)
+    """At operations of every kind of store: tests/integration/store/test_kill.py."""
+    await kill_everywhere(server, tmp_path, None, 3, again)
 
 
 @pytest.mark.asyncio
