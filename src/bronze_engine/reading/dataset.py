@@ -18,7 +18,8 @@ from bronze_engine.reading.handler import CommittedFiles
 
 __all__ = ["dataset_of"]
 
-# Pre-buffering holds a whole file in memory, and is slower on a local disk (measured).
+# Pre-buffering reads all of a file that a scan needs and holds it until the scan is done with
+# the file: 1.16 GB for one of 0.96 GB (measured). On a local disk it is slower, too.
 _PARQUET: Final = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False)
 )

@@ -20,7 +20,6 @@ from bronze_engine.reading.files import Files, open_files
 from bronze_engine.reading.handler import CommittedFiles
 from bronze_engine.reading.partition import TRIES, Partition, Superseded
 from bronze_engine.reading.place import partition_named
-from bronze_engine.reading.portions import batches_of
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -136,12 +135,15 @@ class Reader:
         then (256 at most), and no race can be lost any more; in an object store the
         stream ends with StateError when a later run has removed its files.
         """
+        from bronze_engine.reading.portions import batches_of  # noqa: PLC0415  # imports pandas
+
         partition = self._partition(name, run_date)
         names = None if columns is None else list(columns)
+        is_remote = not self._files.keeps_open
 
         def begin() -> pa.RecordBatchReader:
             dataset, manifest = self._dataset(partition, is_held=True)
-            batches = batches_of(dataset, manifest, names, filter)
+            batches = batches_of(dataset, manifest, names, filter, is_remote=is_remote)
             schema = dataset.scanner(columns=names).projected_schema
             first = next(batches, None)
             return pa.RecordBatchReader.from_batches(
@@ -159,8 +161,7 @@ class Reader:
     def _dataset(
         self, partition: Partition, *, is_held: bool
     ) -> tuple[ds.FileSystemDataset, Manifest]:
-        # Here, because it imports pandas, which who only asks for a manifest need not wait for.
-        from bronze_engine.reading.dataset import dataset_of  # noqa: PLC0415
+        from bronze_engine.reading.dataset import dataset_of  # noqa: PLC0415  # imports pandas
 
         manifest = partition.whole()
         is_held = is_held and self._files.keeps_open and len(manifest.files) <= HELD_FILES

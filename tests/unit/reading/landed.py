@@ -87,7 +87,7 @@ async def land(
     staged = []
     for number, table in enumerate(tables):
         name = data_name(generation=base.generation + 1, run=f"run-{run}", slice=0, number=number)
-        body = parquet(table)
+        body = parquet(table, row_group_size=max(50, rows // 10))
         async with store.stage(f"{partition}/{name}") as upload:
             for part in parts_of(body, 5 * 1024**2):
                 await upload.part(part)

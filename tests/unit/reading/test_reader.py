@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -28,6 +30,7 @@ from bronze_engine import (
 from bronze_engine.config.store import StoreConfig
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ANY
+from bronze_engine.reading import portions
 from bronze_engine.reading import reader as reader_module
 from bronze_engine.store.memory import MemoryStore
 from tests.unit.reading.landed import (
@@ -112,11 +115,41 @@ def test_a_stream_has_the_same_rows_in_the_same_order(reader: Reader) -> None:
 def test_a_stream_goes_by_row_groups_where_a_file_has_many(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bronze_engine.reading.portions.SMALL_ROWS", 10)
+    monkeypatch.setattr(portions, "PIECE_ROWS", 110)
+    held: list[int] = []
+
+    class Noting(ds.FileSystemDataset):
+        def to_table(self, *args: Any, **options: Any) -> pa.Table:
+            table = super().to_table(*args, **options)
+            held.append(table.num_rows)
+            return table
+
+    monkeypatch.setattr(portions, "ds", SimpleNamespace(FileSystemDataset=Noting))
     stream = reader.stream_partition(NAME, DAY)
-    batches = list(stream)
-    assert [batch.num_rows for batch in batches] == [50] * (FILES * ROWS // 50)
-    assert pa.Table.from_batches(batches, stream.schema).equals(EXPECTED)
+    assert pa.Table.from_batches(list(stream), stream.schema).equals(EXPECTED)
+    assert held == [400, 200]  # six pieces of two row groups each, four at a time
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes", "pieces"),
+    [
+        ([], [], []),
+        ([60, 60, 60], [1, 1, 1], [[0], [1], [2]]),
+        ([50, 50, 50], [1, 1, 1], [[0, 1], [2]]),
+        ([10, 10, 10], [60, 40, 1], [[0, 1], [2]]),
+        ([500, 1, 1], [1, 1, 1], [[0], [1, 2]]),
+    ],
+)
+def test_row_groups_are_joined_to_pieces(
+    rows: list[int], sizes: list[int], pieces: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "PIECE_ROWS", 100)
+    monkeypatch.setattr(portions, "PIECE_BYTES", 100)
+    groups = [
+        SimpleNamespace(id=at, num_rows=of_rows, total_byte_size=of_bytes)
+        for at, (of_rows, of_bytes) in enumerate(zip(rows, sizes, strict=True))
+    ]
+    assert list(portions._joined(groups)) == pieces
 
 
 def test_files_are_told_with_their_whole_place(reader: Reader, tmp_path: Path) -> None:
