@@ -72,6 +72,10 @@ class Checksum(msgspec.Struct, frozen=True):
         """Whether the server has computed another one."""
         return any(answer.get(name, text) != text for name, text in self.kept.items())
 
+    def is_confirmed(self, answer: Mapping[str, Any]) -> bool:
+        """Whether the server has computed it too."""
+        return any(answer.get(name) == text for name, text in self.kept.items())
+
 
 def composite(parts: Sequence[Checksum]) -> dict[str, str]:
     """What S3 shows for an object of these parts: the checksum of their checksums, and `-n`.

@@ -6,7 +6,6 @@ import base64
 import binascii
 import logging
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Final, cast, final
 
 from bronze_engine.clock import Clock
@@ -96,18 +95,34 @@ class S3Upload:
         return self._id
 
     async def _send(self, part: Part) -> str:
-        # Here and not in `part`, which would keep the encoder waiting for it.
-        checksum = await self._workers.run(_checked, self._key, part, self._algorithm)
+        if self._algorithm == "crc32":
+            checksum = Checksum("crc32", part.crc32.to_bytes(4, "big"))
+        else:
+            checksum = await self._workers.run(_hashed, self._algorithm, part)
         self._checksums[part.number] = checksum
-        answer = await self._bucket.call(
-            "upload_part",
-            self._key,
-            judge=partial(_judge, checksum),
-            Body=PartBody(part.pieces),
-            PartNumber=part.number,
-            UploadId=self._upload_id,
-            **checksum.fields,
-        )
+
+        async def attempt() -> Answer:
+            try:
+                with self._bucket.attempt("upload_part", self._key):
+                    answer = await self._bucket.once(
+                        "upload_part",
+                        self._key,
+                        Body=PartBody(part.pieces),
+                        PartNumber=part.number,
+                        UploadId=self._upload_id,
+                        **checksum.fields,
+                    )
+                if checksum.is_denied(answer):
+                    raise Transient("the server has stored other bytes than were sent")
+            except Transient:  # no repetition helps where the bytes were wrong when they left
+                await self._workers.run(check_part, self._key, part)
+                raise
+            # Where the server has computed the CRC32 that the encoder has, the bytes are right.
+            if self._algorithm != "crc32" or not checksum.is_confirmed(answer):
+                await self._workers.run(check_part, self._key, part)
+            return answer
+
+        answer = await self._bucket.repeat("upload_part", self._key, attempt)
         return str(answer["ETag"])
 
 
@@ -142,17 +157,8 @@ def sent_parts(staged: Staged) -> tuple[list[dict[str, Any]], list[Checksum]]:
     return listed, checksums
 
 
-def _checked(key: str, part: Part, algorithm: Algorithm) -> Checksum:
-    """The checksum to send, once the bytes are seen to be those that the encoder cut."""
-    check_part(key, part)
-    if algorithm == "crc32":
-        return Checksum("crc32", part.crc32.to_bytes(4, "big"))
+def _hashed(algorithm: Algorithm, part: Part) -> Checksum:
     return Checksum.of(algorithm, part.data)
-
-
-def _judge(checksum: Checksum, answer: Answer) -> None:
-    if checksum.is_denied(answer):
-        raise Transient("the server has stored other bytes than were sent")
 
 
 def _tag(checksum: Checksum, etag: str) -> str:

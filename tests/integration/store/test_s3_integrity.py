@@ -76,6 +76,22 @@ async def test_a_part_that_always_arrives_corrupted_is_never_committed(
 
 
 @pytest.mark.parametrize("part_checksum", ["crc32", "sha256", "md5"])
+async def test_a_part_that_is_wrong_before_it_leaves_is_refused_at_once(
+    part_checksum: str, s3_server: S3Server
+) -> None:
+    wrong = msgspec.structs.replace(parts_of(b"content", 7)[0], crc32=1)
+    async with (
+        over(s3_server, part_checksum=part_checksum) as store,
+        store.stage("file") as upload,
+    ):
+        await upload.part(wrong)
+        with pytest.raises(StoreError, match="do not match its CRC"):
+            await upload.seal(data_file("file", b"content"))
+    assert s3_server.count("UploadPart") == 1
+    assert lake(s3_server).uploads == {}
+
+
+@pytest.mark.parametrize("part_checksum", ["crc32", "sha256", "md5"])
 async def test_a_corrupted_put_is_sent_again(part_checksum: str, s3_server: S3Server) -> None:
     async with over(s3_server, part_checksum=part_checksum) as store:
         s3_server.on("PutObject", "corrupt")
