@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-__all__ = ["BLOCK_BYTES", "BUCKET", "KEY", "PIECE_BYTES", "Job", "Reader", "sha256"]
+__all__ = ["BLOCK_BYTES", "BUCKET", "KEY", "PIECE_BYTES", "Job", "Reader"]
 
 BUCKET: Final = "bench"
 KEY: Final = "lake/bench/orders/dt=2025-01-15/part.parquet"
@@ -30,6 +30,9 @@ class Job(NamedTuple):
     size_bytes: int
     variant: str = ""
     """Which of the ways of a candidate that has several."""
+    distinct_blocks: int = 1
+    """How many blocks of 8 MiB the content repeats. One stays in the processor's cache, as
+    what an encoder has just written does; of several, an order that is wrong can be seen."""
 
     @classmethod
     def of_arguments(cls) -> Job:
@@ -37,20 +40,32 @@ class Job(NamedTuple):
         parser.add_argument("--url", required=True)
         parser.add_argument("--size-bytes", type=int, required=True)
         parser.add_argument("--variant", default="")
+        parser.add_argument("--distinct-blocks", type=int, default=1)
         return cls(**vars(parser.parse_args()))
 
     def blocks(self) -> Iterator[bytes]:
-        """The content in blocks of 8 MiB, the last one shorter. The same four objects recur."""
-        return _cut(_blocks(), self.size_bytes)
+        """The content in blocks of 8 MiB, the last one shorter. The same objects recur."""
+        return _cut(self._ready(), self.size_bytes)
 
     def pieces(self) -> Iterator[bytes]:
         """The same content in pieces of 1 MiB."""
         pieces = [
             block[at : at + PIECE_BYTES]
-            for block in _blocks()
+            for block in self._ready()
             for at in range(0, BLOCK_BYTES, PIECE_BYTES)
         ]
         return _cut(pieces, self.size_bytes)
+
+    def sha256(self) -> str:
+        """Of the whole content, in hexadecimal."""
+        digest = hashlib.sha256()
+        for block in self.blocks():
+            digest.update(block)
+        return digest.hexdigest()
+
+    def _ready(self) -> list[bytes]:
+        source = random.Random(1)  # noqa: S311  # content, no secret
+        return [source.randbytes(BLOCK_BYTES) for _ in range(self.distinct_blocks)]
 
 
 class Reader(io.RawIOBase):
@@ -74,14 +89,6 @@ class Reader(io.RawIOBase):
         return found
 
 
-def sha256(size_bytes: int) -> str:
-    """Of the whole content, in hexadecimal."""
-    digest = hashlib.sha256()
-    for block in _cut(_blocks(), size_bytes):
-        digest.update(block)
-    return digest.hexdigest()
-
-
 def _cut(ready: list[bytes], size_bytes: int) -> Iterator[bytes]:
     number = 0
     while size_bytes > 0:
@@ -89,9 +96,3 @@ def _cut(ready: list[bytes], size_bytes: int) -> Iterator[bytes]:
         yield block if len(block) <= size_bytes else block[:size_bytes]
         size_bytes -= len(block)
         number += 1
-
-
-def _blocks() -> list[bytes]:
-    """Four that differ, so that parts in the wrong order are another content."""
-    source = random.Random(1)  # noqa: S311  # content, no secret
-    return [source.randbytes(BLOCK_BYTES) for _ in range(4)]

@@ -25,7 +25,7 @@ from typing import Any
 if not __package__:  # run as a file, whose folder would hide the standard library's http
     sys.path[0] = str(Path(__file__).parents[1])
 
-from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, sha256
+from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, Job
 from benchmarks.null_s3 import Landed, NullS3
 from benchmarks.runner import ROOT, Candidate, Measured, measure, spread
 
@@ -68,10 +68,11 @@ def main() -> None:
 
 def prove(candidates: Sequence[Candidate]) -> None:
     """Let each upload something small, and look at every byte of it. Raises AssertionError."""
-    expected = sha256(CHECKED_BYTES)
     with NullS3.start(check=True) as server:
+        job = Job(server.url, CHECKED_BYTES, distinct_blocks=4)
+        expected = job.sha256()
         for candidate in candidates:
-            _run(server, candidate, CHECKED_BYTES, expected)
+            _run(candidate, job, server, expected)
 
 
 def speed(candidates: Sequence[Candidate], rounds: int, size_bytes: int) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def speed(candidates: Sequence[Candidate], rounds: int, size_bytes: int) -> dict
     with NullS3.start() as server:
         for number in range(rounds):
             for candidate in candidates:
-                run = _run(server, candidate, size_bytes)
+                run = _run(candidate, Job(server.url, size_bytes), server)
                 measured[candidate.name].append(run)
                 print(
                     f"round {number + 1} {candidate.name}: {run.per_second(MIB):,.0f} MiB/s,"
@@ -113,7 +114,7 @@ def speed(candidates: Sequence[Candidate], rounds: int, size_bytes: int) -> dict
 def memory() -> dict[str, Any]:
     """Our peak memory at 1 and 4 GiB. Prints a table; returns every figure."""
     with NullS3.start() as server:
-        runs = {gib: _run(server, OURS, gib * GIB) for gib in (1, 4)}
+        runs = {gib: _run(OURS, Job(server.url, gib * GIB), server) for gib in (1, 4)}
     print("\n| GiB | MiB/s | peak RSS, MiB |\n|---|---|---|")
     for gib, run in runs.items():
         print(f"| {gib} | {run.per_second(MIB):,.0f} | {run.peak_rss_bytes / MIB:,.1f} |")
@@ -122,11 +123,15 @@ def memory() -> dict[str, Any]:
 
 
 def _run(
-    server: NullS3, candidate: Candidate, size_bytes: int, expected_sha256: str | None = None
+    candidate: Candidate, job: Job, server: NullS3, expected_sha256: str | None = None
 ) -> Measured:
-    arguments = [f"--url={server.url}", f"--size-bytes={size_bytes}"]
+    arguments = [
+        f"--url={job.url}",
+        f"--size-bytes={job.size_bytes}",
+        f"--distinct-blocks={job.distinct_blocks}",
+    ]
     return measure(
-        candidate, arguments, lambda: landed_bytes(server.take(), size_bytes, expected_sha256)
+        candidate, arguments, lambda: landed_bytes(server.take(), job.size_bytes, expected_sha256)
     )
 
 
