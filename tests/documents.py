@@ -9,7 +9,16 @@ from typing import Final, final
 
 from bronze_engine import errors
 
-__all__ = ["GUIDE", "README", "ROOT", "STORES", "Document", "exit_statuses", "statuses_shown"]
+__all__ = [
+    "GUIDE",
+    "READING",
+    "README",
+    "ROOT",
+    "STORES",
+    "Document",
+    "exit_statuses",
+    "statuses_shown",
+]
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -74,3 +83,4 @@ def exit_statuses() -> set[tuple[str, str]]:
 README: Final = Document("README.md")
 GUIDE: Final = Document("docs/operations.md")
 STORES: Final = Document("docs/stores.md")
+READING: Final = Document("docs/reading.md")

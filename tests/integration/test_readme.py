@@ -32,7 +32,16 @@ from anyio.from_thread import start_blocking_portal
 from bronze_engine import Engine, load_config, open_engine
 from bronze_engine.demo.process import DemoServer
 from bronze_engine.telemetry.events import Event, RunFinished
-from tests.documents import GUIDE, README, ROOT, STORES, Document, exit_statuses, statuses_shown
+from tests.documents import (
+    GUIDE,
+    READING,
+    README,
+    ROOT,
+    STORES,
+    Document,
+    exit_statuses,
+    statuses_shown,
+)
 from tests.integration.azurite import Azurite, azurite
 from tests.integration.cli.command import environment, in_background, tree
 from tests.integration.http_server import Seen, answer
@@ -639,7 +648,7 @@ def test_every_block_of_toml_is_valid_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [README, GUIDE, STORES], ids=lambda document: document.path.name
+    "document", [README, GUIDE, STORES, READING], ids=lambda document: document.path.name
 )
 def test_every_link_leads_somewhere(document: Document) -> None:
     assert document.links()
