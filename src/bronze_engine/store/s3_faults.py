@@ -7,8 +7,10 @@ wrong while credentials are found comes translated from `s3_credentials`.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Any, Final, final
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import (
@@ -180,10 +182,19 @@ def _connection(exc: BotoCoreError, told: str) -> Exception:
     if isinstance(exc, ConnectionClosedError | ResponseStreamingError):
         return Transient("the server closed the connection")
     if isinstance(exc, EndpointConnectionError):
-        return Transient(f"can't connect to the server ({type(cause).__name__})", is_sent=False)
+        return Transient(_unreachable(exc, cause), is_sent=False)
     if isinstance(cause, aiohttp.ClientError | OSError):
         return Transient(f"the connection broke ({type(cause).__name__})")
     return StoreError(f"{told}: the client failed ({type(cause).__name__})")
+
+
+def _unreachable(exc: EndpointConnectionError, cause: object) -> str:
+    url = urlsplit(str(exc.kwargs.get("endpoint_url")))
+    where = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return f"can't connect to {where}: its name can't be resolved"
+    number = cause.errno if isinstance(cause, OSError) else None
+    return f"can't connect to {where}: {os.strerror(number) if number else 'refused'}"
 
 
 def _answer(exc: ClientError, method: str, told: str, now: datetime) -> Exception:

@@ -201,3 +201,22 @@ def test_an_answer_without_anything_is_a_refusal() -> None:
     nothing: dict[str, Any] = {}
     error = translate(boto.ClientError(nothing, "PutObject"), "put_object", TOLD)
     assert type(error) is StoreError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (aiohttp.ClientConnectorError(KEY, OSError(111, "x")), "Connection refused"),
+        (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "x")), "its name can't be resolved"),
+        (OSError("x"), "refused"),
+    ],
+)
+def test_a_server_that_is_not_there_is_named_without_its_credentials(
+    error: Exception, said: str
+) -> None:
+    url = f"http://user:{CANARY}@minio:9000/lake/key?token={CANARY}"
+    found = translate(
+        boto.EndpointConnectionError(endpoint_url=url, error=error), "get_object", TOLD
+    )
+    assert isinstance(found, Transient)
+    assert found.reason == f"can't connect to http://minio:9000: {said}"
