@@ -28,11 +28,9 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
-__all__ = ["Landed", "NullS3"]
+from benchmarks.incoming import Incoming, decode_aws_chunks
 
-_BUFFER_BYTES: Final = 1024**2
-_HEAD_BYTES: Final = 4096
-"""Read at once where a head is expected: little of the body comes along and is copied."""
+__all__ = ["Landed", "NullS3"]
 
 _CHECKED: Final[dict[str, Callable[[bytes], bytes]]] = {
     "x-amz-checksum-crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
@@ -139,53 +137,6 @@ class _Shelf:
         return landed
 
 
-class _Incoming:
-    """The bytes of one connection: read to a mark, taken, or dropped by the kernel."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
-        self._drop = bytearray(_BUFFER_BYTES)
-        self._held = bytearray()
-
-    def until(self, mark: bytes) -> bytes:
-        """What comes before the mark, which is dropped. Raises EOFError at the end."""
-        searched = 0
-        while (at := self._held.find(mark, searched)) < 0:
-            searched = max(0, len(self._held) - len(mark))
-            more = self._socket.recv(_HEAD_BYTES)
-            if not more:
-                raise EOFError
-            self._held += more
-        found = bytes(self._held[:at])
-        del self._held[: at + len(mark)]
-        return found
-
-    def drop(self, size: int) -> None:
-        size -= self._from_held(size)[0]
-        while size > 0:
-            got = self._socket.recv_into(self._drop, min(size, _BUFFER_BYTES), socket.MSG_TRUNC)
-            if got == 0:
-                raise EOFError
-            size -= got
-
-    def take(self, size: int) -> bytes:
-        count, held = self._from_held(size)
-        data = bytearray(size)
-        data[:count] = held
-        view = memoryview(data)[count:]
-        while view:
-            got = self._socket.recv_into(view)
-            if got == 0:
-                raise EOFError
-            view = view[got:]
-        return bytes(data)
-
-    def _from_held(self, size: int) -> tuple[int, bytes]:
-        held = bytes(self._held[:size])
-        del self._held[:size]
-        return len(held), held
-
-
 @dataclass(frozen=True)
 class _Request:
     method: str
@@ -200,7 +151,7 @@ class _Session:
 
     def __init__(self, connection: socket.socket, shelf: _Shelf, *, check: bool) -> None:
         self._socket = connection
-        self._incoming = _Incoming(connection)
+        self._incoming = Incoming(connection)
         self._shelf = shelf
         self._check = check
 
@@ -241,12 +192,12 @@ class _Session:
                     self._shelf.put(request.key, part)
                     self._respond("200 OK", headers=_echo(request, part))
             case "POST", {"uploads": _}:
-                self._body(request, keep=False)
+                self._incoming.body(request.headers, keep=False)
                 self._respond(
                     "200 OK", _xml("InitiateMultipartUploadResult", UploadId=self._shelf.begin())
                 )
             case "POST", {"uploadId": _}:
-                listed = self._body(request, keep=True)
+                listed, _ = self._incoming.body(request.headers, keep=True)
                 numbers = re.findall(rb"<PartNumber>(\d+)</PartNumber>", listed)
                 landed = self._shelf.end(request.key, upload, [int(n) for n in numbers])
                 self._respond("200 OK", _xml("CompleteMultipartUploadResult", ETag=_etag(landed)))
@@ -264,16 +215,16 @@ class _Session:
                 taken = {key: vars(landed) for key, landed in self._shelf.take().items()}
                 self._respond("200 OK", json.dumps(taken).encode())
             case _:
-                self._body(request, keep=False)
+                self._incoming.body(request.headers, keep=False)
                 self._respond("501 Not Implemented", _xml("Error", Code="NotImplemented"))
 
     def _part(self, request: _Request) -> _Part | None:
         """One part or object; None when its checksum was wrong and has been answered."""
-        body = self._body(request, keep=self._check)
-        size = int(request.headers.get("x-amz-decoded-content-length", self._length))
+        body, length = self._incoming.body(request.headers, keep=self._check)
+        size = int(request.headers.get("x-amz-decoded-content-length", length))
         trailers: dict[str, str] = {}
         if self._check and "x-amz-decoded-content-length" in request.headers:
-            body, trailers = _decode_aws_chunks(body)
+            body, trailers = decode_aws_chunks(body)
         given = {
             name: value
             for name, value in (request.headers | trailers).items()
@@ -288,26 +239,6 @@ class _Session:
                     return None
         proof = next(iter(given), request.headers.get("x-amz-trailer"))
         return _Part(size, body if self._check else None, proof)
-
-    def _body(self, request: _Request, *, keep: bool) -> bytes:
-        """Read the body; without `keep` it is dropped, and only its length stays."""
-        self._length = 0
-        if request.headers.get("transfer-encoding") == "chunked":
-            pieces = []
-            while size := int(self._incoming.until(b"\r\n").partition(b";")[0], 16):
-                pieces.append(self._piece(size, keep=keep))
-                self._incoming.until(b"\r\n")
-            while self._incoming.until(b"\r\n"):
-                pass
-            return b"".join(pieces)
-        return self._piece(int(request.headers.get("content-length", 0)), keep=keep)
-
-    def _piece(self, size: int, *, keep: bool) -> bytes:
-        self._length += size
-        if keep:
-            return self._incoming.take(size)
-        self._incoming.drop(size)
-        return b""
 
     def _respond(
         self,
@@ -343,26 +274,6 @@ def _etag(landed: Landed) -> str:
 def _xml(root: str, **fields: str) -> bytes:
     inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     return f'<?xml version="1.0" encoding="UTF-8"?><{root}>{inner}</{root}>'.encode()
-
-
-def _decode_aws_chunks(body: bytes) -> tuple[bytes, dict[str, str]]:
-    """The content of an aws-chunked body, and its trailers.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
-    """
-    pieces = []
-    at = 0
-    while True:
-        end = body.index(b"\r\n", at)
-        size = int(body[at:end].partition(b";")[0], 16)
-        at = end + 2
-        if size == 0:
-            break
-        pieces.append(body[at : at + size])
-        at += size + 2
-    lines = body[at:].decode("latin-1").split("\r\n")
-    pairs = (line.split(":", 1) for line in lines if line)
-    return b"".join(pieces), {name.lower(): value.strip() for name, value in pairs}
 
 
 def _accept(listener: socket.socket, shelf: _Shelf, *, check: bool) -> NoReturn:
