@@ -118,7 +118,7 @@ class _StoreThread:
     def __init__(self, config: StoreConfig, stores: Mapping[str, StoreOpener]) -> None:
         self._config = config
         self._stores = stores
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between, on the same thread
         self._thread = threading.Thread(target=self._run, name="bronze-reader", daemon=True)
         self._is_started = False
         self._is_ended = False
