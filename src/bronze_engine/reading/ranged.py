@@ -121,7 +121,10 @@ class RangedFile:
             return self._connection.call(lambda store: _fetch(store, self._key, start, end))
         except BronzeError as exc:
             error = self._judge(exc)
-            raise error from (exc.__cause__ if error is exc else exc)
+            try:
+                raise error from (exc.__cause__ if error is exc else exc)
+            finally:
+                del error  # its traceback holds this frame
 
 
 @final
