@@ -49,7 +49,10 @@ _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 @final
 class Script:
-    """Counts operations and fires once, at the `at`-th. `at=0` never fires: it only records."""
+    """Counts operations and fires once, at the `at`-th. `at=0` never fires: it only records.
+
+    In place of a number, `when` may say of a method and a key whether that is the operation.
+    """
 
     def __init__(
         self,
@@ -57,8 +60,10 @@ class Script:
         fault: Fault = "fail_before",
         *,
         cancel: Callable[[], None] = lambda: None,
+        when: Callable[[str, str], bool] = lambda _method, _key: False,
     ) -> None:
         self.at = at
+        self.when = when
         self.fault = fault
         self.cancel = cancel
         self.operations: list[tuple[str, str]] = []
@@ -69,6 +74,8 @@ class Script:
     async def step(self, method: str, key: str) -> AsyncIterator[None]:
         """Around one operation."""
         self.operations.append((method, key))
+        if not self.at and self.when(method, key):
+            self.at = len(self.operations)
         is_mine = len(self.operations) == self.at
         if is_mine and not self.fault.endswith("_after"):
             await self._fire(method, key)
@@ -103,9 +110,10 @@ def inject(
     fault: Fault = "fail_before",
     *,
     cancel: Callable[[], None] = lambda: None,
+    when: Callable[[str, str], bool] = lambda _method, _key: False,
 ) -> FaultyStore:
     """Wrap a store. The wrapper has locks exactly where the store has them."""
-    script = Script(at, fault, cancel=cancel)
+    script = Script(at, fault, cancel=cancel, when=when)
     if isinstance(store, Locking):
         return FaultyLockingStore(store, script, store)
     return FaultyStore(store, script)
