@@ -59,12 +59,15 @@ class Land(msgspec.Struct, tag=True):
     version: int
     at: int = 0
     """The operation of the store, over the whole run, at which `fault` is done."""
+    on: tuple[str, str] | None = None
+    """In place of its number: the method, and how the key ends."""
     fault: Fault | None = None
     stops_reading: bool = False
     """Stop in the source, between the two pages."""
     stops_renaming: str | None = None
     """Stop amid a put on local disk, before the rename to this name."""
     lease_seconds: float = lease.LEASE_SECONDS
+    renew_seconds: float = lease.RENEW_SECONDS
     put_seconds: float = disk.PUT_STALE_SECONDS
     wait_seconds: float = 0.0
     uid: int | None = None
@@ -146,10 +149,15 @@ async def land(command: Land, operations: list[tuple[str, str]]) -> int:
     tag = str(config.place("lake").__struct_config__.tag)
     opener = store_opener(tag, {})
 
+    def is_chosen(method: str, key: str) -> bool:
+        on = command.on
+        return on is not None and method == on[0] and key.endswith(on[1])
+
     @asynccontextmanager
     async def faulty(settings: Any, resources: StoreResources) -> AsyncIterator[Store]:
         async with opener(settings, resources) as store:
-            wrapped = inject(store, command.at, command.fault or "fail_before")
+            fault = command.fault or "fail_before"
+            wrapped = inject(store, command.at, fault, when=is_chosen)
             yield wrapped
             operations.extend(wrapped.script.operations)
 
@@ -183,7 +191,7 @@ def work(command: Land | Publish | Bronze) -> int:
     match command:
         case Land():
             lease.LEASE_SECONDS = command.lease_seconds  # type: ignore[misc]
-            lease.RENEW_SECONDS = command.lease_seconds / 3  # type: ignore[misc]
+            lease.RENEW_SECONDS = command.renew_seconds  # type: ignore[misc]
             lease._POLL_SECONDS = min(1.0, command.lease_seconds / 3)  # type: ignore[misc]
             disk.PUT_STALE_SECONDS = command.put_seconds  # type: ignore[misc]
             if command.stops_renaming is not None:

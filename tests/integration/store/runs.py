@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "runs",
     "small_parts",
     "version_in",
+    "warm_lanes",
 ]
 
 COMMITTED, STG001, STATE001, KILLED = 0, 6, 7, -signal.SIGKILL
@@ -89,10 +90,13 @@ class Runs:
         return (Path(folder) / f"{pid}.log").read_text()
 
     def end(self) -> None:
-        """Kill what still runs, or is stopped."""
+        """Kill what a test that has failed has left, running or stopped."""
         for pid in self._children:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+        while self._children:
+            pid, status = self._ask(Wait())
+            if status is not None:
+                del self._children[pid]
 
     def _ask(self, command: msgspec.Struct) -> Any:
         assert self._process.stdin is not None
@@ -116,24 +120,28 @@ def warm() -> Iterator[Runs]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:
-        runs = Runs(process)
-        yield runs
-        runs.end()
+        yield Runs(process)
         assert process.stdin is not None
         process.stdin.close()
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runs]:
-    with warm() as runs:
-        yield runs
-
-
-@pytest.fixture(scope="module")
-def lanes() -> Iterator[tuple[Runs, Runs]]:
-    """Two warm processes, for what may be done side by side."""
+@pytest.fixture(scope="session")
+def warm_lanes() -> Iterator[tuple[Runs, Runs]]:
     with warm() as one, warm() as two:
         yield one, two
+
+
+@pytest.fixture
+def lanes(warm_lanes: tuple[Runs, Runs]) -> Iterator[tuple[Runs, Runs]]:
+    """Two warm processes, for what may be done side by side."""
+    yield warm_lanes
+    for runs in warm_lanes:
+        runs.end()
+
+
+@pytest.fixture
+def runs(lanes: tuple[Runs, Runs]) -> Runs:
+    return lanes[0]
 
 
 async def version_in(store: Store) -> int | None:

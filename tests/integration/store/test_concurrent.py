@@ -17,14 +17,14 @@ from tests.integration.http_server import Seen, Server, answer, serve
 from tests.integration.s3_server import S3Server, s3_server
 from tests.integration.store.places import Place, azure_place, local_place, s3_place
 from tests.integration.store.run_server import Bronze, Publish
-from tests.integration.store.runs import COMMITTED, STATE001, Runs, assert_clean, runs, small_parts
+from tests.integration.store.runs import COMMITTED, STATE001, Runs, assert_clean, small_parts
 from tests.killing import hidden_or_empty
 from tests.unit.publish.runs import PARTITION, read_partition, whole_run
 from tests.unit.publish.runs import PIPELINE as PUBLISHED
 from tests.unit.publish.runs import assert_clean as assert_published_clean
 from tests.unit.run.harness import DAY, NAME, manifest_of, table_of
 
-__all__ = ["runs", "s3_server", "small_parts"]
+__all__ = ["s3_server", "small_parts"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

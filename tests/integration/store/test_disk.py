@@ -31,13 +31,10 @@ from tests.integration.store.runs import (
     STG001,
     Runs,
     assert_clean,
-    runs,
     version_in,
 )
 from tests.killing import hidden_or_empty
 from tests.unit.run.harness import DAY, NAME, partition_of
-
-__all__ = ["runs"]
 
 pytestmark = pytest.mark.integration
 

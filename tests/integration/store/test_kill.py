@@ -28,13 +28,12 @@ from tests.integration.store.runs import (
     KILLED,
     Runs,
     assert_clean,
-    lanes,
     small_parts,
     version_in,
 )
 from tests.killing import hidden_or_empty
 
-__all__ = ["lanes", "s3_server", "small_parts"]
+__all__ = ["s3_server", "small_parts"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -27,14 +27,13 @@ from tests.integration.store.runs import (
     STATE001,
     Runs,
     assert_clean,
-    runs,
     small_parts,
     version_in,
 )
 from tests.killing import hidden_or_empty
 from tests.unit.run.harness import partition_of
 
-__all__ = ["runs", "s3_server", "small_parts"]
+__all__ = ["s3_server", "small_parts"]
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -57,25 +56,25 @@ async def operations_of(runs: Runs, place: Place) -> list[tuple[str, str]]:
     return operations
 
 
-def place_of(operations: list[tuple[str, str]], method: str, key: str = "") -> int:
-    """The first such operation, counted from 1."""
+def first(operations: list[tuple[str, str]], method: str, key: str = "") -> int:
+    """The number of the first such operation, from 1."""
     return next(
         at for at, (one, of) in enumerate(operations, 1) if one == method and of.endswith(key)
     )
 
 
-def stopping(stop: str, place: Place, operations: list[tuple[str, str]]) -> Land:
-    """A run that stops there. `operations` are those of a run like it."""
-    land = Land(folder=str(place.folder), version=2, lease_seconds=SHORT)
+def stopping(stop: str, place: Place) -> Land:
+    """A run that stops there, and whose lease has to be renewed when it wakes."""
+    land = Land(folder=str(place.folder), version=2, lease_seconds=SHORT, renew_seconds=SHORT / 3)
     match stop:
         case "in the source":
             land.stops_reading = True
         case "before completing":
-            land.at, land.fault = place_of(operations, "complete"), "stop_before"
+            land.on, land.fault = ("complete", ""), "stop_before"
         case "before the commit":
-            land.at, land.fault = place_of(operations, "put", MANIFEST), "stop_before"
+            land.on, land.fault = ("put", MANIFEST), "stop_before"
         case "after the commit":
-            land.at, land.fault = place_of(operations, "put", MANIFEST), "stop_after"
+            land.on, land.fault = ("put", MANIFEST), "stop_after"
         case "amid the put":
             land.stops_renaming = "_metadata.json"
     return land
@@ -114,14 +113,10 @@ async def content(store: Store) -> dict[str, bytes]:
     return {key: await read_all(store, key) for key in keys}
 
 
-async def stop_and_overtake(runs: Runs, plain: Place, place: Place, stop: str, again: bool) -> None:
-    """`plain` is a place of the same kind, for a look at what a run does there."""
-    operations = await operations_of(runs, plain)
+async def stop_and_overtake(runs: Runs, place: Place, stop: str, again: bool) -> None:
     if again:
-        operations = await operations_of(runs, plain)
         assert await runs.run(Land(folder=str(place.folder), version=1)) == COMMITTED
-    land = stopping(stop, place, operations)
-    status = await is_overtaken(runs, place, land, before=1 if again else None)
+    status = await is_overtaken(runs, place, stopping(stop, place), before=1 if again else None)
     assert status == (COMMITTED if stop == "after the commit" else STATE001)
 
 
@@ -129,8 +124,8 @@ async def stop_and_overtake(runs: Runs, plain: Place, place: Place, stop: str, a
 @AGAIN
 @pytest.mark.parametrize("stop", [*STOPS, "amid the put"])
 async def test_on_local_disk(runs: Runs, tmp_path: Path, stop: str, again: bool) -> None:
-    plain, place = local_place(tmp_path / "plain"), local_place(tmp_path / "run")
-    await stop_and_overtake(runs, plain, place, stop, again)
+    place = local_place(tmp_path / "run")
+    await stop_and_overtake(runs, place, stop, again)
     assert hidden_or_empty(tmp_path) == []
 
 
@@ -140,9 +135,8 @@ async def test_on_local_disk(runs: Runs, tmp_path: Path, stop: str, again: bool)
 async def test_on_s3(
     runs: Runs, tmp_path: Path, s3_server: S3Server, stop: str, again: bool
 ) -> None:
-    plain = s3_place(tmp_path / "plain", s3_server.url, "s3://lake/plain")
     place = s3_place(tmp_path / "run", s3_server.url, "s3://lake/run")
-    await stop_and_overtake(runs, plain, place, stop, again)
+    await stop_and_overtake(runs, place, stop, again)
     assert s3_server.bucket("lake").uploads == {}
 
 
@@ -153,9 +147,8 @@ async def test_on_azurite(
     runs: Runs, tmp_path: Path, azurite: Azurite, stop: str, again: bool
 ) -> None:
     container = await azurite.container()
-    plain = azure_place(tmp_path / "plain", azurite.origin, f"az://{container}/plain")
     place = azure_place(tmp_path / "run", azurite.origin, f"az://{container}/run")
-    await stop_and_overtake(runs, plain, place, stop, again)
+    await stop_and_overtake(runs, place, stop, again)
 
 
 async def overtake_amid_request(
@@ -177,7 +170,13 @@ async def overtake_amid_request(
         await exchange.give(head + rest)
 
     proxy.fail(stop, when=is_commit)
-    pid.set_result(runs.start(Land(folder=str(stopped.folder), version=2, lease_seconds=SHORT)))
+    pid.set_result(
+        runs.start(
+            Land(
+                folder=str(stopped.folder), version=2, lease_seconds=SHORT, renew_seconds=SHORT / 3
+            )
+        )
+    )
     assert await runs.wait() == (await pid, None)
     await is_stopped.wait()
     async with other.opened() as store:
@@ -233,8 +232,8 @@ async def test_at_every_operation_from_completing_on(runs: Runs, tmp_path: Path)
     plain = local_place(tmp_path / "plain")
     await operations_of(runs, plain)
     operations = await operations_of(runs, plain)
-    commit = place_of(operations, "put", MANIFEST)
-    for at in range(place_of(operations, "complete"), len(operations) + 1):
+    commit = first(operations, "put", MANIFEST)
+    for at in range(first(operations, "complete"), len(operations) + 1):
         place = local_place(tmp_path / str(at))
         assert await runs.run(Land(folder=str(place.folder), version=1)) == COMMITTED
         land = Land(
