@@ -47,7 +47,7 @@ class Connection:
         self._stores = stores
         self._threads: dict[int, _StoreThread] = {}
         """By process: what a fork copies here belongs to the parent."""
-        self._users: weakref.WeakSet[object] = weakref.WeakSet()
+        self._lent: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         # What is collected may be collected anywhere: then the thread is told, not joined.
         weakref.finalize(self, _end, self._threads).atexit = False
         _connections.add(self)
@@ -60,13 +60,13 @@ class Connection:
         """
         return self._thread().call(operation)
 
-    def lend(self, user: object) -> None:
-        """Note what Arrow's threads may call from: a process does not end before it is gone."""
-        self._users.add(user)
+    def lend(self, thing: Any) -> None:
+        """Note what Arrow's threads call or let go of: a process does not end before it is gone."""
+        self._lent[id(thing)] = thing
 
     @property
     def is_lent(self) -> bool:
-        return len(self._users) > 0
+        return len(self._lent) > 0
 
     def close(self) -> None:
         """End what is under way and close the store; idempotent."""
@@ -110,7 +110,7 @@ def _close_all() -> None:
         gone.wait(0.005)
         gc.collect()  # a read that was cancelled is held by the traceback of its own error
     if was_lent:
-        gone.wait(0.01)  # for what Arrow drops after the file
+        gone.wait(0.01)  # for what is left to do of letting go
 
 
 @final

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, final
 
 import pyarrow as pa
@@ -114,17 +115,23 @@ class RangedFile:
         self._windows.append(following)
         had = window.data[start - window.start :] if start < window.end else None
         new = following.data[: end - begin]
-        return new if had is None else memoryview(b"".join((had, new)))
+        return new if had is None else self._lent(pa.py_buffer(b"".join((had, new))))
 
     def _fetch(self, start: int, end: int) -> memoryview:
         try:
-            return self._connection.call(lambda store: _fetch(store, self._key, start, end))
+            fetch = partial(_fetch, key=self._key, start=start, end=end)
+            return self._lent(self._connection.call(fetch))
         except BronzeError as exc:
             error = self._judge(exc)
             try:
                 raise error from (exc.__cause__ if error is exc else exc)
             finally:
                 del error  # its traceback holds this frame
+
+    def _lent(self, buffer: pa.Buffer) -> memoryview:
+        """Bytes that Arrow decodes from, and lets go of in a thread of its own."""
+        self._connection.lend(buffer)
+        return memoryview(buffer).cast("B")
 
 
 @final
@@ -135,8 +142,9 @@ class _Window:
         self.data = data
 
 
-async def _fetch(store: Store, key: str, start: int, end: int) -> memoryview:
-    buffer = memoryview(pa.allocate_buffer(end - start)).cast("B")
+async def _fetch(store: Store, *, key: str, start: int, end: int) -> pa.Buffer:
+    buffer = pa.allocate_buffer(end - start)
+    view = memoryview(buffer).cast("B")
 
     async def fetch(at: int) -> None:
         stop = min(at + PIECE_BYTES, end)
@@ -144,7 +152,7 @@ async def _fetch(store: Store, key: str, start: int, end: int) -> memoryview:
             async for chunk in chunks:
                 if len(chunk) > stop - at:
                     raise StoreError(f"{key}: the store sent more than it was asked for", key=key)
-                buffer[at - start : at - start + len(chunk)] = chunk
+                view[at - start : at - start + len(chunk)] = chunk
                 at += len(chunk)
         if at != stop:
             raise StoreError(f"{key}: it ends at byte {at}, and the manifest says more", key=key)
