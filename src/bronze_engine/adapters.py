@@ -44,15 +44,15 @@ def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
     if tag in own:
         return own[tag]
     if tag == "local":
-        from bronze_engine.store.local import open_local  # noqa: PLC0415
+        from bronze_engine.store.local.store import open_local  # noqa: PLC0415
 
         return lambda config, resources: open_local(config, resources.workers, resources.clock)
     if tag == "s3":
-        from bronze_engine.store.s3 import open_s3  # noqa: PLC0415
+        from bronze_engine.store.s3.store import open_s3  # noqa: PLC0415
 
         return open_s3
     if tag == "azure":
-        from bronze_engine.store.azure import open_azure  # noqa: PLC0415
+        from bronze_engine.store.azure.store import open_azure  # noqa: PLC0415
 
         return open_azure
     raise ConfigError(f"nothing opens a store of type = {tag!r}")

@@ -17,8 +17,8 @@ import pytest
 from aiobotocore.session import get_session
 
 from bronze_engine import Engine, load_config, open_engine
-from bronze_engine.store.azure_session import Session
-from bronze_engine.store.s3_bucket import Bucket
+from bronze_engine.store.azure.session import Session
+from bronze_engine.store.s3.bucket import Bucket
 from tests.documents import STORES
 from tests.integration.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.integration.cli.command import DATE, SHOP, Bronze, in_background, paged, url_of
@@ -158,7 +158,7 @@ async def test_a_run_on_s3_makes_the_requests_that_the_guide_says(
 
     monkeypatch.setattr(Bucket, "once", recording)
     # A loaded machine may be so slow that the server's clock has to be asked again.
-    monkeypatch.setattr("bronze_engine.store.s3_bucket._STALE_SECONDS", 600.0)
+    monkeypatch.setattr("bronze_engine.store.s3.bucket._STALE_SECONDS", 600.0)
     table = f'url = "s3://{moto.bucket()}/lake"\n'
     async with engine_on(tmp_path, table, variables(moto)) as engine:
         assert await costs(engine, count) == shown_costs()

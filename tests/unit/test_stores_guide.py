@@ -15,9 +15,9 @@ from bronze_engine.config.store_variables import VARIABLES
 from bronze_engine.encode.sink import PART_BYTES, part_size
 from bronze_engine.land.slice import PARTS_HELD
 from bronze_engine.publish.lease import RENEW_SECONDS
-from bronze_engine.store.azure_faults import _LETTERS as AZURE_PERMISSIONS
+from bronze_engine.store.azure.faults import _LETTERS as AZURE_PERMISSIONS
 from bronze_engine.store.multipart import PARTS_IN_FLIGHT
-from bronze_engine.store.s3_faults import PERMISSION
+from bronze_engine.store.s3.faults import PERMISSION
 from tests.documents import ROOT, STORES
 
 pytestmark = pytest.mark.unit

@@ -15,7 +15,7 @@ from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.demo.process import ServerProcess
 from bronze_engine.errors import ConfigError
-from bronze_engine.store.azure_access import access_of
+from bronze_engine.store.azure.access import access_of
 
 __all__ = ["open_azurite"]
 

@@ -15,9 +15,9 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError
 from bronze_engine.reading.connection import Connection
 from bronze_engine.reading.ranged import RangedFile
-from bronze_engine.store import disk
-from bronze_engine.store.disk_error import disk_error
 from bronze_engine.store.keys import check_key
+from bronze_engine.store.local import disk
+from bronze_engine.store.local.disk_error import disk_error
 
 __all__ = ["Files", "Judge", "open_files"]
 

@@ -22,8 +22,8 @@ from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.engine import open_engine
 from bronze_engine.errors import BronzeError
 from bronze_engine.sources.http import source as _imported_before_forking  # noqa: F401
-from bronze_engine.store import disk, flock, folder, upload
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local import disk, flock, folder, temporary
+from bronze_engine.store.local.store import open_local
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
 from tests.unit.publish.kill_server import DyingOs
 from tests.unit.run.harness import DAY, NAME
@@ -91,7 +91,7 @@ async def run(command: Command, version: int) -> int:
 def child(command: Command, version: int) -> int:
     if command.fault is None and command.at:
         dying = DyingOs(command.at)  # one count over all modules
-        for module in (disk, flock, folder, upload):
+        for module in (disk, flock, folder, temporary):
             setattr(module, "os", dying)  # noqa: B010
     return asyncio.run(run(command, version))
 

@@ -16,7 +16,7 @@ import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.store import LocalStoreConfig
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.testing import Fault
 from bronze_engine.workers import Workers
 from tests.killing import KillServer, hidden_or_empty, kill_server

@@ -13,7 +13,7 @@ from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.contracts import StoreResources
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.store.azure import AzureStore, open_azure
+from bronze_engine.store.azure.store import AzureStore, open_azure
 from bronze_engine.workers import Workers
 from tests.integration.azurite import KEY
 

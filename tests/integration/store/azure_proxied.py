@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bronze_engine.store.azure import AzureStore
+from bronze_engine.store.azure.store import AzureStore
 from tests.integration.azurite import Azurite
 from tests.integration.fault_proxy import FaultProxy, Request, fault_proxy
 from tests.integration.store.azure_opened import config_of, opened

@@ -36,8 +36,9 @@ from bronze_engine.publish.base import read_base
 from bronze_engine.publish.commit import publish
 from bronze_engine.sources.http import source as _http  # noqa: F401
 from bronze_engine.store import azure as _azure  # noqa: F401
-from bronze_engine.store import disk, s3_client
-from bronze_engine.store.s3_models import models
+from bronze_engine.store.local import disk
+from bronze_engine.store.s3 import client as s3_client
+from bronze_engine.store.s3.models import models
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
 from tests.integration.store.places import ROWS, Place
 from tests.unit.publish.runs import PARTITION, stage_run

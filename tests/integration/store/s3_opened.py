@@ -13,7 +13,7 @@ from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.contracts import StoreResources
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.store.s3 import S3Store, open_s3
+from bronze_engine.store.s3.store import S3Store, open_s3
 from bronze_engine.workers import Workers
 
 __all__ = ["ACCESS_KEY", "SECRET", "config_of", "opened"]

@@ -10,7 +10,7 @@ import pytest
 
 from bronze_engine.errors import OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT, ANY
-from bronze_engine.store.azure import AzureStore
+from bronze_engine.store.azure.store import AzureStore
 from bronze_engine.testing.stores import (
     data_file,
     keys_of,

@@ -8,7 +8,7 @@ import pytest
 from bronze_engine.config.api import Retry
 from bronze_engine.errors import Conflict, OutcomeUnknown, RetryError, StoreError
 from bronze_engine.model.part import ABSENT, ANY, Part, Staged
-from bronze_engine.store.azure import AzureStore
+from bronze_engine.store.azure.store import AzureStore
 from bronze_engine.testing.stores import (
     data_file,
     keys_of,

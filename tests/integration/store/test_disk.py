@@ -21,7 +21,7 @@ import pytest
 from bronze_engine import StoreError, load_config, open_engine
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.model.report import RunReport
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.testing.faults import FaultyStore, inject
 from tests.integration.cli.command import tree
 from tests.integration.store.places import local_place

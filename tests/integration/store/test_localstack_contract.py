@@ -8,7 +8,7 @@ import pytest
 
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ABSENT
-from bronze_engine.store.s3_client import open_client
+from bronze_engine.store.s3.client import open_client
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, name_of, stage_bytes
 from bronze_engine.workers import Workers
 from tests.integration.localstack import LocalStack, localstack

@@ -18,7 +18,7 @@ from bronze_engine.publish.base import Base, read_base
 from bronze_engine.publish.commit import Published, publish
 from bronze_engine.publish.names import data_name
 from bronze_engine.publish.preflight import Preflight
-from bronze_engine.store.s3 import S3Store
+from bronze_engine.store.s3.store import S3Store
 from bronze_engine.testing.stores import keys_of, stage_bytes, staged_keys
 from tests.integration.s3_server import Kind, S3Server, error, s3_server
 from tests.integration.store.s3_opened import config_of, opened

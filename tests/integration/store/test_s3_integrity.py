@@ -16,7 +16,7 @@ from bronze_engine.config.api import CircuitBreaker, Timeout
 from bronze_engine.config.units import Duration
 from bronze_engine.errors import OutcomeUnknown, RetryError, StoreError
 from bronze_engine.model.part import ABSENT, ANY, Staged
-from bronze_engine.store.s3 import S3Store
+from bronze_engine.store.s3.store import S3Store
 from bronze_engine.testing.stores import (
     data_file,
     keys_of,

@@ -12,7 +12,7 @@ import pytest
 
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ABSENT, ANY
-from bronze_engine.store.s3 import S3Store
+from bronze_engine.store.s3.store import S3Store
 from bronze_engine.testing.stores import keys_of, read_all, stage_bytes, staged_keys
 from bronze_engine.version import __version__
 from tests.integration.s3_objects import Request

@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.store.s3_transport import Transport
+from bronze_engine.store.s3.transport import Transport
 from tests.integration.http_server import Seen, answer, serve
 
 pytestmark = pytest.mark.integration

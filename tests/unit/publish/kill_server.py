@@ -19,8 +19,8 @@ import msgspec
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.errors import StateError
-from bronze_engine.store import disk, flock, folder, upload
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local import disk, flock, folder, temporary
+from bronze_engine.store.local.store import open_local
 from bronze_engine.testing.faults import Fault, inject
 from bronze_engine.workers import Workers
 
@@ -79,7 +79,7 @@ async def run(command: Command, name: str) -> int:
 def child(command: Command, name: str) -> int:
     if command.fault is None and command.at:
         dying = DyingOs(command.at)  # one count over all modules
-        for module in (disk, flock, folder, upload):
+        for module in (disk, flock, folder, temporary):
             setattr(module, "os", dying)  # noqa: B010
     return asyncio.run(run(command, name))
 

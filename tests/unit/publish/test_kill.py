@@ -17,7 +17,7 @@ from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.errors import StateError
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.commit import Published, publish
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.testing.faults import Fault
 from bronze_engine.workers import Workers
 from tests.killing import KillServer, hidden_or_empty, kill_server

@@ -26,7 +26,7 @@ from bronze_engine.publish.lease import (
     lease_key,
     this_process,
 )
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ManualClock
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject

@@ -12,7 +12,7 @@ from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.errors import OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT, ANY, Expect, Version
 from bronze_engine.publish.preflight import Preflight
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ManualClock
 from bronze_engine.testing.faults import FaultyLockingStore, FaultyStore, Script

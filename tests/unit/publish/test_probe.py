@@ -20,7 +20,7 @@ from bronze_engine.model.part import ANY, Expect, ObjectInfo, Staged, StoredObje
 from bronze_engine.model.probe import Probed
 from bronze_engine.publish import probe as probing
 from bronze_engine.publish.probe import probe_store
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
 from bronze_engine.testing.stores import keys_of, staged_keys

@@ -12,7 +12,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import StateError
 from bronze_engine.model.part import ANY
 from bronze_engine.publish.verify import verify
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
 from bronze_engine.testing.stores import read_all

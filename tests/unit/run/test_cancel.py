@@ -20,7 +20,7 @@ from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.engine import Engine
 from bronze_engine.model.part import Expect
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
 from bronze_engine.workers import Workers

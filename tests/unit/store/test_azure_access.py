@@ -10,7 +10,7 @@ from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import ConfigError
-from bronze_engine.store.azure_access import Access, access_of
+from bronze_engine.store.azure.access import Access, access_of
 
 pytestmark = pytest.mark.unit
 

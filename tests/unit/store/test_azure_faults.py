@@ -22,7 +22,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bronze_engine.errors import AuthError, BronzeError, Conflict, RetryError, StoreError
 from bronze_engine.limits.retry import Transient
-from bronze_engine.store.azure_faults import (
+from bronze_engine.store.azure.faults import (
     CODES,
     NEXT_STEPS,
     STATUSES,

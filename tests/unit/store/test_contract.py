@@ -11,7 +11,7 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.contracts import Locking, Store
-from bronze_engine.store.local import open_local
+from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, name_of
 from bronze_engine.workers import Workers

@@ -23,9 +23,10 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT, ANY, DataFile, Part, Staged
-from bronze_engine.store import disk, flock, local
-from bronze_engine.store.disk_error import disk_error
-from bronze_engine.store.local import LocalStore, open_local
+from bronze_engine.store.local import disk, flock
+from bronze_engine.store.local import store as local
+from bronze_engine.store.local.disk_error import disk_error
+from bronze_engine.store.local.store import LocalStore, open_local
 from bronze_engine.testing import ManualClock
 from bronze_engine.testing.stores import (
     check_large_file_of_many_parts,
@@ -72,7 +73,7 @@ class FailingOs:
 
 
 def break_os(monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int) -> None:
-    monkeypatch.setattr(f"bronze_engine.store.{module}.os", FailingOs(call, error))
+    monkeypatch.setattr(f"bronze_engine.store.local.{module}.os", FailingOs(call, error))
 
 
 @pytest.mark.asyncio
@@ -201,7 +202,7 @@ async def test_failing_disk_is_stg001_and_leaves_no_temporary(
 ) -> None:
     async with opened(tmp_path) as store:
         with monkeypatch.context() as broken:
-            for module in ("upload", "folder"):
+            for module in ("temporary", "folder"):
                 break_os(broken, module, call, error)
             with pytest.raises(StoreError, match=told) as caught:
                 await stage_bytes(store, "p/f", b"x")
@@ -563,7 +564,7 @@ async def test_leaving_an_upload_waits_for_a_part_that_is_being_written(
         links.append(os.fstat(fd).st_nlink)
         os.pwrite(fd, data, offset)
 
-    monkeypatch.setattr("bronze_engine.store.upload.write_all", slow_write)
+    monkeypatch.setattr("bronze_engine.store.local.temporary.write_all", slow_write)
     left = anyio.Event()
 
     async def upload_and_leave(store: LocalStore, tasks: TaskGroup) -> None:

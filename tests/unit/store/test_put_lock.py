@@ -14,7 +14,7 @@ import pytest
 
 from bronze_engine.errors import Conflict
 from bronze_engine.model.part import ABSENT, Expect
-from bronze_engine.store import disk, flock, folder
+from bronze_engine.store.local import disk, flock, folder
 
 pytestmark = pytest.mark.unit
 

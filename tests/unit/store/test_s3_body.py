@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.store.s3_body import PartBody
+from bronze_engine.store.s3.body import PartBody
 
 pytestmark = pytest.mark.unit
 

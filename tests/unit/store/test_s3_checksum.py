@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from bronze_engine.store.s3_checksum import ALGORITHMS, Algorithm, Checksum, composite
+from bronze_engine.store.s3.checksum import ALGORITHMS, Algorithm, Checksum, composite
 
 pytestmark = pytest.mark.unit
 

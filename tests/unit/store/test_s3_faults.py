@@ -13,8 +13,8 @@ from botocore.parsers import ResponseParserError
 
 from bronze_engine.errors import AuthError, Conflict, StoreError
 from bronze_engine.limits.retry import Transient
-from bronze_engine.store import s3_faults
-from bronze_engine.store.s3_faults import FOREIGN, BeyondEnd, Missing
+from bronze_engine.store.s3 import faults as s3_faults
+from bronze_engine.store.s3.faults import FOREIGN, BeyondEnd, Missing
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.store.s3_instant import parse_instant
+from bronze_engine.store.s3.instant import parse_instant
 
 pytestmark = pytest.mark.unit
 

@@ -25,10 +25,10 @@ from bronze_engine.model.part import (
     Version,
 )
 from bronze_engine.shield import finish
-from bronze_engine.store.azure_blobs import Blobs, Window, version_of
-from bronze_engine.store.azure_client import WINDOW_BYTES, Container, open_container
-from bronze_engine.store.azure_faults import BlocksGone, Missing, PastEnd, is_lost
-from bronze_engine.store.azure_upload import DISCARDED, EVERYTHING, AzureUpload, discard
+from bronze_engine.store.azure.blobs import Blobs, Window, version_of
+from bronze_engine.store.azure.client import WINDOW_BYTES, Container, open_container
+from bronze_engine.store.azure.faults import BlocksGone, Missing, PastEnd, is_lost
+from bronze_engine.store.azure.upload import DISCARDED, EVERYTHING, AzureUpload, discard
 from bronze_engine.store.keys import check_key, check_prefix
 from bronze_engine.workers import Workers
 

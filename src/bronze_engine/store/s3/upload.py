@@ -14,10 +14,10 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.model.part import DataFile, Part, Staged
 from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part
-from bronze_engine.store.s3_body import PartBody
-from bronze_engine.store.s3_bucket import Answer, Bucket
-from bronze_engine.store.s3_checksum import ALGORITHMS, Algorithm, Checksum
-from bronze_engine.store.s3_faults import Missing
+from bronze_engine.store.s3.body import PartBody
+from bronze_engine.store.s3.bucket import Answer, Bucket
+from bronze_engine.store.s3.checksum import ALGORITHMS, Algorithm, Checksum
+from bronze_engine.store.s3.faults import Missing
 from bronze_engine.workers import Workers
 
 __all__ = ["S3Upload", "abort", "sent_parts"]

@@ -18,10 +18,10 @@ from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.network import Network
-from bronze_engine.store.s3_credentials import Credentials, renew_when_refused
-from bronze_engine.store.s3_instant import parse_instant
-from bronze_engine.store.s3_models import models
-from bronze_engine.store.s3_transport import Transport
+from bronze_engine.store.s3.credentials import Credentials, renew_when_refused
+from bronze_engine.store.s3.instant import parse_instant
+from bronze_engine.store.s3.models import models
+from bronze_engine.store.s3.transport import Transport
 from bronze_engine.version import __version__
 from bronze_engine.workers import Workers
 

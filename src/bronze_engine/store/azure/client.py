@@ -14,8 +14,8 @@ from azure.storage.blob.aio import ContainerClient
 
 from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.errors import AuthError
-from bronze_engine.store.azure_access import Access, access_of
-from bronze_engine.store.azure_session import Session
+from bronze_engine.store.azure.access import Access, access_of
+from bronze_engine.store.azure.session import Session
 from bronze_engine.store.network import Network
 from bronze_engine.workers import Workers
 

@@ -2,7 +2,7 @@
 
 By type, code and status alone. The server's own words are repeated only where they say
 which permission or parameter is meant, never where a credential was refused. What goes
-wrong while credentials are found comes translated from `s3_credentials`.
+wrong while credentials are found comes translated from `credentials`.
 """
 
 from __future__ import annotations

@@ -34,11 +34,11 @@ from bronze_engine.model.part import (
     StoredObject,
     Version,
 )
-from bronze_engine.store import disk
-from bronze_engine.store.disk_error import disk_error
-from bronze_engine.store.flock import FileLock
 from bronze_engine.store.keys import check_key, check_prefix
-from bronze_engine.store.upload import Temporary, name_of_temporary
+from bronze_engine.store.local import disk
+from bronze_engine.store.local.disk_error import disk_error
+from bronze_engine.store.local.flock import FileLock
+from bronze_engine.store.local.temporary import Temporary, name_of_temporary
 from bronze_engine.workers import Workers
 
 __all__ = ["LocalStore", "open_local"]

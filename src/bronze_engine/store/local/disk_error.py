@@ -6,7 +6,7 @@ import errno
 from typing import Final
 
 from bronze_engine.errors import StoreError
-from bronze_engine.store.flock import NO_LOCKS
+from bronze_engine.store.local.flock import NO_LOCKS
 
 __all__ = ["disk_error"]
 

@@ -21,7 +21,7 @@ from bronze_engine.errors import (
     StoreError,
 )
 from bronze_engine.limits.retry import Transient
-from bronze_engine.store.s3_faults import FOREIGN, translate
+from bronze_engine.store.s3.faults import FOREIGN, translate
 
 __all__ = ["Answer", "Bucket"]
 
@@ -36,7 +36,7 @@ _CLOCK_SET: Final = timedelta(seconds=2)
 
 @final
 class Bucket:
-    """Calls of an aiobotocore client. Raises what `s3_faults.translate` makes of its errors.
+    """Calls of an aiobotocore client. Raises what `faults.translate` makes of its errors.
 
     Keys are relative to the prefix of the store's URL.
     """

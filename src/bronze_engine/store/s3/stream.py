@@ -7,8 +7,8 @@ from typing import Any, Final, final
 
 from bronze_engine.errors import Conflict, StoreError
 from bronze_engine.limits.retry import Transient
-from bronze_engine.store.s3_bucket import Bucket
-from bronze_engine.store.s3_faults import BeyondEnd
+from bronze_engine.store.s3.bucket import Bucket
+from bronze_engine.store.s3.faults import BeyondEnd
 
 __all__ = ["Stream"]
 

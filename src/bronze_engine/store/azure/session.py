@@ -22,7 +22,7 @@ from multidict import CIMultiDictProxy
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.limits.retry import Transient
 from bronze_engine.network.proxy import ProxyChoice
-from bronze_engine.store.azure_faults import WIRE_ERRORS, of_wire
+from bronze_engine.store.azure.faults import WIRE_ERRORS, of_wire
 
 __all__ = ["Session"]
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, final
 
-from bronze_engine.store.folder import create_file, open_folder, prune, write_all
+from bronze_engine.store.local.folder import create_file, open_folder, prune, write_all
 
 __all__ = ["NO_LOCKS", "FileLock"]
 

@@ -11,7 +11,7 @@ from typing import final
 
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import DataFile, Part, Staged
-from bronze_engine.store.folder import create_file, open_folder, prune, write_all
+from bronze_engine.store.local.folder import create_file, open_folder, prune, write_all
 from bronze_engine.store.parts import check_part, sealed_size
 
 __all__ = ["Temporary", "name_of_temporary"]

@@ -16,8 +16,8 @@ from typing import Final, final
 
 from bronze_engine.errors import Conflict
 from bronze_engine.model.part import DataFile, Part, Staged
-from bronze_engine.store.azure_blobs import Blobs, version_of
-from bronze_engine.store.azure_faults import Missing
+from bronze_engine.store.azure.blobs import Blobs, version_of
+from bronze_engine.store.azure.faults import Missing
 from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part
 from bronze_engine.workers import Workers

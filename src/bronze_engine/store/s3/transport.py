@@ -32,7 +32,7 @@ from botocore.httpsession import mask_proxy_url
 from multidict import CIMultiDict
 
 from bronze_engine.network.proxy import ProxyChoice
-from bronze_engine.store.s3_body import PartBody
+from bronze_engine.store.s3.body import PartBody
 
 __all__ = ["Transport"]
 

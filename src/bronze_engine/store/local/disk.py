@@ -21,9 +21,9 @@ import msgspec
 
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.model.part import Absent, Any, DataFile, Expect, ObjectInfo, Version
-from bronze_engine.store.flock import FileLock
-from bronze_engine.store.folder import create_file, open_folder, prune, write_all
-from bronze_engine.store.upload import name_of_temporary
+from bronze_engine.store.local.flock import FileLock
+from bronze_engine.store.local.folder import create_file, open_folder, prune, write_all
+from bronze_engine.store.local.temporary import name_of_temporary
 
 __all__ = [
     "LOCKS",

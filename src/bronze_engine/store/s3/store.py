@@ -29,12 +29,12 @@ from bronze_engine.model.part import (
 )
 from bronze_engine.shield import finish
 from bronze_engine.store.keys import check_key, check_prefix
-from bronze_engine.store.s3_bucket import Bucket
-from bronze_engine.store.s3_checksum import Checksum, composite
-from bronze_engine.store.s3_client import open_client
-from bronze_engine.store.s3_faults import Missing
-from bronze_engine.store.s3_stream import Stream
-from bronze_engine.store.s3_upload import S3Upload, abort, sent_parts
+from bronze_engine.store.s3.bucket import Bucket
+from bronze_engine.store.s3.checksum import Checksum, composite
+from bronze_engine.store.s3.client import open_client
+from bronze_engine.store.s3.faults import Missing
+from bronze_engine.store.s3.stream import Stream
+from bronze_engine.store.s3.upload import S3Upload, abort, sent_parts
 from bronze_engine.workers import Workers
 
 __all__ = ["S3Store", "open_s3"]
