@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final, final
 
 import aiohttp
+import anyio.lowlevel
 import yarl
 from aiobotocore.awsrequest import AioAWSResponse
 from aiohttp.abc import AbstractStreamWriter
@@ -220,6 +221,8 @@ class _Body(Payload):
                     piece = view[start : start + _WRITE_BYTES]
                     await writer.write(piece)
                     self._sent_bytes += piece.nbytes
+                    # A fast socket takes a whole part without a pause: 3 ms for the others.
+                    await anyio.lowlevel.checkpoint()
         finally:
             if self._watch is not None:
                 self._watch.cancel()
