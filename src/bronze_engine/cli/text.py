@@ -69,6 +69,8 @@ def _rows(report: RunReport) -> str:
         text += f" ({report.rejected:,} more in quarantine)"
     if report.late_rows:
         text += f" ({report.late_rows:,} at or below the low watermark)"
+    if report.later_rows:
+        text += f" ({report.later_rows:,} above the window, left for a later run)"
     return text
 
 

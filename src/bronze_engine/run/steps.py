@@ -294,6 +294,7 @@ class _Run:
             rows=manifest.row_count,
             rejected=manifest.rejected_count,
             late_rows=manifest.late_rows,
+            later_rows=sum(each.later_rows for each in self.landed),
             files=len(manifest.files),
             bytes_out=sum(file.size_bytes for file in manifest.files),
             watermark=manifest.watermark,

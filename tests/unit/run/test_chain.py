@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bronze_engine.contracts import Request
 from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.telemetry.events import RunFinished
 from bronze_engine.testing import ScriptedSource, Step, page
 from tests.unit.run.harness import DAY, Bench
 
@@ -129,6 +130,8 @@ async def test_a_row_newer_than_the_servers_clock_less_the_lag_comes_next_time_o
     shop.later(60)
     await shop.run()
     assert await shop.ids() == [0, 1]
+    told = [event.report for event in shop.bench.events if isinstance(event, RunFinished)]
+    assert [(report.rows, report.later_rows) for report in told] == [(1, 1), (1, 0)]
 
 
 @pytest.mark.asyncio
