@@ -42,7 +42,7 @@ _KEEP_SECONDS: Final = 12.0
 _HEADER_BYTES: Final = 64 * 1024
 _READ_BYTES: Final = 512 * 1024
 """Backpressure begins at twice this; smaller buffers cost a wake-up for each 64 KiB."""
-_WRITE_BYTES: Final = 512 * 1024
+_WRITE_BYTES: Final = 1024 * 1024
 """Given to the socket at once. What it does not take is copied: whole parts cost twice the
 CPU (0.55 s a GiB in place of 0.3 s, measured)."""
 _SILENT: Final = ("User-Agent", "Accept", "Content-Type")
