@@ -1,1 +1,1 @@
-"""What every client of the network needs: which proxy, whose certificates."""
+"""What every client of the network needs: a session, which proxy, whose certificates."""

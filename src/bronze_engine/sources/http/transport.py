@@ -11,24 +11,17 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, final
+from typing import Any, final
 
 import aiohttp
 import httpx
 import yarl
 from multidict import CIMultiDict
 
+from bronze_engine.network.session import open_session
 from bronze_engine.sources.http.faults import FOREIGN_ERRORS, Malformed, translate
 
 __all__ = ["Transport"]
-
-_HEADER_BYTES: Final = 64 * 1024
-_HEADERS: Final = 1000
-_READ_BYTES: Final = 512 * 1024
-"""Backpressure begins at twice this; smaller buffers cost a wake-up for each 64 KiB."""
-
-_SILENT: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""Headers that aiohttp would add by itself; the caller decides about them."""
 
 
 def _no_proxy(_: httpx.URL) -> str | None:
@@ -99,22 +92,8 @@ class Transport(httpx.AsyncBaseTransport):
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),  # how many at once is the limiter's business
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=_SILENT,
-            read_bufsize=_READ_BYTES,
-            max_line_size=_HEADER_BYTES,
-            max_field_size=_HEADER_BYTES,
-            max_headers=_HEADERS,
-        )
-        # Private, and the reason for aiohttp's pin: it would send a GET again by itself when
-        # a kept-alive connection drops, past our limits and counts.
-        session._retry_connection = False  # noqa: SLF001
-        self._session = session
-        return session
+        self._session = open_session()
+        return self._session
 
     def _timeout(self, limits: dict[str, Any]) -> aiohttp.ClientTimeout:
         key = (limits.get("connect"), limits.get("read"))

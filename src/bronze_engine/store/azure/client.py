@@ -14,6 +14,7 @@ from azure.storage.blob.aio import ContainerClient
 
 from bronze_engine.config.store import AzureStoreConfig
 from bronze_engine.errors import AuthError
+from bronze_engine.network.session import open_session
 from bronze_engine.store.azure.access import Access, access_of
 from bronze_engine.store.azure.session import Session
 from bronze_engine.store.network import Network
@@ -25,8 +26,6 @@ WINDOW_BYTES: Final = 8 * 1024**2
 """The most that one request reads."""
 _LARGEST_PUT_BYTES: Final = 256 * 1024**2
 """Of a single Put Blob; small objects are megabytes at most, and never sent in blocks."""
-_READ_BYTES: Final = 512 * 1024
-"""Backpressure begins at twice this; smaller buffers cost a wake-up for each 64 KiB."""
 _TOKENS: Final = "login.microsoftonline.com"
 
 
@@ -81,22 +80,9 @@ def _settings(config: AzureStoreConfig) -> _Settings:
 
 
 def _connections(config: AzureStoreConfig, tls: ssl.SSLContext | bool) -> aiohttp.ClientSession:
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=tls),  # `concurrency` is the limit
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        skip_auto_headers=("Accept-Encoding",),
-        read_bufsize=_READ_BYTES,
-        # The whole attempt is bounded by the limits.
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=config.timeout.connect, sock_read=config.timeout.read
-        ),
-    )
-    # Private, and the reason for aiohttp's pin: it sends what is idempotent by HTTP, and so
-    # a conditional PUT too, again by itself when a kept-alive connection drops.
-    session._retry_connection = False  # noqa: SLF001
-    return session
+    limits = config.timeout  # the whole attempt is bounded by the store's limits
+    timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect, sock_read=limits.read)
+    return open_session(timeout=timeout, tls=tls)
 
 
 def _default_credential(

@@ -33,20 +33,14 @@ from botocore.httpsession import mask_proxy_url
 from multidict import CIMultiDict
 
 from bronze_engine.network.proxy import ProxyChoice
+from bronze_engine.network.session import open_session
 from bronze_engine.store.s3.body import PartBody
 
 __all__ = ["Transport"]
 
-_KEEP_SECONDS: Final = 12.0
-"""S3 drops idle connections after 20 s; an older one may be gone when it is used."""
-_HEADER_BYTES: Final = 64 * 1024
-_READ_BYTES: Final = 512 * 1024
-"""Backpressure begins at twice this; smaller buffers cost a wake-up for each 64 KiB."""
 _WRITE_BYTES: Final = 1024 * 1024
 """Given to the socket at once. What it does not take is copied: whole parts cost twice the
 CPU (0.55 s a GiB in place of 0.3 s, measured)."""
-_SILENT: Final = ("User-Agent", "Accept", "Content-Type")
-"""Headers that aiohttp would add by itself."""
 _CUT: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """Ends of TLS without a verdict on anybody's certificate or protocol."""
 
@@ -78,22 +72,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Transport:
-        session = aiohttp.ClientSession(
-            # How many at once is the limiter's business.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_SECONDS),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=_SILENT,
-            read_bufsize=_READ_BYTES,
-            max_line_size=_HEADER_BYTES,
-            max_field_size=_HEADER_BYTES,
-        )
-        # Private, and the reason for aiohttp's pin: it sends what is idempotent by HTTP, and
-        # so a conditional PUT too, again by itself when a kept-alive connection drops.
-        session._retry_connection = False  # noqa: SLF001
-        self._session = session
+        self._session = open_session(timeout=self._timeout)
         return self
 
     async def __aexit__(self, *_: object) -> None:
