@@ -51,7 +51,10 @@ demo: $(VENV)/.runtime $(DEMO_NEEDS_$(TARGET))
 	  echo "TARGET is local, s3 or azure, not $(TARGET)" >&2; exit 1;; esac
 	$(strip $(BIN)/bronze demo --records $(RECORDS) $(DEMO_OPTION_$(TARGET)))
 
-test: lint $(if $(shell command -v npm),.azurite/.installed) .localstack-venv/.installed
+# A server that can't be installed here skips its tests, with the reason; in CI it fails them.
+test: lint
+	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .azurite/.installed; fi
+	-@$(MAKE) --no-print-directory .localstack-venv/.installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
@@ -104,7 +107,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 .localstack-venv/.installed: requirements/localstack.txt | $(BIN)/python
 	@rm -rf .localstack-venv
 	@$(BIN)/python -m venv .localstack-venv
-	@$(call install,requirements/localstack.txt,.localstack-venv)
+	@{ $(call install,requirements/localstack.txt,.localstack-venv) } || { rm -rf .localstack-venv; exit 1; }
 	@touch $@
 
 # moto, which the development set holds too.
