@@ -130,19 +130,23 @@ async def run_cut(engine: Engine, at: int, style: str) -> bool:
 
 
 async def judge(store: Store, before: int | None) -> int | None:
-    """The partition is old or new, and nothing else is in the store."""
+    """The partition is old or new as its run reports, and nothing else is in the store."""
     manifest = await manifest_of(store)
     assert unowned(await left_in(store), manifest) == []
+    reports = await reports_of(store)
+    owner = None if manifest is None else manifest.run
+    others = {report["status"] for report in reports if report["run"] != owner}
     if manifest is None:
         assert before is None
+        assert others <= {"cancelled"}
         return None
     rows = (await table_of(store)).to_pylist()
     assert [row["id"] for row in rows] == list(range(ROWS))
     (version,) = {row["version"] for row in rows}
     assert version in {before, 2}
-    reports = await reports_of(store)
     latest = [report for report in reports if report["run"] == manifest.run]
     assert [report["status"] for report in latest] == ["committed"]
+    assert others <= ({"cancelled"} if version == before else {"committed"})
     assert isinstance(version, int)
     return version
 
