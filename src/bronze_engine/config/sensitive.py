@@ -51,6 +51,8 @@ _PUBLIC_KEYS: Final = frozenset(
     {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
     | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
 )
+_CONTAINER_FIRST: Final = frozenset({"abfs", "abfss"})
+"""Schemes that write the container where others have a user: `abfss://container@account…`."""
 _PUBLIC_STORE_KEYS: Final = frozenset(
     {"path", "url", "endpoint_url", "region", "access_key_id", "profile", "role_arn"}
     | {"kms_key_id", "storage_class", "expected_bucket_owner", "account", "sse", "access_tier"}
@@ -110,7 +112,8 @@ def of_url(text: str) -> Iterator[str]:
         return
     if "@" in url.netloc:
         userinfo = url.netloc.rpartition("@")[0]
-        for part in userinfo.split(":", 1):
+        is_container = url.scheme in _CONTAINER_FIRST and ":" not in userinfo
+        for part in () if is_container else userinfo.split(":", 1):
             yield from worth_hiding(part)
             yield from worth_hiding(unquote(part))
     for name, value in parse_qsl(url.query):

@@ -697,3 +697,17 @@ def test_the_variables_that_matter_are_told_of_those_that_do_not(tmp_path: Path)
     assert load_config(path, environ={}).store("lake") == load_config(path, environ=noise).store(
         "lake"
     )
+
+
+def test_the_container_before_an_account_is_no_secret_and_a_password_there_is(
+    tmp_path: Path,
+) -> None:
+    text = "[stores.lake]\n" + ABFSS
+    config = load(tmp_path, text, environ={})
+    config.store("lake")
+    assert config.secrets == frozenset()
+    text = '[stores.lake]\nurl = "abfss://lake:hunter22@acct1.dfs.core.windows.net"\n'
+    config = load(tmp_path, text, environ={})
+    with pytest.raises(ConfigError):
+        config.store("lake")
+    assert "hunter22" in config.secrets
