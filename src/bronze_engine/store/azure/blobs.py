@@ -53,7 +53,7 @@ class Blobs:
     """The blobs below one prefix of one container, by their keys.
 
     Raises StoreError, AuthError and RetryError, and where it says so the answers that
-    `azure_faults` has types for. Everything is repeated as `limits` says, except where
+    `faults` has types for. Everything is repeated as `limits` says, except where
     `may_repeat` is False.
     """
 

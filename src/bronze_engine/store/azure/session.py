@@ -39,7 +39,7 @@ class Session:
     """What azure-core needs of an aiohttp.ClientSession, over a real one.
 
     Answers are small, or windows of an object that the store has asked for, so each is
-    read whole here. Raises what `azure_faults.of_wire` says. `read_seconds` bounds the
+    read whole here. Raises what `faults.of_wire` says. `read_seconds` bounds the
     silence of a peer that takes no more of a body; the session's own timeouts do the rest.
     """
 
