@@ -18,14 +18,14 @@ import yarl
 from aiohttp.client_reqrep import ConnectionKey
 
 from bronze_engine.errors import ConfigError, ExtractError, RetryError
-from bronze_engine.sources.http.faults import (
+from bronze_engine.sources.http.wire.faults import (
     CertificateRefused,
     Malformed,
     ProxyRefused,
     is_passing,
     translate,
 )
-from bronze_engine.sources.http.transport import Transport
+from bronze_engine.sources.http.wire.transport import Transport
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.sources.http.gunzip import BadGzip, CutGzip, gunzip
+from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
 
 pytestmark = pytest.mark.unit
 
@@ -76,7 +76,7 @@ def test_many_equal_records_are_no_bomb() -> None:
 def test_a_bomb_is_refused_in_little_memory() -> None:
     script = """
 import gzip, resource, sys
-from bronze_engine.sources.http.gunzip import BadGzip, gunzip
+from bronze_engine.sources.http.body.gunzip import BadGzip, gunzip
 bomb = gzip.compress(bytes(1024**2)) * 2000   # 2 MB that unfold to 2 GB
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine.errors import ExtractError, PageError
-from bronze_engine.sources.http.pages import BLOCK_BYTES, Shape
+from bronze_engine.sources.http.body.pages import BLOCK_BYTES, Shape
 
 pytestmark = pytest.mark.unit
 

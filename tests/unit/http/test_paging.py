@@ -20,10 +20,10 @@ from bronze_engine.config.paginator import (
     Paginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.chained import MAX_EMPTY, next_link
-from bronze_engine.sources.http.counted import AHEAD
-from bronze_engine.sources.http.pager import Answered, Ask, Pager
-from bronze_engine.sources.http.paging import make_pager
+from bronze_engine.sources.http.paging.chained import MAX_EMPTY, next_link
+from bronze_engine.sources.http.paging.counted import AHEAD
+from bronze_engine.sources.http.paging.pager import Answered, Ask, Pager
+from bronze_engine.sources.http.paging.pagers import make_pager
 
 pytestmark = pytest.mark.unit
 

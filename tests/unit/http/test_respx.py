@@ -14,9 +14,9 @@ import pytest
 import respx
 
 from bronze_engine.config.api import Api
-from bronze_engine.sources.http.auth import Credentials
-from bronze_engine.sources.http.client import Client
-from bronze_engine.sources.http.transport import Transport
+from bronze_engine.sources.http.auth.credentials import Credentials
+from bronze_engine.sources.http.wire.client import Client
+from bronze_engine.sources.http.wire.transport import Transport
 
 pytestmark = pytest.mark.unit
 

@@ -15,13 +15,13 @@ from bronze_engine.config.source import HttpSourceConfig, ParamValue
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError
-from bronze_engine.sources.http.auth import Credentials
+from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.pager import Ask
-from bronze_engine.sources.http.proxy import proxy_for
+from bronze_engine.sources.http.paging.pager import Ask
 from bronze_engine.sources.http.target import Target
-from bronze_engine.sources.http.tls import tls_for
 from bronze_engine.sources.http.url import build_url, origin_of, parse_origin
+from bronze_engine.sources.http.wire.proxy import proxy_for
+from bronze_engine.sources.http.wire.tls import tls_for
 
 pytestmark = pytest.mark.unit
 

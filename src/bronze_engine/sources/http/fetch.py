@@ -12,13 +12,13 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
 from bronze_engine.limits.retry import Transient
-from bronze_engine.sources.http.client import Answer, Client
-from bronze_engine.sources.http.faults import is_passing
-from bronze_engine.sources.http.gunzip import BadGzip, CutGzip
-from bronze_engine.sources.http.pager import Answered, Ask
-from bronze_engine.sources.http.pages import Shape, Split
+from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip
+from bronze_engine.sources.http.body.pages import Shape, Split
+from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
+from bronze_engine.sources.http.wire.client import Answer, Client
+from bronze_engine.sources.http.wire.faults import is_passing
 
 __all__ = ["Fetcher", "Page"]
 

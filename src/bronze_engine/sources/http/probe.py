@@ -14,12 +14,12 @@ from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.probe import Probed, try_out
-from bronze_engine.sources.http.client import Answer, Client, open_client
-from bronze_engine.sources.http.handshake import Handshake
-from bronze_engine.sources.http.proxy import proxy_for
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
-from bronze_engine.sources.http.tls import tls_for
 from bronze_engine.sources.http.url import build_url, origin_of
+from bronze_engine.sources.http.wire.client import Answer, Client, open_client
+from bronze_engine.sources.http.wire.handshake import Handshake
+from bronze_engine.sources.http.wire.proxy import proxy_for
+from bronze_engine.sources.http.wire.tls import tls_for
 from bronze_engine.telemetry.redact import Redactor, redact_url
 from bronze_engine.workers import Workers
 

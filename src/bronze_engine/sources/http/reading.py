@@ -16,7 +16,7 @@ from bronze_engine.errors import PageError
 from bronze_engine.flow import Lane, ordered
 from bronze_engine.model.block import Block
 from bronze_engine.sources.http.fetch import Fetcher, Page
-from bronze_engine.sources.http.pager import Ask, Pager
+from bronze_engine.sources.http.paging.pager import Ask, Pager
 from bronze_engine.telemetry.events import PageFetched
 
 __all__ = ["Reading"]

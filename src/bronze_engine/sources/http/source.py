@@ -21,14 +21,14 @@ from bronze_engine.errors import (
 from bronze_engine.flow import Lane
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
-from bronze_engine.sources.http.client import Client, open_client
 from bronze_engine.sources.http.fetch import Fetcher
-from bronze_engine.sources.http.pager import Pager
-from bronze_engine.sources.http.paging import make_pager
+from bronze_engine.sources.http.paging.pager import Pager
+from bronze_engine.sources.http.paging.pagers import make_pager
 from bronze_engine.sources.http.reading import Reading
 from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import parse_origin
+from bronze_engine.sources.http.wire.client import Client, open_client
 from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["HttpSource", "HttpSourceType"]

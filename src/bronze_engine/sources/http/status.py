@@ -11,8 +11,8 @@ import msgspec
 from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient, parse_retry_after
-from bronze_engine.sources.http.client import Answer
-from bronze_engine.sources.http.gunzip import BadGzip, CutGzip, gunzip
+from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
+from bronze_engine.sources.http.wire.client import Answer
 
 __all__ = ["excerpt", "raise_for_status", "shortened"]
 

@@ -11,9 +11,9 @@ import msgspec
 from bronze_engine.config import template
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
-from bronze_engine.sources.http.auth import Credentials
+from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.pager import Ask
+from bronze_engine.sources.http.paging.pager import Ask
 from bronze_engine.sources.http.url import build_url
 from bronze_engine.telemetry.redact import Redactor, redact_url
 

@@ -12,11 +12,11 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.errors import ExtractError
-from bronze_engine.sources.http.auth import Credentials
-from bronze_engine.sources.http.proxy import proxy_for
-from bronze_engine.sources.http.tls import tls_for
-from bronze_engine.sources.http.transport import Transport
+from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.url import origin_of
+from bronze_engine.sources.http.wire.proxy import proxy_for
+from bronze_engine.sources.http.wire.tls import tls_for
+from bronze_engine.sources.http.wire.transport import Transport
 from bronze_engine.telemetry.redact import redact_url
 from bronze_engine.workers import Workers
 

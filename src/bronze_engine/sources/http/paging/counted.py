@@ -7,8 +7,8 @@ from typing import Final, final
 
 from bronze_engine.config.paginator import OffsetPaginator, PagePaginator
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.pager import Answered, Ask
-from bronze_engine.sources.http.progress import Progress, count_of
+from bronze_engine.sources.http.paging.pager import Answered, Ask
+from bronze_engine.sources.http.paging.progress import Progress, count_of
 
 __all__ = ["AHEAD", "OffsetPager", "PagePager"]
 

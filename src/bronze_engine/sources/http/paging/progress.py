@@ -13,7 +13,7 @@ from bronze_engine.config.paginator import (
     PagePaginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.pager import Answered, Params
+from bronze_engine.sources.http.paging.pager import Answered, Params
 from bronze_engine.sources.http.shown import shown
 
 __all__ = ["Progress", "Sized", "count_of"]

@@ -19,7 +19,7 @@ import yarl
 from multidict import CIMultiDict
 
 from bronze_engine.network.session import open_session
-from bronze_engine.sources.http.faults import FOREIGN_ERRORS, Malformed, translate
+from bronze_engine.sources.http.wire.faults import FOREIGN_ERRORS, Malformed, translate
 
 __all__ = ["Transport"]
 

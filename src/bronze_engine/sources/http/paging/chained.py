@@ -15,8 +15,8 @@ from bronze_engine.config.paginator import (
     NextUrlPaginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.pager import Answered, Ask
-from bronze_engine.sources.http.progress import Progress, Sized
+from bronze_engine.sources.http.paging.pager import Answered, Ask
+from bronze_engine.sources.http.paging.progress import Progress, Sized
 from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.url import origin_of
 from bronze_engine.telemetry.redact import redact_url

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.errors import ExtractError, PageError
-from bronze_engine.sources.http.gunzip import gunzip
+from bronze_engine.sources.http.body.gunzip import gunzip
 
 __all__ = ["BLOCK_BYTES", "Lines", "Shape", "Split"]
 

@@ -14,9 +14,9 @@ from bronze_engine.config.paginator import (
     PagePaginator,
     Paginator,
 )
-from bronze_engine.sources.http.chained import CursorPager, LinkHeaderPager, NextUrlPager
-from bronze_engine.sources.http.counted import OffsetPager, PagePager
-from bronze_engine.sources.http.pager import Answered, Ask, Pager
+from bronze_engine.sources.http.paging.chained import CursorPager, LinkHeaderPager, NextUrlPager
+from bronze_engine.sources.http.paging.counted import OffsetPager, PagePager
+from bronze_engine.sources.http.paging.pager import Answered, Ask, Pager
 
 __all__ = ["SinglePager", "make_pager"]
 

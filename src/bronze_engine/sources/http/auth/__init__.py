@@ -1,0 +1,1 @@
+"""How requests prove who they are; a credential never leaves its origin."""

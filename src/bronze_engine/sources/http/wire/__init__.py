@@ -1,0 +1,1 @@
+"""One API on the wire: requests out, answers with bounded bodies in."""
