@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import final
 
 import httpx
@@ -38,7 +37,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 @final
 class Fetcher:
-    """Reads the pages of one source. Any number at once."""
+    """Reads the pages of one chain. Any number at once."""
 
     def __init__(
         self,
@@ -46,15 +45,13 @@ class Fetcher:
         resources: Resources,
         client: Client,
         target: Target,
-        fields: Collection[str],
+        shape: Shape,
     ) -> None:
         self._config = config
         self._resources = resources
         self._client = client
         self._target = target
-        self._shape = Shape(
-            config.records, tuple(dict.fromkeys(fields)), null_records=config.null_records
-        )
+        self._shape = shape
 
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
         """One page, with the retries of the limit group.

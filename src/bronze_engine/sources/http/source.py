@@ -21,6 +21,7 @@ from bronze_engine.errors import (
 from bronze_engine.flow import Lane
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
+from bronze_engine.sources.http.body.pages import Shape
 from bronze_engine.sources.http.fetch import Fetcher
 from bronze_engine.sources.http.paging.pager import Pager
 from bronze_engine.sources.http.paging.pagers import make_pager
@@ -86,7 +87,10 @@ class HttpSource:
         self._allowed = {home, *map(parse_origin, config.api.allowed_origins)}
         pager = self._pager()
         self._target = Target(config, request, client.credentials, pager.params)
-        self._fetcher = Fetcher(config, resources, client, self._target, pager.fields)
+        shape = Shape(
+            config.records, tuple(dict.fromkeys(pager.fields)), null_records=config.null_records
+        )
+        self._fetcher = Fetcher(config, resources, client, self._target, shape)
         self._rereads = 0
 
     def _pager(self) -> Pager:
