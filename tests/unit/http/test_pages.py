@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine.errors import ExtractError, PageError
-from bronze_engine.sources.http.body.pages import BLOCK_BYTES, Shape
+from bronze_engine.sources.http.body.blocks import BLOCK_BYTES
+from bronze_engine.sources.http.body.shape import Shape
 
 pytestmark = pytest.mark.unit
 
@@ -217,7 +218,7 @@ def test_one_pass_and_level_by_level_agree(value: Any, path: str, indent: int | 
     for body_value in (value, {"a": [value], "b": value}, {"a": {"b": [value, value]}}):
         body = json.dumps(body_value, indent=indent).encode()
         fast, slow = Shape(path, ("b.x", "x")), Shape(path, ("b.x", "x"))
-        slow._decoder = None
+        slow._document._one_pass._decoder = None
         outcomes: list[object] = []
         for shape in (fast, slow):
             try:

@@ -11,8 +11,11 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
 from bronze_engine.limits.retry import Transient
-from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip
-from bronze_engine.sources.http.body.pages import Shape, Split
+from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
+from bronze_engine.sources.http.body.gunzip import CutGzip
+from bronze_engine.sources.http.body.inflate import CODINGS
+from bronze_engine.sources.http.body.shape import Shape
+from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
@@ -46,12 +49,14 @@ class Fetcher:
         client: Client,
         target: Target,
         shape: Shape,
+        carried: Members = NO_MEMBERS,
     ) -> None:
         self._config = config
         self._resources = resources
         self._client = client
         self._target = target
         self._shape = shape
+        self._carried = carried
 
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
         """One page, with the retries of the limit group.
@@ -122,13 +127,17 @@ class Fetcher:
             )
         if answer.status == 204:
             return answer, _NOTHING
-        if answer.encoding == "gzip":
-            return answer, await self._gunzip_and_split(answer)
         if answer.encoding:
-            raise ExtractError(
-                f"the body is compressed with {answer.encoding!r:.40}, and only gzip was asked "
-                f'for; set Accept-Encoding = "identity" in [apis.{self._config.api.name}.headers]'
-            )
+            if answer.encoding not in CODINGS:
+                raise ExtractError(
+                    f"the body is compressed with {answer.encoding!r:.40}, and only "
+                    f"{' and '.join(CODINGS)} was asked for; set Accept-Encoding = "
+                    f'"identity" in [apis.{self._config.api.name}.headers]'
+                )
+            try:
+                return answer, await self.split(answer)
+            except CutGzip as exc:
+                raise Transient(str(exc)) from None
         if answer.is_framed:
             return answer, None
         try:
@@ -164,14 +173,10 @@ class Fetcher:
             raise ExtractError(f"{exc}; check base_url, proxy and ca_file") from exc
 
     async def split(self, answer: Answer) -> Split:
-        return await self._resources.workers.run(self._shape.join_and_split, answer.chunks)
-
-    async def _gunzip_and_split(self, answer: Answer) -> Split:
-        try:
-            return await self._resources.workers.run(
-                self._shape.gunzip_and_split, answer.chunks, self._config.max_page_bytes
-            )
-        except CutGzip as exc:
-            raise Transient(str(exc)) from None
-        except BadGzip as exc:
-            raise ExtractError(f"the body says that it is gzip, but {exc}") from None
+        return await self._resources.workers.run(
+            self._shape.read,
+            answer.chunks,
+            answer.encoding,
+            self._config.max_page_bytes,
+            self._carried,
+        )

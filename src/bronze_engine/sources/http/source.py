@@ -21,7 +21,7 @@ from bronze_engine.errors import (
 from bronze_engine.flow import Lane
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
-from bronze_engine.sources.http.body.pages import Shape
+from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.fetch import Fetcher
 from bronze_engine.sources.http.paging.pager import Pager
 from bronze_engine.sources.http.paging.pagers import make_pager

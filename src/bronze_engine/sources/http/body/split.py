@@ -1,0 +1,37 @@
+"""What one page holds: its records, one a line, and what else was asked of its body."""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Lines", "Split"]
+
+
+class Lines(msgspec.Struct, frozen=True):
+    """Some records of a page: one a line, each line ended by a newline."""
+
+    data: bytes
+    records: int
+    offset: int
+    """Place of the first of them within the page, from 0."""
+    originals: tuple[bytes, ...] | None = None
+    """Each record's bytes as the server sent them, where that was asked for and the lines
+    differ from them."""
+
+
+class Split(msgspec.Struct, frozen=True):
+    """What one page holds."""
+
+    lines: tuple[Lines, ...]
+    """Nothing for a page without records."""
+    records: int
+    fields: dict[str, object]
+    """The control fields that are there, by their paths; integers are exact."""
+    last: object = None
+    """The key of the last record, where one was asked for; None where it has none."""
+    body: bytes | bytearray | None = None
+    """The body without its compression, where that was asked for."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(lines.data) for lines in self.lines)
