@@ -68,13 +68,16 @@ bench: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3
 	$(BIN)/python -m benchmarks.upload --rounds 3
 	$(BIN)/python -m benchmarks.end_to_end --rounds 3
+	$(BIN)/python -m benchmarks.concurrency --rounds 3
 
 bench-full: $(VENV)/.dev $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.http --rounds 7 --pages 2000
+	$(BIN)/python -m benchmarks.http --rounds 3 --records 500000 \
+	  --page-sizes 100,1000,5000 --latencies-ms 0,20,100
 	$(BIN)/python -m benchmarks.http --memory
 	$(BIN)/python -m benchmarks.upload --rounds 7
 	$(BIN)/python -m benchmarks.upload --memory
 	$(BIN)/python -m benchmarks.end_to_end --rounds 7
+	$(BIN)/python -m benchmarks.concurrency --rounds 7
 
 env: $(VENV)/.dev
 

@@ -23,17 +23,18 @@ from pathlib import Path
 if not __package__:  # run as a file, whose folder would hide the standard library's http
     sys.path[0] = str(Path(__file__).parents[1])
 
-from benchmarks.http import OURS, PAGE_SIZE, SEED, expected_totals, landed_totals
+from benchmarks.http import OURS, expected_totals, landed_totals
+from benchmarks.null_api import NullApi
 from benchmarks.runner import Measured, measure, spread
 from bronze_engine.adapters import open_store
 from bronze_engine.config.store import S3StoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.demo.api import BEARER_TOKEN
 from bronze_engine.demo.moto import open_moto
-from bronze_engine.demo.process import DemoServer
 from bronze_engine.workers import Workers
 
 BUCKET = "bench"
+PAGE_SIZE = 1000
 PARTITION = "bench/orders/dt=2025-01-15"
 
 
@@ -66,38 +67,36 @@ async def _measure(rounds: int, pages: int) -> dict[str, list[Measured]]:
     records = pages * PAGE_SIZE
     expected = expected_totals(records)
     measured: dict[str, list[Measured]] = {"local": [], "s3": []}
-    async with (
-        open_moto(BUCKET) as store,
-        DemoServer(records=records, page_size=PAGE_SIZE, seed=SEED) as url,
-    ):
-        arguments = [
-            f"--url={url}", f"--token={BEARER_TOKEN}", f"--records={records}",
+    with NullApi.start(records=records, latency_ms=0) as api:
+        async with open_moto(BUCKET) as store:
+            arguments = [
+            f"--url={api.url}", f"--token={BEARER_TOKEN}", f"--records={records}",
             f"--page-size={PAGE_SIZE}",
         ]  # fmt: skip
-        for number in range(rounds):
-            for name, runs in measured.items():
-                # A prefix of its own for each run: none finds what another has landed.
-                place = dict(store, url=f"s3://{BUCKET}/round-{number}")
-                with _folder() as out:
-                    run = measure(
-                        replace(OURS, name=name, watch_lag=False),
-                        [
-                            *arguments,
-                            f"--out={out}",
-                            *([f"--store={json.dumps(place)}"] if name == "s3" else []),
-                        ],
-                        lambda: records,
+            for number in range(rounds):
+                for name, runs in measured.items():
+                    # A prefix of its own for each run: none finds what another has landed.
+                    place = dict(store, url=f"s3://{BUCKET}/round-{number}")
+                    with _folder() as out:
+                        run = measure(
+                            replace(OURS, name=name, watch_lag=False),
+                            [
+                                *arguments,
+                                f"--out={out}",
+                                *([f"--store={json.dumps(place)}"] if name == "s3" else []),
+                            ],
+                            lambda: records,
+                        )
+                        if name == "s3":
+                            await _download(place, out)
+                        found = landed_totals(out, OURS.files)
+                        assert found == expected, f"landed {found}, expected {expected}"
+                    runs.append(run)
+                    print(
+                        f"round {number + 1} {name}: {run.per_second():,.0f} rows/s,"
+                        f" {run.cpu_seconds:.2f} CPU-s, {run.process_cpu_seconds:.2f} with start-up",
+                        file=sys.stderr,
                     )
-                    if name == "s3":
-                        await _download(place, out)
-                    found = landed_totals(out, OURS.files)
-                    assert found == expected, f"landed {found}, expected {expected}"
-                runs.append(run)
-                print(
-                    f"round {number + 1} {name}: {run.per_second():,.0f} rows/s,"
-                    f" {run.cpu_seconds:.2f} CPU-s, {run.process_cpu_seconds:.2f} with start-up",
-                    file=sys.stderr,
-                )
     return measured
 
 

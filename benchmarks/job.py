@@ -29,6 +29,8 @@ class Job(NamedTuple):
     out: Path
     store: dict[str, str] | None = None
     """Where else than `out`: the keys of a [stores.NAME]."""
+    in_flight: int | None = None
+    """Requests at once, for candidates that would find the number."""
 
 
 def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
@@ -40,6 +42,7 @@ def run(work: Callable[[Job], dict[str, Any] | None]) -> None:
     parser.add_argument("--page-size", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--store", type=json.loads)
+    parser.add_argument("--in-flight", type=lambda text: None if text == "auto" else int(text))
     job = Job(**vars(parser.parse_args()))
     with measured() as extra:
         extra.update(work(job) or {})

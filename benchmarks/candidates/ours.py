@@ -18,6 +18,7 @@ target = "{target}"
 
 [apis.bench]
 base_url = "{url}"
+concurrency = {concurrency}
 
 [apis.bench.auth]
 type = "bearer"
@@ -49,6 +50,7 @@ async def land(job: Job) -> dict[str, Any]:
         url=job.url,
         token=job.token,
         page_size=job.page_size,
+        concurrency=job.in_flight or '"auto"',
     )
     if job.store:
         text += STORE + "".join(f'{key} = "{value}"\n' for key, value in job.store.items())

@@ -21,7 +21,7 @@ def test_a_rival_is_run_checked_and_measured(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             sys.executable, "-m", "benchmarks.http", "--only", "expert", "--rounds", "2",
-            "--pages", "3", "--json", str(figures),
+            "--records", "3000", "--json", str(figures),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -30,7 +30,7 @@ def test_a_rival_is_run_checked_and_measured(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "| expert |" in done.stdout
-    runs = json.loads(figures.read_text())["expert"]
+    runs = json.loads(figures.read_text())["3 pages of 1,000 records, 20 ms"]["expert"]
     assert [run["amount"] for run in runs] == [3000, 3000]
     for run in runs:
         assert 0 < run["cpu_seconds"] < run["process_cpu_seconds"]
