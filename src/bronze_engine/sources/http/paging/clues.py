@@ -1,0 +1,168 @@
+"""What a first answer tells about the pages after it, laid out for the detectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final, Literal, final
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from bronze_engine.sources.http.paging.record_list import RecordList, find_records
+
+__all__ = ["Candidate", "Clues", "Confidence", "Member", "plain", "whole"]
+
+Confidence = Literal["certain", "likely", "guess"]
+
+_DEEPEST: Final = 7
+_MOST_MEMBERS: Final = 5000
+_NOT_PLAIN: Final = re.compile(r"[^a-z0-9]+")
+
+_SIZE_PARAMS: Final = frozenset(
+    {"limit", "perpage", "pagesize", "maxresults", "size", "count", "top", "first", "rows"}
+    | {"maxrecords", "take", "itemsperpage", "resultsperpage", "pagelimit", "numperpage"}
+)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which the pages may follow each other."""
+
+    settings: dict[str, Any]
+    """A [….source.paginator], as TOML has it: the type, and what is not its default."""
+    confidence: Confidence
+    """certain: the server names the next page. likely: the answer has this kind's shape, and
+    the name of a parameter is assumed. guess: it fits, and so do others."""
+    why: str
+    """What was seen, without a value of the answer but small numbers."""
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A member of the body outside of every list."""
+
+    path: tuple[str, ...]
+    value: object
+
+    @property
+    def dotted(self) -> str:
+        return ".".join(self.path)
+
+    @property
+    def plain_path(self) -> tuple[str, ...]:
+        return tuple(map(plain, self.path))
+
+
+def plain(name: str) -> str:
+    """The name without what only spelling adds: `nextPageToken` is `next_page_token`."""
+    return _NOT_PLAIN.sub("", name.lower())
+
+
+@final
+class Clues:
+    """One answer and the request it came to.
+
+    `url` is where it came from, query included; `headers` are by lower-case name; `body` is
+    the decoded JSON; `json` is the body that was sent, for a POST; `records` are where they
+    are known to be, else looked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: object,
+        *,
+        json: object = None,
+        records: RecordList | None = None,
+    ) -> None:
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.json = json
+        self.query: dict[str, str] = dict(
+            parse_qsl(urlsplit(url).query, keep_blank_values=True, encoding="utf-8")
+        )
+        self.records = records if records is not None else find_records(body, url)
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """From the outermost inwards, in the order of the body."""
+        return tuple(_walk(self.body))
+
+    def named(self, *names: str) -> Iterator[Member]:
+        """Members whose plain path ends with one of these (`paging.next.after`), name by name."""
+        for name in names:
+            tail = tuple(name.split("."))
+            for member in self.members:
+                if member.plain_path[-len(tail) :] == tail:
+                    yield member
+
+    def whole(self, *names: str) -> Member | None:
+        """The first of these that holds a whole number of at least 0."""
+        return next((each for each in self.named(*names) if whole(each.value) is not None), None)
+
+    def flag(self, *names: str) -> Member | None:
+        """The first of these that holds true or false."""
+        return next((each for each in self.named(*names) if isinstance(each.value, bool)), None)
+
+    @property
+    def count(self) -> int:
+        """Records on this page."""
+        return 0 if self.records is None else self.records.count
+
+    def sent(self, *names: str) -> str | None:
+        """The parameter of the request, as it is spelt, whose plain name is one of these."""
+        return next((name for name in self.query if plain(name) in names), None)
+
+    @cached_property
+    def size(self) -> dict[str, Any]:
+        """`size_param` and `page_size`, where the request asks for a size."""
+        for name, value in self.query.items():
+            bare = plain(name)
+            if bare in _SIZE_PARAMS and (number := whole(value)):
+                return {"size_param": name, "page_size": number}
+        return {}
+
+    @property
+    def total(self) -> Member | None:
+        """Where the number of records in all is: at least as many as are on this page."""
+        names = (
+            *("total", "totalcount", "totalresults", "totalrecords", "totalitems"),
+            *("totalelements", "totalsize", "totalhits", "numfound", "total.value"),
+        )
+        for member in self.named(*names):
+            number = whole(member.value)
+            if number is not None and number >= self.count:
+                return member
+        for member in self.named("count"):
+            number = whole(member.value)  # of this page, where it is no more
+            if number is not None and number > self.count:
+                return member
+        return None
+
+
+def whole(value: object) -> int | None:
+    """The number, or the number that a text writes; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return None
+
+
+def _walk(body: object) -> Iterator[Member]:
+    level: list[tuple[tuple[str, ...], Any]] = [((), body)]
+    left = _MOST_MEMBERS
+    for _ in range(_DEEPEST):
+        below: list[tuple[tuple[str, ...], Any]] = []
+        for path, value in level:
+            if not isinstance(value, dict):
+                continue
+            for name, member in value.items():
+                left -= 1
+                if left < 0:
+                    return
+                yield Member((*path, name), member)
+                below.append(((*path, name), member))
+        level = below

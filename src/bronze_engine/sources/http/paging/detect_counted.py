@@ -1,0 +1,250 @@
+"""Signs that pages are asked for by a number: of the page, of records to skip, of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from bronze_engine.sources.http.paging.clues import Candidate, Clues, Confidence, Member, whole
+
+__all__ = ["by_has_more", "by_offset", "by_page", "by_total", "by_whole_list"]
+
+_PAGES: Final = ("currentpage", "pagenumber", "pageno", "pagenum", "pageindex", "page")
+_PAGE_PARAMS: Final = (
+    *("page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p", "pg"),
+)
+_TOTAL_PAGES: Final = (
+    *("totalpages", "pagecount", "lastpage", "numpages", "pagetotal", "nbpages", "totalpage"),
+    *("pages",),
+)
+_SIZES: Final = ("perpage", "pagesize", "itemsperpage", "pagelimit", "maxresults", "limit", "size")
+_OFFSETS: Final = ("offset", "startat", "startindex", "start", "skip", "from")
+_OFFSET_PARAMS: Final = (*_OFFSETS, "first")
+_HAS_MORE: Final = ("hasmore", "hasnext", "hasnextpage", "hasmoreitems", "more", "moreresults")
+_ROUND: Final = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000})
+
+
+def by_page(clues: Clues) -> Iterator[Candidate]:
+    """The number of this page, beside the number of pages, of records, or a page's size."""
+    sent = clues.sent(*_PAGE_PARAMS)
+    if clues.records is None or (sent is None and clues.sent(*_OFFSETS) is not None):
+        return
+    pages = clues.whole(*_TOTAL_PAGES)
+    names = _PAGES if pages is None else ("number", *_PAGES)  # Spring's "number" is of pages
+    here = next((each for each in clues.named(*names) if isinstance(each.value, int)), None)
+    total, more = clues.total, clues.flag(*_HAS_MORE)
+    if here is None and pages is None and sent is None:
+        return
+    stated = [each for each in (pages, total, more, clues.whole(*_SIZES)) if each is not None]
+    if sent is None and not stated:
+        return
+    param = sent or _param(clues, here)
+    settings: dict[str, Any] = {"type": "page"}
+    if param != "page":
+        settings["page_param"] = param
+    start = whole(clues.query[sent]) if sent is not None else None
+    if start is None and here is not None:
+        start = whole(here.value)
+    if start not in (None, 1):
+        settings["start"] = start
+    settings |= clues.size or _linked_size(clues)
+    settings |= _stops(pages, total, more)
+    seen = [f'"{each.dotted}"' for each in (here, *stated) if each is not None]
+    told = f"{_listed(seen)} number the pages" if seen else "nothing in the answer speaks of pages"
+    confidence: Confidence = (
+        "likely"
+        if (sent is not None and seen) or (here is not None and stated) or pages is not None
+        else "guess"
+    )
+    yield Candidate(
+        settings=settings,
+        confidence=confidence,
+        why=told
+        + (
+            f"; the request has {sent}" if sent is not None else f"; {param} is the usual parameter"
+        ),
+    )
+
+
+def by_offset(clues: Clues) -> Iterator[Candidate]:
+    """The number of records skipped, beside a size or the number of records in all."""
+    if clues.records is None:
+        return
+    sent = clues.sent(*_OFFSET_PARAMS)
+    here = next(
+        (
+            each
+            for each in clues.named(*_OFFSETS)
+            if isinstance(each.value, int) and whole(each.value) is not None
+        ),
+        None,
+    )
+    total, more, size = clues.total, clues.flag(*_HAS_MORE), clues.whole(*_SIZES)
+    search = clues.records.path == "hits.hits"
+    if sent is None and not search and (here is None or (total is None and size is None)):
+        return
+    param = sent or ("from" if search or here is None else here.path[-1])
+    settings: dict[str, Any] = {"type": "offset"}
+    if param != "offset":
+        settings["offset_param"] = param
+    start = whole(clues.query[sent]) if sent is not None else None
+    if start is None and here is not None:
+        start = whole(here.value)
+    if start:
+        settings["start"] = start
+    settings |= clues.size or _named_size(clues, here, size, search=search)
+    settings |= _stops(None, total, more)
+    seen = [f'"{each.dotted}"' for each in (here, size, total) if each is not None]
+    yield Candidate(
+        settings=settings,
+        confidence="likely" if seen else "guess",
+        why=(
+            '"hits.hits" is how Elasticsearch answers, which pages by from and size'
+            if search and sent is None
+            else f"{_listed(seen)} count the records skipped"
+            if seen
+            else "nothing in the answer speaks of records skipped"
+        )
+        + (f"; the request has {sent}" if sent is not None else ""),
+    )
+
+
+def by_has_more(clues: Clues) -> Iterator[Candidate]:
+    """`has_more` and no token: the last record's id leads on, as Stripe has it."""
+    more = clues.flag(*_HAS_MORE)
+    first = None if clues.records is None else clues.records.first
+    if more is None or not isinstance(first, dict) or "id" not in first:
+        return
+    sent = clues.sent("startingafter", "sinceid", "afterid", "after")
+    is_stripe = isinstance(clues.body, dict) and clues.body.get("object") == "list"
+    if not (more.value or sent or is_stripe):
+        return
+    param = sent or ("starting_after" if is_stripe else "after")
+    yield Candidate(
+        settings={
+            "type": "keyset",
+            "key": "id",
+            "param": param,
+            "has_more_path": more.dotted,
+            **clues.size,
+        },
+        confidence="likely" if sent or is_stripe else "guess",
+        why=f'"{more.dotted}" says whether there is more, no token is given, and the records have '
+        f"an id: the last one's is sent as {param}"
+        + (", as Stripe has it" if is_stripe and not sent else ""),
+    )
+
+
+def by_total(clues: Clues) -> Iterator[Candidate]:
+    """More records in all than on this page, and no word on how to ask for the others."""
+    total = clues.total
+    more = clues.flag(*_HAS_MORE)
+    if clues.records is None or (total is None and (more is None or more.value is False)):
+        return
+    if total is not None and whole(total.value) == clues.count and more is None:
+        return
+    where = " and ".join(f'"{each.dotted}"' for each in (total, more) if each is not None)
+    why = f"{where}: there is more than this page, and nothing names a parameter"
+    stops = _stops(None, total, more)
+    if "total_items" in (total.path if total is not None else ()):  # Mailchimp
+        size = clues.size or {"size_param": "count", "page_size": max(1, clues.count)}
+        yield Candidate(
+            settings={"type": "offset", **size, **stops},
+            confidence="likely",
+            why=f"{where} counts the records in all, as Mailchimp has it: by offset and count",
+        )
+        return
+    yield Candidate(
+        settings={"type": "page", **clues.size, **stops},
+        confidence="guess",
+        why=f"{why}; page is the most usual",
+    )
+    size = clues.size or {"size_param": "limit", "page_size": max(1, clues.count)}
+    yield Candidate(
+        settings={"type": "offset", **size, **stops},
+        confidence="guess",
+        why=f"{why}; offset and limit are the next",
+    )
+
+
+def by_whole_list(clues: Clues) -> Iterator[Candidate]:
+    """Nothing speaks of other pages."""
+    if clues.records is None:
+        why = "the answer holds no list of records"
+    else:
+        total = clues.total
+        why = (
+            f'"{total.dotted}" says that this page holds all'
+            if total is not None and whole(total.value) == clues.count
+            else "one list, and nothing in the answer speaks of other pages"
+        )
+        if total is None and clues.count in _ROUND:
+            why += f"; {clues.count:,} records may be a page's limit all the same"
+    yield Candidate(settings={"type": "none"}, confidence="likely", why=why)
+
+
+def _stops(pages: Member | None, total: Member | None, more: Member | None) -> dict[str, Any]:
+    """How the end is told: by the records in all, else by the pages in all, else by a flag."""
+    stops = {}
+    if total is not None:
+        stops["total_path"] = total.dotted
+    elif pages is not None:
+        stops["total_pages_path"] = pages.dotted
+    elif more is not None:
+        stops["has_more_path"] = more.dotted
+    return stops
+
+
+def _param(clues: Clues, here: Member | None) -> str:
+    """The parameter of a page's number: a link's own, else as the answer names it."""
+    for query in _links(clues):
+        for name in query:
+            if name.lower() in _PAGE_PARAMS or name == "page[number]":
+                return name
+    if here is None:
+        return "page"
+    name = here.path[-1]
+    if isinstance(clues.body, dict) and "jsonapi" in clues.body:
+        return "page[number]"
+    usual = name.lower() in ("currentpage", "current_page", "number")
+    return "page" if usual else name
+
+
+def _linked_size(clues: Clues) -> dict[str, Any]:
+    """The size as the server's own links write it."""
+    for query in _links(clues):
+        size = Clues(
+            f"?{'&'.join(f'{name}={value}' for name, value in query.items())}", {}, None
+        ).size
+        if size:
+            return size
+    return {}
+
+
+def _named_size(
+    clues: Clues, here: Member | None, size: Member | None, *, search: bool
+) -> dict[str, Any]:
+    """The size under the name that the answer has for it, beside the offset."""
+    if search:
+        return {"size_param": "size", "page_size": max(1, clues.count)}
+    if here is None or size is None or size.path[:-1] != here.path[:-1]:
+        return _linked_size(clues)
+    number = whole(size.value)
+    if not number:
+        return {}
+    # SCIM has itemsPerPage in its answers, and takes count.
+    name = "count" if size.path[-1] == "itemsPerPage" else size.path[-1]
+    return {"size_param": name, "page_size": number}
+
+
+def _links(clues: Clues) -> Iterator[Mapping[str, str]]:
+    """The queries of the links to other pages that stand in the body."""
+    for member in clues.members:
+        if isinstance(member.value, str) and "=" in member.value and "?" in member.value:
+            yield dict(parse_qsl(urlsplit(member.value).query))
+
+
+def _listed(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
