@@ -216,6 +216,13 @@ class Lane:
         if size < 0:
             self.budget.wake()
 
+    def set_floor(self, floor_bytes: int) -> None:
+        """Hold what is held above another floor; those who wait are looked at again."""
+        pooled = max(0, self.held_bytes - self.floor_bytes)
+        self.floor_bytes = floor_bytes
+        self.budget.pooled_bytes += max(0, self.held_bytes - floor_bytes) - pooled
+        self.budget.wake()
+
     async def take(self, size: int) -> None:
         """Wait for `size` bytes, in the order of asking over all lanes of the budget."""
         waiter = _Waiter(self, size)

@@ -1,32 +1,31 @@
-"""One reading of all pages, in order, ahead of who takes them."""
+"""One reading of a chain's pages, in order, ahead of who takes them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from itertools import tee
 from typing import Final, final
 
 import anyio
 
-from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.errors import PageError
 from bronze_engine.flow import Lane, ordered
-from bronze_engine.model.block import Block
 from bronze_engine.sources.http.fetch import Fetcher, Page
 from bronze_engine.sources.http.paging.pager import Ask, Pager
-from bronze_engine.telemetry.events import PageFetched
 
-__all__ = ["Reading"]
+__all__ = ["FIRST_GUESS_BYTES", "HandOn", "Reading"]
 
-_FIRST_GUESS_BYTES: Final = 1024**2
+FIRST_GUESS_BYTES: Final = 1024**2
+"""Taken for the size of a page before one was read."""
+
+HandOn = Callable[[Page], Awaitable[None]]
+"""Takes one page, in order; returns when it is accepted."""
 
 
 @final
 class Reading:
-    """Reads a source's pages from the first to the last, once.
+    """Reads a chain's pages from the first to the last, once.
 
     Page 1 is read alone: it says how the others can be read. Where the pager can foresee
     them they are fetched side by side, else one after another with the next page on its
@@ -39,42 +38,50 @@ class Reading:
         self,
         pager: Pager,
         fetcher: Fetcher,
-        request: Request,
-        resources: Resources,
         lane: Lane,
+        *,
+        page_bytes: int = FIRST_GUESS_BYTES,
+        may_be_missing: bool = False,
     ) -> None:
         self._pager = pager
         self._fetcher = fetcher
-        self._request = request
-        self._resources = resources
         self._lane = lane
-        self._page_bytes = _FIRST_GUESS_BYTES
-        self._as_of: datetime | None = None
+        self._may_be_missing = may_be_missing
         self._last: Page | None = None
-        """The page handed on last: the next one must differ."""
-        self.emitted_records = 0
+        """The page accepted last: the next one must differ."""
+        self.page_bytes = page_bytes
+        """What the next page is taken to weigh: as much as the one before."""
+        self.is_missing = False
+        """Whether the server answered 404 to the first page, where that means no records."""
 
-    async def run(self, emit: Emit) -> None:
-        """Hand on every record. Raises what `Fetcher.page` and the pager raise."""
-        pager = self._pager
-        await self._lane.take(self._page_bytes)
+    async def run(self, hand_on: HandOn) -> None:
+        """Hand on every page. Raises what `Fetcher.page` and the pager raise."""
+        pager, lane = self._pager, self._lane
+        held = self.page_bytes
+        await lane.take(held)
         try:
-            first = await self._fetcher.page(pager.first())
-            self._as_of = _instant(first.date)
+            first = await self._fetcher.page(pager.first(), may_be_past_end=self._may_be_missing)
+            if self._may_be_missing and first.answered.is_past_end:
+                self.is_missing = True
+                return
+            following = self._accept(first)
+            if following is None:  # the only page of many a chain: it needs no flow
+                lane.add(self.page_bytes - held)
+                held = self.page_bytes
+                await hand_on(first)
+                return
         finally:
-            self._lane.add(-self._page_bytes)
-        self._page_bytes = first.split.size_bytes
-        following = self._accept(first)
+            lane.add(-held)
         ready: Page | None = first
         while ready is not None or following is not None:
             if pager.ahead > 1:
-                following = await self._read_ahead(ready, following, emit)
+                following = await self._read_ahead(ready, following, hand_on)
             else:
-                following = await self._read_chain(ready, following, emit)
+                following = await self._read_chain(ready, following, hand_on)
             ready = None
 
     async def _read_ahead(
-        self, ready: Page | None, following: Ask | None, emit: Emit
+        self, ready: Page | None, following: Ask | None, hand_on: HandOn
     ) -> Ask | None:
         """Fetch what the pager foresees side by side; returns where it goes on, if it does."""
         may_be_past_end = self._pager.ends_at_404
@@ -95,11 +102,11 @@ class Reading:
                 page = await self._fetcher.page(ask, may_be_past_end=may_be_past_end)
             return page, page.split.size_bytes
 
-        async def hand_on(page: Page) -> bool:
+        async def accept(page: Page) -> bool:
             nonlocal expected, upcoming
             if page is not ready:
                 expected, upcoming = self._accept(page), next(planned, None)
-            await self._emit(page, emit)
+            await hand_on(page)
             # A wrong guess ends the flow here: what became of its request does not matter.
             return expected is not None and expected == upcoming
 
@@ -107,15 +114,15 @@ class Reading:
             await ordered(
                 items,
                 fetch,
-                hand_on,
+                accept,
                 lane=self._lane,
-                estimate=lambda _: self._page_bytes,
+                estimate=lambda _: self.page_bytes,
                 ahead=self._pager.ahead,
             )
         return expected
 
     async def _read_chain(
-        self, ready: Page | None, following: Ask | None, emit: Emit
+        self, ready: Page | None, following: Ask | None, hand_on: HandOn
     ) -> Ask | None:
         """Fetch one page after another, one ahead of the one that is being handed on."""
         fetched = anyio.Event()
@@ -138,16 +145,13 @@ class Reading:
             fetched.set()
             return page, page.split.size_bytes
 
-        async def hand_on(page: Page) -> None:
-            await self._emit(page, emit)
-
         async with aclosing(asks()) as items:
             await ordered(
                 items,
                 fetch,
                 hand_on,
                 lane=self._lane,
-                estimate=lambda _: self._page_bytes,
+                estimate=lambda _: self.page_bytes,
                 ahead=1,
             )
         return None
@@ -164,43 +168,8 @@ class Reading:
                 ),
                 page.ask,
             )
-        self._page_bytes = max(1, page.split.size_bytes)
+        self.page_bytes = max(1, page.split.size_bytes)
         try:
             return self._pager.accept(page.answered)
         except PageError as exc:
             raise self._fetcher.located(exc, page.ask) from None
-
-    async def _emit(self, page: Page, emit: Emit) -> None:
-        if page.answered.is_past_end:
-            return
-        resources = self._resources
-        resources.tally.pages += 1
-        resources.publish(
-            PageFetched(
-                pipeline=self._request.pipeline,
-                run=self._request.run,
-                page=page.ask.number,
-                records=page.split.records,
-                bytes_in=page.bytes_in,
-                total_records=self._pager.total,
-            )
-        )
-        for lines in page.split.lines:
-            self.emitted_records += lines.records
-            await emit(
-                Block(
-                    data=lines.data,
-                    records=lines.records,
-                    page=page.ask.number,
-                    offset=lines.offset,
-                    as_of=self._as_of,
-                )
-            )
-
-
-def _instant(date: str | None) -> datetime | None:
-    try:
-        instant = parsedate_to_datetime(date or "")
-    except ValueError:
-        return None
-    return instant if instant.tzinfo is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, final
@@ -21,20 +20,16 @@ from bronze_engine.errors import (
 from bronze_engine.flow import Lane
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
-from bronze_engine.sources.http.body.shape import Shape
-from bronze_engine.sources.http.fetch import Fetcher
-from bronze_engine.sources.http.paging.pager import Pager
-from bronze_engine.sources.http.paging.pagers import make_pager
+from bronze_engine.sources.http.chains.chain import Chain
+from bronze_engine.sources.http.fetch import Page
+from bronze_engine.sources.http.outlet import Dated, Outlet
 from bronze_engine.sources.http.reading import Reading
+from bronze_engine.sources.http.resource import Resource
 from bronze_engine.sources.http.shown import shown
-from bronze_engine.sources.http.target import Target
-from bronze_engine.sources.http.url import parse_origin
 from bronze_engine.sources.http.wire.client import Client, open_client
 from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["HttpSource", "HttpSourceType"]
-
-logger = logging.getLogger(__name__)
 
 _FLOOR_BYTES: Final = 8 * 1024**2
 
@@ -75,7 +70,7 @@ async def _open(
 
 @final
 class HttpSource:
-    """One run's reading of one resource of an API: a single slice, all pages in order."""
+    """One run's reading of one resource of an API: a single slice, its chains in order."""
 
     def __init__(
         self, config: HttpSourceConfig, request: Request, resources: Resources, client: Client
@@ -83,26 +78,9 @@ class HttpSource:
         self._config = config
         self._request = request
         self._resources = resources
-        home = client.credentials.origin
-        self._allowed = {home, *map(parse_origin, config.api.allowed_origins)}
-        pager = self._pager()
-        self._target = Target(config, request, client.credentials, pager.params)
-        shape = Shape(
-            config.records, tuple(dict.fromkeys(pager.fields)), null_records=config.null_records
-        )
-        self._fetcher = Fetcher(config, resources, client, self._target, shape)
+        self._resource = Resource(config, request, resources, client)
+        self._whole = self._resource.whole()
         self._rereads = 0
-
-    def _pager(self) -> Pager:
-        return make_pager(
-            self._config.paginator,
-            warn=self._warn,
-            is_allowed=self._allowed.__contains__,
-        )
-
-    def _warn(self, message: str) -> None:
-        logger.warning("%s: %s", self._request.pipeline, message)
-        self._resources.tally.warn(message)
 
     @property
     def token(self) -> None:
@@ -110,32 +88,34 @@ class HttpSource:
         return
 
     def preview(self) -> Preview:
-        shown = self._target.shown(self._pager().first())
+        target = self._whole.target
         return Preview(
-            location=self._target.location,
-            first=f"{self._config.method} {shown}",
+            location=target.location,
+            first=f"{self._config.method} {target.shown(self._resource.pager().first())}",
             slices=("all pages",),
         )
 
     async def check(self) -> str:
         """Ask for one page, once and as small as the paginator can say; tell what came."""
-        first = self._pager().first()
+        first = self._resource.pager().first()
+        fetcher = self._resource.fetcher(self._whole)
         paginator = self._config.paginator
         if not isinstance(paginator, NoPaginator) and paginator.size_param is not None:
             small = {name: 1 for name in first.params if name == paginator.size_param}
             first = msgspec.structs.replace(first, params={**first.params, **small})
         try:
-            answer, split = await self._fetcher.attempt(first)
+            answer, split = await fetcher.attempt(first)
             if split is None:
-                split = await self._fetcher.split(answer)
+                split = await fetcher.split(answer)
         except Transient as exc:
             reason = f"{exc.reason}; check `base_url`, and that the server is up"
-            raise self._fetcher.located(ExtractError(reason), first) from exc
+            raise fetcher.located(ExtractError(reason), first) from exc
         except (AuthError, ExtractError, PageError) as exc:
-            raise self._fetcher.located(exc, first) from exc.__cause__
+            raise fetcher.located(exc, first) from exc.__cause__
         stated = "".join(f", {path} = {_told(value)}" for path, value in split.fields.items())
         return (
-            f"{self._target.location} answers {answer.status} with {split.records} records{stated}"
+            f"{self._whole.target.location} answers {answer.status} with {split.records} "
+            f"records{stated}"
         )
 
     async def slices(self) -> AsyncIterator[Slice]:
@@ -147,35 +127,51 @@ class HttpSource:
         Raises SliceLost where the pages shifted while being read and `on_shift` is "retry".
         """
         while True:
-            pager = self._pager()
-            lane = Lane(self._resources.budget, _floor_bytes(self._config))
-            reading = Reading(pager, self._fetcher, self._request, self._resources, lane)
-            await reading.run(emit)
-            mismatch = pager.mismatch()
-            if mismatch is None:
-                return None
-            self._judge(mismatch, reading.emitted_records)
-            if self._config.on_shift != "retry":
+            outlet = Outlet(self._request, self._resources, Dated(), emit)
+            try:
+                await self._read_chain(self._whole, outlet)
+            except _Shifted as exc:
+                if outlet.emitted_records:
+                    raise SliceLost(str(exc)) from None
+            else:
                 return None
 
-    def _judge(self, mismatch: str, emitted_records: int) -> None:
-        """Follow `on_shift`. Returns where the reading stands, or may begin again."""
-        if self._config.on_shift == "warn":
-            self._warn(f"{mismatch}: the data changed while it was read")
+    async def _read_chain(self, chain: Chain, outlet: Outlet) -> None:
+        pager = self._resource.pager()
+        lane = Lane(self._resources.budget, _floor_bytes(self._config))
+
+        async def hand_on(page: Page) -> None:
+            await outlet.page(page, chain, pager.total)
+
+        await Reading(pager, self._resource.fetcher(chain), lane).run(hand_on)
+        self._judge(chain, pager.mismatch())
+
+    def _judge(self, chain: Chain, mismatch: str | None) -> None:
+        """Follow `on_shift`. Returns where the reading stands, raises _Shifted to begin again."""
+        if mismatch is None:
             return
+        what = f"{mismatch}: the data changed while it was read"
+        if self._config.on_shift == "warn":
+            self._resource.warn(f"{chain.label}: {what}" if chain.label else what)
+            return
+        location = chain.target.location
         if self._config.on_shift == "fail" or self._rereads >= _REREADS:
             again = f" in {self._rereads + 1} readings" if self._rereads else ""
             raise PageError(
-                f"{self._target.location}: {mismatch}{again}: the data changed while it was read, "
+                f"{location}: {mismatch}{again}: the data changed while it was read, "
                 'or the total is wrong; run again, or set on_shift = "retry" or "warn"',
-                url=self._target.location,
+                url=location,
             )
         self._rereads += 1
-        if emitted_records:
-            raise SliceLost(f"{mismatch}: the data changed while it was read")
+        raise _Shifted(what)
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)
+
+
+@final
+class _Shifted(Exception):
+    """The pages shifted while they were read, and may be read again."""
 
 
 def _told(value: object) -> str:

@@ -1,0 +1,28 @@
+"""A chain: one sequence of pages with a target and a pager of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from bronze_engine.sources.http.target import Target
+
+__all__ = ["Chain", "Offer", "Plan"]
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for page by page: a whole source, a time window, a parent's children."""
+
+    target: Target
+    label: str = ""
+    """What a person reads in messages, "" where the source is this one chain."""
+    may_be_missing: bool = False
+    """Whether 404 for its first page means that it has no records."""
+
+
+Offer = Callable[[Chain], Awaitable[None]]
+"""Hands a chain over to be read; waits while enough of them are open: this is the backpressure."""
+
+Plan = Callable[[Offer], Awaitable[None]]
+"""Offers the chains of a source in order, lazily."""

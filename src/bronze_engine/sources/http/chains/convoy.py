@@ -1,0 +1,189 @@
+"""Chains read side by side, and handed on in the order of their plan.
+
+Why this can't deadlock: each chain has a lane of its own. The one at the head, whose
+pages are being handed on, has the source's floor and so never waits below it; the others
+have a small one each, and what they hold beyond it they hold until they are at the head,
+which they will be, because the head never waits for them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, final
+
+import anyio
+
+from bronze_engine.errors import BronzeError
+from bronze_engine.flow import Gate, Lane, single
+from bronze_engine.sources.http.chains.chain import Chain, Plan
+from bronze_engine.sources.http.fetch import Page
+from bronze_engine.sources.http.outlet import Dated, Sink
+from bronze_engine.sources.http.reading import FIRST_GUESS_BYTES, Reading
+from bronze_engine.sources.http.resource import Resource
+
+__all__ = ["BEHIND_BYTES", "Convoy"]
+
+BEHIND_BYTES: Final = 8 * 1024**2
+"""What all chains behind the head may always hold together: the floors of their lanes."""
+
+_OPEN_MULTIPLE: Final = 4
+"""Chains that are open at once over those that are being read: small ones that were read
+wait for a slow one before them, and others go on meanwhile."""
+
+
+@final
+class Convoy:
+    """Reads chains with the page machinery of one resource, at most `parallel` at once.
+
+    `on_end` is told of each chain when its last page was handed on, with its reading's
+    pager still at hand: it may raise. `floor_bytes` and BEHIND_BYTES must be reserved.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        sink: Sink,
+        dated: Dated,
+        *,
+        parallel: int,
+        floor_bytes: int,
+        on_end: Callable[[Chain, str | None], None],
+    ) -> None:
+        self._resource = resource
+        self._sink = sink
+        self._dated = dated
+        self._parallel = parallel
+        self._floor_bytes = floor_bytes
+        self._on_end = on_end
+        self._waits_for_date = resource.request.incremental is not None
+        self._most_open = _OPEN_MULTIPLE * parallel
+        self._page_bytes = FIRST_GUESS_BYTES
+        self._open: deque[_Open] = deque()
+        self._reading = 0
+        self._came, self._room = Gate(), Gate()
+        self._is_planned = False
+        self._plan_error: Exception | None = None
+        self.missing = 0
+        """Chains whose first page was answered with 404, and that may be."""
+        self.chains = 0
+
+    async def run(self, plan: Plan) -> None:
+        """Read all chains that `plan` offers. The first fault in its order is raised."""
+        try:
+            async with anyio.create_task_group() as tasks:
+
+                async def offer(chain: Chain) -> None:
+                    while self._reading >= self._parallel or len(self._open) >= self._most_open:
+                        await self._room.wait()
+                    one = self._opened(chain)
+                    tasks.start_soon(self._read, one)
+
+                async def feed() -> None:
+                    try:
+                        await plan(offer)
+                    except Exception as exc:  # noqa: BLE001  # raised after the chains before it
+                        self._plan_error = exc
+                    self._is_planned = True
+                    self._came.open()
+
+                tasks.start_soon(feed)
+                while self._open or not self._is_planned:
+                    if not self._open:
+                        await self._came.wait()
+                        continue
+                    await self._hand_on(self._open[0])
+                    self._open.popleft()
+                    self._room.open()
+        except BaseExceptionGroup as group:
+            error = single(group)
+            raise error from error.__cause__  # hides the group, keeps what the error came from
+        finally:
+            for one in self._open:  # pages that nobody takes any more
+                one.lane.add(-one.lane.held_bytes)
+        if self._plan_error is not None:
+            raise self._plan_error
+
+    def _opened(self, chain: Chain) -> _Open:
+        floor = BEHIND_BYTES // self._most_open
+        one = _Open(chain, self._resource, floor, self._page_bytes)
+        one.is_first = self.chains == 0
+        self.chains += 1
+        self._open.append(one)
+        self._reading += 1
+        self._came.open()
+        return one
+
+    async def _read(self, one: _Open) -> None:
+        try:
+            if self._waits_for_date and not one.is_first:
+                await self._dated.known()
+            await one.reading.run(one.keep)
+            self._page_bytes = one.reading.page_bytes
+        except Exception as exc:  # noqa: BLE001  # raised in its turn
+            one.error = exc
+        one.is_done = True
+        one.came.open()
+        self._reading -= 1
+        self._room.open()
+
+    async def _hand_on(self, one: _Open) -> None:
+        """Hand on the chain at the head, as its pages come."""
+        one.lead(self._floor_bytes)
+        while True:
+            while one.pages:
+                page = one.pages.popleft()
+                one.left.open()
+                self._dated.note(page.date)
+                await self._sink.page(page, one.chain, None)
+                one.lane.add(-page.split.size_bytes)
+            if one.is_done:
+                break
+            await one.came.wait()
+        if one.error is not None:
+            raise _named(one.error, one.chain) from one.error.__cause__
+        self.missing += one.reading.is_missing
+        self._on_end(one.chain, one.pager.mismatch())
+
+
+@final
+class _Open:
+    """A chain that is being read, or was read and waits for its turn."""
+
+    def __init__(self, chain: Chain, resource: Resource, floor: int, page_bytes: int) -> None:
+        self.chain = chain
+        self.pager = resource.pager()
+        self.lane = Lane(resource.resources.budget, floor)
+        self.reading = Reading(
+            self.pager,
+            resource.fetcher(chain),
+            self.lane,
+            page_bytes=page_bytes,
+            may_be_missing=chain.may_be_missing,
+        )
+        self.pages: deque[Page] = deque()
+        self.came, self.left = Gate(), Gate()
+        self.error: Exception | None = None
+        self.is_first = False
+        self.is_done = False
+        self._is_head = False
+
+    def lead(self, floor_bytes: int) -> None:
+        """Be the head: with the floor that the head has."""
+        self._is_head = True
+        self.lane.set_floor(floor_bytes)
+
+    async def keep(self, page: Page) -> None:
+        """Take a page of this chain; at the head, no more than one beyond what is handed on."""
+        self.lane.add(page.split.size_bytes)
+        self.pages.append(page)
+        self.came.open()
+        while self._is_head and self.pages:
+            await self.left.wait()
+
+
+def _named(error: Exception, chain: Chain) -> Exception:
+    """The error with the chain that it came from."""
+    if isinstance(error, BronzeError) and chain.label:
+        return type(error)(f"{chain.label}: {error.message}", **error.context)
+    return error

@@ -1,0 +1,102 @@
+"""Where a source's pages go, in the order of its plan: each becomes blocks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol, final
+
+from bronze_engine.contracts import Emit, Request, Resources
+from bronze_engine.flow import Gate
+from bronze_engine.model.block import Block
+from bronze_engine.sources.http.chains.chain import Chain
+from bronze_engine.sources.http.fetch import Page
+from bronze_engine.telemetry.events import PageFetched
+
+__all__ = ["Dated", "Outlet", "Sink"]
+
+
+class Sink(Protocol):
+    """Takes the pages of chains: chain after chain, in page order."""
+
+    async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:
+        """Take one page; returns when it is accepted. `total` is what its pager knows."""
+        ...
+
+
+@final
+class Dated:
+    """The server's clock at the first answer of one reading, for all of its chains.
+
+    Rows newer than that belong to the next window: what a later chain sees of them an
+    earlier one could not. So where it matters no chain begins before it is known.
+    """
+
+    def __init__(self) -> None:
+        self.as_of: datetime | None = None
+        """None where the server does not say."""
+        self._is_known = False
+        self._told = Gate()
+
+    def note(self, date: str | None) -> None:
+        """Take the Date header of an answer; only the first one counts."""
+        if not self._is_known:
+            self.as_of = _instant(date)
+            self._is_known = True
+            self._told.open()
+
+    async def known(self) -> None:
+        """Wait for the first answer."""
+        while not self._is_known:
+            await self._told.wait()
+
+
+@final
+class Outlet:
+    """Makes blocks of pages, numbered over all chains, and hands them on."""
+
+    def __init__(self, request: Request, resources: Resources, dated: Dated, emit: Emit) -> None:
+        self._request = request
+        self._resources = resources
+        self._dated = dated
+        self._emit = emit
+        self._pages = 0
+        self.emitted_records = 0
+
+    async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:  # noqa: ARG002
+        """Hand one page on. Pages past the end are none."""
+        if page.answered.is_past_end:
+            return
+        self._dated.note(page.date)
+        self._pages += 1
+        resources = self._resources
+        resources.tally.pages += 1
+        resources.publish(
+            PageFetched(
+                pipeline=self._request.pipeline,
+                run=self._request.run,
+                page=self._pages,
+                records=page.split.records,
+                bytes_in=page.bytes_in,
+                total_records=total,
+            )
+        )
+        for lines in page.split.lines:
+            self.emitted_records += lines.records
+            await self._emit(
+                Block(
+                    data=lines.data,
+                    records=lines.records,
+                    page=self._pages,
+                    offset=lines.offset,
+                    as_of=self._dated.as_of,
+                )
+            )
+
+
+def _instant(date: str | None) -> datetime | None:
+    try:
+        instant = parsedate_to_datetime(date or "")
+    except ValueError:
+        return None
+    return instant if instant.tzinfo is not None else None
