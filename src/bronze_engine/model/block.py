@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from bronze_engine.model.page import CapturedPage
+
 __all__ = ["Block", "Reject"]
 
 
@@ -24,10 +26,17 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 
     Rows newer than this less the configured lag belong to the next window.
     """
+    originals: tuple[bytes, ...] | None = None
+    """The records as the source sent them, where `schema.raw` asks for them and the lines of
+    `data` are not exactly that (written over several lines, joined with other fields)."""
+    captured: CapturedPage | None = None
+    """With the first block of a page, where `capture = "pages"` asks for it; a page without
+    records comes as a block without any."""
 
     @property
     def size_bytes(self) -> int:
-        return len(self.data)
+        """What its decoding costs by: the captured page is not decoded, and not counted."""
+        return len(self.data) + (sum(map(len, self.originals)) if self.originals else 0)
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):

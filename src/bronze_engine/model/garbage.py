@@ -8,14 +8,14 @@ import msgspec
 
 __all__ = ["Fenced", "Garbage", "GcFault", "GcReport", "Kind", "Skipped"]
 
-Kind = Literal["data", "quarantine", "staged", "rejected", "trial", "lease"]
+Kind = Literal["data", "quarantine", "pages", "staged", "rejected", "trial", "lease"]
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """One object or staged file that nothing needs any more."""
 
     kind: Kind
-    """`data` and `quarantine` files that no manifest names; `staged` ones that were never
+    """`data`, `quarantine` and `pages` files that no manifest names; `staged` ones that were never
     completed; `rejected` records of a killed run; what a `trial` of the store left; a `lease`
     that ran out."""
     store: str

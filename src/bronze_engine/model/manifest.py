@@ -21,6 +21,7 @@ __all__ = [
     "Lineage",
     "Load",
     "Manifest",
+    "PageFile",
     "RejectFile",
     "SchemaChange",
     "SourceInfo",
@@ -75,6 +76,15 @@ class RejectFile(msgspec.Struct, frozen=True, kw_only=True):
     row_count: int
 
 
+class PageFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of captured pages: the responses that the rows were decoded from, zstd."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+    page_count: int
+
+
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """One of the last commits of this partition."""
 
@@ -113,6 +123,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     schema_changes: tuple[SchemaChange, ...] = ()
     files: tuple[DataFile, ...] = ()
     quarantine: tuple[RejectFile, ...] = ()
+    pages: tuple[PageFile, ...] = ()
+    """In the order in which a replay reads them; it names them too, for they stay."""
+    replay_of: str | None = None
+    """The run that fetched the pages, where this one has only decoded them again."""
     watermark: Window | None = None
     quality: dict[str, str] = {}
     config_hash: str = ""
@@ -122,10 +136,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Newest first, at most 16, this commit included."""
 
     @property
+    def listed(self) -> tuple[DataFile | RejectFile | PageFile, ...]:
+        """All files that it names: data, rejected records, captured pages."""
+        return (*self.files, *self.quarantine, *self.pages)
+
+    @property
     def names(self) -> frozenset[str]:
-        """The files that it names, relative to the partition; quarantine files included."""
-        data = (file.name for file in self.files)
-        return frozenset(data).union(file.name for file in self.quarantine)
+        """Their names, relative to the partition."""
+        return frozenset(file.name for file in self.listed)
 
 
 class Checksums(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest
 
 __all__ = ["decode_manifest", "encode_manifest"]
+
+
+_LATER: Final = frozenset({"pages", "replay_of"})
+"""Keys that the format did not have at first: they stand only where they say something."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -19,7 +25,9 @@ class _Head(msgspec.Struct, frozen=True):
 
 def encode_manifest(manifest: Manifest) -> bytes:
     """JSON for people and programs: two spaces of indent, the same bytes for the same value."""
-    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic")) + b"\n"
+    fields = msgspec.to_builtins(manifest, order="deterministic")
+    written = {key: value for key, value in fields.items() if value or key not in _LATER}
+    return msgspec.json.format(msgspec.json.encode(written)) + b"\n"
 
 
 def decode_manifest(body: bytes, key: str) -> Manifest:

@@ -36,6 +36,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """Received above the window's end, and left for the run that it belongs to."""
     files: int = 0
     pages: int = 0
+    captured_pages: int = 0
+    """Pages that lie beside the data, for a replay."""
+    replay_of: str | None = None
+    """The run that fetched the pages, where this one has only decoded them again."""
     requests: int = 0
     retries: int = 0
     bytes_in: int = 0

@@ -71,8 +71,8 @@ async def publish(
     """Complete the files, commit the manifest over `base`, write the checksums.
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
-    the data and quarantine files that it names, or there are none and it names those of
-    `base` (ValueError otherwise).
+    the files that it names, without captured pages that `base` names already, or there are
+    none and it names those of `base` (ValueError otherwise).
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -265,10 +265,12 @@ async def _discard(store: Store, staged: Sequence[Staged]) -> None:
 def _check(base: Base, manifest: Manifest, staged: Sequence[Staged]) -> None:
     if manifest.generation != base.generation + 1:
         raise ValueError(f"generation {manifest.generation} does not follow {base.generation}")
-    named = sorted(f"{base.partition}/{file.name}" for file in manifest.files)
-    named += sorted(f"{base.partition}/{file.name}" for file in manifest.quarantine)
-    is_fence = not staged and base.manifest is not None and manifest.names == base.manifest.names
-    if sorted(named) != sorted(one.key for one in staged) and not is_fence:
+    before = base.manifest
+    standing = frozenset[str]() if before is None else {file.name for file in before.pages}
+    named = [file.name for file in manifest.listed if file.name not in standing]
+    made = sorted(f"{base.partition}/{name}" for name in named)
+    is_fence = not staged and before is not None and manifest.names == before.names
+    if made != sorted(one.key for one in staged) and not is_fence:
         raise ValueError("the manifest must name exactly the staged files")
 
 

@@ -51,8 +51,7 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
         info.key.removeprefix(f"{partition}/"): info.size_bytes
         async for info in store.scan(f"{partition}/")
     }
-    files = [_File(file.name, file.size_bytes, file.sha256) for file in manifest.files]
-    files += [_File(file.name, file.size_bytes, file.sha256) for file in manifest.quarantine]
+    files = [_File(file.name, file.size_bytes, file.sha256) for file in manifest.listed]
     faults: list[FileFault] = []
 
     async def check(file: _File) -> None:

@@ -101,7 +101,7 @@ class _Collection:
             assert entry.file is not None  # noqa: S101  # others are not garbage
             number = entry.file.generation
             self.found(
-                "staged" if entry.staged else "quarantine" if entry.file.number is None else "data",
+                "staged" if entry.staged else entry.file.kind,
                 store,
                 f"{partition}/{entry.name}",
                 f"of generation {number}, and the manifest of generation {generation} does not"

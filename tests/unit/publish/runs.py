@@ -15,6 +15,7 @@ from bronze_engine.errors import BronzeError
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
+    PageFile,
     RejectFile,
     SourceInfo,
     partition_path,
@@ -26,7 +27,7 @@ from bronze_engine.publish.base import Base, read_base
 from bronze_engine.publish.commit import Published, publish
 from bronze_engine.publish.gc import Collected, collect_partition
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
-from bronze_engine.publish.names import data_name, parse, quarantine_name
+from bronze_engine.publish.names import data_name, pages_name, parse, quarantine_name
 from bronze_engine.publish.reap import reap
 from bronze_engine.state import hint
 from bronze_engine.testing.stores import keys_of, parts_of, staged_keys
@@ -37,7 +38,7 @@ ENTITY = "orders"
 RUN_DATE = date(2025, 1, 15)
 PARTITION = partition_path(SYSTEM, ENTITY, RUN_DATE)
 MANIFEST_KEY = f"{PARTITION}/_metadata.json"
-FILES = 2
+FILES = 1
 PART_BYTES = 16
 """So that each file has several; S3 wants at least 5 MiB of all but the last."""
 GC = "gc-1"
@@ -53,6 +54,7 @@ def manifest_of(
     generation: int,
     files: tuple[DataFile, ...] = (),
     quarantine: tuple[RejectFile, ...] = (),
+    pages: tuple[PageFile, ...] = (),
     *,
     run_date: date = RUN_DATE,
     epoch: int = 1,
@@ -73,6 +75,7 @@ def manifest_of(
         row_count=len(files),
         files=files,
         quarantine=quarantine,
+        pages=pages,
         watermark=Window(column="id", type="integer", low="0", high=str(generation)),
     )
 
@@ -80,17 +83,16 @@ def manifest_of(
 async def stage_run(
     store: Store, base: Base, run: str, files: int = FILES
 ) -> tuple[Manifest, list[Staged]]:
-    """Stage data files and a quarantine file, and make the manifest that names them."""
+    """Stage data files, a quarantine file and one of captured pages; make their manifest."""
     generation = base.generation + 1
+    names = [
+        data_name(generation=generation, run=run, slice=0, number=number) for number in range(files)
+    ]
+    names.append(quarantine_name(generation=generation, run=run, slice=0))
+    names.append(pages_name(generation=generation, run=run, slice=0, number=0))
     staged: list[Staged] = []
     try:
-        for number in range(files + 1):
-            is_data = number < files
-            name = (
-                data_name(generation=generation, run=run, slice=0, number=number)
-                if is_data
-                else quarantine_name(generation=generation, run=run, slice=0)
-            )
+        for number, name in enumerate(names):
             body = body_of(run, number)
             async with store.stage(f"{base.partition}/{name}") as upload:
                 for part in parts_of(body, PART_BYTES):
@@ -109,11 +111,14 @@ async def stage_run(
                     await store.discard(one)
         raise
     made = [one.file for one in staged if one.file is not None]
-    rejects = tuple(
-        RejectFile(name=each.name, size_bytes=each.size_bytes, sha256=each.sha256, row_count=1)
-        for each in made[files:]
+    *data, rejected, captured = made
+    rejects = RejectFile(
+        name=rejected.name, size_bytes=rejected.size_bytes, sha256=rejected.sha256, row_count=1
     )
-    return manifest_of(run, generation, tuple(made[:files]), rejects), staged
+    pages = PageFile(
+        name=captured.name, size_bytes=captured.size_bytes, sha256=captured.sha256, page_count=1
+    )
+    return manifest_of(run, generation, tuple(data), (rejects,), (pages,)), staged
 
 
 async def publish_run(store: Store, run: str, clock: Clock = SYSTEM_CLOCK) -> Published:
@@ -161,11 +166,10 @@ async def read_partition(store: Store) -> str | None:
         return None
     assert len(manifest.files) == FILES
     assert len(manifest.quarantine) == 1
+    assert len(manifest.pages) == 1
     [run] = {known.run for name in manifest.names if (known := parse(name)) is not None}
     assert manifest.run in {run, GC}
-    for number, name in enumerate(
-        [file.name for file in manifest.files] + [file.name for file in manifest.quarantine]
-    ):
+    for number, name in enumerate(file.name for file in manifest.listed):
         async with store.read(f"{PARTITION}/{name}") as chunks:
             body = b"".join([chunk async for chunk in chunks])
         assert body == body_of(run, number), f"{name} is torn"
@@ -181,7 +185,7 @@ async def assert_clean(store: Store, run: str) -> None:
         "_checksums.json",
         "_metadata.json",
     ]
-    assert sorted(known.run for known in ours if known is not None) == [run] * (FILES + 1)
+    assert sorted(known.run for known in ours if known is not None) == [run] * (FILES + 2)
     assert await staged_keys(store) == []
     assert await keys_of(store, "_state/") == [hint.key_of(SYSTEM, ENTITY)]
     hinted = await hint.read(store, SYSTEM, ENTITY)

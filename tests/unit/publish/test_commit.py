@@ -18,6 +18,7 @@ from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ABSENT, ANY, Expect, StoredObject, Version
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.commit import COMMIT_SECONDS, LINEAGE_LENGTH, publish
+from bronze_engine.publish.reap import reap
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ManualClock
 from bronze_engine.testing.faults import FaultyStore, Script, inject
@@ -153,6 +154,28 @@ async def test_manifest_that_does_not_fit_its_base_or_files_is_our_own_fault() -
     for wrong, files in ((manifest_of("r1", 2), []), (manifest, staged[1:])):
         with pytest.raises(ValueError, match=r"generation|exactly the staged"):
             await publish(store, base, wrong, files, ManualClock())
+
+
+@pytest.mark.asyncio
+async def test_a_commit_may_keep_the_captured_pages_of_its_base_and_nothing_else_of_it() -> None:
+    store = MemoryStore()
+    before = (await publish_run(store, "r1")).manifest
+    base = await read_base(store, PARTITION, pipeline=PIPELINE)
+    made, staged = await stage_run(store, base, "r2")
+    data, rejects, own_pages = staged
+    await store.discard(own_pages)
+    keeping = msgspec.structs.replace(made, pages=before.pages)
+    for wrong in (
+        msgspec.structs.replace(keeping, files=before.files),
+        msgspec.structs.replace(keeping, files=(*keeping.files, *before.files)),
+    ):
+        with pytest.raises(ValueError, match="exactly the staged"):
+            await publish(store, base, wrong, [data, rejects], ManualClock())
+    published = await publish(store, base, keeping, [data, rejects], ManualClock())
+    await reap(store, PARTITION, published.manifest)
+    left = {key.removeprefix(f"{PARTITION}/") for key in await keys_of(store, f"{PARTITION}/")}
+    assert left == {*published.manifest.names, "_checksums.json", "_metadata.json"}
+    assert published.manifest.pages == before.pages
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.publish.names import FileName, data_name, parse, quarantine_name
+from bronze_engine.publish.names import FileName, data_name, pages_name, parse, quarantine_name
 
 pytestmark = pytest.mark.unit
 
@@ -19,16 +19,24 @@ def test_names_are_those_of_the_design() -> None:
     assert name == "part-g00000001-a1b2-00000-00012.parquet"
     rejected = quarantine_name(generation=1, run="a1b2", slice=3)
     assert rejected == "_quarantine/g00000001-a1b2-00003.jsonl.zst"
+    captured = pages_name(generation=1, run="a1b2", slice=3, number=0)
+    assert captured == "_pages/g00000001-a1b2-00003-00000.jsonl.zst"
 
 
 @given(generation=COUNTS, run=RUNS, place=COUNTS, number=COUNTS)
 def test_names_are_read_back(generation: int, run: str, place: int, number: int) -> None:
     name = data_name(generation=generation, run=run, slice=place, number=number)
-    expected = FileName(generation=generation, run=run, slice=place, number=number)
+    expected = FileName(kind="data", generation=generation, run=run, slice=place, number=number)
     assert parse(name) == expected
     assert parse(f"country=DE/day=__HIVE_DEFAULT_PARTITION__/{name}") == expected
     rejected = quarantine_name(generation=generation, run=run, slice=place)
-    assert parse(rejected) == FileName(generation=generation, run=run, slice=place, number=None)
+    assert parse(rejected) == FileName(
+        kind="quarantine", generation=generation, run=run, slice=place, number=None
+    )
+    captured = pages_name(generation=generation, run=run, slice=place, number=number)
+    assert parse(captured) == FileName(
+        kind="pages", generation=generation, run=run, slice=place, number=number
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,6 +57,11 @@ def test_names_are_read_back(generation: int, run: str, place: int, number: int)
         "_quarantine/part-g00000001-r-00000-00000.parquet",
         "g00000001-r-00000.jsonl.zst",
         "a=b/_quarantine/g00000001-r-00000.jsonl.zst",
+        "_quarantine/g00000001-r-0000.jsonl.zst",
+        "_pages/g00000001-r-00000.jsonl.zst",
+        "_pages/g00000001-r-00000-00000.jsonl",
+        "_pages/part-g00000001-r-00000-00000.parquet",
+        "a=b/_pages/g00000001-r-00000-00000.jsonl.zst",
         "_metadata.json",
         "part-00000-of-00001.parquet",
     ],
@@ -63,6 +76,8 @@ def test_run_that_could_not_be_read_back_is_refused(run: str) -> None:
         data_name(generation=1, run=run, slice=0, number=0)
     with pytest.raises(ValueError, match="read back"):
         quarantine_name(generation=1, run=run, slice=0)
+    with pytest.raises(ValueError, match="read back"):
+        pages_name(generation=1, run=run, slice=0, number=0)
 
 
 def test_negative_numbers_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bronze_engine.model.part import ANY
-from bronze_engine.publish.names import data_name, quarantine_name
+from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.publish.reap import reap
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
@@ -30,13 +30,18 @@ async def test_what_is_older_or_equal_and_unlisted_is_removed() -> None:
         named("lost", 2),
         f"country=DE/{named('lost', 2)}",
         quarantine_name(generation=2, run="lost", slice=0),
+        pages_name(generation=2, run="lost", slice=0, number=0),
     ]
     for name in dead:
         await store.put(f"{PARTITION}/{name}", b"x", expect=ANY)
     await stage_bytes(store, f"{PARTITION}/{named('staged', 2)}", b"x")
     await stage_bytes(store, f"{PARTITION}/{named('r2', 2)}", b"a second copy")
     reaped = await reap(store, PARTITION, published.manifest)
-    of_r1 = [named("r1", 1), named("r1", 1, 1), quarantine_name(generation=1, run="r1", slice=0)]
+    of_r1 = [
+        named("r1", 1),
+        quarantine_name(generation=1, run="r1", slice=0),
+        pages_name(generation=1, run="r1", slice=0, number=0),
+    ]
     staged = [named("staged", 2), named("r2", 2)]
     assert reaped.removed == tuple(sorted(dead + of_r1 + staged))
     assert reaped.warnings == ()

@@ -34,4 +34,6 @@ class Split(msgspec.Struct, frozen=True):
 
     @property
     def size_bytes(self) -> int:
-        return sum(len(lines.data) for lines in self.lines)
+        """What it holds in memory; the originals are of about the size of their lines."""
+        held = sum(len(lines.data) * (1 + bool(lines.originals)) for lines in self.lines)
+        return held if self.body is None else held + len(self.body)
