@@ -1,34 +1,50 @@
 """[….source.paginator]: how one page leads to the next.
 
-All of them stop at an empty page, at a satisfied total, and at `max_pages`. A short page
-stops only where `stop_on_short_page` says so.
+Those that count pages or skip records stop at an empty page and at a satisfied total; those
+whose pages name the next one stop where none is named. A short page stops only where
+`stop_on_short_page` says so, or where what an earlier page had proves that it is the last.
+All stop at `max_pages` and at `max_records`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 __all__ = [
+    "AutoPaginator",
     "CursorPaginator",
+    "GraphqlPaginator",
+    "HeaderCursorPaginator",
+    "KeysetPaginator",
     "LinkHeaderPaginator",
     "NextUrlPaginator",
     "NoPaginator",
     "OffsetPaginator",
     "PagePaginator",
     "Paginator",
+    "Place",
 ]
+
+Place = Literal["query", "body", "header"]
+"""Where a page's parameters go."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Paginator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    max_records: Positive | None = None
+    """Take exactly so many records of each chain of pages where it has them, then stop
+    without an error; the rest of the last page is left."""
+
+
+class _Paged(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_pages: Positive | None = None
-    """Read at most so many pages, then stop without an error."""
+    """Read at most so many pages of each chain, then stop without an error."""
 
 
-class _Sized(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Sized(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size_param: str | None = None
     page_size: Positive | None = None
     """Records asked for; sent as `size_param` where that is set."""
@@ -40,11 +56,17 @@ class _Sized(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page with fewer records than `page_size` is the last."""
 
 
+class _Placed(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    param_in: Place = "query"
+    """Where the parameters go: into the URL, into `json` (a name is a dotted path there:
+    "search.page"), or into headers."""
+
+
 class NoPaginator(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="none"):
     """One response holds everything."""
 
 
-class PagePaginator(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="page"):
+class PagePaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="page"):
     """Pages by number."""
 
     page_param: str = "page"
@@ -55,7 +77,7 @@ class PagePaginator(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     a total is known, else one."""
 
 
-class OffsetPaginator(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="offset"):
+class OffsetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="offset"):
     """Pages by number of records to skip; steps by the records received."""
 
     offset_param: str = "offset"
@@ -63,11 +85,30 @@ class OffsetPaginator(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=T
     parallel: Positive | None = None
 
 
-class CursorPaginator(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cursor"):
+class CursorPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cursor"):
     """Each body carries the token of the next page."""
 
     cursor_path: str
     cursor_param: str = "cursor"
+
+
+class HeaderCursorPaginator(
+    _Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="header_cursor"
+):
+    """A header of each answer carries the token of the next page; none, an empty one and
+    "null" (Salesforce's Sforce-Locator) are the end."""
+
+    cursor_header: str
+    cursor_param: str = "cursor"
+
+
+class KeysetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="keyset"):
+    """The last record's key asks for what comes after it: Stripe's starting_after, Shopify's
+    since_id. Ends at an empty page, or where `has_more_path` or a short page says so."""
+
+    key: str = "id"
+    """Dotted path within a record; a text or a whole number, sent as it came."""
+    param: str
 
 
 class LinkHeaderPaginator(
@@ -84,11 +125,47 @@ class NextUrlPaginator(
     next_path: str
 
 
+class GraphqlPaginator(
+    _Paged, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="graphql"
+):
+    """A connection's pageInfo (https://relay.dev/graphql/connections.htm).
+
+    `json.query` is sent as it is, braces and all: what varies belongs into json.variables.
+    An answer with `errors` fails the run, and is asked for again where it was throttled.
+    """
+
+    page_info_path: str | None = None
+    """Dotted path to pageInfo; where unset it stands beside the records."""
+    variable: str = "after"
+    """The variable that takes the cursor."""
+    size_variable: str = "first"
+    """The variable that takes `page_size`, where that is set."""
+    page_size: Positive | None = None
+    """Nodes asked for."""
+    total_path: str | None = None
+    """Dotted path to the number of nodes in all."""
+
+
+class AutoPaginator(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="auto"):
+    """Found out from the first answer of each run, and told in its log and report.
+
+    Write down what was found: a later answer without a hint reads as the only page.
+    """
+
+    size_param: str | None = None
+    page_size: Positive | None = None
+    """Records asked for; sent as `size_param` where that is set."""
+
+
 Paginator = (
     NoPaginator
     | PagePaginator
     | OffsetPaginator
     | CursorPaginator
+    | HeaderCursorPaginator
+    | KeysetPaginator
     | LinkHeaderPaginator
     | NextUrlPaginator
+    | GraphqlPaginator
+    | AutoPaginator
 )

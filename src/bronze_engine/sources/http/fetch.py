@@ -19,7 +19,8 @@ from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
-from bronze_engine.sources.http.wire.client import Answer, Client
+from bronze_engine.sources.http.wire.client import Answer, Client, Refused
+from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
 
 __all__ = ["Fetcher", "Page"]
@@ -56,6 +57,9 @@ class Fetcher:
         self._client = client
         self._target = target
         self._shape = shape
+        self._exchange_of_tokens = TokenExchange(
+            client, resources.limits, resources.clock, resources.tally
+        )
         self._carried = carried
 
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
@@ -75,8 +79,10 @@ class Fetcher:
 
         shown = self._target.shown(ask)
         try:
-            answer, split = await self._resources.limits.call(
-                attempt, describe=f"{self._config.method} {shown}"
+            answer, split = await self.admitted(
+                lambda: self._resources.limits.call(
+                    attempt, describe=f"{self._config.method} {shown}"
+                )
             )
             if split is None:
                 split = await self.split(answer)
@@ -89,11 +95,20 @@ class Fetcher:
                 records=split.records,
                 fields=split.fields,
                 url=answer.url,
-                link=answer.headers.get("link"),
+                headers=answer.headers,
+                last=split.last,
                 is_past_end=answer.status == 404,
             ),
             date=answer.headers.get("date"),
             bytes_in=sum(map(len, answer.chunks)),
+        )
+
+    async def admitted(
+        self, operation: Callable[[], Awaitable[tuple[Answer, Split | None]]]
+    ) -> tuple[Answer, Split | None]:
+        """Run what asks, with credentials that are valid; see `Client.admitted`."""
+        return await self._client.admitted(
+            operation, self._exchange_of_tokens, self._resources.workers
         )
 
     def located(self, exc: BronzeError, ask: Ask) -> BronzeError:
@@ -108,13 +123,10 @@ class Fetcher:
 
         A compressed body, and one that only the end of the connection ended, is read here:
         only reading it shows whether it was cut off. The others are left to the caller,
-        who no longer holds a slot of the API. A 401 is asked again, once, where a secret's
-        file holds another text by now.
+        who no longer holds a slot of the API. A 401 is Refused: it is asked again, once, by
+        `admitted`.
         """
-        version = self._client.credentials.version
         answer = await self._exchange(ask)
-        if answer.status == 401 and await self._client.renew(version, self._resources.workers):
-            answer = await self._exchange(ask)
         if answer.status == 404 and may_be_past_end:
             return answer, _NOTHING
         if answer.status >= 300:
@@ -160,7 +172,8 @@ class Fetcher:
                 return await self._client.fetch(
                     self._config.method,
                     self._target.url(ask),
-                    self._target.body,
+                    self._target.body(ask),
+                    headers=self._target.headers(ask),
                     limit_bytes=self._config.max_page_bytes,
                     on_request=on_request,
                     on_bytes=on_bytes,

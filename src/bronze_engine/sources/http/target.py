@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from bronze_engine.config import template
+from bronze_engine.config.graphql import templated_json
+from bronze_engine.config.paginator import GraphqlPaginator, Place
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
+from bronze_engine.errors import PageError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
 from bronze_engine.sources.http.paging.pager import Ask
@@ -38,12 +41,14 @@ class Target:
         values = {"run_date": request.run_date, "low": low, "high": request.cap}
         window = bound_params(request.incremental, low, request.cap)
         dated = [name for name, value in config.params.items() if template.is_bare(value)]
-        self._clear = frozenset({*paging, *window, *dated})
+        self._place = _place(config)
+        in_query = paging if self._place == "query" else ()
+        self._clear = frozenset({*in_query, *window, *dated})
         path = template.render_url(config.path, values)
         params: dict[str, Any] = {**template.render_params(config.params, values), **window}
         # What all pages share is rendered once; a page adds its few parameters, over those that
         # the configuration gives the paginator to begin with.
-        self._initial = {name: params.pop(name) for name in paging if name in params}
+        self._initial = {name: params.pop(name) for name in in_query if name in params}
         self._fixed = build_url(config.api.base_url, path, params)
         self._fixed_shown = redact_url(self._fixed, self._clear)
         hidden = [
@@ -53,11 +58,10 @@ class Target:
         ]
         self.scrub = Redactor(lambda: [*credentials.secrets, *hidden])
         """Takes our credentials and parameters out of a server's text."""
-        self.body = (
-            msgspec.json.encode(template.render_json(config.json, values))
-            if config.json is not None
-            else None
-        )
+        templated, literal = templated_json(config.json, config.paginator)
+        rendered = template.render_json(templated, values)
+        self._json: Any = {**literal, **rendered} if literal else rendered
+        self._body = msgspec.json.encode(self._json) if config.json is not None else None
 
     @property
     def location(self) -> str:
@@ -65,10 +69,47 @@ class Target:
         return self._fixed_shown.partition("?")[0]
 
     def url(self, ask: Ask) -> str:
-        return ask.url or build_url(self._fixed, "", {**self._initial, **ask.params})
+        return ask.url or build_url(self._fixed, "", self._query(ask))
+
+    def body(self, ask: Ask) -> bytes | None:
+        """The JSON to send, the page's parameters in it where they go there."""
+        if self._place != "body" or not ask.params:
+            return self._body
+        body: Mapping[str, Any] = self._json or {}
+        for name, value in ask.params.items():
+            body = _with(body, name.split("."), value)
+        return msgspec.json.encode(body)
+
+    def headers(self, ask: Ask) -> Mapping[str, str] | None:
+        """What the page adds to the headers. Raises PageError for a value that none can hold."""
+        if self._place != "header":
+            return None
+        headers = {name: str(value) for name, value in ask.params.items()}
+        for name, value in headers.items():
+            if not (value.isascii() and value.isprintable()):
+                raise PageError(f"the value for the header {name} holds what no header can")
+        return headers
 
     def shown(self, ask: Ask) -> str:
         """The URL as messages may show it."""
         if ask.url is not None:
             return redact_url(ask.url, self._clear)
-        return build_url(self._fixed_shown, "", {**self._initial, **ask.params})
+        return build_url(self._fixed_shown, "", self._query(ask))
+
+    def _query(self, ask: Ask) -> dict[str, Any]:
+        return {**self._initial, **ask.params} if self._place == "query" else {}
+
+
+def _place(config: HttpSourceConfig) -> Place:
+    if isinstance(config.paginator, GraphqlPaginator):
+        return "body"
+    place: Place = getattr(config.paginator, "param_in", "query")
+    return place
+
+
+def _with(body: Mapping[str, Any], path: Sequence[str], value: str | int) -> Mapping[str, Any]:
+    """A copy of `body` with the value at that path; tables on the way there are made."""
+    if len(path) == 1:
+        return {**body, path[0]: value}
+    inner = body.get(path[0])
+    return {**body, path[0]: _with(inner if isinstance(inner, dict) else {}, path[1:], value)}

@@ -1,38 +1,34 @@
-"""Pagers whose next page only the one before can name: by a cursor, by a link."""
+"""Pagers whose next page only the one before can tell: by a cursor, by its last record."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Final, final
-from urllib.parse import urljoin
-
-import httpx
 
 from bronze_engine.config.paginator import (
     CursorPaginator,
-    NextUrlPaginator,
+    HeaderCursorPaginator,
+    KeysetPaginator,
 )
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.paging.progress import Progress, Sized
 from bronze_engine.sources.http.shown import shown
-from bronze_engine.sources.http.url import origin_of
-from bronze_engine.telemetry.redact import redact_url
 
-__all__ = ["MAX_EMPTY", "CursorPager", "LinkHeaderPager", "NextUrlPager", "next_link"]
+__all__ = ["MAX_EMPTY", "Chained", "CursorPager", "HeaderCursorPager", "KeysetPager"]
 
 MAX_EMPTY: Final = 1000
 """Pages in a row without records before a chain counts as endless: a megabyte scanned each,
 that is a gigabyte in which a filter found nothing."""
 
 
-class _Chained:
-    """What the pagers share whose next page only the one before can name."""
+class Chained:
+    """What the pagers share whose next page only the one before can tell."""
 
     ahead = 1
     ends_at_404 = False
+    key: str | None = None
 
     def __init__(self, config: Sized, warn: Callable[[str], None]) -> None:
         self._config = config
@@ -43,8 +39,27 @@ class _Chained:
         """How many pages in a row had no records."""
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        return self._progress.fields
+
+    @property
+    def params(self) -> frozenset[str]:
+        return self.sizes
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        return self._progress.sizes
+
+    @property
+    def max_records(self) -> int | None:
+        return self._config.max_records
+
+    @property
     def total(self) -> int | None:
         return self._progress.total
+
+    def first(self) -> Ask:
+        return Ask(number=1, params=self._progress.size_params)
 
     def guess(self, ask: Ask, /) -> Iterator[Ask]:
         yield ask
@@ -52,7 +67,7 @@ class _Chained:
     def mismatch(self) -> str | None:
         return self._progress.mismatch()
 
-    def _goes_on(self, page: Answered, what: str, token: str, shown: str) -> bool:
+    def goes_on(self, page: Answered, what: str, token: str, shown: str) -> bool:
         """Whether the next page that this one names is another one; False is the end.
 
         Raises PageError where the pages go round, or empty ones never end.
@@ -75,7 +90,7 @@ class _Chained:
         self._seen.add(digest)
         return True
 
-    def _judge_missing(self, page: Answered, where: str, path: str | None = None) -> None:
+    def judge_missing(self, page: Answered, where: str, path: str | None = None) -> None:
         """At a page without a successor: that must not contradict `has_more`.
 
         A first page without the path at all may as well be a path misspelt, unless it has
@@ -100,25 +115,35 @@ class _Chained:
             )
 
 
+class _Keyed(Chained):
+    """What the pagers share that send a token of the page before as one parameter."""
+
+    def __init__(self, config: Sized, param: str, warn: Callable[[str], None]) -> None:
+        super().__init__(config, warn)
+        self._param = param
+
+    @property
+    def params(self) -> frozenset[str]:
+        return self.sizes | {self._param}
+
+    def _after(self, page: Answered, what: str, token: str | int) -> Ask | None:
+        if not self.goes_on(page, what, str(token), shown(token)):
+            return None
+        params = {self._param: token, **self._progress.size_params}
+        return Ask(number=self._progress.pages + 1, params=params)
+
+
 @final
-class CursorPager(_Chained):
+class CursorPager(_Keyed):
     """Each body carries the token of the next page; texts and integers are tokens."""
 
     def __init__(self, config: CursorPaginator, warn: Callable[[str], None]) -> None:
-        super().__init__(config, warn)
+        super().__init__(config, config.cursor_param, warn)
         self._path = config.cursor_path
-        self._param = config.cursor_param
 
     @property
     def fields(self) -> tuple[str, ...]:
         return (*self._progress.fields, self._path)
-
-    @property
-    def params(self) -> frozenset[str]:
-        return frozenset({self._param, *self._progress.names})
-
-    def first(self) -> Ask:
-        return Ask(number=1, params=self._progress.size_params)
 
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
@@ -126,116 +151,63 @@ class CursorPager(_Chained):
         path = self._path
         value = page.fields.get(path)
         if value is None or value is False or value == "":
-            self._judge_missing(page, f'cursor_path "{path}"', path)
+            self.judge_missing(page, f'cursor_path "{path}"', path)
             return None
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise PageError(
                 f'cursor_path "{path}" holds {shown(value)} on page {self._progress.pages}; '
                 "a cursor is a text or an integer"
             )
-        token = str(value)
-        if not self._goes_on(page, "the cursor", token, shown(token)):
-            return None
-        params = {self._param: token, **self._progress.size_params}
-        return Ask(number=self._progress.pages + 1, params=params)
-
-
-class _Linked(_Chained):
-    """What the pagers share that follow URLs of the server."""
-
-    def __init__(
-        self, config: Sized, warn: Callable[[str], None], is_allowed: Callable[[str], bool]
-    ) -> None:
-        super().__init__(config, warn)
-        self._is_allowed = is_allowed
-
-    @property
-    def params(self) -> frozenset[str]:
-        return frozenset(self._progress.names)
-
-    def first(self) -> Ask:
-        return Ask(number=1, params=self._progress.size_params)
-
-    def _follow(self, page: Answered, link: str) -> Ask | None:
-        number = self._progress.pages
-        try:
-            target = httpx.URL(urljoin(page.url, link.strip()))
-        except (httpx.InvalidURL, ValueError):
-            target = httpx.URL("")
-        if target.scheme not in ("http", "https") or not target.host or target.userinfo:
-            raise PageError(f"the next link of page {number} is no URL that can be followed")
-        origin = origin_of(target)
-        if not self._is_allowed(origin):
-            raise PageError(
-                f"the next link of page {number} points to another origin, {origin}; nothing "
-                "was sent there. If it belongs to this API, add it to allowed_origins"
-            )
-        url = str(target.copy_with(fragment=None))
-        if not self._goes_on(page, "the link", url, redact_url(url)):
-            return None
-        return Ask(number=number + 1, url=url)
+        return self._after(page, "the cursor", value)
 
 
 @final
-class NextUrlPager(_Linked):
-    """Each body carries the next page's URL."""
+class HeaderCursorPager(_Keyed):
+    """A header of each answer carries the token of the next page."""
 
-    def __init__(
-        self,
-        config: NextUrlPaginator,
-        warn: Callable[[str], None],
-        is_allowed: Callable[[str], bool],
-    ) -> None:
-        super().__init__(config, warn, is_allowed)
-        self._path = config.next_path
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return (*self._progress.fields, self._path)
+    def __init__(self, config: HeaderCursorPaginator, warn: Callable[[str], None]) -> None:
+        super().__init__(config, config.cursor_param, warn)
+        self._header = config.cursor_header
 
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
             return None
-        match page.fields.get(self._path):
-            case None | False | "":
-                self._judge_missing(page, f'next_path "{self._path}"', self._path)
-                return None
-            case str(link):
-                return self._follow(page, link)
+        token = page.headers.get(self._header.lower(), "").strip()
+        if token in ("", "null"):  # Salesforce ends with "Sforce-Locator: null"
+            self.judge_missing(page, f"the header {self._header}")
+            return None
+        return self._after(page, "the cursor", token)
+
+
+@final
+class KeysetPager(_Keyed):
+    """The key of each page's last record asks for the page after it.
+
+    No page is asked for after an empty one: there is no key to ask after. A total ends
+    nothing: behind such a filter many servers count only what is left.
+    """
+
+    def __init__(self, config: KeysetPaginator, warn: Callable[[str], None]) -> None:
+        super().__init__(config, config.param, warn)
+        self.key: str | None = config.key
+
+    def accept(self, page: Answered, /) -> Ask | None:
+        if self._progress.is_last(page):
+            return None
+        if page.records == 0:
+            self.judge_missing(page, "an empty page")
+            return None
+        number = self._progress.pages
+        match page.last:
+            case bool() | None:
+                raise PageError(
+                    f'the last record of page {number} has no value at "{self.key}"; set '
+                    "paginator.key to the path of what the pages are ordered by"
+                )
+            case str(key) | int(key) if key != "":
+                return self._after(page, "the key", key)
             case other:
                 raise PageError(
-                    f'next_path "{self._path}" holds {shown(other)} on page '
-                    f"{self._progress.pages}, not a URL"
+                    f'the last record of page {number} has {shown(other)} at "{self.key}"; '
+                    "a key is a text or a whole number"
                 )
-
-
-@final
-class LinkHeaderPager(_Linked):
-    """The `Link` header carries it (RFC 8288)."""
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return self._progress.fields
-
-    def accept(self, page: Answered, /) -> Ask | None:
-        if self._progress.is_last(page):
-            return None
-        link = next_link(page.link or "")
-        if link is None:
-            self._judge_missing(page, "the Link header")
-            return None
-        return self._follow(page, link)
-
-
-_PARAM: Final = r";\s*([^\s,;=]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;\"]*)))?\s*"
-_LINK: Final = re.compile(rf"<([^>]*)>\s*((?:{_PARAM})*)")
-_EACH_PARAM: Final = re.compile(_PARAM)
-
-
-def next_link(header: str) -> str | None:
-    """The target of the first link with the relation `next` (RFC 8288), or None."""
-    for link in _LINK.finditer(header):
-        for name, quoted, bare in _EACH_PARAM.findall(link[2]):
-            if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
-                return link[1]
-    return None

@@ -22,6 +22,8 @@ Warn = Callable[[str], None]
 class PagePager:
     """Pages by number."""
 
+    key = None
+
     def __init__(self, config: PagePaginator, warn: Warn) -> None:
         self._config = config
         self._progress = Progress(config, warn)
@@ -38,7 +40,15 @@ class PagePager:
 
     @property
     def params(self) -> frozenset[str]:
-        return frozenset({self._config.page_param, *self._progress.names})
+        return frozenset({self._config.page_param}) | self.sizes
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        return self._progress.sizes
+
+    @property
+    def max_records(self) -> int | None:
+        return self._config.max_records
 
     @property
     def total(self) -> int | None:
@@ -93,11 +103,13 @@ class PagePager:
         self._pages = pages
 
     def guess(self, ask: Ask, /) -> Iterator[Ask]:
-        last = self._pages
-        if last is None and self.total is not None:
-            last = -(-self.total // max(1, self._size))
-        if self._config.max_pages is not None:
-            last = min(last or self._config.max_pages, self._config.max_pages)
+        config, size = self._config, max(1, self._size)
+        ends = [self._pages, config.max_pages]
+        if self._pages is None and self.total is not None:
+            ends.append(-(-self.total // size))
+        if config.max_records is not None:
+            ends.append(-(-config.max_records // size))
+        last = min((end for end in ends if end is not None), default=None)
         number = ask.number
         while last is None or number <= max(last, ask.number):
             yield self._ask(number)
@@ -110,6 +122,8 @@ class PagePager:
 @final
 class OffsetPager:
     """Pages by the number of records to skip, which is the number received."""
+
+    key = None
 
     def __init__(self, config: OffsetPaginator, warn: Warn) -> None:
         self._config = config
@@ -124,7 +138,15 @@ class OffsetPager:
 
     @property
     def params(self) -> frozenset[str]:
-        return frozenset({self._config.offset_param, *self._progress.names})
+        return frozenset({self._config.offset_param}) | self.sizes
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        return self._progress.sizes
+
+    @property
+    def max_records(self) -> int | None:
+        return self._config.max_records
 
     @property
     def total(self) -> int | None:
@@ -163,11 +185,13 @@ class OffsetPager:
     def guess(self, ask: Ask, /) -> Iterator[Ask]:
         number, skip = ask.number, self._progress.received
         step, total = self._step, self.total  # as they are now: the plan must not depend on timing
+        ends = [end for end in (total, self._config.max_records) if end is not None]
+        end = min(ends, default=None)
         while True:
             yield self._ask(number, skip)
             number += 1
             skip += step
-            if total is not None and skip >= total:
+            if end is not None and skip >= end:
                 return
             if self._config.max_pages is not None and number > self._config.max_pages:
                 return

@@ -10,7 +10,7 @@ exactly that. So pages read in parallel are by construction those of a sequentia
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -26,7 +26,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """From 1, in page order."""
     params: Params = {}
-    """Query parameters, over those of the configuration."""
+    """Parameters, over those of the configuration; where they go the paginator says."""
     url: str | None = None
     """Where the server gave the whole URL: asked for as it is."""
 
@@ -39,8 +39,10 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """Control fields of the body by dotted path; one that is not there has no entry."""
     url: str = ""
     """Where the answer came from: relative links begin here."""
-    link: str | None = None
-    """The Link header."""
+    headers: Mapping[str, str] = {}
+    """By lower-case name."""
+    last: object = None
+    """The last record's value at the pager's `key`; None where it has none."""
     is_past_end: bool = False
     """The server answered 404 to a page that was only a guess."""
 
@@ -53,12 +55,27 @@ class Pager(Protocol):
 
     @property
     def params(self) -> frozenset[str]:
-        """Names of its query parameters; messages may show their values."""
+        """Names of its parameters; messages may show their values."""
+        ...
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        """Those of them that say how many records to give."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """Dotted path, within a record, of what it needs of a page's last one."""
         ...
 
     @property
     def total(self) -> int | None:
         """Records in all, as last stated."""
+        ...
+
+    @property
+    def max_records(self) -> int | None:
+        """Records to hand on: what the last page has beyond that is left."""
         ...
 
     @property

@@ -7,6 +7,8 @@ from typing import final
 
 from bronze_engine.config.paginator import (
     CursorPaginator,
+    HeaderCursorPaginator,
+    KeysetPaginator,
     LinkHeaderPaginator,
     NextUrlPaginator,
     OffsetPaginator,
@@ -18,17 +20,27 @@ from bronze_engine.sources.http.shown import shown
 
 __all__ = ["Progress", "Sized", "count_of"]
 
-Sized = PagePaginator | OffsetPaginator | CursorPaginator | NextUrlPaginator | LinkHeaderPaginator
+Sized = (
+    PagePaginator
+    | OffsetPaginator
+    | CursorPaginator
+    | HeaderCursorPaginator
+    | KeysetPaginator
+    | NextUrlPaginator
+    | LinkHeaderPaginator
+)
 
 
 @final
 class Progress:
     """Counts the pages and decides whether one was the last: the same for all pagers.
 
-    An empty page ends the reading, a satisfied total, `has_more` false, `max_pages`. A
-    short page ends it where configured, or where an earlier page had exactly the size
-    asked for and the server states nothing else; no larger page was ever asked for.
-    Where pages name their successor (`is_chain`) neither an empty page, nor a short one,
+    An empty page ends the reading, a satisfied total, `has_more` false, `max_pages`,
+    `max_records`. A short page ends it where configured, or where an earlier page had exactly
+    the size asked for and the server states nothing else; no larger page was ever asked for.
+    A satisfied total ends nothing while `has_more` is true: one of the two lies, and what
+    comes after it shows which.
+    Where each page leads to the next (`is_chain`) neither an empty page, nor a short one,
     nor a total outweighs that: a server that filters after it has cut its pages (Microsoft
     Graph, DynamoDB, Google) gives empty ones with more behind them.
     """
@@ -61,15 +73,19 @@ class Progress:
         return {self._config.size_param: size} if self._config.size_param and size else {}
 
     @property
-    def names(self) -> set[str]:
-        return {self._config.size_param} if self._config.size_param else set()
+    def sizes(self) -> frozenset[str]:
+        return frozenset({self._config.size_param} if self._config.size_param else ())
+
+    @property
+    def max_records(self) -> int | None:
+        return self._config.max_records
 
     def is_last(self, page: Answered) -> bool:
         self.pages += 1
         self.received += page.records
         self._note_total(page)
         has_more = self._has_more(page)
-        if self._config.max_pages is not None and self.pages >= self._config.max_pages:
+        if self._is_enough():
             self._was_cut = True
             return True
         if has_more is False:
@@ -83,11 +99,17 @@ class Progress:
         if page.records == 0 and has_more is None:
             return True
         if self.total is not None and self.received >= self.total:
-            return True
+            return has_more is None
         if is_short and self._was_full and self.total is None and has_more is None:
             return True
         self._was_full = self._was_full or page.records == size
         return False
+
+    def _is_enough(self) -> bool:
+        pages, records = self._config.max_pages, self._config.max_records
+        return (pages is not None and self.pages >= pages) or (
+            records is not None and self.received >= records
+        )
 
     def _note_total(self, page: Answered) -> None:
         path = self._config.total_path

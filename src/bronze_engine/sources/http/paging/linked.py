@@ -1,0 +1,111 @@
+"""Pagers that follow URLs of the server: in the body, in the Link header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, final
+from urllib.parse import urljoin
+
+import httpx
+
+from bronze_engine.config.paginator import NextUrlPaginator
+from bronze_engine.errors import PageError
+from bronze_engine.sources.http.paging.chained import Chained
+from bronze_engine.sources.http.paging.pager import Answered, Ask
+from bronze_engine.sources.http.paging.progress import Sized
+from bronze_engine.sources.http.shown import shown
+from bronze_engine.sources.http.url import origin_of
+from bronze_engine.telemetry.redact import redact_url
+
+__all__ = ["LinkHeaderPager", "NextUrlPager", "next_link"]
+
+
+class _Linked(Chained):
+    """What the pagers share that follow URLs of the server."""
+
+    def __init__(
+        self, config: Sized, warn: Callable[[str], None], is_allowed: Callable[[str], bool]
+    ) -> None:
+        super().__init__(config, warn)
+        self._is_allowed = is_allowed
+
+    def _follow(self, page: Answered, link: str) -> Ask | None:
+        number = self._progress.pages
+        try:
+            target = httpx.URL(urljoin(page.url, link.strip()))
+        except (httpx.InvalidURL, ValueError):
+            target = httpx.URL("")
+        if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+            raise PageError(f"the next link of page {number} is no URL that can be followed")
+        origin = origin_of(target)
+        if not self._is_allowed(origin):
+            raise PageError(
+                f"the next link of page {number} points to another origin, {origin}; nothing "
+                "was sent there. If it belongs to this API, add it to allowed_origins"
+            )
+        url = str(target.copy_with(fragment=None))
+        if not self.goes_on(page, "the link", url, redact_url(url)):
+            return None
+        return Ask(number=number + 1, url=url)
+
+
+@final
+class NextUrlPager(_Linked):
+    """Each body carries the next page's URL."""
+
+    def __init__(
+        self,
+        config: NextUrlPaginator,
+        warn: Callable[[str], None],
+        is_allowed: Callable[[str], bool],
+    ) -> None:
+        super().__init__(config, warn, is_allowed)
+        self._path = config.next_path
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (*self._progress.fields, self._path)
+
+    def accept(self, page: Answered, /) -> Ask | None:
+        if self._progress.is_last(page):
+            return None
+        match page.fields.get(self._path):
+            case None | False | "":
+                self.judge_missing(page, f'next_path "{self._path}"', self._path)
+                return None
+            case str(link):
+                return self._follow(page, link)
+            case other:
+                raise PageError(
+                    f'next_path "{self._path}" holds {shown(other)} on page '
+                    f"{self._progress.pages}, not a URL"
+                )
+
+
+@final
+class LinkHeaderPager(_Linked):
+    """The `Link` header carries it (RFC 8288)."""
+
+    def accept(self, page: Answered, /) -> Ask | None:
+        if self._progress.is_last(page):
+            return None
+        link = next_link(page.headers.get("link", ""))
+        if link is None:
+            self.judge_missing(page, "the Link header")
+            return None
+        return self._follow(page, link)
+
+
+_PARAM: Final = r";\s*([^\s,;=]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;\"]*)))?\s*"
+_LINK: Final = re.compile(rf"<([^>]*)>\s*((?:{_PARAM})*)")
+_EACH_PARAM: Final = re.compile(_PARAM)
+
+
+def next_link(header: str) -> str | None:
+    """The target of the first link with the relation `next` (RFC 8288), or None."""
+    for link in _LINK.finditer(header):
+        for name, quoted, bare in _EACH_PARAM.findall(link[2]):
+            if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
+                return link[1]
+    return None
