@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, final
 
@@ -84,10 +84,12 @@ class Client:
         limit_bytes: int,
         on_request: Callable[[], None],
         on_bytes: Callable[[int], None],
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request, follow its redirects (at most 5), read the whole body.
 
-        `on_request` is called before each thing sent, `on_bytes` with what was received.
+        `headers` go to the API's own origin alone. `on_request` is called before each thing
+        sent, `on_bytes` with what was received.
         Raises httpx.TransportError, and ExtractError for a body above `limit_bytes` (as it
         comes over the wire) or a redirect that can't be followed. Cancelled, it closes the
         connection.
@@ -95,6 +97,8 @@ class Client:
         target = _parse(url)
         for _ in range(_MAX_REDIRECTS + 1):
             request = self.credentials.request(method, target, body)
+            if headers and origin_of(target) == self.credentials.origin:
+                request.headers.update(headers)
             on_request()
             response = await self._transport.handle_async_request(request)
             try:
