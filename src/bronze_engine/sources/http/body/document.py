@@ -2,45 +2,85 @@
 
 The body is read once: a decoder made for the paths that the pipeline names cuts the records
 and the few control fields out of it in one pass. Where the body has another shape than that,
-it is walked again level by level, to be exact about what is there instead.
+or a path has wildcards, it is walked level by level instead.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Literal, final
 
 import msgspec
 import pyarrow as pa
 
 from bronze_engine.errors import ExtractError, PageError
+from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
+from bronze_engine.sources.http.body.envelope import Envelope, Own, first_found, readings
 from bronze_engine.sources.http.body.masked import masked
-from bronze_engine.sources.http.body.onepass import OnePass, Path
-from bronze_engine.sources.http.body.raw import Body, find, kind_of, members_of, named
+from bronze_engine.sources.http.body.onepass import OnePass
+from bronze_engine.sources.http.body.place import place_of
+from bronze_engine.sources.http.body.raw import Body
 
-__all__ = ["Document"]
+__all__ = ["Document", "RecordList"]
+
+_Read = tuple[int, list[msgspec.Raw] | None, Body | None]
+"""A list: the number of its record set, its records (None for a null), the object around it."""
+
+
+class RecordList(msgspec.Struct, frozen=True):
+    """Records that stand in one list, and what is joined to each of them."""
+
+    raws: list[msgspec.Raw]
+    members: Members
 
 
 @final
 class Document:
     """Finds the records and the control fields of JSON bodies.
 
-    Paths are dotted names of object members; a member of the body whose own name is the
-    whole path, dots included, goes before (OData's "@odata.nextLink"). `records` None means
-    that the body itself is the list.
+    `records` are the paths of the record sets, as `Place` reads them; None means that the
+    body itself is the list. `null_records` says what a null in a list's place means.
+    `envelope` are paths by the column that joins them to each record, `record_set` a column
+    that holds the path that a record came from.
     """
 
-    def __init__(self, records: str | None, fields: Sequence[str] = ()) -> None:
-        self._records = tuple(records.split(".")) if records is not None else ()
-        self._fields = {path: _readings(path) for path in fields}
-        lists = _readings(records) if records is not None else [()]
-        self._one_pass = OnePass(lists, self._fields)
+    def __init__(
+        self,
+        records: Sequence[str | None],
+        fields: Sequence[str] = (),
+        *,
+        null_records: Literal["fail", "empty"] = "fail",
+        envelope: Mapping[str, str] | None = None,
+        record_set: str | None = None,
+    ) -> None:
+        self._is_null_empty = null_records == "empty"
+        self._places = [place_of(path, is_null_empty=self._is_null_empty) for path in records]
+        self._envelopes = [
+            Envelope(
+                envelope or {},
+                None if record_set is None else (record_set, path or ""),
+                place.names,
+            )
+            for path, place in zip(records, self._places, strict=True)
+        ]
+        self._has_members = bool(envelope) or record_set is not None
+        self._wanted = tuple(fields)
+        self._fields = {path: readings(path) for path in fields}
+        for joined in self._envelopes:
+            self._fields |= joined.fields
+        lists = [place.readings for place in self._places if place.readings is not None]
+        is_plain = len(lists) == len(self._places)
+        self._one_pass = OnePass(lists, self._fields) if is_plain else None
+        self._names = {
+            name
+            for place in self._places
+            if place.names is not None
+            for name in (".".join(place.names), *place.names)
+        }
 
-    def find(
-        self, body: bytes | bytearray
-    ) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
-        """The records, None where null stands in their place, and the fields that are there.
+    def find(self, body: bytes | bytearray) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
+        """The records in the order of the record sets and of the body, and the fields there are.
 
         Records with a lone surrogate, NaN or an infinity are cut out like all others: the
         decoder judges them one by one. Raises ExtractError where the body is otherwise no
@@ -48,64 +88,79 @@ class Document:
         """
         try:
             try:
-                raws, fields = self._read(body)
-                self._refuse_two_lists(body, raws)
+                return self._find(body, None)
             except msgspec.DecodeError:
                 harmless = masked(body)
                 if harmless is None:
                     raise
-                raws, fields = self._read_masked(body, harmless)
+                return self._find(harmless, _own_bytes(harmless, body))
         except RecursionError:
             raise ExtractError(
                 "the body is nested too deeply to be read; check `path` and `records`"
             ) from None
         except msgspec.DecodeError as exc:
             raise ExtractError(_no_json(body, exc)) from None
-        return raws, fields
 
-    @property
-    def where(self) -> str:
-        """The place of the records, for messages."""
-        return f'"{".".join(self._records)}"' if self._records else "the body itself"
+    def _find(
+        self, body: bytes | bytearray, own: Own | None
+    ) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
+        lists, fields = self._read(body)
+        found = []
+        for place, raws, above in lists:
+            if raws is None and not self._is_null_empty:
+                raise PageError(
+                    f"the records ({self._places[place].where}) are null; "
+                    'set null_records = "empty" if that means none'
+                )
+            records = raws or []
+            if own is not None:
+                records = [own(raw) for raw in records]
+            members = NO_MEMBERS
+            if records and self._has_members:
+                members = self._envelopes[place].members(fields, body, above, own)
+            found.append(RecordList(records, members))
+        wanted = {path: fields[path] for path in self._wanted if path in fields}
+        if own is not None:
+            wanted = {path: own(raw) for path, raw in wanted.items()}
+        return found, wanted
 
-    def _read(self, body: Body) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
-        found = self._one_pass.read(body)
-        return self._walk(body) if found is None else found
-
-    def _read_masked(
-        self, body: bytes | bytearray, harmless: bytes
-    ) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
-        """`_read` of a body whose bad tokens are masked, with its own bytes in the result."""
-        begin = pa.py_buffer(harmless).address
-        raws, fields = self._read(harmless)
-        self._refuse_two_lists(harmless, raws)
-
-        def own(raw: msgspec.Raw) -> msgspec.Raw:
-            view = pa.py_buffer(raw)
-            start = view.address - begin
-            return msgspec.Raw(bytes(body[start : start + view.size]))
-
-        own_fields = {path: own(raw) for path, raw in fields.items()}
-        return None if raws is None else [own(raw) for raw in raws], own_fields
+    def _read(self, body: bytes | bytearray) -> tuple[list[_Read], dict[str, msgspec.Raw]]:
+        page = None if self._one_pass is None else self._one_pass.read(body)
+        if page is not None:
+            raws, fields = page
+            lists: list[_Read] = [(place, each, None) for place, each in enumerate(raws)]
+        else:
+            lists = [
+                (number, raws, above)
+                for number, place in enumerate(self._places)
+                for raws, above in place.walk(body)
+            ]
+            found = ((key, first_found(body, at)) for key, at in self._fields.items())
+            fields = {key: raw for key, raw in found if raw is not None}
+        if self._names:
+            self._refuse_two_lists(body, [raws for _, raws, _ in lists if raws])
+        return lists, fields
 
     def _refuse_two_lists(
-        self, body: bytes | bytearray, raws: Sequence[msgspec.Raw] | None
+        self, body: bytes | bytearray, lists: Sequence[list[msgspec.Raw]]
     ) -> None:
-        """Refuse an envelope that names the list twice: readers of JSON take one and drop one.
+        """Refuse an envelope that names a list twice: readers of JSON take one and drop one.
 
         Only what is left of the body without the records is looked at, so it costs nothing.
         """
-        if not self._records:
-            return
-        if not raws:
-            envelope = bytes(body)
-        else:
-            begin = pa.py_buffer(body).address
+        begin = pa.py_buffer(body).address
+        ranges = []
+        for raws in lists:
             first, last = pa.py_buffer(raws[0]), pa.py_buffer(raws[-1])
-            envelope = b"".join(
-                (body[: first.address - begin], body[last.address - begin + last.size :])
-            )
-        names = {".".join(self._records), *self._records}
+            ranges.append((first.address - begin, last.address - begin + last.size))
+        pieces: list[bytes | bytearray] = []
+        at = 0
+        for start, end in sorted(ranges):
+            pieces.append(body[at:start])
+            at = max(at, end)
+        pieces.append(body[at:])
+        envelope = b"".join(pieces)
+        names = self._names
         if all(envelope.count(b'"%s"' % name.encode()) < 2 for name in names):
             return
 
@@ -122,49 +177,17 @@ class Document:
         # Numbers stay texts: Python's int refuses those of more than 4,300 digits.
         json.loads(text, object_pairs_hook=refuse_twice, parse_int=str, parse_float=str)
 
-    def _walk(self, body: Body) -> tuple[list[msgspec.Raw] | None, dict[str, msgspec.Raw]]:
-        """The same level by level: slower, and exact about what is missing."""
-        value: Body = msgspec.json.decode(body, type=msgspec.Raw)
-        whole = find(value, (".".join(self._records),))
-        names = self._records if whole is None else ()
-        value = value if whole is None else whole
-        for depth, name in enumerate(names):
-            members = members_of(value)
-            above = ".".join(self._records[:depth])
-            if members is None:
-                place = f'"{above}"' if above else "the body"
-                raise PageError(
-                    f'the records path "{".".join(self._records)}" leads through {place}, '
-                    f"which is {kind_of(value)}; set `records` to the path of the list"
-                )
-            if name not in members:
-                place = f'"{above}"' if above else "the body"
-                raise PageError(
-                    f'no "{name}" in {place}, where `records` looks for it; '
-                    f"there are {named(members)}"
-                )
-            value = members[name]
-        kind = kind_of(value)
-        if kind not in ("a list", "null"):
-            members = members_of(value) or {}
-            hint = f" with {named(members)}" if members else ""
-            raise PageError(
-                f"the records ({self.where}) are {kind}{hint}, not a list; "
-                "set `records` to the path of the list"
-            )
-        raws = msgspec.json.decode(value, type=list[msgspec.Raw]) if kind == "a list" else None
-        found = {}
-        for path, readings in self._fields.items():
-            for at in readings:
-                if (raw := find(body, at)) is not None:
-                    found[path] = raw
-                    break
-        return raws, found
 
+def _own_bytes(harmless: bytes, body: bytes | bytearray) -> Own:
+    """What a value of the masked body is in the body itself."""
+    begin = pa.py_buffer(harmless).address
 
-def _readings(path: str) -> list[Path]:
-    """The members that a path may mean, in the order in which they are looked for."""
-    return [(path,), tuple(path.split("."))] if "." in path else [(path,)]
+    def own(raw: msgspec.Raw) -> msgspec.Raw:
+        view = pa.py_buffer(raw)
+        start = view.address - begin
+        return msgspec.Raw(bytes(body[start : start + view.size]))
+
+    return own
 
 
 def _no_json(body: bytes | bytearray, exc: msgspec.DecodeError) -> str:

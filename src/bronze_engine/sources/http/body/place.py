@@ -1,0 +1,111 @@
+"""Where one set of records is in a body: a dotted path, or a JSONPath."""
+
+from __future__ import annotations
+
+from typing import Protocol, final
+
+import msgspec
+
+from bronze_engine.config.selector import Selector, parse_selector
+from bronze_engine.errors import PageError
+from bronze_engine.sources.http.body.envelope import readings
+from bronze_engine.sources.http.body.evaluate import evaluate
+from bronze_engine.sources.http.body.onepass import Path
+from bronze_engine.sources.http.body.raw import Body, find, kind_of, members_of, named
+
+__all__ = ["Place", "place_of"]
+
+Found = list[tuple[list[msgspec.Raw] | None, Body | None]]
+"""Lists of records (None for a null in a list's place), each with the object around it."""
+
+
+class Place(Protocol):
+    @property
+    def where(self) -> str:
+        """For messages."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the members down to the one list; None where the path is not so plain."""
+        ...
+
+    @property
+    def readings(self) -> list[Path] | None:
+        """The same as `OnePass` takes it."""
+        ...
+
+    def walk(self, body: Body) -> Found:
+        """Level by level: slower than one pass, and exact about what is missing.
+
+        Raises PageError where the records are not there.
+        """
+        ...
+
+
+def place_of(records: str | None, *, is_null_empty: bool) -> Place:
+    if records is not None and records.startswith("$"):
+        return Selected(parse_selector(records), is_null_empty=is_null_empty)
+    return Dotted(records)
+
+
+@final
+class Dotted:
+    """Names of object members with dots between them.
+
+    A member of the body whose own name is the whole path, dots included, goes before
+    (OData's "@odata.nextLink"). None means that the body itself is the list.
+    """
+
+    def __init__(self, records: str | None) -> None:
+        self.names = tuple(records.split(".")) if records is not None else ()
+        self.readings: list[Path] | None = [()] if records is None else readings(records)
+        self.where = f'"{records}"' if records is not None else "the body itself"
+
+    def walk(self, body: Body) -> Found:
+        value: Body = msgspec.json.decode(body, type=msgspec.Raw)
+        path = ".".join(self.names)
+        whole = find(value, (path,))
+        names = self.names if whole is None else ()
+        value = value if whole is None else whole
+        for depth, name in enumerate(names):
+            members = members_of(value)
+            above = ".".join(names[:depth])
+            place = f'"{above}"' if above else "the body"
+            if members is None:
+                raise PageError(
+                    f'the records path "{path}" leads through {place}, '
+                    f"which is {kind_of(value)}; set `records` to the path of the list"
+                )
+            if name not in members:
+                raise PageError(
+                    f'no "{name}" in {place}, where `records` looks for it; '
+                    f"there are {named(members)}"
+                )
+            value = members[name]
+        kind = kind_of(value)
+        if kind not in ("a list", "null"):
+            members = members_of(value) or {}
+            hint = f" with {named(members)}" if members else ""
+            raise PageError(
+                f"the records ({self.where}) are {kind}{hint}, not a list; "
+                "set `records` to the path of the list"
+            )
+        raws = msgspec.json.decode(value, type=list[msgspec.Raw]) if kind == "a list" else None
+        return [(raws, None)]
+
+
+@final
+class Selected:
+    """A JSONPath; one of names alone is as plain as a dotted path, and exact about its names."""
+
+    def __init__(self, selector: Selector, *, is_null_empty: bool) -> None:
+        self._selector = selector
+        self._is_null_empty = is_null_empty
+        self.where = selector.text
+        self.names = selector.names
+        self.readings = None if selector.names is None else [selector.names]
+
+    def walk(self, body: Body) -> Found:
+        found = evaluate(self._selector, body, is_null_empty=self._is_null_empty)
+        return [(raws, above) for raws, above in found]
