@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import final
 
 import httpx
 import msgspec
 
+from bronze_engine.config.paginator import GraphqlPaginator, Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.gunzip import CutGzip
-from bronze_engine.sources.http.body.inflate import CODINGS
+from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
+from bronze_engine.sources.http.graphql import refuse_errors
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
@@ -23,7 +26,7 @@ from bronze_engine.sources.http.wire.client import Answer, Client, Refused
 from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
 
-__all__ = ["Fetcher", "Page"]
+__all__ = ["Fetcher", "Page", "Settle", "Settled"]
 
 _NOTHING = Split((), 0, {})
 
@@ -39,6 +42,18 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What a first answer has shown of how to read on."""
+
+    paginator: Paginator
+    target: Target
+    shape: Shape
+
+
+Settle = Callable[[Ask, Answer], Awaitable[Settled]]
+"""Judges the first answer of a chain whose paginator is found out."""
+
+
 @final
 class Fetcher:
     """Reads the pages of one chain. Any number at once."""
@@ -51,16 +66,19 @@ class Fetcher:
         target: Target,
         shape: Shape,
         carried: Members = NO_MEMBERS,
+        settle: Settle | None = None,
     ) -> None:
         self._config = config
         self._resources = resources
         self._client = client
         self._target = target
         self._shape = shape
-        self._exchange_of_tokens = TokenExchange(
+        self._tokens = TokenExchange(
             client, resources.limits, resources.clock, resources.tally
         )
         self._carried = carried
+        self._settle = settle
+        self._is_graphql = isinstance(config.paginator, GraphqlPaginator)
 
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
         """One page, with the retries of the limit group.
@@ -84,6 +102,8 @@ class Fetcher:
                     attempt, describe=f"{self._config.method} {shown}"
                 )
             )
+            if self._settle is not None and answer.status != 404:
+                split = await self._settled(self._settle, ask, answer)
             if split is None:
                 split = await self.split(answer)
         except (AuthError, ExtractError, PageError) as exc:
@@ -108,7 +128,7 @@ class Fetcher:
     ) -> tuple[Answer, Split | None]:
         """Run what asks, with credentials that are valid; see `Client.admitted`."""
         return await self._client.admitted(
-            operation, self._exchange_of_tokens, self._resources.workers
+            operation, self._tokens, self._resources.workers
         )
 
     def located(self, exc: BronzeError, ask: Ask) -> BronzeError:
@@ -131,14 +151,21 @@ class Fetcher:
             return answer, _NOTHING
         if answer.status >= 300:
             said = shortened(self._target.scrub(excerpt(answer)))
-            raise_for_status(
-                answer,
-                said=said,
-                api=self._config.api,
-                now=self._resources.clock.now(),
-            )
+            try:
+                raise_for_status(
+                    answer,
+                    said=said,
+                    api=self._config.api,
+                    now=self._resources.clock.now(),
+                )
+            except AuthError as exc:
+                if answer.status == 401:
+                    raise Refused(answer.version, exc) from None
+                raise
         if answer.status == 204:
             return answer, _NOTHING
+        if self._is_graphql:
+            await self._refuse_errors(answer)
         if answer.encoding:
             if answer.encoding not in CODINGS:
                 raise ExtractError(
@@ -184,6 +211,32 @@ class Fetcher:
             if is_passing(exc):
                 raise Transient(str(exc)) from exc
             raise ExtractError(f"{exc}; check base_url, proxy and ca_file") from exc
+
+    async def _settled(self, settle: Settle, ask: Ask, answer: Answer) -> Split:
+        """Read on as the first answer says, and read that one so too."""
+        self._settle = None
+        settled = await settle(ask, answer)
+        self._target, self._shape = settled.target, settled.shape
+        self._is_graphql = isinstance(settled.paginator, GraphqlPaginator)
+        if self._is_graphql:
+            try:
+                await self._refuse_errors(answer)
+            except Transient as exc:
+                raise ExtractError(f"{exc.reason}; run again later") from None
+        return _NOTHING if answer.status == 204 else await self.split(answer)
+
+    async def _refuse_errors(self, answer: Answer) -> None:
+        if answer.encoding and answer.encoding not in CODINGS:
+            return
+        limit, scrub = self._config.max_page_bytes, self._target.scrub
+
+        def judge() -> None:
+            refuse_errors(inflate(answer.chunks, answer.encoding, limit), scrub)
+
+        try:
+            await self._resources.workers.run(judge)
+        except CutGzip as exc:
+            raise Transient(str(exc)) from None
 
     async def split(self, answer: Answer) -> Split:
         return await self._resources.workers.run(

@@ -12,6 +12,7 @@ import anyio
 from bronze_engine.errors import PageError
 from bronze_engine.flow import Lane, ordered
 from bronze_engine.sources.http.fetch import Fetcher, Page
+from bronze_engine.sources.http.limited import limited
 from bronze_engine.sources.http.paging.pager import Ask, Pager
 
 __all__ = ["FIRST_GUESS_BYTES", "HandOn", "Reading"]
@@ -57,6 +58,8 @@ class Reading:
     async def run(self, hand_on: HandOn) -> None:
         """Hand on every page. Raises what `Fetcher.page` and the pager raise."""
         pager, lane = self._pager, self._lane
+        if pager.max_records is not None:
+            hand_on = limited(hand_on, pager.max_records)
         held = self.page_bytes
         await lane.take(held)
         try:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import final
 
+from bronze_engine.config.paginator import Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request, Resources
+from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.chains.chain import Chain
-from bronze_engine.sources.http.fetch import Fetcher
-from bronze_engine.sources.http.paging.pager import Pager
+from bronze_engine.sources.http.fetch import Fetcher, Settled
+from bronze_engine.sources.http.paging.auto import AutoPager, chosen, told
+from bronze_engine.sources.http.paging.detect import Candidate
+from bronze_engine.sources.http.paging.pager import Ask, Pager
 from bronze_engine.sources.http.paging.pagers import make_pager
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import parse_origin
-from bronze_engine.sources.http.wire.client import Client
+from bronze_engine.sources.http.wire.client import Answer, Client
 
 __all__ = ["Resource"]
 
@@ -34,11 +39,11 @@ class Resource:
         self.client = client
         home = client.credentials.origin
         self._allowed = {home, *map(parse_origin, config.api.allowed_origins)}
+        self._told: set[type[Paginator]] = set()
+        """The kinds of paginators that were found, and told."""
         pager = self.pager()
         self._paging = pager.params
-        self._shape = Shape(
-            config.records, tuple(dict.fromkeys(pager.fields)), null_records=config.null_records
-        )
+        self._shape = self._shape_for(pager)
 
     def whole(self) -> Chain:
         """The source as one chain. Raises ConfigError for a template that has no value."""
@@ -48,15 +53,56 @@ class Resource:
         """What a chain asks for; `request` has the bounds of its window."""
         return Target(self.config, request, self.client.credentials, self._paging)
 
-    def pager(self) -> Pager:
+    def pager(self, paginator: Paginator | None = None) -> Pager:
+        """A pager for one reading of a chain: of the configuration, or of what was found."""
         return make_pager(
-            self.config.paginator,
+            paginator or self.config.paginator,
+            records=self.config.records,
             warn=self.warn,
             is_allowed=self._allowed.__contains__,
         )
 
-    def fetcher(self, chain: Chain) -> Fetcher:
-        return Fetcher(self.config, self.resources, self.client, chain.target, self._shape)
+    def fetcher(self, chain: Chain, pager: Pager) -> Fetcher:
+        """What reads the pages that `pager` asks for."""
+        settle = partial(self._settle, chain, pager) if isinstance(pager, AutoPager) else None
+        return Fetcher(
+            self.config, self.resources, self.client, chain.target, self._shape, settle=settle
+        )
+
+    def _shape_for(self, pager: Pager) -> Shape:
+        config = self.config
+        return Shape(
+            config.records,
+            tuple(dict.fromkeys(pager.fields)),
+            null_records=config.null_records,
+            last=pager.key,
+        )
+
+    async def _settle(self, chain: Chain, auto: AutoPager, ask: Ask, answer: Answer) -> Settled:
+        """Read on by the paginator that the first answer of a chain speaks of."""
+
+        def judge() -> tuple[Paginator, Candidate]:
+            limit = self.config.max_page_bytes
+            return chosen(
+                auto.config,
+                inflate(answer.chunks, answer.encoding, limit),
+                url=answer.url,
+                headers=answer.headers,
+                sent=chain.target.sent(ask),
+                records=self.config.records,
+            )
+
+        paginator, why = await self.resources.workers.run(judge)
+        if type(paginator) not in self._told:  # the size of a first page differs by chain
+            self._told.add(type(paginator))
+            self.warn(told(why))
+        pager = self.pager(paginator)
+        auto.settle(pager)
+        return Settled(
+            paginator=paginator,
+            target=chain.target.paged_by(paginator, pager.params),
+            shape=self._shape_for(pager),
+        )
 
     def warn(self, message: str) -> None:
         """Tell of what is odd: in the log, and in the report; the same text once."""

@@ -8,7 +8,6 @@ from typing import Final, final
 
 import msgspec
 
-from bronze_engine.config.paginator import NoPaginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import (
@@ -64,7 +63,10 @@ def _floor_bytes(config: HttpSourceConfig) -> int:
 async def _open(
     config: HttpSourceConfig, request: Request, resources: Resources
 ) -> AsyncIterator[Source]:
-    client = await resources.share(f"http:{config.api.name}", lambda: open_client(config.api))
+    client = await resources.share(
+        f"http:{config.api.name}",
+        lambda: open_client(config.api, resources.open_auth, resources.clock, resources.hide),
+    )
     yield HttpSource(config, request, resources, client)
 
 
@@ -97,14 +99,13 @@ class HttpSource:
 
     async def check(self) -> str:
         """Ask for one page, once and as small as the paginator can say; tell what came."""
-        first = self._resource.pager().first()
-        fetcher = self._resource.fetcher(self._whole)
-        paginator = self._config.paginator
-        if not isinstance(paginator, NoPaginator) and paginator.size_param is not None:
-            small = {name: 1 for name in first.params if name == paginator.size_param}
-            first = msgspec.structs.replace(first, params={**first.params, **small})
+        pager = self._resource.pager()
+        fetcher = self._resource.fetcher(self._whole, pager)
+        first = pager.first()
+        small = {name: 1 for name in first.params if name in pager.sizes}
+        first = msgspec.structs.replace(first, params={**first.params, **small})
         try:
-            answer, split = await fetcher.attempt(first)
+            answer, split = await fetcher.admitted(lambda: fetcher.attempt(first))
             if split is None:
                 split = await fetcher.split(answer)
         except Transient as exc:
@@ -143,7 +144,7 @@ class HttpSource:
         async def hand_on(page: Page) -> None:
             await outlet.page(page, chain, pager.total)
 
-        await Reading(pager, self._resource.fetcher(chain), lane).run(hand_on)
+        await Reading(pager, self._resource.fetcher(chain, pager), lane).run(hand_on)
         self._judge(chain, pager.mismatch())
 
     def _judge(self, chain: Chain, mismatch: str | None) -> None:

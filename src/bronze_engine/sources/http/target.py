@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,7 +11,7 @@ import msgspec
 
 from bronze_engine.config import template
 from bronze_engine.config.graphql import templated_json
-from bronze_engine.config.paginator import GraphqlPaginator, Place
+from bronze_engine.config.paginator import GraphqlPaginator, Paginator, Place
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.errors import PageError
@@ -41,16 +42,14 @@ class Target:
         values = {"run_date": request.run_date, "low": low, "high": request.cap}
         window = bound_params(request.incremental, low, request.cap)
         dated = [name for name, value in config.params.items() if template.is_bare(value)]
-        self._place = _place(config)
-        in_query = paging if self._place == "query" else ()
-        self._clear = frozenset({*in_query, *window, *dated})
+        self._told = frozenset({*window, *dated})
         path = template.render_url(config.path, values)
-        params: dict[str, Any] = {**template.render_params(config.params, values), **window}
-        # What all pages share is rendered once; a page adds its few parameters, over those that
-        # the configuration gives the paginator to begin with.
-        self._initial = {name: params.pop(name) for name in in_query if name in params}
-        self._fixed = build_url(config.api.base_url, path, params)
-        self._fixed_shown = redact_url(self._fixed, self._clear)
+        self._plain = build_url(config.api.base_url, path, {})
+        self._params: dict[str, Any] = {
+            **template.render_params(config.params, values),
+            **window,
+        }
+        self._page_by(config.paginator, paging)
         hidden = [
             value
             for name, value in parse_qsl(urlsplit(self._fixed).query)
@@ -62,6 +61,23 @@ class Target:
         rendered = template.render_json(templated, values)
         self._json: Any = {**literal, **rendered} if literal else rendered
         self._body = msgspec.json.encode(self._json) if config.json is not None else None
+
+    def _page_by(self, paginator: Paginator, paging: Collection[str]) -> None:
+        self._place = _place(paginator)
+        in_query = paging if self._place == "query" else ()
+        self._clear = self._told.union(in_query)
+        # What all pages share is rendered once; a page adds its few parameters, over those that
+        # the configuration gives the paginator to begin with.
+        params = dict(self._params)
+        self._initial = {name: params.pop(name) for name in in_query if name in params}
+        self._fixed = build_url(self._plain, "", params)
+        self._fixed_shown = redact_url(self._fixed, self._clear)
+
+    def paged_by(self, paginator: Paginator, paging: Collection[str]) -> Target:
+        """The same for another paginator, whose parameters have these names."""
+        other = copy(self)
+        other._page_by(paginator, paging)  # noqa: SLF001  # a copy of this
+        return other
 
     @property
     def location(self) -> str:
@@ -79,6 +95,11 @@ class Target:
         for name, value in ask.params.items():
             body = _with(body, name.split("."), value)
         return msgspec.json.encode(body)
+
+    def sent(self, ask: Ask) -> object:
+        """The JSON that `body` sends, decoded; None where there is none."""
+        body = self.body(ask)
+        return None if body is None else msgspec.json.decode(body)
 
     def headers(self, ask: Ask) -> Mapping[str, str] | None:
         """What the page adds to the headers. Raises PageError for a value that none can hold."""
@@ -100,10 +121,10 @@ class Target:
         return {**self._initial, **ask.params} if self._place == "query" else {}
 
 
-def _place(config: HttpSourceConfig) -> Place:
-    if isinstance(config.paginator, GraphqlPaginator):
+def _place(paginator: Paginator) -> Place:
+    if isinstance(paginator, GraphqlPaginator):
         return "body"
-    place: Place = getattr(config.paginator, "param_in", "query")
+    place: Place = getattr(paginator, "param_in", "query")
     return place
 
 

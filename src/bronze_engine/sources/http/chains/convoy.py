@@ -156,7 +156,7 @@ class _Open:
         self.lane = Lane(resource.resources.budget, floor)
         self.reading = Reading(
             self.pager,
-            resource.fetcher(chain),
+            resource.fetcher(chain, self.pager),
             self.lane,
             page_bytes=page_bytes,
             may_be_missing=chain.may_be_missing,

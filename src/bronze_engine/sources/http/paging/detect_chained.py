@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bronze_engine.sources.http.paging.chained import next_link
 from bronze_engine.sources.http.paging.clues import Candidate, Clues, Member, plain
+from bronze_engine.sources.http.paging.linked import next_link
 
 __all__ = ["by_body_cursor", "by_graphql", "by_header_cursor", "by_link_header", "by_next_url"]
 

@@ -19,6 +19,7 @@ from bronze_engine.config.paginator import (
     PagePaginator,
     Paginator,
 )
+from bronze_engine.sources.http.paging.auto import AutoPager
 from bronze_engine.sources.http.paging.chained import CursorPager, HeaderCursorPager, KeysetPager
 from bronze_engine.sources.http.paging.counted import OffsetPager, PagePager
 from bronze_engine.sources.http.paging.linked import LinkHeaderPager, NextUrlPager
@@ -38,14 +39,14 @@ def make_pager(
 
     `warn` is told of corrections, and of paths that lead nowhere. `is_allowed` judges the
     origin (`origin_of`) of a next link; one that it refuses is a PageError before anything
-    is sent. For `auto` it is one for the first page alone: its answer tells the others.
+    is sent. For `auto` it is one for the first page alone, until it is settled.
     """
     match config:
         case NoPaginator():
             return SinglePager(config.max_records)
         case AutoPaginator(size_param=name, page_size=size):
             params: Params = {name: size} if name is not None and size is not None else {}
-            return SinglePager(config.max_records, params)
+            return AutoPager(config, SinglePager(config.max_records, params))
         case PagePaginator():
             return PagePager(config, warn)
         case OffsetPaginator():

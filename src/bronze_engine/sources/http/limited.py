@@ -1,0 +1,49 @@
+"""The end of a chain that was asked for so many records, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+
+from bronze_engine.sources.http.body.split import Lines, Split
+from bronze_engine.sources.http.fetch import Page
+
+__all__ = ["limited"]
+
+
+def limited(
+    hand_on: Callable[[Page], Awaitable[None]], records: int
+) -> Callable[[Page], Awaitable[None]]:
+    """`hand_on` for the first `records` of all pages: what comes after them is left."""
+    left = records
+
+    async def take(page: Page) -> None:
+        nonlocal left
+        if page.split.records > left:
+            page = msgspec.structs.replace(page, split=_first(page.split, left))
+        left -= page.split.records
+        await hand_on(page)
+
+    return take
+
+
+def _first(split: Split, records: int) -> Split:
+    lines = tuple(_cut(split.lines, records))
+    return msgspec.structs.replace(split, lines=lines, records=records)
+
+
+def _cut(lines: tuple[Lines, ...], records: int) -> Iterator[Lines]:
+    for each in lines:
+        if records <= 0:
+            return
+        if each.records > records:
+            kept = each.data.split(b"\n", records)[:records]
+            each = msgspec.structs.replace(  # noqa: PLW2901
+                each,
+                data=b"".join(line + b"\n" for line in kept),
+                records=records,
+                originals=None if each.originals is None else each.originals[:records],
+            )
+        records -= each.records
+        yield each
