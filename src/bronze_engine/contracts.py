@@ -29,6 +29,7 @@ from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Load
+from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.part import (
     DataFile,
     Expect,
@@ -52,6 +53,8 @@ __all__ = [
     "Limits",
     "Locking",
     "Preview",
+    "Replayable",
+    "Replayer",
     "Request",
     "Resources",
     "Share",
@@ -172,6 +175,23 @@ class SourceType(Protocol[C_contra]):
     def floor_bytes(self, config: C_contra, /) -> int:
         """What the lanes of such a source must always be able to hold: reserved for each run."""
         ...
+
+
+class Replayer(Protocol):
+    """What makes the blocks of captured pages once more, as today's configuration says."""
+
+    def blocks(self, page: CapturedPage, /) -> Sequence[Block]:
+        """The blocks of one page. Runs in workers; sends nothing. Raises a BronzeError."""
+        ...
+
+    def decoder(self) -> Decoder: ...
+
+
+@runtime_checkable
+class Replayable(Protocol[C_contra]):
+    """A source type that captures pages, and can decode them again."""
+
+    def replayer(self, config: C_contra, request: Request, resources: Resources, /) -> Replayer: ...
 
 
 class Source(Protocol):
