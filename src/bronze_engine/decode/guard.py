@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from bronze_engine.decode.record import is_exact_double
 from bronze_engine.model.arrow import Array, binary_array, scalar
 
-__all__ = ["contains", "keeps_numbers"]
+__all__ = ["changed_doubles", "contains", "keeps_numbers"]
 
 _LONG_FRACTION: Final = r"\.[0-9]{8}"
 _LONG_INTEGER: Final = r"[0-9]{16}"
@@ -69,7 +69,7 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
     has_long, has_tiny = _negative_exponents(data, text)
     if not (has_long or has_tiny or _has_long(data, text, largest)):
         return True
-    changed = _changed(_numbers(data, has_tiny=has_tiny))
+    changed = changed_doubles(_numbers(data, has_tiny=has_tiny))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
 
 
@@ -125,7 +125,7 @@ def _numbers(data: bytes, *, has_tiny: bool) -> Array:
     return pieces.filter(pc.match_substring_regex(pieces, pattern=_NUMBER)).cast(pa.string())
 
 
-def _changed(texts: Array) -> list[float]:
+def changed_doubles(texts: Array) -> list[float]:
     """The doubles of those texts that say another number than their double."""
     try:
         printed = texts.cast(pa.float64()).cast(pa.string())

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.contracts import Decoded, Request
-from bronze_engine.decode.columns import start_layout
 from bronze_engine.decode.cursor import CursorFilter
 from bronze_engine.decode.exact import Line, decode_exact, split_lines
 from bronze_engine.decode.guard import contains, keeps_numbers
 from bronze_engine.decode.reader import Reader
+from bronze_engine.decode.rules import rules_of, start_layout
 from bronze_engine.decode.shape import BIG
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, check_utf8
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
 
@@ -44,11 +44,11 @@ class JsonDecoder:
     """
 
     def __init__(self, request: Request) -> None:
-        self._start, self._types = start_layout(request.base, request.schema.columns)
-        self._on_drift = request.schema.on_drift
+        self._rules = rules_of(request.schema, request.base)
+        self._start = start_layout(request.base, self._rules)
         self._cursor = None if request.incremental is None else CursorFilter(request)
         # One slot, replaced whole: threads may race to fill it, and each uses what it made.
-        self._reader = Reader(self._start)
+        self._reader = Reader(self._start, self._rules)
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group with the layout so far, None for the first.
@@ -64,7 +64,7 @@ class JsonDecoder:
         if fast is not None:
             batch, layout = fast
         else:
-            exact = decode_exact(blocks, layout, self._types, self._on_drift)
+            exact = decode_exact(blocks, layout, self._rules)
             batch, layout, lines = exact.batch, exact.layout, exact.lines
             rejects = exact.rejects
         if self._cursor is None or batch.num_rows == 0:
@@ -96,12 +96,11 @@ class JsonDecoder:
         data = blocks[0].data if len(blocks) == 1 else b"".join(block.data for block in blocks)
         reader = self._reader
         if reader.layout is not layout:
-            self._reader = reader = Reader(layout)
+            self._reader = reader = Reader(layout, self._rules)
         try:
-            if not data.isascii():
-                data.decode()
-            batch = reader.read(data, rows)
-        except (pa.ArrowInvalid, UnicodeDecodeError):
+            check_utf8(data)
+            batch, data = reader.read(data, rows)
+        except pa.ArrowInvalid:
             return None
         if _has_null_record(data, batch):
             return None

@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, final
+from itertools import product
+from typing import Final, NamedTuple, final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from bronze_engine.decode.path import key_path, outer_keys
+from bronze_engine.decode.rules import Rules
+from bronze_engine.decode.texts import Cutter, string_array
+from bronze_engine.decode.tree import Tree
+from bronze_engine.decode.typed import (
+    cast_temporal,
+    cast_texts,
+    instants_of,
+    is_epoch,
+    is_temporal,
+    takes_texts,
+)
 from bronze_engine.model.arrow import Array, DataType, Field, scalar
 from bronze_engine.model.layout import Column, Layout
 
-__all__ = ["Reader", "cast_temporal", "is_temporal"]
+__all__ = ["Read", "Reader"]
 
 _EMPTY_STRUCT: Final = pa.struct([])
 _NOTHING: Final = pa.bool_()
 """What a column without values is read as. pyarrow 26 makes arrays of wrong length of nulls in
 lists when told pa.null(); `_land` refuses what is not null."""
+_FIRST_OF_NUMBERS: Final = frozenset(b"-0123456789")
+
+
+class Read(NamedTuple):
+    batch: pa.RecordBatch
+    data: bytes
+    """What the reader saw: the lines, without the values that were cut out as texts."""
+
+
+class _Plan(NamedTuple):
+    """One way to read a layout; all of them give the same, or refuse."""
+
+    tree: Tree
+    cutter: Cutter | None
+    texts: frozenset[str]
+    """Names of columns whose numbers come as texts."""
 
 
 @final
 class Reader:
-    """Reads groups of one layout; made once a layout, and then free of state."""
+    """Reads groups of one layout; made once a layout, and then free of state that shows."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, rules: Rules) -> None:
         self.layout = layout
+        self._rules = rules
         self.columns = layout.columns()
-        self._direct = pa.schema(
-            [(c.key, _direct_type(c)) for c in self.columns if c.key is not None]
-        )
-        self._direct_names = [column.name for column in self.columns if column.key is not None]
         self.doubles = [
             i for i, column in enumerate(self.columns) if _has_leaf(column.type, pa.float64())
         ]
@@ -45,70 +72,141 @@ class Reader:
             ]
         )
         """Places of the columns whose integers could still become doubles."""
+        self._plans = self._make_plans()
+        self._liked = 0
+        """The plan that the last group was read by: the next one is likely alike."""
 
-    def read(self, data: bytes, rows: int) -> pa.RecordBatch:
+    def read(self, data: bytes, rows: int) -> Read:
         """Records as they came. Raises pa.ArrowInvalid where anything at all is unexpected.
 
         What the reader does not notice (long numbers in double columns, bytes that are no
         UTF-8) is the caller's to check.
         """
-        return self._read(data, rows, self._direct, self._direct_names)
+        liked = self._liked
+        order = [liked, *(at for at in range(len(self._plans)) if at != liked)]
+        for at in order[:-1]:
+            try:
+                found = self._read_by(self._plans[at], data, rows)
+            except pa.ArrowInvalid:
+                continue
+            self._liked = at
+            return found
+        found = self._read_by(self._plans[order[-1]], data, rows)
+        self._liked = order[-1]
+        return found
 
     def read_patched(self, data: bytes, rows: int, keys: Mapping[str, str]) -> pa.RecordBatch:
         """Records that the exact path has made fit; `keys` names each column's key in them."""
-        names = [column.name for column in self.columns if column.name in keys]
-        schema = pa.schema(
-            [(keys[c.name], _read_type(c.type)) for c in self.columns if c.name in keys]
-        )
-        return self._read(data, rows, schema, names)
-
-    def _read(self, data: bytes, rows: int, schema: pa.Schema, names: list[str]) -> pa.RecordBatch:
-        table = pj.read_json(
-            pa.BufferReader(data),  # type: ignore[arg-type]  # any input file will do
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
-            parse_options=pj.ParseOptions(
-                explicit_schema=schema, unexpected_field_behavior="error"
-            ),
-        )
-        if table.num_rows != rows:
-            raise pa.ArrowInvalid(f"{table.num_rows} records instead of {rows}")
-        found = dict(zip(names, table.columns, strict=True))
-        arrays: list[Array] = []
-        for column in self.columns:
-            chunks = found.get(column.name)
-            if chunks is None:
-                arrays.append(pa.nulls(rows, column.type))
-            else:
-                array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
-                arrays.append(_land(array, column.type))
+        types = {
+            c.name: ((keys[c.name],), _patched_type(c)) for c in self.columns if c.name in keys
+        }
+        tree = Tree(types)
+        found = tree.columns(_parse(data, rows, tree.schema))
+        arrays = [
+            pa.nulls(rows, column.type)
+            if column.name not in found
+            else found[column.name].cast(column.type)
+            if is_epoch(column.role)  # counted in the column's own unit already
+            else _land(found[column.name], column.type)
+            for column in self.columns
+        ]
         return pa.RecordBatch.from_arrays(arrays, schema=self.layout.schema)
 
+    def _make_plans(self) -> list[_Plan]:
+        is_flat = self._rules.flatten is not None
+        keyed = [(column, column.key) for column in self.columns if column.key is not None]
+        opened = {outer for _, key in keyed for outer in outer_keys(key)} if is_flat else set()
+        paths = {
+            column.name: key_path(key) if is_flat else (key,)
+            for column, key in keyed
+            if key not in opened
+        }
+        there = [column for column, _ in keyed if column.name in paths]
+        cut = {
+            c.name: paths[c.name]
+            for c in there
+            if c.role in ("json", "number") and Cutter.takes(paths[c.name])
+        }
+        texts = frozenset(
+            column.name
+            for column, key in keyed
+            if column.name in paths
+            and takes_texts(column.type, column.role)
+            and (is_epoch(column.role) or self._rules.type_of(key) is not None)
+        )
+        plans = []
+        for as_texts, is_cut in product((False, True) if texts else (False,), (False, True)):
+            if is_cut and not cut:
+                continue
+            types = {
+                c.name: (
+                    paths[c.name],
+                    pa.int64()
+                    if is_cut and c.name in cut
+                    else pa.string()
+                    if as_texts and c.name in texts
+                    else _direct_type(c),
+                )
+                for c in there
+            }
+            plans.append(
+                _Plan(
+                    Tree(types),
+                    Cutter(cut) if is_cut else None,
+                    texts if as_texts else frozenset(),
+                )
+            )
+        return plans
 
-def is_temporal(kind: DataType) -> bool:
-    """Whether the column is read as text and cast: the reader itself ignores offsets."""
-    return pa.types.is_temporal(kind)
+    def _read_by(self, plan: _Plan, data: bytes, rows: int) -> Read:
+        cut: dict[str, list[bytes]] = {}
+        if plan.cutter is not None:
+            try:
+                data, cut = plan.cutter.cut(data)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+                raise pa.ArrowInvalid(str(exc)) from exc
+        found = plan.tree.columns(_parse(data, rows, plan.tree.schema))
+        arrays: list[Array] = []
+        for column in self.columns:
+            name = column.name
+            array = found.get(name)
+            if array is None:
+                array = pa.nulls(rows, column.type)
+            elif name in cut:
+                array = _land_texts(array, cut[name], column)
+            elif name in plan.texts:
+                array = _land_numbers(array, column)
+            elif is_epoch(column.role):
+                array = instants_of(array, column.role, column.type)
+            else:
+                array = _land(array, column.type)
+            arrays.append(array)
+        return Read(pa.RecordBatch.from_arrays(arrays, schema=self.layout.schema), data)
 
 
-def cast_temporal(texts: Array, kind: DataType) -> Array:
-    """Text to timestamp, date or time; strict about offsets, digits lost are an error.
-
-    An offset is required where the type has a zone and refused where it has none. Raises
-    pa.ArrowInvalid.
-    """
-    if pa.types.is_time(kind):  # Arrow has no cast from text to time
-        moments = pc.binary_join_element_wise("1970-01-01T", texts, "")
-        return pc.cast(pc.cast(moments, pa.timestamp("us")), kind)
-    return pc.cast(texts, kind)
+def _parse(data: bytes, rows: int, schema: pa.Schema) -> pa.Table:
+    table = pj.read_json(
+        pa.BufferReader(data),  # type: ignore[arg-type]  # any input file will do
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+    )
+    if table.num_rows != rows:
+        raise pa.ArrowInvalid(f"{table.num_rows} records instead of {rows}")
+    return table
 
 
 def _direct_type(column: Column) -> DataType:
     match column.role:
         case "json":
-            return _EMPTY_STRUCT  # only {} can be told without its text; the rest is patched
+            return _EMPTY_STRUCT  # only {} can be told without its text; the rest is cut out
         case "number":
-            return _NOTHING  # pyarrow gives no text of a number: a value sends the group round
+            return _NOTHING  # pyarrow gives no text of a number: it is cut out
         case _:
-            return _read_type(column.type)
+            return _patched_type(column)
+
+
+def _patched_type(column: Column) -> DataType:
+    return pa.int64() if is_epoch(column.role) else _read_type(column.type)
 
 
 def _read_type(kind: DataType) -> DataType:
@@ -127,6 +225,18 @@ def _read_field(field: Field) -> Field:
     if field.metadata and b"bronze.role" in field.metadata:
         return pa.field(field.name, _EMPTY_STRUCT)
     return pa.field(field.name, _read_type(field.type))
+
+
+def _land_texts(present: Array, texts: list[bytes], column: Column) -> Array:
+    if column.role == "number" and not all(text[0] in _FIRST_OF_NUMBERS for text in texts if text):
+        raise pa.ArrowInvalid(f"a value in {column.name!r} that is no number")
+    return string_array(texts, present.is_valid())
+
+
+def _land_numbers(texts: Array, column: Column) -> Array:
+    if is_epoch(column.role):
+        return instants_of(cast_texts(texts, pa.int64()), column.role, column.type)
+    return cast_texts(texts, column.type)
 
 
 def _land(array: Array, kind: DataType) -> Array:

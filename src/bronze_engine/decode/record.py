@@ -9,7 +9,16 @@ from typing import Any, Final, final
 
 import msgspec
 
-__all__ = ["MAX_DEPTH", "BadRecord", "Number", "is_exact_double", "raw_values", "read_record"]
+__all__ = [
+    "JSON_TEXT",
+    "MAX_DEPTH",
+    "BadRecord",
+    "JsonText",
+    "Number",
+    "is_exact_double",
+    "raw_values",
+    "read_record",
+]
 
 MAX_DEPTH: Final = 100
 """Levels of nesting, the record's own braces included. C++ readers recurse: they crash on more."""
@@ -39,6 +48,14 @@ class Number:
         self.text = text
         self.double = double
         """The double that holds it all the same: of integers such as 1 followed by 20 zeros."""
+
+
+@final
+class JsonText:
+    """Stands for a value that is kept as the text that was sent, whatever is in it."""
+
+
+JSON_TEXT: Final = JsonText()
 
 
 def is_exact_double(text: str, value: float) -> bool:

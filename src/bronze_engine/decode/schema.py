@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 import pyarrow as pa
 
+from bronze_engine.decode.path import is_called, is_nested, key_path
 from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
 from bronze_engine.model.layout import Column, Layout
@@ -47,7 +48,8 @@ def schema_changes(layout: Layout, base: Layout | None) -> tuple[SchemaChange, .
 
     "added" is a new column, "variant" a column for misfits, "extra" the column for keys
     without one, "widened" a type that differs from the base (a struct with new fields
-    too) or, with `on_drift = "widen"`, that the next partition will have.
+    too) or, with `on_drift = "widen"`, that the next partition will have, "removed" a column
+    that the configuration no longer makes: taken apart by `flatten`, or not any more.
     """
     before = {} if base is None else {column.name: column for column in base.columns()}
     changes: list[SchemaChange] = []
@@ -62,6 +64,12 @@ def schema_changes(layout: Layout, base: Layout | None) -> tuple[SchemaChange, .
             wider = Column.parse(schema_from_text(column.wider).field(0))
             detail = f"{_describe(column)} -> {_describe(wider)} from the next partition on"
             changes.append(SchemaChange(change="widened", column=column.name, detail=detail))
+    now = set(layout.schema.names)
+    changes += [
+        SchemaChange(change="removed", column=name, detail=_describe(column))
+        for name, column in before.items()
+        if name not in now
+    ]
     return tuple(changes)
 
 
@@ -79,9 +87,14 @@ def schema_warnings(
     for name, column in columns.items():
         if name in before:
             continue
-        if column.key is not None and column.key != name:
+        if column.key is not None and _is_renamed(name, column.key):
+            what = (
+                f"value {'.'.join(key_path(column.key))!r}"
+                if is_nested(column.key)
+                else f"key {column.key!r}"
+            )
             found.append(
-                f"key {column.key!r} lands as column {name!r}: another column has its "
+                f"{what} lands as column {name!r}: another column has its "
                 "name up to case, or the name is the engine's own"
             )
         if column.role == "number":
@@ -93,14 +106,18 @@ def schema_warnings(
         if column.role == "extra":
             found.append(f"keys without a column of their own are JSON text in {name!r}")
     if columns:
-        seen = {column.key for column in columns.values()}
         found += [
             f"{option} names {key!r}, and no record has such a key"
             for option, keys in (named or {}).items()
             for key in keys
-            if key not in seen
+            if not any(is_called(column, key) for column in columns.values())
         ]
     return tuple(found)
+
+
+def _is_renamed(name: str, key: str) -> bool:
+    """Whether the column could not have the name of its key, and got a number behind it."""
+    return not name.endswith(key_path(key)[-1]) if is_nested(key) else name != key
 
 
 def _first_seen(column: Column) -> SchemaChange:

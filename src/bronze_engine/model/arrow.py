@@ -19,6 +19,7 @@ __all__ = [
     "Field",
     "Scalar",
     "binary_array",
+    "check_utf8",
     "scalar",
     "schema_from_text",
     "schema_to_text",
@@ -69,3 +70,9 @@ def binary_array(data: bytes) -> Array:
     """The bytes as one large_binary value, without a copy."""
     offsets = pa.py_buffer(struct.pack("=qq", 0, len(data)))
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
+
+
+def check_utf8(data: bytes) -> None:
+    """Raise pa.ArrowInvalid for bytes that are no UTF-8: a third of the time of `decode`."""
+    buffers = binary_array(data).buffers()
+    pa.Array.from_buffers(pa.large_string(), 1, buffers).validate(full=True)

@@ -30,11 +30,13 @@ EXTRA_COLUMN = "_extra"
 MAX_NEW_COLUMNS = 20
 """New columns that may each close a file in one run; what comes later goes to `_extra`."""
 
-Role = Literal["value", "text", "number", "json", "variant", "extra"]
+Epoch = Literal["epoch_s", "epoch_ms", "epoch_us", "epoch_ns"]
+
+Role = Literal["value", "text", "number", "json", "variant", "extra"] | Epoch
 """What a column holds: values of its Arrow type; or, in a string column, strings and the exact
 text of numbers and booleans ("text"), the exact text of numbers alone ("number"), any value as
 JSON text ("json"), values that did not fit the column `of` ("variant"), or an object of keys
-that have no column ("extra")."""
+that have no column ("extra"); or, as timestamps, numbers of that unit since 1970 (Epoch)."""
 
 _KEY: Final = b"bronze.key"
 _ROLE: Final = b"bronze.role"
@@ -51,7 +53,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """As it lands."""
     type: DataType
     key: str | None
-    """The key in the source's records; None for variant and extra columns."""
+    """The key in the source's records, of a flattened column its path as `decode.path.flat_key`
+    writes it; None for variant and extra columns."""
     role: Role = "value"
     of: str | None = None
     """The column whose misfits a variant column holds."""

@@ -50,7 +50,7 @@ class ColumnInfo(msgspec.Struct, frozen=True, kw_only=True):
 class SchemaChange(msgspec.Struct, frozen=True, kw_only=True):
     """How this partition's columns differ from the base schema."""
 
-    change: Literal["added", "variant", "widened", "extra"]
+    change: Literal["added", "variant", "widened", "extra", "removed"]
     column: str
     detail: str = ""
 

@@ -14,6 +14,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.json import JsonDecoder
+from bronze_engine.decode.path import key_path
 from bronze_engine.encode.rowgroups import conform
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Column, Layout
@@ -58,9 +59,10 @@ def decode(
     columns: dict[str, str] | None = None,
     on_drift: Any = "variant",
     base: Layout | None = None,
+    **options: Any,
 ) -> Decoded:
-    """One group of one block."""
-    schema = SchemaConfig(columns=columns or {}, on_drift=on_drift)
+    """One group of one block; `options` are of [schema]."""
+    schema = SchemaConfig(columns=columns or {}, on_drift=on_drift, **options)
     return JsonDecoder(request(schema=schema, base=base)).decode([block(lines)], layout)
 
 
@@ -107,7 +109,19 @@ def records_of(rows: Sequence[dict[str, Any]], layout: Layout) -> list[dict[str,
             else:
                 assert column.key is not None
                 record[column.key] = _source_value(column, value)
-        found.append(without_nulls(record))
+        found.append(without_nulls(_nested(record)))
+    return found
+
+
+def _nested(record: dict[str, Any]) -> dict[str, Any]:
+    """Flattened values back in their objects."""
+    found: dict[str, Any] = {}
+    for key, value in record.items():
+        *outer, last = key_path(key)
+        place = found
+        for name in outer:
+            place = place.setdefault(name, {})
+        place[last] = value
     return found
 
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.guard import keeps_numbers
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.reader import Reader
+from bronze_engine.decode.rules import rules_of
 from bronze_engine.model.layout import Layout
 from tests.unit.decode.rows import block, decode, request
 
@@ -23,11 +25,12 @@ def layout_of(*lines: bytes) -> Layout:
 
 
 LAYOUT = layout_of(b'{"id":1,"x":0.5,"s":"t","n":{"y":[0.5]}}')
+RULES = rules_of(SchemaConfig(), None)
 
 
 def passes(line: bytes) -> bool:
-    reader = Reader(LAYOUT)
-    batch = reader.read(line + b"\n", 1)
+    reader = Reader(LAYOUT, RULES)
+    batch = reader.read(line + b"\n", 1).batch
     return keeps_numbers(line + b"\n", [batch.column(place) for place in reader.doubles])
 
 
