@@ -44,6 +44,9 @@ class HttpSourceConfig(
     """In place of the API's."""
     max_page_bytes: ByteSize = ByteSize(64 * 1024**2)
     """Largest body of one page, decompressed."""
+    capture: Literal["pages"] | None = None
+    """Keep the responses too, beside the data: `bronze replay` decodes them again without the
+    API."""
 
 
 SourceConfig = HttpSourceConfig

@@ -13,11 +13,13 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
 from bronze_engine.limits.retry import Transient
+from bronze_engine.model.page import CapturedPage
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.gunzip import CutGzip
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
+from bronze_engine.sources.http.capture import capture
 from bronze_engine.sources.http.graphql import refuse_errors
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
@@ -40,6 +42,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     date: str | None
     """The Date header: the server's clock."""
     bytes_in: int
+    captured: CapturedPage | None = None
+    """What is kept of it, where `capture` asks for it."""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,7 @@ class Fetcher:
         )
         self._carried = carried
         self._settle = settle
+        self._captures = config.capture is not None
         self._is_graphql = isinstance(config.paginator, GraphqlPaginator)
 
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
@@ -121,7 +126,12 @@ class Fetcher:
             ),
             date=answer.headers.get("date"),
             bytes_in=sum(map(len, answer.chunks)),
+            captured=self._captured(ask, answer, split) if self._captures else None,
         )
+
+    def _captured(self, ask: Ask, answer: Answer, split: Split) -> CapturedPage:
+        now = self._resources.clock.now()
+        return capture(ask, answer, split, self._target, self._carried, now)
 
     async def admitted(
         self, operation: Callable[[], Awaitable[tuple[Answer, Split | None]]]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, final
 
+import msgspec
+
 from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
 from bronze_engine.model.block import Block
+from bronze_engine.model.page import CapturedPage
+from bronze_engine.sources.http.body.split import Lines, Split
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.telemetry.events import PageFetched
 
-__all__ = ["Dated", "Outlet", "Sink"]
+__all__ = ["Dated", "Outlet", "Sink", "blocks_of"]
 
 
 class Sink(Protocol):
@@ -63,7 +68,7 @@ class Outlet:
         self._pages = 0
         self.emitted_records = 0
 
-    async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:  # noqa: ARG002
+    async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:
         """Hand one page on. Pages past the end are none."""
         if page.answered.is_past_end:
             return
@@ -81,17 +86,34 @@ class Outlet:
                 total_records=total,
             )
         )
-        for lines in page.split.lines:
-            self.emitted_records += lines.records
-            await self._emit(
-                Block(
-                    data=lines.data,
-                    records=lines.records,
-                    page=self._pages,
-                    offset=lines.offset,
-                    as_of=self._dated.as_of,
-                )
+        as_of, captured = self._dated.as_of, page.captured
+        if captured is not None:
+            captured = msgspec.structs.replace(
+                captured, page=self._pages, chain=chain.label, as_of=as_of
             )
+        for block in blocks_of(page.split, page=self._pages, as_of=as_of, captured=captured):
+            self.emitted_records += block.records
+            await self._emit(block)
+
+
+def blocks_of(
+    split: Split, *, page: int, as_of: datetime | None, captured: CapturedPage | None = None
+) -> Iterator[Block]:
+    """The blocks of one page, what is captured of it with the first of them."""
+    lines = split.lines
+    if captured is not None and not lines:
+        lines = (Lines(b"", 0, 0),)
+    for each in lines:
+        yield Block(
+            data=each.data,
+            records=each.records,
+            page=page,
+            offset=each.offset,
+            as_of=as_of,
+            originals=each.originals,
+            captured=captured,
+        )
+        captured = None
 
 
 def _instant(date: str | None) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import final
 
@@ -21,9 +22,27 @@ from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import parse_origin
 from bronze_engine.sources.http.wire.client import Answer, Client
 
-__all__ = ["Resource"]
+__all__ = ["Resource", "make_shape"]
 
 logger = logging.getLogger(__name__)
+
+
+def make_shape(
+    config: HttpSourceConfig,
+    request: Request,
+    fields: Sequence[str] = (),
+    *,
+    last: str | None = None,
+) -> Shape:
+    """How the pages of a source are read, with the control fields that a pager needs."""
+    return Shape(
+        config.records,
+        fields,
+        null_records=config.null_records,
+        last=last,
+        keep_body=config.capture is not None,
+        keep_originals=request.schema.raw,
+    )
 
 
 @final
@@ -70,12 +89,8 @@ class Resource:
         )
 
     def _shape_for(self, pager: Pager) -> Shape:
-        config = self.config
-        return Shape(
-            config.records,
-            tuple(dict.fromkeys(pager.fields)),
-            null_records=config.null_records,
-            last=pager.key,
+        return make_shape(
+            self.config, self.request, tuple(dict.fromkeys(pager.fields)), last=pager.key
         )
 
     async def _settle(self, chain: Chain, auto: AutoPager, ask: Ask, answer: Answer) -> Settled:

@@ -9,7 +9,7 @@ from typing import Final, final
 import msgspec
 
 from bronze_engine.config.source import HttpSourceConfig
-from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.contracts import Decoder, Emit, Preview, Replayer, Request, Resources, Source
 from bronze_engine.errors import (
     AuthError,
     ExtractError,
@@ -23,6 +23,7 @@ from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated, Outlet
 from bronze_engine.sources.http.reading import Reading
+from bronze_engine.sources.http.replay import HttpReplayer
 from bronze_engine.sources.http.resource import Resource
 from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.wire.client import Client, open_client
@@ -49,6 +50,12 @@ class HttpSourceType:
         can't be used.
         """
         return _open(config, request, resources)
+
+    def replayer(
+        self, config: HttpSourceConfig, request: Request, resources: Resources, /
+    ) -> Replayer:
+        """What cuts captured pages into records again; it has no client."""
+        return HttpReplayer(config, request, resources)
 
     def floor_bytes(self, config: HttpSourceConfig, /) -> int:
         """Several usual pages; a larger one passes alone."""
