@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final, Protocol, final
 
 import anyio
@@ -56,16 +56,32 @@ class SystemClock:
         await anyio.sleep(max(0.0, seconds))
 
     def timeout(self, seconds: float, /) -> AbstractAsyncContextManager[None]:
-        return _fail_after(seconds)
+        return _Timeout(seconds)
 
     def uniform(self, low: float, high: float, /) -> float:
         return random.uniform(low, high)
 
 
-@asynccontextmanager
-async def _fail_after(seconds: float) -> AsyncIterator[None]:
-    with anyio.fail_after(seconds):
-        yield
+@final
+class _Timeout(AbstractAsyncContextManager[None]):
+    """`anyio.fail_after`, without the two generators around its scope: half its cost."""
+
+    def __init__(self, seconds: float) -> None:
+        self._scope = anyio.CancelScope(deadline=anyio.current_time() + seconds)
+
+    async def __aenter__(self) -> None:
+        self._scope.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        is_swallowed = self._scope.__exit__(kind, error, trace)
+        if self._scope.cancelled_caught and anyio.current_time() >= self._scope.deadline:
+            raise TimeoutError
+        return bool(is_swallowed)
 
 
 SYSTEM_CLOCK: Final = SystemClock()

@@ -272,17 +272,29 @@ async def ordered(
     """
     queue: deque[_Slot[Value]] = deque()
     live: set[_Slot[Value]] = set()
+    todo: deque[tuple[Item, _Slot[Value]]] = deque()
+    resting: list[Gate] = []
     came, left = Gate(), Gate()
     is_fed = False
 
-    async def run(item: Item, slot: _Slot[Value]) -> None:
-        try:
-            slot.value, size = await fetch(item)
-            lane.add(size - slot.size)
-            slot.size = size
-        except Exception as exc:  # noqa: BLE001  # raised in its turn
-            slot.error = exc
-        slot.finish()
+    async def work() -> None:
+        """Fetch items until there are no more: a new task for each would cost more than resting."""
+        rest = Gate()
+        while True:
+            while todo:
+                item, slot = todo.popleft()
+                try:
+                    slot.value, size = await fetch(item)
+                    lane.add(size - slot.size)
+                    slot.size = size
+                except Exception as exc:  # noqa: BLE001  # raised in its turn
+                    slot.error = exc
+                slot.finish()
+                del item, slot
+            if is_fed:
+                return
+            resting.append(rest)
+            await rest.wait()
 
     async def feed() -> None:
         nonlocal is_fed
@@ -293,7 +305,11 @@ async def ordered(
                 slot = _Slot[Value](size)
                 live.add(slot)
                 queue.append(slot)
-                tasks.start_soon(run, item, slot)
+                todo.append((item, slot))
+                if resting:
+                    resting.pop().open()
+                else:
+                    tasks.start_soon(work)
                 came.open()
                 while len(queue) >= max(1, ahead):
                     await left.wait()
@@ -304,6 +320,8 @@ async def ordered(
             queue.append(last)
         is_fed = True
         came.open()
+        for rest in resting:
+            rest.open()
 
     try:
         async with anyio.create_task_group() as tasks:
