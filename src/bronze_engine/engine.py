@@ -102,8 +102,20 @@ class Engine:
         Cancelled before the commit it aborts, during the commit it finishes that first.
         Either way no task, thread, socket or temporary of it is left.
         """
-        pipeline = self.config.pipeline(name)
         options = Options(full_refresh=full_refresh, adopt=adopt, wait_seconds=wait_seconds)
+        return await self._run(name, run_date, options)
+
+    async def replay(self, name: str, *, run_date: date, wait_seconds: float = 0.0) -> RunReport:
+        """Decode the captured pages of a partition again, by today's configuration.
+
+        It commits the next generation, over the recorded window and with the same pages, and
+        asks nothing of the source. Raises StateError where nothing is committed or captured;
+        else as `run`.
+        """
+        return await self._run(name, run_date, Options(replay=True, wait_seconds=wait_seconds))
+
+    async def _run(self, name: str, run_date: date, options: Options) -> RunReport:
+        pipeline = self.config.pipeline(name)
         self._waiting += 1
         try:
             await self._slots.acquire()

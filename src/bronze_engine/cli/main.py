@@ -54,6 +54,7 @@ def bronze(
 
 
 app.command("run")(run.run)
+app.command("replay")(run.replay)
 app.command("plan")(look.plan)
 app.command("list")(look.list_pipelines)
 app.command("check")(look.check)

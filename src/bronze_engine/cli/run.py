@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -21,11 +22,18 @@ from bronze_engine.cli.options import (
     read_duration,
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.config.load import Config
 from bronze_engine.engine import Engine
 from bronze_engine.model.report import RunPlan, RunReport
 from bronze_engine.telemetry.events import Event, RunFinished
 
-__all__ = ["run"]
+__all__ = ["replay", "run"]
+
+T = TypeVar("T")
+
+Wait = Annotated[
+    str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
+]
 
 
 def run(
@@ -41,9 +49,7 @@ def run(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over a partition that another pipeline landed.")
     ] = False,
-    wait: Annotated[
-        str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
-    ] = "0s",
+    wait: Wait = "0s",
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -71,6 +77,42 @@ def run(
             wait_seconds=wait_seconds,
         )
 
+    result = _told(loaded, work, as_json=as_json)
+    if not isinstance(result, RunPlan):
+        return
+    if as_json:
+        text.print_json(result)
+    else:
+        text.print_plan(result)
+
+
+def replay(
+    name: Name,
+    *,
+    date: DateText = None,
+    wait: Wait = "0s",
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Decode the captured pages of a partition again, without the API, and publish the result."""
+    loaded = load(
+        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+    )
+    run_date = read_date(date, loaded.engine)
+    wait_seconds = read_duration("--wait", wait)
+
+    async def work(engine: Engine) -> RunReport:
+        return await engine.replay(name, run_date=run_date, wait_seconds=wait_seconds)
+
+    _told(loaded, work, as_json=as_json)
+
+
+def _told(loaded: Config, work: Callable[[Engine], Awaitable[T]], *, as_json: bool) -> T:
+    """Do the work, and print the report of the run that comes of it."""
     reports: list[RunReport] = []
 
     def keep(event: Event) -> None:
@@ -83,10 +125,6 @@ def run(
         if as_json:  # of a failed run too
             for report in reports:
                 text.print_json(report)
-    if isinstance(result, RunReport):
-        if not as_json:
-            text.print_report(result)
-    elif as_json:
-        text.print_json(result)
-    else:
-        text.print_plan(result)
+    if isinstance(result, RunReport) and not as_json:
+        text.print_report(result)
+    return result

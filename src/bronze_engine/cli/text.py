@@ -38,11 +38,9 @@ def print_report(report: RunReport) -> None:
             ("pipeline", f"{report.pipeline} {report.run_date}"),
             ("partition", report.partition),
             ("committed", f"generation {report.generation}, run {report.run}"),
+            ("replay of", f"run {report.replay_of}" if report.replay_of else ""),
             ("rows", _rows(report)),
-            (
-                "pages",
-                f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries)",
-            ),
+            ("pages", _pages(report)),
             ("bytes in", size(report.bytes_in)),
             ("bytes out", f"{size(report.bytes_out)} in {report.files:,} files"),
             ("seconds", f"{report.seconds:.2f} ({report.rows / seconds:,.0f} rows/s)"),
@@ -57,6 +55,13 @@ def print_report(report: RunReport) -> None:
             ("degraded", "\n".join(report.degraded)),
         ]
     )
+
+
+def _pages(report: RunReport) -> str:
+    if report.replay_of:
+        return f"{report.pages:,}, captured: nothing was asked of the API"
+    kept = f"; {report.captured_pages:,} captured" if report.captured_pages else ""
+    return f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries{kept})"
 
 
 def _change(change: SchemaChange) -> str:

@@ -21,7 +21,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Of zstd and gzip; where unset 1 for zstd: measured best per CPU second."""
     max_rows_per_file: Positive = 10_000_000
     max_bytes_per_file: ByteSize = ByteSize(1024**3)
-    """A file is closed at the first row group past this."""
+    """A file is closed at the first row group past this, one of captured pages between two
+    pages."""
     row_group_rows: Positive = 131_072
     row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
     """Arrow bytes; whichever of the two is reached first closes the row group."""

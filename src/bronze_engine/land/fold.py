@@ -20,6 +20,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.flow import Gate, Lane, ordered, single
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.slice import Slice
 
 __all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
@@ -144,11 +145,13 @@ async def decode_slice(
     consume: Callable[[Decoded], Awaitable[Layout]],
     *,
     layout: Layout | None,
+    capture: Callable[[CapturedPage], Awaitable[None]] | None = None,
 ) -> Slice | None:
     """Read one slice and hand its groups, decoded, to `consume` in order.
 
     `consume` returns the layout that the next groups are decoded with: the group's own,
     or that one settled. Returns what the source returned: the next slice of a chain.
+    `capture` takes the captured pages, in order, as they come.
     An error of the source is raised after all that it handed on before has been consumed,
     so the first fault in order is the one that is seen.
     """
@@ -158,10 +161,17 @@ async def decode_slice(
     failure: Exception | None = None
     following: Slice | None = None
 
+    async def keep_page(block: Block) -> None:
+        if capture is not None and block.captured is not None:
+            await capture(block.captured)
+            block = msgspec.structs.replace(block, captured=None)  # a group would hold it
+        await groups.accept(block)
+
     async def read() -> None:
         nonlocal failure, following
         try:
-            following = await source.read(piece, groups.accept)
+            emit = groups.accept if capture is None else keep_page
+            following = await source.read(piece, emit)
         except Exception as exc:  # noqa: BLE001  # raised below, in its turn
             failure = exc
         groups.close()

@@ -1,6 +1,7 @@
 """One slice, landed: its blocks become data files and a quarantine file, staged.
 
     fold.decode_slice -> threshold, quarantine -> datafiles -> staged files
+                      -> captured pages -> pagefiles -> staged files
 
 A slice owns its files, so slices need no order among each other.
 """
@@ -8,7 +9,7 @@ A slice owns its files, so slices need no order among each other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, final
 
@@ -22,11 +23,14 @@ from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, QualityError, SliceLost
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
+from bronze_engine.land.pagefiles import PageFiles
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.part import Staged
 from bronze_engine.model.slice import Slice
 from bronze_engine.plan import highest
-from bronze_engine.publish.names import data_name, quarantine_name
+from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.quality.quarantine import Kept, Quarantine
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.shield import finish
@@ -49,7 +53,8 @@ READS: Final = 3
 def memory_bytes(pipeline: Pipeline) -> int:
     """What a run of this pipeline holds at the least, beside its source's lane."""
     encoder = ENCODE_MULTIPLE * pipeline.output.row_group_bytes + PARTS_HELD * PART_BYTES
-    return encoder + DECODE_FLOOR_BYTES
+    pages = PARTS_HELD * PART_BYTES if pipeline.source.capture is not None else 0
+    return encoder + pages + DECODE_FLOOR_BYTES
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +72,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     threshold: Threshold
     resources: Resources
     grace_seconds: Callable[[], float]
+    replayed: Manifest | None = None
+    """The manifest whose captured pages are decoded again, in place of a reading."""
+
+    @property
+    def keeps_pages(self) -> bool:
+        """Whether captured pages are written: those of a replay lie there already."""
+        return self.pipeline.source.capture is not None and self.replayed is None
 
     def rejected_key_of(self, piece: Slice) -> str:
         """Each slice has a file of its own: one would overwrite the other."""
@@ -101,6 +113,8 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     high: str | None
     late_rows: int
     later_rows: int
+    pages: tuple[Staged, ...] = ()
+    """Files of captured pages."""
 
     @property
     def rows(self) -> int:
@@ -109,7 +123,8 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def committed(self) -> tuple[Staged, ...]:
         """What the commit makes visible."""
-        return self.files if self.rejects is None else (*self.files, self.rejects.committed)
+        rejects = () if self.rejects is None else (self.rejects.committed,)
+        return (*self.files, *rejects, *self.pages)
 
     async def discard(self, job: Job) -> None:
         """Remove all of it; what the store refuses to remove is left to the next run's reap."""
@@ -155,7 +170,13 @@ async def _land_once(
         async with landing:
             try:
                 following = await decode_slice(
-                    source, source.decoder(), piece, job.resources, landing.consume, layout=layout
+                    source,
+                    source.decoder(),
+                    piece,
+                    job.resources,
+                    landing.consume,
+                    layout=layout,
+                    capture=landing.capture,
                 )
                 landed = await landing.finish()
             except QualityError:
@@ -199,12 +220,26 @@ class _Landing:
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )
+        self._pages = PageFiles(
+            store=job.target,
+            partition=job.partition,
+            name=lambda number: pages_name(
+                generation=job.generation, run=run, slice=piece.index, number=number
+            ),
+            max_bytes=job.pipeline.output.max_bytes_per_file,
+            workers=workers,
+        )
+
+    @property
+    def capture(self) -> Callable[[CapturedPage], Awaitable[None]] | None:
+        """What takes captured pages; None where none are asked for."""
+        return self._pages.write if self._job.keeps_pages else None
 
     async def __aenter__(self) -> _Landing:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        async with self._quarantine, self._files:
+        async with self._quarantine, self._files, self._pages:
             pass
 
     async def consume(self, decoded: Decoded) -> Layout:
@@ -222,6 +257,7 @@ class _Landing:
     async def finish(self) -> Landed:
         """End all files."""
         await self._files.finish(self._layout)
+        await self._pages.finish()
         return Landed(
             files=tuple(self._files.staged),
             rejects=await self._quarantine.seal(),
@@ -229,6 +265,7 @@ class _Landing:
             high=self._high,
             late_rows=self._late_rows,
             later_rows=self._later_rows,
+            pages=tuple(self._pages.staged),
         )
 
     async def seal_rejects(self) -> None:
@@ -240,7 +277,7 @@ class _Landing:
 
     async def abort(self, error: BaseException) -> None:
         """Remove the files that are whole; keep the rejected records if they are the reason."""
-        await _discard(self._job.target, self._files.staged)
+        await _discard(self._job.target, [*self._files.staged, *self._pages.staged])
         committed, failed = self._quarantine.committed, self._quarantine.failed
         if isinstance(error, QualityError) and failed is not None:
             await keep_rejected(self._job, failed)

@@ -13,12 +13,14 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
+    PageFile,
     RejectFile,
     SchemaChange,
     SourceInfo,
     columns_of,
 )
 from bronze_engine.plan import final_window, highest
+from bronze_engine.run.replay import fetched_by
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
 
@@ -41,6 +43,7 @@ def compose_manifest(
     high = None
     for each in landed:
         high = highest(high, each.high, request)
+    replayed = job.replayed
     files = tuple(staged.file for each in landed for staged in each.files if staged.file)
     schema = None if layout is None else stamped_schema(layout.settled().schema, job.stamps)
     return Manifest(
@@ -63,7 +66,9 @@ def compose_manifest(
             requests=tally.requests,
             retries=tally.retries,
             bytes_in=tally.bytes_in,
-        ),
+        )
+        if replayed is None
+        else replayed.source,
         row_count=sum(file.row_count for file in files),
         rejected_count=job.threshold.rejected,
         late_rows=sum(each.late_rows for each in landed),
@@ -82,10 +87,26 @@ def compose_manifest(
             for each in landed
             if each.rejects is not None and (file := each.rejects.committed.file) is not None
         ),
+        pages=_page_files(landed) if replayed is None else replayed.pages,
+        replay_of=None if replayed is None else fetched_by(replayed),
         watermark=final_window(request, high),
         config_hash=pipeline.config_hash,
         engine_version=__version__,
         duration_seconds=round(duration_seconds, 3),
+    )
+
+
+def _page_files(landed: Sequence[Landed]) -> tuple[PageFile, ...]:
+    files = (staged.file for each in landed for staged in each.pages)
+    return tuple(
+        PageFile(
+            name=file.name,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            page_count=file.row_count,
+        )
+        for file in files
+        if file is not None
     )
 
 

@@ -53,6 +53,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Take over a partition that stands under another pipeline's name."""
     wait_seconds: float = 0.0
     """How long to wait for a lease that another run holds."""
+    replay: bool = False
+    """Decode the captured pages of the committed partition again, in place of a reading."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

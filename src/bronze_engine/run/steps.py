@@ -10,10 +10,9 @@ caller is cancelled. After it nothing fails the run: what went wrong is `degrade
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from datetime import date
 from functools import partial
-from typing import Any, Final, Literal, final
+from typing import Final, final
 
 import msgspec
 
@@ -29,7 +28,7 @@ from bronze_engine.errors import (
 )
 from bronze_engine.land.slice import Job, Landed, keep_rejected, land_slice, memory_bytes
 from bronze_engine.model.layout import Layout
-from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.slice import Slice
 from bronze_engine.plan import old_date_warning
@@ -37,23 +36,18 @@ from bronze_engine.publish.base import superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.run.account import Account
 from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
+from bronze_engine.run.replay import fetched_by, open_source, replayable
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
 from bronze_engine.state import hint, reports
-from bronze_engine.telemetry.events import RunFinished, RunPhase, RunStarted
-from bronze_engine.telemetry.metrics import SourceTally, Usage
 
 __all__ = ["run_pipeline"]
 
 log = logging.getLogger(__name__)
-
-Status = Literal["committed", "failed", "cancelled"]
-
-REPORT_SECONDS: Final = 10.0
-"""Nobody waits longer for a store to take the report: its breaker alone would make it minutes."""
 
 READS: Final = 3
 """How often a snapshot of the source may be lost before the run gives up."""
@@ -85,12 +79,7 @@ class _Run:
         self.services = services
         self.options = options
         self.identity = Identity.new(services.clock)
-        self.tally = SourceTally()
-        self.usage = Usage()
-        self.began = services.clock.monotonic()
-        self.stores: Stores | None = None
-        self.takes_reports = False
-        """Set once the stores have answered: one that is down is not waited for twice."""
+        self.account = Account(pipeline, run_date, services, self.identity)
         self.landed: list[Landed] = []
         self.outcome: Outcome | None = None
         """Set as soon as the manifest is committed, whatever comes after."""
@@ -98,25 +87,21 @@ class _Run:
     async def execute(self) -> RunReport:
         """All steps; whatever happens is told."""
         services = self.services
-        services.publish(
-            RunStarted(
-                pipeline=self.pipeline.name, run_date=str(self.run_date), run=self.identity.run
-            )
-        )
-        waiting = partial(self._phase, "waiting for memory")
+        self.account.begin()
+        waiting = partial(self.account.phase, "waiting for memory")
         try:
             needed = await self._minimum_bytes()
             async with services.budget.reserve(needed, on_wait=waiting):
-                self._phase("preparing")
-                self.stores = await services.stores(self.pipeline)
-                report = await self._hold_lease(self.stores)
+                self.account.phase("preparing")
+                stores = self.account.stores = await services.stores(self.pipeline)
+                report = await self._hold_lease(stores)
         except BaseException as exc:
             if isinstance(exc, BronzeError):
                 exc.context.setdefault("pipeline", self.pipeline.name)
                 exc.context.setdefault("run", self.identity.run)
             await finish(self._fail, exc, grace_seconds=services.grace_seconds)
             raise
-        await finish(self._tell, report, grace_seconds=services.grace_seconds)
+        await finish(self.account.tell, report, grace_seconds=services.grace_seconds)
         return report
 
     async def _minimum_bytes(self) -> int:
@@ -138,7 +123,7 @@ class _Run:
     async def _hold_lease(self, stores: Stores) -> RunReport:
         services, identity, pipeline = self.services, self.identity, self.pipeline
         await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
-        self.takes_reports = True
+        self.account.takes_reports = True
         return await under_lease(
             stores,
             lease_of(pipeline, self.run_date),
@@ -159,6 +144,9 @@ class _Run:
             full_refresh=self.options.full_refresh,
             adopt=self.options.adopt,
         )
+        replayed = None
+        if self.options.replay:
+            standing, replayed = replayable(standing, pipeline)
         rejected = reports.rejected_key(
             pipeline.system, pipeline.entity, self.run_date, identity.run
         )
@@ -171,15 +159,15 @@ class _Run:
             state=stores.state,
             rejected_key=rejected,
             threshold=Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}"),
-            resources=services.resources(pipeline, self.tally),
+            resources=services.resources(pipeline, self.account.tally),
             grace_seconds=services.grace_seconds,
+            replayed=replayed,
         )
         warning = old_date_warning(pipeline, self.run_date, services.today())
-        if warning is not None:
-            self._warn(warning)
-        log.info(
-            "%s %s: run %s begins (%s)", pipeline.name, self.run_date, identity.run, pipeline.load
-        )
+        if warning is not None and replayed is None:
+            self.account.warn(warning)
+        what = pipeline.load if replayed is None else f"a replay of run {fetched_by(replayed)}"
+        log.info("%s %s: run %s begins (%s)", pipeline.name, self.run_date, identity.run, what)
         try:
             location = await self._read(job)
             job.threshold.finish()
@@ -187,13 +175,13 @@ class _Run:
                 job,
                 self.landed,
                 location=location,
-                tally=self.tally,
+                tally=self.account.tally,
                 attempt=identity.attempt,
                 written_at=services.clock.now(),
-                duration_seconds=services.clock.monotonic() - self.began,
+                duration_seconds=self.account.seconds,
             )
             for warning in column_warnings(job, self.landed):
-                self._warn(warning)
+                self.account.warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
             if isinstance(exc, StoreError):
@@ -202,7 +190,7 @@ class _Run:
                 if news is not None:
                     raise news from exc
             raise
-        self._phase("publishing")
+        self.account.phase("publishing")
         outcome = await finish(
             self._publish, job, standing, manifest, grace_seconds=services.grace_seconds
         )
@@ -214,10 +202,8 @@ class _Run:
         nothing = job.threshold.mark()
         for reading in range(1, READS + 1):
             try:
-                async with source_type.open(
-                    self.pipeline.source, job.request, job.resources
-                ) as source:
-                    self._phase("reading")
+                async with open_source(source_type, job) as source:
+                    self.account.phase("reading")
                     await self._read_slices(job, source)
                     return source.preview().location
             except SnapshotLost as exc:
@@ -288,7 +274,7 @@ class _Run:
 
     def _committed(self, outcome: Outcome) -> RunReport:
         manifest = outcome.manifest
-        return self._report(
+        return self.account.report(
             status="committed",
             generation=manifest.generation,
             rows=manifest.row_count,
@@ -296,77 +282,21 @@ class _Run:
             late_rows=manifest.late_rows,
             later_rows=sum(each.later_rows for each in self.landed),
             files=len(manifest.files),
+            captured_pages=sum(file.page_count for file in manifest.pages),
+            replay_of=manifest.replay_of,
             bytes_out=sum(file.size_bytes for file in manifest.files),
             watermark=manifest.watermark,
             schema_changes=manifest.schema_changes,
             degraded=outcome.degraded,
         )
 
-    # What is told, whatever happens.
-
-    def _warn(self, message: str) -> None:
-        self.tally.warn(message)
-        log.warning("%s %s: %s", self.pipeline.name, self.run_date, message)
-
-    def _phase(self, phase: str) -> None:
-        self.services.publish(
-            RunPhase(pipeline=self.pipeline.name, run=self.identity.run, phase=phase)
-        )
-
     async def _fail(self, error: BaseException) -> None:
         if self.outcome is not None:  # cancelled while it was being committed, and after
-            await self._tell(self._committed(self.outcome))
+            await self.account.tell(self._committed(self.outcome))
             return
-        report = self._report(
+        report = self.account.report(
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,
             error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
         )
-        await self._tell(report)
-
-    def _report(self, *, status: Status, **known: Any) -> RunReport:
-        """The report of this run; `known` is what only a committed or a failed one has."""
-        clock = self.services.clock
-        stores = self.stores
-        partition = partition_path(self.pipeline.system, self.pipeline.entity, self.run_date)
-        return RunReport(
-            pipeline=self.pipeline.name,
-            system=self.pipeline.system,
-            entity=self.pipeline.entity,
-            run_date=self.run_date,
-            run=self.identity.run,
-            attempt=self.identity.attempt,
-            status=status,
-            partition=partition if stores is None else f"{stores.target.url}/{partition}",
-            pages=self.tally.pages,
-            requests=self.tally.requests,
-            retries=self.tally.retries,
-            bytes_in=self.tally.bytes_in,
-            started_at=self.identity.started_at,
-            seconds=clock.monotonic() - self.began,
-            cpu_seconds=self.usage.cpu_seconds,
-            peak_rss_bytes=self.usage.peak_rss_bytes,
-            warnings=tuple(self.tally.warnings),
-            **known,
-        )
-
-    async def _tell(self, report: RunReport) -> None:
-        """Store the report and tell the hooks; one that can't be stored is a warning."""
-        if self.stores is not None and self.takes_reports:
-            warnings: tuple[str, ...] = (f"its report was not written in {REPORT_SECONDS:.0f} s",)
-            with suppress(TimeoutError):
-                async with self.services.clock.timeout(REPORT_SECONDS):
-                    warnings = await reports.write(self.stores.state, report)
-            for warning in warnings:
-                log.warning("%s %s: %s", report.pipeline, report.run_date, warning)
-        self.services.publish(
-            RunFinished(
-                pipeline=report.pipeline,
-                run=report.run,
-                status=report.status,
-                rows=report.rows,
-                seconds=report.seconds,
-                error_code=report.error_code,
-                report=report,
-            )
-        )
+        await self.account.tell(report)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import final
 
 import anyio
+import msgspec
 import pyarrow as pa
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -115,7 +116,8 @@ class BatchStream:
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
         source_type = await services.source_type(pipeline)
         layout: Layout | None = None  # the decoder starts from the base, in the types configured
-        async with source_type.open(pipeline.source, standing.request, resources) as source:
+        reading = msgspec.structs.replace(pipeline.source, capture=None)  # nothing is kept
+        async with source_type.open(reading, standing.request, resources) as source:
             decoder = source.decoder()
             async for first in source.slices():
                 piece: Slice | None = first

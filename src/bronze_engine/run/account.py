@@ -1,0 +1,113 @@
+"""What a run tells, whatever becomes of it: phases, warnings, and the report at its end."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import date
+from typing import Any, Final, Literal, final
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.model.manifest import partition_path
+from bronze_engine.model.report import RunReport
+from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.state import reports
+from bronze_engine.telemetry.events import RunFinished, RunPhase, RunStarted
+from bronze_engine.telemetry.metrics import SourceTally, Usage
+
+__all__ = ["Account", "Status"]
+
+log = logging.getLogger(__name__)
+
+Status = Literal["committed", "failed", "cancelled"]
+
+REPORT_SECONDS: Final = 10.0
+"""Nobody waits longer for a store to take the report: its breaker alone would make it minutes."""
+
+
+@final
+class Account:
+    """The counts of one run, and where they are told."""
+
+    def __init__(
+        self, pipeline: Pipeline, run_date: date, services: Services, identity: Identity
+    ) -> None:
+        self.tally = SourceTally()
+        self.stores: Stores | None = None
+        """Once they are open: where the partition lies, and where the report goes."""
+        self.takes_reports = False
+        """Set once the stores have answered: one that is down is not waited for twice."""
+        self._pipeline = pipeline
+        self._run_date = run_date
+        self._services = services
+        self._identity = identity
+        self._usage = Usage()
+        self._began = services.clock.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return self._services.clock.monotonic() - self._began
+
+    def begin(self) -> None:
+        self._services.publish(
+            RunStarted(
+                pipeline=self._pipeline.name, run_date=str(self._run_date), run=self._identity.run
+            )
+        )
+
+    def phase(self, phase: str) -> None:
+        self._services.publish(
+            RunPhase(pipeline=self._pipeline.name, run=self._identity.run, phase=phase)
+        )
+
+    def warn(self, message: str) -> None:
+        """Tell it in the log, and in the report."""
+        self.tally.warn(message)
+        log.warning("%s %s: %s", self._pipeline.name, self._run_date, message)
+
+    def report(self, *, status: Status, **known: Any) -> RunReport:
+        """The report of this run; `known` is what only a committed or a failed one has."""
+        pipeline, stores = self._pipeline, self.stores
+        partition = partition_path(pipeline.system, pipeline.entity, self._run_date)
+        return RunReport(
+            pipeline=pipeline.name,
+            system=pipeline.system,
+            entity=pipeline.entity,
+            run_date=self._run_date,
+            run=self._identity.run,
+            attempt=self._identity.attempt,
+            status=status,
+            partition=partition if stores is None else f"{stores.target.url}/{partition}",
+            pages=self.tally.pages,
+            requests=self.tally.requests,
+            retries=self.tally.retries,
+            bytes_in=self.tally.bytes_in,
+            started_at=self._identity.started_at,
+            seconds=self.seconds,
+            cpu_seconds=self._usage.cpu_seconds,
+            peak_rss_bytes=self._usage.peak_rss_bytes,
+            warnings=tuple(self.tally.warnings),
+            **known,
+        )
+
+    async def tell(self, report: RunReport) -> None:
+        """Store the report and tell the hooks; one that can't be stored is a warning."""
+        if self.stores is not None and self.takes_reports:
+            warnings: tuple[str, ...] = (f"its report was not written in {REPORT_SECONDS:.0f} s",)
+            with suppress(TimeoutError):
+                async with self._services.clock.timeout(REPORT_SECONDS):
+                    warnings = await reports.write(self.stores.state, report)
+            for warning in warnings:
+                log.warning("%s %s: %s", report.pipeline, report.run_date, warning)
+        self._services.publish(
+            RunFinished(
+                pipeline=report.pipeline,
+                run=report.run,
+                status=report.status,
+                rows=report.rows,
+                seconds=report.seconds,
+                error_code=report.error_code,
+                report=report,
+            )
+        )
