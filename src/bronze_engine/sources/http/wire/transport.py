@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any, final
+from typing import NamedTuple, final
 
 import aiohttp
 import httpx
@@ -55,23 +55,55 @@ class Transport(httpx.AsyncBaseTransport):
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        session = self._session or self._open()
         url = request.url
-        target = _target(url)
-        body = await request.aread()
-        timeout = self._timeout(request.extensions.get("timeout", {}))
+        headers = CIMultiDict(
+            (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+            for name, value in request.headers.raw
+        )
+        limits = request.extensions.get("timeout", {})
+        reply = await self.send(
+            request.method,
+            _target(url),
+            headers,
+            await request.aread(),
+            route=self.route(url),
+            connect_seconds=limits.get("connect"),
+            read_seconds=limits.get("read"),
+        )
+        return httpx.Response(
+            reply.status,
+            headers=list(reply.headers),
+            stream=reply,
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.reason},
+        )
+
+    def route(self, url: httpx.URL) -> Route:
+        """How requests to this URL's origin travel."""
+        return Route(self._proxy(url), self._tls(url))
+
+    async def send(
+        self,
+        method: str,
+        url: yarl.URL,
+        headers: CIMultiDict[str],
+        body: bytes,
+        *,
+        route: Route,
+        connect_seconds: float | None,
+        read_seconds: float | None,
+    ) -> Reply:
+        """`handle_async_request` without httpx's objects: they cost as much as the request."""
+        session = self._session or self._open()
+        timeout = self._timeout(connect_seconds, read_seconds)
         try:
             answer = await session.request(
-                request.method,
-                target,
-                headers=CIMultiDict(
-                    (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
-                    for name, value in request.headers.raw
-                ),
+                method,
+                url,
+                headers=headers,
                 data=body or None,
                 allow_redirects=False,
-                proxy=self._proxy(url),
-                ssl=self._tls(url),
+                proxy=route.proxy,
+                ssl=route.tls,
                 timeout=timeout,
             )
         except FOREIGN_ERRORS as exc:
@@ -79,12 +111,7 @@ class Transport(httpx.AsyncBaseTransport):
         except ValueError:
             error = Malformed("a header that can't be sent")
         else:
-            return httpx.Response(
-                answer.status,
-                headers=list(answer.raw_headers),
-                stream=_Body(answer, timeout.sock_read),
-                extensions={"http_version": b"HTTP/1.1", "reason_phrase": _reason(answer)},
-            )
+            return Reply(answer, timeout.sock_read)
         raise error  # outside of the handler: no foreign error in its chain
 
     async def aclose(self) -> None:
@@ -95,8 +122,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._session = open_session()
         return self._session
 
-    def _timeout(self, limits: dict[str, Any]) -> aiohttp.ClientTimeout:
-        key = (limits.get("connect"), limits.get("read"))
+    def _timeout(self, connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+        key = connect, read
         timeout = self._timeouts.get(key)
         if timeout is None:
             timeout = aiohttp.ClientTimeout(total=None, connect=key[0], sock_read=key[1])
@@ -104,19 +131,33 @@ class Transport(httpx.AsyncBaseTransport):
         return timeout
 
 
+class Route(NamedTuple):
+    """How requests to one origin travel."""
+
+    proxy: str | None
+    tls: ssl.SSLContext | bool
+
+
 @final
-class _Body(httpx.AsyncByteStream):
-    """The body as it comes over the wire; knows nothing of the httpx.Response around it."""
+class Reply(httpx.AsyncByteStream):
+    """An answer, its body still on the wire; knows nothing of an httpx.Response around it."""
 
     def __init__(self, answer: aiohttp.ClientResponse, read_seconds: float | None) -> None:
+        self.status = answer.status
+        self.headers = answer.raw_headers
         self._answer = answer
         self._read_seconds = read_seconds
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def reason(self) -> bytes:
+        return (self._answer.reason or "").encode("ascii", "replace")
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._answer.content
         error: httpx.TransportError | None = None
-        self._watch()
+        if not content.is_eof():
+            self._watch()
         try:
             while chunk := await content.readany():
                 yield chunk
@@ -160,7 +201,3 @@ def _target(url: httpx.URL) -> yarl.URL:
     if not same:  # two parsers that disagree on the host could send a credential astray
         raise httpx.UnsupportedProtocol("not a URL that can be requested")
     return target
-
-
-def _reason(answer: aiohttp.ClientResponse) -> bytes:
-    return (answer.reason or "").encode("ascii", "replace")
