@@ -7,7 +7,6 @@ from typing import Final, final
 import pyarrow as pa
 
 from bronze_engine.decode.column import ColumnState
-from bronze_engine.decode.path import is_nested, outer_keys
 from bronze_engine.decode.rules import Rules
 from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.layout import (
@@ -17,6 +16,7 @@ from bronze_engine.model.layout import (
     Column,
     Layout,
 )
+from bronze_engine.model.path import is_nested, outer_keys
 
 __all__ = ["Columns"]
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from bronze_engine.decode.path import key_path, outer_keys
 from bronze_engine.decode.rules import Rules
 from bronze_engine.decode.texts import Cutter, string_array
 from bronze_engine.decode.tree import Tree
@@ -25,6 +24,7 @@ from bronze_engine.decode.typed import (
 )
 from bronze_engine.model.arrow import Array, DataType, Field, scalar
 from bronze_engine.model.layout import Column, Layout
+from bronze_engine.model.path import key_path, outer_keys
 
 __all__ = ["Read", "Reader"]
 

@@ -9,10 +9,11 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.decode.path import Flatten, is_nested
+from bronze_engine.decode.flatten import Flatten
 from bronze_engine.decode.types import parse_type
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Column, Layout, Role
+from bronze_engine.model.path import is_nested
 
 __all__ = ["OnDrift", "Rules", "rules_of", "start_layout"]
 

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.decode.path import is_called, is_nested, key_path
 from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
 from bronze_engine.model.layout import Column, Layout
 from bronze_engine.model.manifest import Manifest, SchemaChange
+from bronze_engine.model.path import is_nested, key_path
 
 __all__ = [
     "base_layout",
@@ -110,7 +110,7 @@ def schema_warnings(
             f"{option} names {key!r}, and no record has such a key"
             for option, keys in (named or {}).items()
             for key in keys
-            if not any(is_called(column, key) for column in columns.values())
+            if not any(column.is_called(key) for column in columns.values())
         ]
     return tuple(found)
 

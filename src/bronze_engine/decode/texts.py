@@ -15,8 +15,9 @@ from typing import Any, Final, final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.decode.path import Flatten, flat_key
+from bronze_engine.decode.flatten import Flatten
 from bronze_engine.model.arrow import Array
+from bronze_engine.model.path import flat_key
 
 __all__ = ["Cutter", "Leaf", "leaves_of", "masked_line", "string_array", "tidy"]
 

@@ -14,6 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType, Field
+from bronze_engine.model.path import is_nested
 
 __all__ = [
     "EXTRA_COLUMN",
@@ -53,7 +54,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """As it lands."""
     type: DataType
     key: str | None
-    """The key in the source's records, of a flattened column its path as `decode.path.flat_key`
+    """The key in the source's records, of a flattened column its path as `model.path.flat_key`
     writes it; None for variant and extra columns."""
     role: Role = "value"
     of: str | None = None
@@ -62,6 +63,11 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """The field that would have held every value (Arrow IPC, base64): the next partition's."""
     big: bool = False
     """Holds an integer past 2^53: it can't become a double. Kept until the layout is settled."""
+
+    def is_called(self, name: str) -> bool:
+        """Whether the configuration means this column: by its key, or, flattened, by its name."""
+        key = self.key
+        return key == name or (key is not None and is_nested(key) and self.name == name)
 
     @classmethod
     def parse(cls, field: Field) -> Column:

@@ -14,10 +14,10 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.json import JsonDecoder
-from bronze_engine.decode.path import key_path
 from bronze_engine.encode.rowgroups import conform
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Column, Layout
+from bronze_engine.model.path import key_path
 
 
 def request(

@@ -47,16 +47,19 @@ RULES = st.builds(
     st.sampled_from(["variant", "widen", "quarantine"]),
 )
 TYPED_VALUES = st.sampled_from(
-    ["1", "0", "-0", "255", "256", "1.5", "1e3", '"1"', '"00123"', '"1.50"', '"true"', "true"]
-    + ['"-0"', '"1e400"', "18446744073709551615", "1735689600.123456", '"1735689600"', '"x"']
-    + ["null", "[1,1]", '{"x":1,"x":2}', '{"x": "\\ud800"}', "{ }", "{}", "99999999999999999"]
+    [
+        *("1", "0", "-0", "255", "256", "1.5", "1e3", "1735689600.123456", "99999999999999999"),
+        *('"1"', '"00123"', '"1.50"', '"-0"', '"1e400"', '"1735689600"', '"true"', '"x"'),
+        *("18446744073709551615", "true", "null", "[1,1]", "{ }", "{}"),
+        *('{"x":1,"x":2}', '{"x": "\\ud800"}'),
+    ]
 )
 TYPED_LINES = st.dictionaries(
     st.sampled_from(["a", "b", "c"]), TYPED_VALUES, min_size=1, max_size=3
 ).map(lambda items: ("{" + ", ".join(f'"{k}":{v}' for k, v in items.items()) + "}").encode())
 
 
-def without_empties(value: Any) -> Any:
+def without_empties(value: dict[str, Any]) -> dict[str, Any]:
     """A record without nulls and empty objects outside of lists: flattened, they are absences."""
     found = {}
     for key, inner in value.items():
@@ -91,14 +94,10 @@ def test_what_lands_is_what_came(
             without_nulls_in_lists(each) for each in expected
         ]
         return
-    found = [flat(row, layout, schema) for row in table(results, layout).to_pylist()]
-    assert found == [without_nulls_in_lists(without_empties(each)) for each in expected]
-
-
-def flat(row: dict[str, Any], layout: Layout, schema: SchemaConfig) -> dict[str, Any]:
-    """The record of a flattened row, its `_extra` by flattened names taken apart again."""
-    found = records_of([row], layout)[0]
-    return without_nulls_in_lists(without_empties(found))
+    found = records_of(table(results, layout).to_pylist(), layout)
+    assert [without_nulls_in_lists(without_empties(each)) for each in found] == [
+        without_nulls_in_lists(without_empties(each)) for each in expected
+    ]
 
 
 @settings(max_examples=300, deadline=None)
@@ -124,7 +123,7 @@ def test_the_fast_path_gives_what_the_exact_path_gives(
                 assert decoded.layout.schema.equals(exact.layout.schema, check_metadata=True)
                 assert [r.raw for r in decoded.rejects] == [r.raw for _, r in exact.rejects]
             layout = decoded.layout
-        if place + 1 == settle_after:
+        if layout is not None and place + 1 == settle_after:
             layout = layout.settled()
 
 
