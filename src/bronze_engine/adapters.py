@@ -5,24 +5,52 @@ An embedding service passes types of its own to `open_engine`; they win over the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final
 
+import msgspec
+
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.load import Config
+from bronze_engine.config.plugins import AUTHS, TOKEN_STORES, plugin
 from bronze_engine.config.store import RemoteStoreConfig, StoreConfig
 from bronze_engine.contracts import Limits, SourceType, Store, StoreResources
+from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.workers import Workers
 
-__all__ = ["StoreOpener", "open_store", "source_type", "store_limits", "store_opener"]
+__all__ = [
+    "StoreOpener",
+    "open_auth",
+    "open_store",
+    "source_type",
+    "store_limits",
+    "store_opener",
+    "token_store",
+]
 
 StoreOpener = Callable[[Any, StoreResources], AbstractAsyncContextManager[Store]]
 """Opens a store from its Struct of [stores]."""
 
 _NONE: Final[Mapping[str, StoreOpener]] = MappingProxyType({})
+
+_WHOLE: Final = frozenset({"bearer", "basic", "api_key"})
+"""Auths whose table holds the credential whole: there is nothing to open."""
+_AUTHS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "oauth2_client_credentials": "client_credentials:ClientCredentials",
+        "oauth2_refresh_token": "refresh_token:RefreshToken",
+        "jwt_bearer": "jwt_bearer:JwtBearer",
+        "login": "login:Login",
+        "hmac": "keyed_hash:KeyedHash",
+        "sigv4": "sigv4:SigV4",
+    }
+)
+"""Modules of sources.http.auth and the types in them."""
 
 
 def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]:
@@ -58,6 +86,53 @@ def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
     raise ConfigError(f"nothing opens a store of type = {tag!r}")
 
 
+async def open_auth(resources: AuthResources) -> Auth | None:
+    """What proves who we are to an API; None where its table holds the credential whole.
+
+    Raises ConfigError for a key that is none, and for an entry point that fails.
+    """
+    config = resources.api.auth
+    tag = None if config is None else _tag(config)
+    if tag is None or tag in _WHOLE:
+        return None
+    # In a worker: cryptography and botocore take their time to import.
+    kind = await resources.workers.run(auth_type, tag)
+    return kind(config, resources)
+
+
+def auth_type(tag: str) -> AuthType:
+    """The auth type for `type = tag`. Raises ConfigError where nobody provides it."""
+    if tag in _AUTHS:
+        module, _, name = _AUTHS[tag].partition(":")
+        built_in: AuthType = getattr(
+            import_module(f"bronze_engine.sources.http.auth.{module}"), name
+        )
+        return built_in
+    found: AuthType | None = plugin(AUTHS, tag)
+    if found is None:
+        raise ConfigError(f"nothing provides an auth of type = {tag!r}")
+    return found
+
+
+async def token_store(
+    text: str,
+    config: Config,
+    workers: Workers,
+    open_store: Callable[[StoreConfig], Awaitable[Store]],
+) -> TokenStore:
+    """What a `token_store` names that is no file: a store, or an entry point's.
+
+    Raises ConfigError where it names neither.
+    """
+    if "://" in text or text in config.store_names:
+        return await open_store(config.place(text))
+    make = await workers.run(plugin, TOKEN_STORES, text)
+    if make is None:
+        raise ConfigError(f"nothing provides a token_store {text!r}")
+    made: TokenStore = make()
+    return made
+
+
 def store_limits(registry: LimitRegistry) -> Callable[[RemoteStoreConfig, str], Limits]:
     """Where a store finds the limits of its group: one group a store, whoever lands there."""
 
@@ -86,6 +161,11 @@ async def open_store(
     """One store by itself, without an engine: for readers and for tools."""
     limits = store_limits(LimitRegistry(clock, lambda _: None))
     resources = StoreResources(clock=clock, workers=workers, limits=limits)
-    opener = await workers.run(store_opener, str(config.__struct_config__.tag), stores)
+    opener = await workers.run(store_opener, _tag(config), stores)
     async with opener(config, resources) as store:
         yield store
+
+
+def _tag(config: msgspec.Struct) -> str:
+    """The `type` that the configuration names."""
+    return str(config.__struct_config__.tag)

@@ -13,7 +13,7 @@ encoders are synchronous, do no I/O, run in workers, and are tested without a lo
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Protocol, TypeVar, runtime_checkable
@@ -22,9 +22,11 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.clock import Clock
+from bronze_engine.config.api import Api
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.store import RemoteStoreConfig
+from bronze_engine.credentials import Auth
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
@@ -49,9 +51,11 @@ __all__ = [
     "Decoder",
     "Emit",
     "Encoder",
+    "Hide",
     "Hook",
     "Limits",
     "Locking",
+    "OpenAuth",
     "Preview",
     "Replayable",
     "Replayer",
@@ -71,6 +75,16 @@ T = TypeVar("T")
 
 Emit = Callable[[Block], Awaitable[None]]
 """Hands a block on; returns when it is accepted: this is the backpressure."""
+
+
+OpenAuth = Callable[[Api], Awaitable[Auth | None]]
+"""Makes what proves who we are to an API; None where its table holds the credential whole."""
+
+
+class Hide(Protocol):
+    """Says what no log may hold from now on. What an owner said before the last is forgotten."""
+
+    def __call__(self, owner: str, secrets: Iterable[str], /) -> None: ...
 
 
 class Hook(Protocol):
@@ -151,6 +165,9 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of the source's group, for this pipeline."""
     json_decoder: Callable[[Request], Decoder]
     """Makes the decoder of sources whose blocks are JSON lines."""
+    open_auth: OpenAuth
+    hide: Hide
+    """For tokens that are met while a run lasts."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,12 +19,21 @@ from zoneinfo import ZoneInfo
 import anyio
 import msgspec
 
-from bronze_engine.adapters import StoreOpener, source_type, store_limits, store_opener
+from bronze_engine.adapters import (
+    StoreOpener,
+    open_auth,
+    source_type,
+    store_limits,
+    store_opener,
+    token_store,
+)
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.api import Api
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.store import StoreConfig
 from bronze_engine.contracts import Hook, Resources, SourceType, Store, StoreResources
+from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
@@ -222,6 +231,7 @@ class _Shared:
         stores: Mapping[str, StoreOpener],
     ) -> None:
         self.is_draining = False
+        self._config = config
         self._workers = workers
         self._clock = clock
         self._hooks = list(hooks)
@@ -309,7 +319,22 @@ class _Shared:
             publish=self._publish,
             limits=group.limits(source.rate_limit, source.retry),
             json_decoder=JsonDecoder,
+            open_auth=self._open_auth,
+            hide=self._config.hide,
         )
+
+    async def _open_auth(self, api: Api) -> Auth | None:
+        return await open_auth(
+            AuthResources(
+                api=api,
+                clock=self._clock,
+                workers=self._workers,
+                open_tokens=self._open_tokens,
+            )
+        )
+
+    async def _open_tokens(self, text: str) -> TokenStore:
+        return await token_store(text, self._config, self._workers, self._store)
 
 
 def _tag(config: msgspec.Struct) -> str:

@@ -9,15 +9,18 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from bronze_engine.adapters import open_auth
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Decoder, Request, Resources, Source
+from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.model.block import Block
@@ -161,6 +164,16 @@ class Opened:
         self.blocks.append(block)
 
 
+async def _open_auth(clock: Clock, workers: Workers, api: Api) -> Auth | None:
+    return await open_auth(
+        AuthResources(api=api, clock=clock, workers=workers, open_tokens=_no_tokens)
+    )
+
+
+async def _no_tokens(_: str) -> TokenStore:
+    raise NotImplementedError
+
+
 def _no_decoder(_: Request) -> Decoder:
     raise NotImplementedError
 
@@ -188,9 +201,13 @@ async def opened(
     cap: str | None = None,
     budget_bytes: int = 64 * 1024**2,
     clock: Clock | None = None,
+    client: object = None,
     **source: Any,
 ) -> AsyncIterator[Opened]:
-    """A source over a server, with real limits and workers and quick waits."""
+    """A source over a server, with real limits and workers and quick waits.
+
+    `client` stands in for the API's own, for tests without a server.
+    """
     base_url = server if isinstance(server, str) else server.url
     settings: dict[str, Any] = {
         "name": "shop",
@@ -206,6 +223,8 @@ async def opened(
         workers = stack.enter_context(Workers(2))
 
         async def share(_: str, make: Callable[[], AbstractAsyncContextManager[T]], /) -> T:
+            if client is not None:
+                return cast("T", client)
             return await stack.enter_async_context(make())
 
         group = LimitRegistry(clock, events.append).group(
@@ -225,6 +244,8 @@ async def opened(
             publish=events.append,
             limits=group.limits(),
             json_decoder=_no_decoder,
+            open_auth=partial(_open_auth, clock, workers),
+            hide=lambda *_: None,
         )
         wanted = request(incremental=incremental, low=low, read_from=low, cap=cap)
         source_of = HttpSourceType().open(config, wanted, resources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,7 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.adapters import open_store
+from bronze_engine.adapters import open_auth, open_store, token_store
 from bronze_engine.cli import text
 from bronze_engine.cli.options import CONFIG_PATH, ConfigPath, JsonOutput, Overrides, Verbose
 from bronze_engine.cli.place import find_place, load_if_there
@@ -23,6 +24,8 @@ from bronze_engine.config.fault import nearest
 from bronze_engine.config.load import Config
 from bronze_engine.config.sensitive import of_store
 from bronze_engine.config.store import StoreConfig
+from bronze_engine.contracts import Store
+from bronze_engine.credentials import Auth, AuthResources
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.probe import Probed
 from bronze_engine.publish.probe import probe_store
@@ -96,7 +99,7 @@ def _tests(
     """What the name means: a store, an API, or both where both have it; and what to mask."""
     tests: list[Test] = []
     if config is not None and what in config.api_names:
-        tests.append(partial(_test_api, config.api(what), path))
+        tests.append(partial(_test_api, config, config.api(what), path))
     elif path is not None:
         raise ConfigError(f"--path is of an API, and [apis] has no {what!r}")
     is_store = config is not None and what in config.store_names
@@ -126,11 +129,26 @@ async def _test_store(config: StoreConfig) -> Tested:
     )
 
 
-async def _test_api(api: Api, path: str | None) -> Tested:
-    with Workers(2) as workers:
+async def _test_api(config: Config, api: Api, path: str | None) -> Tested:
+    async with AsyncExitStack() as stack:
+        workers = stack.enter_context(Workers(2))
+
+        async def opened(store: StoreConfig) -> Store:
+            return await stack.enter_async_context(open_store(store, workers))
+
+        async def auth(of: Api) -> Auth | None:
+            return await open_auth(
+                AuthResources(
+                    api=of,
+                    clock=SYSTEM_CLOCK,
+                    workers=workers,
+                    open_tokens=lambda name: token_store(name, config, workers, opened),
+                )
+            )
+
         # In a worker: its client takes half a second to import.
         probe_api = await workers.run(_probe_api)
-        results = await probe_api(api, workers, SYSTEM_CLOCK, path=path)
+        results = await probe_api(api, workers, SYSTEM_CLOCK, auth, config.hide, path=path)
     return Tested(name=api.name, kind="api", location=redact_url(api.base_url), results=results)
 
 

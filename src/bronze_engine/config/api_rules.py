@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from bronze_engine.config.api import Api, Timeout
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.auth import ApiKeyAuth
+from bronze_engine.config.auth_rules import (
+    auth_faults,
+    auth_headers,
+    is_header_name,
+    token_url_in_clear,
+)
 from bronze_engine.config.fault import Fault, KeyPath
 from bronze_engine.config.loopback import is_loopback
-from bronze_engine.config.units import Secret
 
 __all__ = ["api_faults", "sends_secrets_in_clear"]
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -76,57 +80,28 @@ def _headers_and_auth(api: Api, path: KeyPath) -> Iterator[Fault]:
     names: dict[str, str] = {}
     for name, value in api.headers.items():
         here = (*path, "headers", name)
-        if not _HEADER_NAME.fullmatch(name):
+        if not is_header_name(name):
             yield Fault(here, "is no name of a header")
         if name.lower() in names:
             yield Fault(here, f"is the same header as {names[name.lower()]}")
         names[name.lower()] = name
         if _CONTROL.search(value.reveal()):
             yield Fault(here, "has a line break or a control character in its value")
-    auth = api.auth
-    here = (*path, "auth")
-    match auth:
-        case BearerAuth():
-            yield from _credential(auth.token, (*here, "token"))
-        case BasicAuth():
-            yield from _credential(auth.password, (*here, "password"), may_be_empty=True)
-            if ":" in auth.username or _CONTROL.search(auth.username):
-                yield Fault((*here, "username"), "holds a colon or a control character")
-        case ApiKeyAuth():
-            yield from _credential(auth.key, (*here, "key"))
-            if auth.location == "header" and not _HEADER_NAME.fullmatch(auth.name):
-                yield Fault((*here, "name"), "is no name of a header")
-            elif not auth.name:
-                yield Fault((*here, "name"), "is empty")
-        case None:
-            return
-    header = _auth_header(api)
-    if header is not None and header.lower() in names:
-        other = names[header.lower()]
-        yield Fault((*path, "headers", other), "is what [auth] sends too; keep one of the two")
-    elif isinstance(auth, ApiKeyAuth) and "authorization" in names:
+    yield from auth_faults(api.auth, (*path, "auth"))
+    sent = auth_headers(api.auth)
+    for name in sent:
+        if name.lower() in names:
+            other = names[name.lower()]
+            yield Fault((*path, "headers", other), "is what [auth] sends too; keep one of the two")
+    if (
+        isinstance(api.auth, ApiKeyAuth)
+        and "authorization" in names
+        and "authorization" not in map(str.lower, sent)
+    ):
         yield Fault(
             (*path, "headers", names["authorization"]),
             "is a second credential beside [auth]; keep one of the two",
         )
-
-
-def _auth_header(api: Api) -> str | None:
-    match api.auth:
-        case ApiKeyAuth(location="query") | None:
-            return None
-        case ApiKeyAuth(name=name):
-            return name
-        case _:
-            return "Authorization"
-
-
-def _credential(secret: Secret, path: KeyPath, *, may_be_empty: bool = False) -> Iterator[Fault]:
-    value = secret.reveal()
-    if not value and not may_be_empty:
-        yield Fault(path, "is empty")
-    elif value != value.strip() or _CONTROL.search(value):
-        yield Fault(path, "begins or ends with a space, or holds a line break")
 
 
 def sends_secrets_in_clear(api: Api) -> bool:
@@ -135,4 +110,5 @@ def sends_secrets_in_clear(api: Api) -> bool:
     has_credentials = api.auth is not None or any(
         name.lower() in ("authorization", "cookie") or "key" in name.lower() for name in api.headers
     )
-    return url.scheme == "http" and has_credentials and not is_loopback(url.hostname or "")
+    in_clear = url.scheme == "http" and has_credentials and not is_loopback(url.hostname or "")
+    return in_clear or token_url_in_clear(api.auth)

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
@@ -34,11 +34,13 @@ from bronze_engine.config.sensitive import (
     of_store_table,
     of_url,
     of_variables,
+    worth_hiding,
 )
 from bronze_engine.config.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
 from bronze_engine.config.store_place import place_of
 from bronze_engine.config.store_rules import is_in_clear, store_faults, store_of_url
 from bronze_engine.config.store_variables import with_variables
+from bronze_engine.config.token_place import token_faults, with_token_place
 from bronze_engine.errors import ConfigError
 
 __all__ = ["LOG_LEVELS", "Config"]
@@ -73,6 +75,8 @@ class Config:
         self._variables = variables
         self._secrets: set[str] = set()
         self._variable_secrets: set[str] = set()
+        self._met: dict[str, frozenset[str]] = {}
+        """By owner, what runs have met that no log may hold: tokens."""
         self._renewable: list[Expander] = []
         """What may yet read a secret anew."""
         self._apis: dict[str, Api] = {}
@@ -105,7 +109,11 @@ class Config:
         Also holds what stood in a configuration that was then refused.
         """
         renewed = (value for each in self._renewable for value in of_variables(each.found))
-        return frozenset(self._secrets.union(renewed))
+        return frozenset(self._secrets.union(renewed, *tuple(self._met.values())))
+
+    def hide(self, owner: str, secrets: Iterable[str]) -> None:
+        """Count these among `secrets` from now on, in place of what the owner hid before."""
+        self._met[owner] = frozenset(value for each in secrets for value in worth_hiding(each))
 
     def pipeline(self, name: str) -> Pipeline:
         """One pipeline with all references resolved. Raises ConfigError with all its faults."""
@@ -265,6 +273,7 @@ class Config:
         check_path_part(pipeline.entity, (*path, "entity"), faults)
         faults.extend(pipeline_faults(pipeline, path))
         faults.extend(self._owners(name, pipeline, path))
+        faults.extend(token_faults(pipeline, self._document.stores, self._place))
         if faults:
             return None
         return msgspec.structs.replace(
@@ -333,6 +342,8 @@ class Config:
             found.extend(api_faults(api, here))
             api, missing = self._with_files(api, here)
             found.extend(missing)
+            stores = self._document.stores
+            api = with_token_place(api, name, stores, self._place, self._absolute, found)
         if found or not isinstance(api, Api):
             faults.extend(found)
             return UNRESOLVED
@@ -341,7 +352,9 @@ class Config:
         )
         if sends_secrets_in_clear(api):
             _log.warning(
-                "apis.%s.base_url is http: its credentials can be read on the way; use https", name
+                "apis.%s: base_url or token_url is http: its credentials can be read on the way; "
+                "use https",
+                name,
             )
         self._apis[name] = api
         return api

@@ -16,9 +16,11 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.auth import CustomAuth
 from bronze_engine.config.expand import Expanded
 from bronze_engine.config.fault import Fault, KeyPath, nearest
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.store import (
     AzureStoreConfig,
     LocalStoreConfig,
@@ -26,6 +28,7 @@ from bronze_engine.config.store import (
     implied_type,
 )
 from bronze_engine.config.units import ByteSize, Duration, Secret, decode_unit
+from bronze_engine.errors import ConfigError
 
 __all__ = [
     "MAY_LACK_TYPE",
@@ -113,13 +116,23 @@ def _table(
     struct = structs[0]
     is_tagged = struct.__struct_config__.tag is not None
     if is_tagged:
-        tags = {str(option.__struct_config__.tag): option for option in structs}
+        tags = {
+            str(option.__struct_config__.tag): option
+            for option in structs
+            if option is not CustomAuth
+        }
         tag = value.get("type")
         if tag is None and struct in MAY_LACK_TYPE:
             try:
                 tag = implied_type(value)
             except ValueError as exc:
                 faults.append(Fault((*path, "url"), str(exc)))
+                return None
+        if tag not in tags and CustomAuth in structs:
+            try:
+                tags |= _of_third_parties(tag)
+            except ConfigError as exc:
+                faults.append(Fault((*path, "type"), exc.message))
                 return None
         if tag not in tags:
             faults.append(Fault((*path, "type"), _wrong_tag(tag, tags)))
@@ -145,6 +158,12 @@ def _table(
         if field.required and key not in value
     )
     return struct(**arguments) if len(faults) == before else None
+
+
+def _of_third_parties(tag: Any) -> dict[str, Any]:
+    """The Struct that an entry point gives a tag; of a wrong tag the names that there are."""
+    found = auth_struct(tag) if isinstance(tag, str) and not isinstance(tag, Expanded) else None
+    return {tag: found} if found is not None else dict.fromkeys(plugin_names(AUTHS))
 
 
 def _wrong_tag(tag: Any, tags: Mapping[str, Any]) -> str:

@@ -16,9 +16,11 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.auth import CustomAuth
 from bronze_engine.config.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_struct, options_of
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.store import StoreConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret
@@ -85,6 +87,9 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
     """The schema of one type; Structs are put into `definitions` and referred to."""
     options = options_of(kind)
     structs = [option for option in options if is_struct(option)]
+    if CustomAuth in structs:
+        structs.remove(CustomAuth)
+        structs += filter(None, map(auth_struct, sorted(set(plugin_names(AUTHS)))))
     if structs:
         members: list[Schema] = []
         for struct in structs:

@@ -6,12 +6,19 @@ import base64
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
+
+import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.auth import BasicAuth, LoginAuth
 from bronze_engine.config.connection_string import connection_parts
 from bronze_engine.config.fault import KeyPath
+from bronze_engine.config.oauth2 import (
+    JwtBearerAuth,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
+)
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.store import (
     AzureStoreConfig,
@@ -25,6 +32,7 @@ __all__ = [
     "credential_values",
     "is_credential_name",
     "of_api",
+    "of_auth",
     "of_source",
     "of_store",
     "of_store_table",
@@ -50,6 +58,7 @@ _HARMLESS_HEADERS: Final = frozenset(
 _PUBLIC_KEYS: Final = frozenset(
     {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
     | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
+    | {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
 )
 _CONTAINER_FIRST: Final = frozenset({"abfs", "abfss"})
 """Schemes that write the container where others have a user: `abfss://container@account…`."""
@@ -81,18 +90,72 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
                 yield from worth_hiding(value.replace("{", "{{").replace("}", "}}"))
 
 
-def of_api(api: Api) -> Iterator[str]:
-    match api.auth:
-        case BearerAuth(token=token):
-            yield from worth_hiding(token.reveal())
-        case BasicAuth(username=username, password=password):
-            yield from worth_hiding(password.reveal())
-            pair = f"{username}:{password.reveal()}".encode()
-            yield base64.b64encode(pair).decode()
-        case ApiKeyAuth(key=key):
-            yield from worth_hiding(key.reveal())
-        case None:
+def of_auth(auth: msgspec.Struct | None) -> Iterator[str]:
+    """Every Secret of an auth, and the texts of a login's body."""
+    if auth is None:
+        return
+    for name in auth.__struct_fields__:
+        yield from _of_value(getattr(auth, name))
+    match auth:
+        case BasicAuth(username=user, password=password):
+            yield _pair(user, password)
+        case OAuth2ClientCredentialsAuth(client_id=user, client_secret=password):
+            yield _pair(quote_plus(user), Secret(quote_plus(password.reveal())))
+        case OAuth2RefreshTokenAuth(client_id=user, client_secret=Secret() as password):
+            yield _pair(quote_plus(user), Secret(quote_plus(password.reveal())))
+        case JwtBearerAuth(private_key=key):
+            yield from _of_service_account(key.reveal())
+        case LoginAuth(json=body):
+            yield from _texts(body)
+        case _:
             pass
+
+
+def _of_value(value: Any) -> Iterator[str]:
+    match value:
+        case Secret():
+            yield from worth_hiding(value.reveal())
+        case dict():
+            for item in value.values():
+                yield from _of_value(item)
+        case list() | tuple():
+            for item in value:
+                yield from _of_value(item)
+        case _:
+            pass
+
+
+def _pair(user: str, password: Secret) -> str:
+    return base64.b64encode(f"{user}:{password.reveal()}".encode()).decode()
+
+
+def _of_service_account(text: str) -> Iterator[str]:
+    """The key within the JSON file of a Google service account, as it is once decoded."""
+    if text.lstrip().startswith("{"):
+        try:
+            key = msgspec.json.decode(text, type=dict[str, Any]).get("private_key")
+        except msgspec.DecodeError:
+            return
+        if isinstance(key, str):
+            yield from worth_hiding(key)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield from worth_hiding(value)
+        case dict():
+            for item in value.values():
+                yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)
+        case _:
+            pass
+
+
+def of_api(api: Api) -> Iterator[str]:
+    yield from of_auth(api.auth)
     for name, header in api.headers.items():
         if name.lower() not in _HARMLESS_HEADERS:
             value = header.reveal()

@@ -14,7 +14,7 @@ from bronze_engine.config.store import (
     StoreConfig,
 )
 
-__all__ = ["account_of", "place_of"]
+__all__ = ["account_of", "lies_within", "place_of"]
 
 _VENDORS_HOST = re.compile(r"s3[.-][a-z0-9.-]*amazonaws\.com(\.cn)?|[a-z0-9]+\.(blob|dfs)\..+")
 """Bucket and account names are the vendor's own the world over: its host adds nothing."""
@@ -35,6 +35,16 @@ def place_of(store: StoreConfig) -> tuple[str, ...]:
             address = store.address
             account = account_of(store) or ""
             return ("azure", _endpoint(store), account, address.container, address.prefix)
+
+
+def lies_within(inner: StoreConfig, outer: StoreConfig) -> bool:
+    """Whether what is in `inner` is in `outer` too. Raises ValueError as `place_of` does."""
+    *inner_where, inner_prefix = place_of(inner)
+    *outer_where, outer_prefix = place_of(outer)
+    if inner_where != outer_where:
+        return False
+    outer_prefix = outer_prefix.rstrip("/")
+    return not outer_prefix or f"{inner_prefix}/".startswith(f"{outer_prefix}/")
 
 
 def account_of(store: AzureStoreConfig) -> str | None:

@@ -11,15 +11,18 @@ import httpx
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
+from bronze_engine.contracts import Hide, OpenAuth
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.probe import Probed, try_out
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.url import build_url, origin_of
-from bronze_engine.sources.http.wire.client import Answer, Client, open_client
+from bronze_engine.sources.http.wire.client import Answer, Client, Refused, open_client
+from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.handshake import Handshake
 from bronze_engine.sources.http.wire.proxy import proxy_for
 from bronze_engine.sources.http.wire.tls import tls_for
+from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.telemetry.redact import Redactor, redact_url
 from bronze_engine.workers import Workers
 
@@ -32,14 +35,20 @@ Layer = tuple[str, Callable[[], Awaitable[str]]]
 
 
 async def probe_api(
-    api: Api, workers: Workers, clock: Clock, *, path: str | None = None
+    api: Api,
+    workers: Workers,
+    clock: Clock,
+    open_auth: OpenAuth,
+    hide: Hide,
+    *,
+    path: str | None = None,
 ) -> tuple[Probed, ...]:
     """Resolve, connect, shake hands, and ask for `base_url`, or for `path` below it, once.
 
     A 404 of `base_url` itself is fine: few are a resource. Nothing is retried, and no limit
     applies. Never raises for what it finds, but ConfigError for an `api` that is none.
     """
-    async with open_client(api) as client:
+    async with open_client(api, open_auth, clock, hide) as client:
         probe = _Probe(api, client, workers, clock, path)
         results = await probe.connect()
         if all(each.status != "FAIL" for each in results):
@@ -59,6 +68,7 @@ class _Probe:
         self._path = path
         self._url = build_url(api.base_url, path or "", {})
         self._shown = redact_url(self._url)
+        self._tokens = TokenExchange(client, None, clock, SourceTally())
         self._scrub = Redactor(lambda: client.credentials.secrets)
         self._answer: Answer
 
@@ -82,8 +92,12 @@ class _Probe:
 
     async def ask(self) -> list[Probed]:
         """One request, and what its answer says."""
-        results = await self._try([("request", self._request)])
-        if results[0].status == "FAIL":
+        results = []
+        if self._client.credentials.is_due:
+            results = await self._try([("token", self._token)])
+        if not results or results[0].status != "FAIL":
+            results += await self._try([("request", self._request)])
+        if results[-1].status == "FAIL":
             return results
         for layer in (("auth", self._auth), ("redirects", self._redirects), ("clock", self._date)):
             results += await self._try([layer])
@@ -98,13 +112,37 @@ class _Probe:
                 break
         return results
 
+    async def _token(self) -> str:
+        auth = self._api.auth
+        tag = "" if auth is None else str(auth.__struct_config__.tag)
+        try:
+            await self._client.credentials.ready(self._tokens, self._workers)
+        except Transient as exc:
+            raise ExtractError(f"{tag}: {exc.reason}; check the URL, and try later") from exc
+        expires_at = self._client.credentials.expires_at
+        if expires_at is None:
+            return f"{tag}: found, without a time at which it expires"
+        return f"{tag}: found, expires at {expires_at:%Y-%m-%dT%H:%M:%SZ}"
+
     async def _request(self) -> str:
-        version = self._client.credentials.version
         began = self._clock.monotonic()
-        self._answer = await self._exchange()
-        if self._answer.status == 401 and await self._client.renew(version, self._workers):
+        refused = AuthError("refused with 401")
+
+        async def ask() -> Answer:
+            nonlocal began
             began = self._clock.monotonic()
             self._answer = await self._exchange()
+            if self._answer.status == 401:
+                raise Refused(self._answer.version, refused)
+            return self._answer
+
+        try:
+            await self._client.admitted(ask, self._tokens, self._workers)
+        except Transient as exc:
+            raise ExtractError(f"no other credential after a 401: {exc.reason}") from exc
+        except AuthError as exc:
+            if exc is not refused:  # a new token was; of the API's own the next line tells
+                raise
         milliseconds = 1000 * (self._clock.monotonic() - began)
         told = f"GET {self._shown}: {self._answer.status} after {milliseconds:.0f} ms"
         try:

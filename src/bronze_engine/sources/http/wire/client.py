@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, final
+from typing import Final, TypeVar, final
 
-import anyio
 import httpx
 import msgspec
 
+from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
-from bronze_engine.errors import ExtractError
+from bronze_engine.contracts import Hide, OpenAuth
+from bronze_engine.credentials import Exchange
+from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.url import origin_of
 from bronze_engine.sources.http.wire.proxy import proxy_for
@@ -20,7 +22,9 @@ from bronze_engine.sources.http.wire.transport import Transport
 from bronze_engine.telemetry.redact import redact_url
 from bronze_engine.workers import Workers
 
-__all__ = ["Answer", "Client", "open_client"]
+__all__ = ["Answer", "Client", "Refused", "open_client"]
+
+T = TypeVar("T")
 
 _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -38,6 +42,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """Where it came from, after redirects; may hold credentials, so it is never shown."""
     chunks: list[bytes]
+    version: int = 0
+    """Of the credentials that the request was sent with."""
 
     @property
     def encoding(self) -> str:
@@ -52,6 +58,19 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @final
+class Refused(Exception):
+    """A 401 to credentials of a version, and the error that it is where there are no others.
+
+    Only `Client.admitted` sees it.
+    """
+
+    def __init__(self, version: int, error: AuthError) -> None:
+        super().__init__(version)
+        self.version = version
+        self.error = error
+
+
+@final
 class Client:
     """Requests to one API. Shared by every run of the engine that reads from it.
 
@@ -60,20 +79,39 @@ class Client:
     carries any header but Authorization to other origins when it follows redirects.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        credentials: Credentials,
+        *,
+        total_seconds: float = 600.0,
+    ) -> None:
         self._transport = transport
         self.credentials = credentials
-        self._renewing = anyio.Lock()
+        self.total_seconds = total_seconds
+        """The longest that one attempt may take."""
 
-    async def renew(self, refused: int, workers: Workers) -> bool:
-        """After a 401 to the credentials of version `refused`: whether there are others now.
+    async def admitted(
+        self, operation: Callable[[], Awaitable[T]], exchange: Exchange, workers: Workers
+    ) -> T:
+        """Run an operation with credentials, and once more with others where it is Refused.
 
-        Reads the files that hold secrets again, once for all requests that were refused.
+        Both happen outside of the operation's own limits: a request for a token waits for a
+        slot and a token of the bucket as every request does. Raises AuthError where the second
+        is refused too, or where there are no others.
         """
-        async with self._renewing:
-            if self.credentials.version == refused:
-                await workers.run(self.credentials.renew)
-            return self.credentials.version != refused
+        if self.credentials.is_due:
+            await self.credentials.ready(exchange, workers)
+        try:
+            return await operation()
+        except Refused as exc:
+            refused = exc
+        if not await self.credentials.renew(refused.version, exchange, workers):
+            raise refused.error
+        try:
+            return await operation()
+        except Refused as exc:
+            raise exc.error from None
 
     async def fetch(
         self,
@@ -96,26 +134,23 @@ class Client:
         """
         target = _parse(url)
         for _ in range(_MAX_REDIRECTS + 1):
-            request = self.credentials.request(method, target, body)
-            if headers and origin_of(target) == self.credentials.origin:
-                request.headers.update(headers)
-            on_request()
-            response = await self._transport.handle_async_request(request)
-            try:
-                is_redirect = response.status_code in _REDIRECTS
-                location = response.headers.get("location") if is_redirect else None
-                if location is None:
-                    return await _read(response, str(request.url), limit_bytes, on_bytes)
-            finally:
-                await response.aclose()
+            answer = await self.send(
+                self.credentials.request(method, target, body, headers),
+                limit_bytes=limit_bytes,
+                on_request=on_request,
+                on_bytes=on_bytes,
+            )
+            location = answer.headers.get("location") if answer.status in _REDIRECTS else None
+            if location is None:
+                return answer
             onward = _redirected(target, location)
             if method != "GET":
-                if response.status_code in (307, 308) and origin_of(onward) != origin_of(target):
+                if answer.status in (307, 308) and origin_of(onward) != origin_of(target):
                     raise ExtractError(
                         f"{redact_url(url)} redirects a {method} to another origin, "
                         f"{origin_of(onward)}; set base_url to where the API is now"
                     )
-                if response.status_code not in (307, 308):
+                if answer.status not in (307, 308):
                     method, body = "GET", None
             target = onward
         raise ExtractError(
@@ -123,22 +158,52 @@ class Client:
             f"at last to {redact_url(str(target))}; check base_url and path"
         )
 
+    async def send(
+        self,
+        request: httpx.Request,
+        *,
+        limit_bytes: int,
+        on_request: Callable[[], None],
+        on_bytes: Callable[[int], None],
+    ) -> Answer:
+        """Send one request and read its answer; of one that leads elsewhere no body is read."""
+        version = self.credentials.version
+        on_request()
+        response = await self._transport.handle_async_request(request)
+        try:
+            headers = _headers(response)
+            chunks: list[bytes] = []
+            if response.status_code not in _REDIRECTS or "location" not in headers:
+                chunks = await _read(response, str(request.url), limit_bytes, on_bytes)
+        finally:
+            await response.aclose()
+        return Answer(
+            status=response.status_code,
+            headers=headers,
+            url=str(request.url),
+            chunks=chunks,
+            version=version,
+        )
+
 
 @asynccontextmanager
-async def open_client(api: Api) -> AsyncIterator[Client]:
+async def open_client(
+    api: Api, open_auth: OpenAuth, clock: Clock, hide: Hide
+) -> AsyncIterator[Client]:
     """The client of an API, with its connections; they are closed on leaving.
 
-    Raises ConfigError for a base URL, header, proxy or certificate file that is none.
+    Raises ConfigError for a base URL, header, proxy or certificate file that is none, and for
+    an auth that can't be.
     """
-    credentials = Credentials(api)
+    credentials = Credentials(api, await open_auth(api), clock=clock, hide=hide)
     proxy, tls = proxy_for(api.proxy, api.name), tls_for(api, credentials.origin)
     async with Transport(proxy=proxy, tls=tls) as transport:
-        yield Client(transport, credentials)
+        yield Client(transport, credentials, total_seconds=float(api.timeout.total))
 
 
 async def _read(
     response: httpx.Response, url: str, limit_bytes: int, on_bytes: Callable[[int], None]
-) -> Answer:
+) -> list[bytes]:
     is_error = response.status_code >= 400
     limit = _EXCERPT_BYTES if is_error else limit_bytes
     chunks: list[bytes] = []
@@ -155,7 +220,7 @@ async def _read(
                 f"{redact_url(url)} answers with more than {limit_bytes:,} bytes; "
                 "ask for smaller pages, or raise max_page_bytes"
             )
-    return Answer(status=response.status_code, headers=_headers(response), url=url, chunks=chunks)
+    return chunks
 
 
 def _headers(response: httpx.Response) -> dict[str, str]:

@@ -1,0 +1,90 @@
+"""[apis.NAME.auth] whose tokens a token endpoint gives out (RFC 6749, RFC 7523)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from bronze_engine.config.units import Duration, Secret
+
+__all__ = [
+    "JwtBearerAuth",
+    "OAuth2ClientCredentialsAuth",
+    "OAuth2RefreshTokenAuth",
+    "TokenAuth",
+]
+
+
+class TokenAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a token is sent once it is known."""
+
+    name: str = "Authorization"
+    """The header."""
+    prefix: str = "Bearer"
+    """Before the token, with a space between; "" sends the token alone."""
+
+
+class OAuth2ClientCredentialsAuth(
+    TokenAuth, frozen=True, kw_only=True, tag="oauth2_client_credentials"
+):
+    """The client proves itself and gets a token (RFC 6749, 4.4)."""
+
+    token_url: str
+    """The secret goes nowhere else; redirects are not followed."""
+    client_id: str
+    client_secret: Secret
+    scope: str | None = None
+    audience: str | None = None
+    """Asked for by Auth0 and its kin."""
+    params: dict[str, Secret] = {}
+    """More fields of the form."""
+    credentials_in: Literal["body", "header"] = "body"
+    """As client_id and client_secret of the form, or as `Authorization: Basic`."""
+
+
+class OAuth2RefreshTokenAuth(TokenAuth, frozen=True, kw_only=True, tag="oauth2_refresh_token"):
+    """A refresh token is exchanged for access tokens, and often for its successor
+    (RFC 6749, 6). What is new is stored before its first use."""
+
+    token_url: str
+    """The secrets go nowhere else; redirects are not followed."""
+    client_id: str
+    client_secret: Secret | None = None
+    """None for public clients."""
+    refresh_token: Secret
+    """The first one. Its successors are kept in token_store, until another is written here."""
+    token_store: str
+    """A file of its own (readable by its owner alone; absolute on loading), a name of [stores],
+    a store's URL, or the name of an entry point. Never within a lake."""
+    scope: str | None = None
+    params: dict[str, Secret] = {}
+    """More fields of the form."""
+    credentials_in: Literal["body", "header"] = "body"
+    """As client_id and client_secret of the form, or as `Authorization: Basic`."""
+
+
+class JwtBearerAuth(TokenAuth, frozen=True, kw_only=True, tag="jwt_bearer"):
+    """An assertion that we sign is exchanged for a token (RFC 7523, 2.1), or is the token
+    itself where there is no token_url."""
+
+    token_url: str | None = None
+    private_key: Secret
+    """A key in PEM, the JSON file of a Google service account, or the secret of HS256."""
+    algorithm: Literal["RS256", "ES256", "HS256"] = "RS256"
+    issuer: str | None = None
+    """`iss`; of a service account its client_email."""
+    subject: str | None = None
+    """`sub`: on whose behalf."""
+    audience: str | None = None
+    """`aud`; default: token_url."""
+    key_id: str | None = None
+    """`kid`; of a service account its private_key_id."""
+    lifetime: Duration = Duration(180)
+    """Of an assertion. Salesforce takes 3 minutes, Google an hour at most."""
+    scope: str | None = None
+    """A field of the form; Google wants it in `claims` instead."""
+    claims: dict[str, str] = {}
+    """More claims of the assertion."""
+    params: dict[str, Secret] = {}
+    """More fields of the form."""
