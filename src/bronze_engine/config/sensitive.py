@@ -58,7 +58,10 @@ _HARMLESS_HEADERS: Final = frozenset(
 _PUBLIC_KEYS: Final = frozenset(
     {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
     | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
-    | {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
+)
+_PUBLIC_AUTH_KEYS: Final = frozenset(
+    {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
+    | {"access_key_id", "profile", "issuer", "subject", "path"}
 )
 _CONTAINER_FIRST: Final = frozenset({"abfs", "abfss"})
 """Schemes that write the container where others have a user: `abfss://container@account…`."""
@@ -84,6 +87,8 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
         is_public = path[-1] in _PUBLIC_KEYS or "tags" in path
         if path[0] == "stores":
             is_public = is_public or path[-1] in _PUBLIC_STORE_KEYS
+        elif path[0] == "apis" and path[2:3] == ("auth",):
+            is_public = is_public or path[3:] in {(key,) for key in _PUBLIC_AUTH_KEYS}
         if not is_public:
             yield from worth_hiding(value)
             if "{" in value or "}" in value:  # as it stands in a template
