@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, final
 
 import msgspec
 
-from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.contracts import Decoder, Emit, Preview, Replayer, Request, Resources, Source
 from bronze_engine.model.block import Block
+from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.slice import Slice
 
 __all__ = ["Pause", "ScriptedSource", "Step", "page"]
@@ -36,11 +37,30 @@ Script = Sequence[Sequence[Step]]
 """The steps of each slice."""
 
 
-def page(number: int, *records: Any, as_of: datetime | None = None) -> Block:
-    """A block of JSON lines: `bytes` stand for themselves, anything else is encoded."""
+def page(
+    number: int, *records: Any, as_of: datetime | None = None, captured: bool = False
+) -> Block:
+    """A block of JSON lines: `bytes` stand for themselves, anything else is encoded.
+
+    `captured` says that its lines are the body of a page that is kept.
+    """
     lines = [each if isinstance(each, bytes) else msgspec.json.encode(each) for each in records]
     data = b"".join(line + b"\n" for line in lines)
-    return Block(data=data, records=len(lines), page=number, as_of=as_of)
+    kept = CapturedPage(
+        page=number,
+        status=200,
+        url=f"script:{number}",
+        fetched_at=datetime(2025, 1, 15, tzinfo=UTC),
+        as_of=as_of,
+        body=data,
+    )
+    return Block(
+        data=data,
+        records=len(lines),
+        page=number,
+        as_of=as_of,
+        captured=kept if captured else None,
+    )
 
 
 @final
@@ -77,6 +97,11 @@ class ScriptedSource:
     def floor_bytes(self, _config: object, /) -> int:
         return self._floor_bytes
 
+    def replayer(self, _config: object, request: Request, resources: Resources, /) -> Replayer:
+        """What makes blocks of captured pages again; it needs no script."""
+        self.requests.append(request)
+        return _Replayed(request, resources)
+
     @asynccontextmanager
     async def open(
         self,
@@ -96,6 +121,20 @@ class ScriptedSource:
             yield _Scripted(self, readings, request, resources, chained=self._chained)
         finally:
             self.opened -= 1
+
+
+@final
+class _Replayed:
+    def __init__(self, request: Request, resources: Resources) -> None:
+        self._request = request
+        self._resources = resources
+
+    def blocks(self, page: CapturedPage, /) -> Sequence[Block]:
+        records = page.body.count(b"\n")
+        return [Block(data=page.body, records=records, page=page.page, as_of=page.as_of)]
+
+    def decoder(self) -> Decoder:
+        return self._resources.json_decoder(self._request)
 
 
 @final

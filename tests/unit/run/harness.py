@@ -192,8 +192,7 @@ def unowned(left: Sequence[str], manifest: Manifest | None) -> list[str]:
     if manifest is not None:
         partition = partition_path(manifest.system, manifest.entity, manifest.run_date)
         names = ["_metadata.json", "_checksums.json"]
-        names += [file.name for file in manifest.files]
-        names += [file.name for file in manifest.quarantine]
+        names += manifest.names
         known = {f"{partition}/{name}" for name in names}
         known.add(f"_state/{manifest.system}/{manifest.entity}.json")
     return [
