@@ -170,7 +170,10 @@ def planned_window(request: Request) -> Window | None:
 def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
     """What to say where a past date will hold today's data; None where all is well."""
     source = pipeline.source
-    asked = (source.path, source.params, source.json)
+    asked: list[Any] = [source.path, source.params, source.json]
+    if source.export is not None:
+        create = source.export.create
+        asked += [create.path, create.params, create.json]
     if run_date >= today or any("run_date" in uses(part) for part in asked):
         return None
     return (

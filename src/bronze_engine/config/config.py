@@ -15,17 +15,18 @@ import msgspec
 
 from bronze_engine.config.api import Api, RateLimit
 from bronze_engine.config.api_rules import api_faults, sends_secrets_in_clear
+from bronze_engine.config.chain_rules import circle_fault, parent_faults
 from bronze_engine.config.convert import UNRESOLVED, convert
 from bronze_engine.config.document import Document
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.expand import Expander
 from bronze_engine.config.fault import Fault, KeyPath, config_error, nearest
 from bronze_engine.config.identity import config_hash
-from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.incremental import Incremental, with_instant
 from bronze_engine.config.merge import inherit, merge
 from bronze_engine.config.names import check_path_part
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults
+from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults, source_faults
 from bronze_engine.config.sensitive import (
     credential_values,
     of_api,
@@ -36,6 +37,7 @@ from bronze_engine.config.sensitive import (
     of_variables,
     worth_hiding,
 )
+from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.config.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
 from bronze_engine.config.store_place import place_of
 from bronze_engine.config.store_rules import is_in_clear, store_faults, store_of_url
@@ -244,8 +246,7 @@ class Config:
         table["target"] = self._place(target, (*path, "target"), faults)
         source = table.get("source")
         if isinstance(source, dict) and source.get("type") == "http":
-            here = (*path, "source", "api")
-            source["api"] = self._api(source.get("api"), here, faults)
+            self._refer(source, path, faults, (name,))
         pipeline = self._convert(table, Pipeline, path, faults)
         state = (
             None
@@ -266,7 +267,7 @@ class Config:
             system=pipeline.system or team,
             entity=pipeline.entity or entity,
             state=state,
-            incremental=_with_instant(pipeline.incremental),
+            incremental=with_instant(pipeline.incremental),
         )
         self._secrets.update(of_source(pipeline.source))
         check_path_part(pipeline.system, (*path, "system"), faults)
@@ -279,6 +280,50 @@ class Config:
         return msgspec.structs.replace(
             pipeline, config_hash=config_hash(pipeline, self._variable_secrets)
         )
+
+    def _refer(
+        self, source: Table, path: KeyPath, faults: list[Fault], below: tuple[str, ...]
+    ) -> None:
+        """Put what an HTTP source names in the place of the names: its API, its parent.
+
+        `below` are the pipelines whose parent it is, the last of them its own.
+        """
+        source["api"] = self._api(source.get("api"), (*path, "source", "api"), faults)
+        if "parent" in source:
+            here = (*path, "source", "parent")
+            source["parent"] = self._parent(source["parent"], here, faults, below)
+
+    def _parent(
+        self, text: Any, path: KeyPath, faults: list[Fault], below: tuple[str, ...]
+    ) -> object:
+        name = self._convert(text, str, path, faults)
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        name = name if "." in name else f"{below[-1].partition('.')[0]}.{name}"
+        known = self._document.pipelines
+        if name in below or name not in known:
+            missing = Fault(path, f'there is no pipeline "{name}"; {nearest(name, known)}')
+            faults.append(circle_fault(path, (*below, name)) if name in below else missing)
+            return UNRESOLVED
+        # What the command line sets is meant for the pipeline that was asked for.
+        table = self._table(name, faults, selected=False)
+        here = ("pipelines", *name.split(".", 1))
+        source = table.get("source")
+        if not isinstance(source, dict) or source.get("type") != "http":
+            faults.append(Fault(path, f'pipelines.{name} is no source of type "http"'))
+            return UNRESOLVED
+        self._refer(source, here, faults, (*below, name))
+        read = self._convert(source, HttpSourceConfig, (*here, "source"), faults)
+        rows = table.get("incremental")
+        if rows is not None:
+            rows = self._convert(rows, Incremental, (*here, "incremental"), faults)
+        if not isinstance(read, HttpSourceConfig):
+            return UNRESOLVED
+        self._secrets.update(of_source(read))
+        incremental = rows if isinstance(rows, Incremental) else None
+        faults.extend(source_faults(read, incremental, (*here, "source")))
+        faults.extend(parent_faults(read, name, path))
+        return Parent(name=name, source=read)
 
     def _table(self, name: str, faults: list[Fault], *, selected: bool) -> Table:
         """A pipeline's own table over what it inherits, unexpanded."""
@@ -449,17 +494,5 @@ def _is_template(path: KeyPath) -> bool:
     return (
         path[0] == "pipelines"
         and path[3:4] == ("source",)
-        and (path[4:5] in (("path",), ("params",), ("json",)))
+        and (path[4:5] in (("path",), ("params",), ("json",), ("export",)))
     )
-
-
-def _with_instant(incremental: Incremental | None) -> Incremental | None:
-    """A bare date as the first watermark of a timestamp means the start of that day."""
-    if incremental is None or incremental.initial is None:
-        return incremental
-    initial = incremental.initial
-    is_date = len(initial) == 10 and initial.count("-") == 2
-    if incremental.cursor_type != "timestamp" or not is_date:
-        return incremental
-    zone = "" if incremental.cursor_timezone is not None else "Z"
-    return msgspec.structs.replace(incremental, initial=f"{initial}T00:00:00{zone}")

@@ -33,6 +33,7 @@ _REFERENCE: Final = {"type": "string", "pattern": r"\$\{"}
 _NAMED: Final = {
     (Pipeline, "target"): {"type": "string"},
     (HttpSourceConfig, "api"): {"type": "string"},
+    (HttpSourceConfig, "parent"): {"type": "string"},
 }
 """Fields that hold a name in the file, and what it names behind the loader."""
 

@@ -9,7 +9,7 @@ import msgspec
 from bronze_engine.config.units import Duration
 from bronze_engine.model.window import CursorType
 
-__all__ = ["Incremental"]
+__all__ = ["Incremental", "with_instant"]
 
 
 class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,6 +24,10 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Each date begins where the newest earlier date ended."""
     initial: str | None = None
     """Watermark of the very first run; where unset it reads everything."""
+    step: Duration | None = None
+    """Cut the window into steps that are read side by side: "6h", "1d"; of dates whole days, of
+    integers a whole number. Needs `initial`, and both bounds in the request: start_param and
+    end_param, or {low} and {high}."""
     lag: Duration | None = None
     """Rows newer than the source's clock less this wait for the next run. Timestamps only;
     where unset one unit of the resolution (1 s by HTTP's Date header)."""
@@ -34,3 +38,15 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     format: str | None = None
     """strftime format of the two parameters, or "epoch" / "epoch_ms"; where unset as recorded."""
     on_null_cursor: Literal["fail", "quarantine"] = "fail"
+
+
+def with_instant(incremental: Incremental | None) -> Incremental | None:
+    """A bare date as the first watermark of a timestamp means the start of that day."""
+    if incremental is None or incremental.initial is None:
+        return incremental
+    initial = incremental.initial
+    is_date = len(initial) == 10 and initial.count("-") == 2
+    if incremental.cursor_type != "timestamp" or not is_date:
+        return incremental
+    zone = "" if incremental.cursor_timezone is not None else "Z"
+    return msgspec.structs.replace(incremental, initial=f"{initial}T00:00:00{zone}")

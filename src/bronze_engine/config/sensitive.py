@@ -232,12 +232,16 @@ def _of_credential(text: str) -> Iterator[str]:
 
 def of_source(source: HttpSourceConfig) -> Iterator[str]:
     """Values of parameters, and what credential-like keys of the body hold."""
-    yield from credential_values(source.params)
-    yield from credential_values(source.json)
-    for value in source.params.values():
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, str) and not _ORDINARY.fullmatch(item) and "{" not in item:
-                yield from worth_hiding(item)
+    requests = [(source.params, source.json)]
+    if source.export is not None:
+        requests.append((source.export.create.params, source.export.create.json))
+    for params, body in requests:
+        yield from credential_values(params)
+        yield from credential_values(body)
+        for value in params.values():
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, str) and not _ORDINARY.fullmatch(item) and "{" not in item:
+                    yield from worth_hiding(item)
 
 
 def credential_values(value: Any, name: str = "") -> Iterator[str]:

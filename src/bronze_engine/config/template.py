@@ -2,7 +2,9 @@
 
     {run_date}            2025-01-15
     {run_date:%Y%m%d}     20250115 (strftime)
-    {low}  {high}         the bounds of the window
+    {low}  {high}         the bounds of the window, or of its step
+    {parent.customer.id}  a field of the parent's record, by dotted path
+    {job.id}              a field of the answer that made an export's job
     {{  }}                a literal brace
 
 All functions are pure. A text that is no template is a ConfigError that does not show it:
@@ -17,11 +19,14 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
+import msgspec
+
 from bronze_engine.errors import ConfigError
 
 __all__ = [
     "NAMES",
     "Values",
+    "fields_of",
     "is_bare",
     "render",
     "render_json",
@@ -30,12 +35,14 @@ __all__ = [
     "uses",
 ]
 
-Values = Mapping[str, str | date | None]
-"""What the names stand for; None where it is not known yet (the low of the first run)."""
+Values = Mapping[str, str | date | msgspec.Raw | None]
+"""What the names stand for; None where it is not known yet (the low of the first run). Numbers
+and booleans of a server are kept as it wrote them."""
 
 NAMES: Final = frozenset({"run_date", "low", "high"})
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([a-z_]+)(?::([^{}]*))?\}|[{}]")
+_TOKEN = re.compile(r"\{\{|\}\}|\{((?:parent|job)\.[^{}:]+|[a-z_]+)(?::([^{}]*))?\}|[{}]")
+_FIELD = re.compile(r"(parent|job)\.(.+)")
 
 
 def uses(value: Any) -> frozenset[str]:
@@ -51,6 +58,12 @@ def uses(value: Any) -> frozenset[str]:
     elif isinstance(value, list | tuple):
         names.update(*(uses(item) for item in value))
     return frozenset(names)
+
+
+def fields_of(owner: str, value: Any) -> frozenset[str]:
+    """The dotted paths that `{owner.path}` names in a value. Raises ConfigError."""
+    found = map(_FIELD.fullmatch, uses(value))
+    return frozenset(match[2] for match in found if match is not None and match[1] == owner)
 
 
 def is_bare(value: Any) -> bool:
@@ -90,9 +103,14 @@ def render_json(value: Any, values: Values) -> Any:
     """A JSON value with its texts rendered, at any depth; keys are left alone.
 
     Where a text uses a value that is not known yet, its member is left out of an object,
-    and it is null elsewhere.
+    and it is null elsewhere. A text that is nothing but a field keeps that field's type: a
+    number stays a number.
     """
     match value:
+        case str() if isinstance(field := values.get(value[1:-1]), msgspec.Raw) and _is_field(
+            value
+        ):
+            return field
         case str():
             return render(value, values) if _is_known(value, values) else None
         case dict():
@@ -107,6 +125,11 @@ def render_json(value: Any, values: Values) -> Any:
             return value
 
 
+def _is_field(text: str) -> bool:
+    token = _TOKEN.fullmatch(text)
+    return token is not None and token[1] is not None and _FIELD.fullmatch(token[1]) is not None
+
+
 def _is_known(value: Any, values: Values) -> bool:
     return all(values.get(name, "") is not None for name in uses(value))
 
@@ -118,7 +141,7 @@ def _checked(match: re.Match[str]) -> str | None:
         return None
     if name is None:
         raise ConfigError(f"a single `{token}` is no template; double it where it means itself")
-    if name not in NAMES:
+    if name not in NAMES and _FIELD.fullmatch(name) is None:
         known = ", ".join(f"{{{known}}}" for known in sorted(NAMES))
         raise ConfigError(
             f"unknown template {{{name}}}; known are {known}; write `{{{{` for a literal brace"
@@ -141,6 +164,8 @@ def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
             )
         if isinstance(value, date):
             return encode(value.strftime(match[2]) if match[2] else value.isoformat())
+        if isinstance(value, msgspec.Raw):
+            return encode(bytes(value).decode())
         return encode(value)
 
     return _TOKEN.sub(replace, text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import groupby
 from typing import Any, Final, final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -72,7 +74,7 @@ class CursorFilter:
         Raises QualityError (QUAL001) for such a row when `on_null_cursor` is "fail".
         """
         name = self._config.cursor
-        column = next((c for c in layout.columns() if c.key == name), None)
+        column = next((c for c in layout.columns() if c.is_called(name)), None)
         if column is None:
             shown = layout.schema.names[:_NAMES_SHOWN]
             names = ", ".join(shown) + (", ..." if len(shown) < len(layout.schema.names) else "")
@@ -82,6 +84,10 @@ class CursorFilter:
             reason = f"cursor column {name!r} has no {self._config.cursor_type}"
             array = batch.column(column.name)
         keys = self._keys(array)
+        if any(block.bounds is not None for block in blocks):
+            # Rows of the steps beside it come with a step whose bounds were rounded outwards.
+            keep = self._within(keys, blocks, _rows_of(blocks, batch.num_rows, lines))
+            batch, array, keys = _filter(keep, batch, array, keys)
         if keys.null_count:
             rejects = self._refuse(keys, array, reason, lines)
             present = keys.is_valid()
@@ -128,6 +134,28 @@ class CursorFilter:
             since = min(clocks) - _EPOCH
             ends.append(Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag))
         return ends
+
+    def _within(self, keys: _Keys, blocks: Sequence[Block], rows: Sequence[int]) -> Array:
+        """Which cursors are within the bounds of the step that they came with.
+
+        What has no cursor stays, for the run's own judgement.
+        """
+        masks: list[Array] = []
+        start = 0
+        for bounds, group in groupby(
+            zip(blocks, rows, strict=True), key=lambda pair: pair[0].bounds
+        ):
+            length = sum(count for _, count in group)
+            part = keys.slice(start, length)
+            start += length
+            mask: Array = pa.array(np.ones(length, np.bool_))
+            if bounds is not None and length:
+                if bounds.high is not None:
+                    mask = _at_most(part, self._bound(bounds.high))
+                if bounds.low is not None:
+                    mask = pc.and_not(mask, _at_most(part, self._bound(bounds.low)))
+            masks.append(mask)
+        return pc.or_(pc.fill_null(pa.concat_arrays(masks), True), keys.is_null())
 
     def _refuse(
         self, keys: _Keys, array: Array, reason: str, lines: Callable[[], list[Line]]
@@ -240,6 +268,11 @@ class _Keys:
     def is_null(self) -> Array:
         return pc.invert(self.is_valid())
 
+    def slice(self, start: int, length: int) -> _Keys:
+        if self.array is not None:
+            return _Keys(self.array.slice(start, length))
+        return _Keys(None, self.values[start : start + length])
+
     def filter(self, keep: Array) -> _Keys:
         if self.array is not None:
             return _Keys(self.array.filter(keep))
@@ -247,16 +280,28 @@ class _Keys:
         return _Keys(None, [value for value, wanted in kept if wanted])
 
 
+def _rows_of(blocks: Sequence[Block], count: int, lines: Callable[[], list[Line]]) -> Sequence[int]:
+    """How many of the `count` rows each block has: records that were rejected are none."""
+    records = [block.records for block in blocks]
+    if sum(records) == count:
+        return records
+    owners = np.searchsorted(np.cumsum(records), [line.place for line in lines()], side="right")
+    rows: list[int] = np.bincount(owners, minlength=len(records)).tolist()
+    return rows
+
+
 def _at_most(keys: _Keys, bound: Any) -> Array:
     """Which cursors are at or below `bound`."""
     if keys.array is None:
-        return pa.array([value <= bound for value in keys.values], pa.bool_())
+        return pa.array(
+            [None if value is None else value <= bound for value in keys.values], pa.bool_()
+        )
     kind = keys.array.type
     if isinstance(bound, Fraction):
         bound = bound * _NANOSECONDS // 1  # a whole nanosecond is <= x just if it is <= floor(x)
     if pa.types.is_int64(kind):
         if not -(2**63) <= bound < 2**63:
-            return pa.array([bound > 0] * len(keys), pa.bool_())
+            return pa.array(np.full(len(keys), bound > 0))
         return pc.less_equal(keys.array, scalar(bound, pa.int64()))
     if isinstance(bound, str):
         return pc.less_equal(keys.array, scalar(bound.encode(), pa.binary()))

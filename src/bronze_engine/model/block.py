@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from bronze_engine.model.page import CapturedPage
+from bronze_engine.model.window import Bounds
 
 __all__ = ["Block", "Reject"]
 
@@ -26,6 +27,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 
     Rows newer than this less the configured lag belong to the next window.
     """
+    bounds: Bounds | None = None
+    """The step of the window that these records were asked for in: those outside of it come
+    with another step."""
     originals: tuple[bytes, ...] | None = None
     """The records as the source sent them, where `schema.raw` asks for them and the lines of
     `data` are not exactly that (written over several lines, joined with other fields)."""

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from bronze_engine.model.window import Bounds
+
 __all__ = ["CapturedPage"]
 
 
@@ -23,6 +25,8 @@ class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
     """When it was whole, by our clock; aware."""
     as_of: datetime | None = None
     """The source's clock by which the window of its rows ends: `Block.as_of`."""
+    bounds: Bounds | None = None
+    """The step of the window that its rows were asked for in: `Block.bounds`."""
     headers: dict[str, str] = {}
     """Content-Type, Link and Date, names in lower case; none that carries a credential."""
     carried: tuple[tuple[str, ...], str] | None = None

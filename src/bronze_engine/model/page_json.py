@@ -17,6 +17,7 @@ import msgspec
 
 from bronze_engine.errors import StateError
 from bronze_engine.model.page import CapturedPage
+from bronze_engine.model.window import Bounds
 
 __all__ = ["PIECE_BYTES", "decode_page", "encode_page"]
 
@@ -34,6 +35,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str
     fetched_at: datetime
     as_of: datetime | None = None
+    bounds: Bounds | None = None
     headers: dict[str, str] = {}
     carried: tuple[tuple[str, ...], str] | None = None
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-__all__ = ["CursorType", "Window", "cursor_key"]
+__all__ = ["Bounds", "CursorKey", "CursorType", "Window", "cursor_key"]
 
 CursorType = Literal["timestamp", "date", "integer", "text"]
 
@@ -38,6 +38,13 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     low_open: bool = True
     """Whether a row exactly at low is outside the window."""
     high_open: bool = False
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """The rows of a cursor that one step of a window covers: (low, high], None where unbounded."""
+
+    low: str | None
+    high: str | None
 
 
 def cursor_key(value: str, kind: CursorType, timezone: str | None = None) -> CursorKey:

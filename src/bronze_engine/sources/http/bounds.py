@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Final
@@ -10,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.errors import ConfigError
-from bronze_engine.model.window import cursor_key
+from bronze_engine.model.window import CursorKey, cursor_key
 
 __all__ = ["bound_params"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:([.,])(\d+))?")
 _UNITS: Final = (
-    timedelta(0),
     timedelta(microseconds=1),
     timedelta(milliseconds=1),
     timedelta(seconds=1),
@@ -31,8 +32,10 @@ def bound_params(
 ) -> dict[str, str]:
     """The parameters that carry the window's bounds; a bound that is unknown has none.
 
-    Where the format is coarser than the value, the low is rounded down and the cap up: too
-    much is asked for, never too little, and the decoder drops what is outside.
+    Too much is asked for, never too little, and the decoder drops what is outside: the low
+    is rounded down to what the format can say, and the end is the next value above the cap,
+    for whether an API takes its ends in is not known. (A cap of a text cursor is sent as it
+    is: there is no next text.)
     """
     if incremental is None:
         return {}
@@ -47,14 +50,8 @@ def bound_params(
 def _formatted(value: str, incremental: Incremental, *, up: bool) -> str:
     style = incremental.format
     if style is None:
-        return value
-    try:
-        key = cursor_key(value, incremental.cursor_type, incremental.cursor_timezone)
-    except ValueError as exc:
-        raise ConfigError(
-            f"the watermark {value!r} is no {incremental.cursor_type}: {exc}; "
-            "check incremental.initial and cursor_type"
-        ) from exc
+        return _above(value, incremental) if up else value
+    key = _key(value, incremental)
     match key:
         case Fraction():
             seconds = key
@@ -67,30 +64,47 @@ def _formatted(value: str, incremental: Incremental, *, up: bool) -> str:
             )
     if style in ("epoch", "epoch_ms"):
         number = seconds if style == "epoch" else seconds * 1000
-        return str(math.ceil(number) if up else math.floor(number))
+        return str(math.floor(number) + up)
     zone: tzinfo = UTC
     if isinstance(key, Fraction) and incremental.cursor_timezone is not None:
         zone = ZoneInfo(incremental.cursor_timezone)
-    return _strftime(seconds, style, zone, up=up)
-
-
-def _strftime(seconds: Fraction, style: str, zone: tzinfo, *, up: bool) -> str:
     moment = _EPOCH + timedelta(microseconds=math.floor(seconds * 1_000_000))
     text = moment.astimezone(zone).strftime(style)
-    if not up or _parsed(text, style, zone) == seconds:
+    if not up:
         return text
-    for unit in _UNITS[1:]:
-        later = (moment + unit).astimezone(zone).strftime(style)
-        if later != text:
-            return later
-    return text
+    laters = ((moment + unit).astimezone(zone).strftime(style) for unit in _UNITS)
+    return next((later for later in laters if later != text), text)
 
 
-def _parsed(text: str, style: str, zone: tzinfo) -> Fraction | None:
+def _key(value: str, incremental: Incremental) -> CursorKey:
     try:
-        moment = datetime.strptime(text, style)  # noqa: DTZ007  # naive means `zone`
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return Fraction((moment - _EPOCH) // timedelta(microseconds=1), 1_000_000)
+        return cursor_key(value, incremental.cursor_type, incremental.cursor_timezone)
+    except ValueError as exc:
+        raise ConfigError(
+            f"the watermark {value!r} is no {incremental.cursor_type}: {exc}; "
+            "check incremental.initial and cursor_type"
+        ) from exc
+
+
+def _above(value: str, incremental: Incremental) -> str:
+    """The next value that can be written as this one is."""
+    match _key(value, incremental):
+        case int(number):
+            return str(number + 1)
+        case date() as day:
+            return (day + timedelta(days=1)).isoformat()
+        case Fraction():
+            return _ISO.sub(_next_instant, value, count=1)
+        case _:
+            return value
+
+
+def _next_instant(match: re.Match[str]) -> str:
+    wall, mark, fraction = match[1], match[2] or "", match[3] or ""
+    if fraction.strip("9"):
+        return f"{wall}{mark}{int(fraction) + 1:0{len(fraction)}}"
+    has_seconds = wall.count(":") == 2
+    step = timedelta(seconds=1) if has_seconds else timedelta(minutes=1)
+    moment = datetime.fromisoformat(wall) + step
+    text = moment.isoformat(wall[10], "seconds" if has_seconds else "minutes")
+    return f"{text}{mark}{'0' * len(fraction)}"

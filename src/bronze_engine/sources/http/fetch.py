@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, final
 
 import httpx
 import msgspec
@@ -28,7 +28,7 @@ from bronze_engine.sources.http.wire.client import Answer, Client, Refused
 from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
 
-__all__ = ["Fetcher", "Page", "Settle", "Settled"]
+__all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
 
 _NOTHING = Split((), 0, {})
 
@@ -44,6 +44,14 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int
     captured: CapturedPage | None = None
     """What is kept of it, where `capture` asks for it."""
+
+
+class Cutter(Protocol):
+    """Cuts bodies into records: a Shape, or what stands around one. Called in workers."""
+
+    def read(
+        self, chunks: Sequence[bytes], coding: str, limit_bytes: int, carried: Members, /
+    ) -> Split: ...
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +76,7 @@ class Fetcher:
         resources: Resources,
         client: Client,
         target: Target,
-        shape: Shape,
+        shape: Cutter,
         carried: Members = NO_MEMBERS,
         settle: Settle | None = None,
     ) -> None:

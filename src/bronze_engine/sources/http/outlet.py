@@ -13,6 +13,7 @@ from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
 from bronze_engine.model.block import Block
 from bronze_engine.model.page import CapturedPage
+from bronze_engine.model.window import Bounds
 from bronze_engine.sources.http.body.split import Lines, Split
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.fetch import Page
@@ -89,15 +90,22 @@ class Outlet:
         as_of, captured = self._dated.as_of, page.captured
         if captured is not None:
             captured = msgspec.structs.replace(
-                captured, page=self._pages, chain=chain.label, as_of=as_of
+                captured, page=self._pages, chain=chain.label, as_of=as_of, bounds=chain.bounds
             )
-        for block in blocks_of(page.split, page=self._pages, as_of=as_of, captured=captured):
+        for block in blocks_of(
+            page.split, page=self._pages, as_of=as_of, bounds=chain.bounds, captured=captured
+        ):
             self.emitted_records += block.records
             await self._emit(block)
 
 
 def blocks_of(
-    split: Split, *, page: int, as_of: datetime | None, captured: CapturedPage | None = None
+    split: Split,
+    *,
+    page: int,
+    as_of: datetime | None,
+    bounds: Bounds | None = None,
+    captured: CapturedPage | None = None,
 ) -> Iterator[Block]:
     """The blocks of one page, what is captured of it with the first of them."""
     lines = split.lines
@@ -110,6 +118,7 @@ def blocks_of(
             page=page,
             offset=each.offset,
             as_of=as_of,
+            bounds=bounds,
             originals=each.originals,
             captured=captured,
         )

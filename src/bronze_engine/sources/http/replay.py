@@ -33,7 +33,7 @@ class HttpReplayer:
             names, text = page.carried
             carried = Members(names, text.encode())
         split = self._shape.split(page.body, carried)
-        return list(blocks_of(split, page=page.page, as_of=page.as_of))
+        return list(blocks_of(split, page=page.page, as_of=page.as_of, bounds=page.bounds))
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Final, final
-
-import msgspec
 
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayer, Request, Resources, Source
-from bronze_engine.errors import (
-    AuthError,
-    ExtractError,
-    PageError,
-    SliceLost,
-)
+from bronze_engine.errors import SliceLost
 from bronze_engine.flow import Lane
-from bronze_engine.limits.retry import Transient
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.http.chains.chain import Chain
+from bronze_engine.sources.http.chains.children import Children
+from bronze_engine.sources.http.chains.convoy import Convoy, parallel_of
+from bronze_engine.sources.http.chains.windows import Windows
+from bronze_engine.sources.http.export.files import ExportFiles
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated, Outlet
 from bronze_engine.sources.http.reading import Reading
 from bronze_engine.sources.http.replay import HttpReplayer
 from bronze_engine.sources.http.resource import Resource
+from bronze_engine.sources.http.sample import sample
+from bronze_engine.sources.http.shifts import Shifted, Shifts
 from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.wire.client import Client, open_client
 from bronze_engine.telemetry.redact import redact_url
@@ -32,9 +31,6 @@ from bronze_engine.telemetry.redact import redact_url
 __all__ = ["HttpSource", "HttpSourceType"]
 
 _FLOOR_BYTES: Final = 8 * 1024**2
-
-_REREADS: Final = 2
-"""How often pages that shifted are read again before it is a PageError."""
 
 
 @final
@@ -58,8 +54,9 @@ class HttpSourceType:
         return HttpReplayer(config, request, resources)
 
     def floor_bytes(self, config: HttpSourceConfig, /) -> int:
-        """Several usual pages; a larger one passes alone."""
-        return _floor_bytes(config)
+        """Several usual pages, of its parents too; a larger one passes alone."""
+        above = 0 if config.parent is None else self.floor_bytes(config.parent.source)
+        return _floor_bytes(config) + above
 
 
 def _floor_bytes(config: HttpSourceConfig) -> int:
@@ -88,8 +85,17 @@ class HttpSource:
         self._request = request
         self._resources = resources
         self._resource = Resource(config, request, resources, client)
-        self._whole = self._resource.whole()
-        self._rereads = 0
+        self._whole: Chain | None = None
+        self._many: Children | ExportFiles | Windows
+        incremental = request.incremental
+        if config.parent is not None:
+            self._many = Children(self._resource, config.parent)
+        elif config.export is not None:
+            self._many = ExportFiles(self._resource, config.export)
+        elif incremental is not None and incremental.step is not None:
+            self._many = Windows(self._resource, incremental)
+        else:
+            self._whole = self._resource.whole()
 
     @property
     def token(self) -> None:
@@ -97,6 +103,8 @@ class HttpSource:
         return
 
     def preview(self) -> Preview:
+        if self._whole is None:
+            return self._many.preview()
         target = self._whole.target
         return Preview(
             location=target.location,
@@ -105,81 +113,73 @@ class HttpSource:
         )
 
     async def check(self) -> str:
-        """Ask for one page, once and as small as the paginator can say; tell what came."""
-        pager = self._resource.pager()
-        fetcher = self._resource.fetcher(self._whole, pager)
-        first = pager.first()
-        small = {name: 1 for name in first.params if name in pager.sizes}
-        first = msgspec.structs.replace(first, params={**first.params, **small})
-        try:
-            answer, split = await fetcher.admitted(lambda: fetcher.attempt(first))
-            if split is None:
-                split = await fetcher.split(answer)
-        except Transient as exc:
-            reason = f"{exc.reason}; check `base_url`, and that the server is up"
-            raise fetcher.located(ExtractError(reason), first) from exc
-        except (AuthError, ExtractError, PageError) as exc:
-            raise fetcher.located(exc, first) from exc.__cause__
+        """Ask for one page, once and as small as the paginator can say; tell what came.
+
+        Of parents one page is asked for, too. An export is not: it would have to be made.
+        """
+        chain = await self._many.first() if self._whole is None else self._whole
+        if chain is None:
+            return f"{self.preview().location} was not asked: there is nothing to ask it for yet"
+        answer, split = await sample(self._resource, chain)
         stated = "".join(f", {path} = {_told(value)}" for path, value in split.fields.items())
         return (
-            f"{self._whole.target.location} answers {answer.status} with {split.records} "
-            f"records{stated}"
+            f"{chain.target.location} answers {answer.status} with {split.records} records{stated}"
         )
 
     async def slices(self) -> AsyncIterator[Slice]:
         yield Slice(index=0, label="all pages")
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:  # noqa: ARG002  # the only one
-        """Read all pages.
+        """Read all chains.
 
         Raises SliceLost where the pages shifted while being read and `on_shift` is "retry".
         """
+        shifts = Shifts()
         while True:
-            outlet = Outlet(self._request, self._resources, Dated(), emit)
+            dated = Dated()
+            outlet = Outlet(self._request, self._resources, dated, emit)
             try:
-                await self._read_chain(self._whole, outlet)
-            except _Shifted as exc:
+                if self._whole is not None:
+                    await self._read_whole(self._whole, outlet, shifts)
+                else:
+                    await self._read_many(outlet, dated, shifts)
+            except Shifted as exc:
                 if outlet.emitted_records:
                     raise SliceLost(str(exc)) from None
             else:
                 return None
 
-    async def _read_chain(self, chain: Chain, outlet: Outlet) -> None:
+    async def _read_whole(self, chain: Chain, outlet: Outlet, shifts: Shifts) -> None:
         pager = self._resource.pager()
-        lane = Lane(self._resources.budget, _floor_bytes(self._config))
 
         async def hand_on(page: Page) -> None:
             await outlet.page(page, chain, pager.total)
 
-        await Reading(pager, self._resource.fetcher(chain, pager), lane).run(hand_on)
-        self._judge(chain, pager.mismatch())
+        reading = Reading(
+            pager,
+            self._resource.fetcher(chain, pager),
+            Lane(self._resources.budget, _floor_bytes(self._config)),
+            may_be_missing=self._config.on_not_found == "empty",
+        )
+        await reading.run(hand_on)
+        if reading.is_missing:
+            self._resource.warn(f"{chain.target.location} was not found, and counts as empty")
+        shifts.judge(self._resource, chain, pager.mismatch())
 
-    def _judge(self, chain: Chain, mismatch: str | None) -> None:
-        """Follow `on_shift`. Returns where the reading stands, raises _Shifted to begin again."""
-        if mismatch is None:
-            return
-        what = f"{mismatch}: the data changed while it was read"
-        if self._config.on_shift == "warn":
-            self._resource.warn(f"{chain.label}: {what}" if chain.label else what)
-            return
-        location = chain.target.location
-        if self._config.on_shift == "fail" or self._rereads >= _REREADS:
-            again = f" in {self._rereads + 1} readings" if self._rereads else ""
-            raise PageError(
-                f"{location}: {mismatch}{again}: the data changed while it was read, "
-                'or the total is wrong; run again, or set on_shift = "retry" or "warn"',
-                url=location,
-            )
-        self._rereads += 1
-        raise _Shifted(what)
+    async def _read_many(self, outlet: Outlet, dated: Dated, shifts: Shifts) -> None:
+        floor = _floor_bytes(self._config)
+        convoy = Convoy(
+            self._resource,
+            outlet,
+            dated,
+            parallel=parallel_of(self._config),
+            floor_bytes=floor,
+            on_end=partial(shifts.judge, self._resource),
+        )
+        await convoy.run(self._many.plan(dated, shifts, floor))
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)
-
-
-@final
-class _Shifted(Exception):
-    """The pages shifted while they were read, and may be read again."""
 
 
 def _told(value: object) -> str:

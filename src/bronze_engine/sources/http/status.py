@@ -14,7 +14,7 @@ from bronze_engine.limits.retry import Transient, parse_retry_after
 from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
 from bronze_engine.sources.http.wire.client import Answer
 
-__all__ = ["excerpt", "raise_for_status", "shortened"]
+__all__ = ["excerpt", "message_in", "raise_for_status", "shortened"]
 
 _EXCERPT_LENGTH: Final = 200
 _EXCERPT_BYTES: Final = 256 * 1024
@@ -65,7 +65,7 @@ def excerpt(answer: Answer) -> str:
     elif answer.encoding:
         return ""
     try:
-        text = _message(msgspec.json.decode(body))
+        text = message_in(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body[: 4 * _EXCERPT_LENGTH].decode("utf-8", "replace")
         if text.lstrip().startswith("<"):
@@ -73,16 +73,17 @@ def excerpt(answer: Answer) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()
 
 
-def _message(value: object, depth: int = 0) -> str:
+def message_in(value: object, depth: int = 0) -> str:
+    """The message in a decoded answer, "" where none is found."""
     match value:
         case str():
             return value
         case dict() if depth < 4:
             for key in _MESSAGE_KEYS:
-                if key in value and (text := _message(value[key], depth + 1)):
+                if key in value and (text := message_in(value[key], depth + 1)):
                     return text
         case list() if value and depth < 4:
-            return _message(value[0], depth + 1)
+            return message_in(value[0], depth + 1)
     return ""
 
 

@@ -29,7 +29,10 @@ _SHORTEST_SECRET: Final = 6
 
 @final
 class Target:
-    """The requests of one run. Raises ConfigError for a template that can't be rendered."""
+    """The requests of one chain. Raises ConfigError for a template that can't be rendered.
+
+    `fields` are what templates may use beside what the run gives: `parent.id`, `job.id`.
+    """
 
     def __init__(
         self,
@@ -37,9 +40,15 @@ class Target:
         request: Request,
         credentials: Credentials,
         paging: Collection[str],
+        fields: template.Values | None = None,
     ) -> None:
         low = request.read_from if request.read_from is not None else request.low
-        values = {"run_date": request.run_date, "low": low, "high": request.cap}
+        values: template.Values = {
+            "run_date": request.run_date,
+            "low": low,
+            "high": request.cap,
+            **(fields or {}),
+        }
         window = bound_params(request.incremental, low, request.cap)
         dated = [name for name, value in config.params.items() if template.is_bare(value)]
         self._told = frozenset({*window, *dated})

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from bronze_engine.model.window import Bounds
+from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.target import Target
 
 __all__ = ["Chain", "Offer", "Plan"]
@@ -17,8 +19,12 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     label: str = ""
     """What a person reads in messages, "" where the source is this one chain."""
-    may_be_missing: bool = False
-    """Whether 404 for its first page means that it has no records."""
+    carried: Members = NO_MEMBERS
+    """What each of its records gets from the parent's."""
+    bounds: Bounds | None = None
+    """The step of the window that it is asked for: what is outside comes with another one."""
+    url: str | None = None
+    """Where the server has named its only page: a file of an export."""
 
 
 Offer = Callable[[Chain], Awaitable[None]]

@@ -1,9 +1,10 @@
 """Chains read side by side, and handed on in the order of their plan.
 
 Why this can't deadlock: each chain has a lane of its own. The one at the head, whose
-pages are being handed on, has the source's floor and so never waits below it; the others
-have a small one each, and what they hold beyond it they hold until they are at the head,
-which they will be, because the head never waits for them.
+pages are being handed on, has the source's floor and so never waits below it. The others
+have none: a page of each passes, as into any empty lane, and the rest comes out of the pool.
+What they hold they hold until they are at the head, which they will be, because the head
+never waits for them.
 """
 
 from __future__ import annotations
@@ -14,30 +15,42 @@ from typing import Final, final
 
 import anyio
 
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.errors import BronzeError
 from bronze_engine.flow import Gate, Lane, single
 from bronze_engine.sources.http.chains.chain import Chain, Plan
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated, Sink
+from bronze_engine.sources.http.paging.pager import Pager
+from bronze_engine.sources.http.paging.pagers import SinglePager
 from bronze_engine.sources.http.reading import FIRST_GUESS_BYTES, Reading
 from bronze_engine.sources.http.resource import Resource
 
-__all__ = ["BEHIND_BYTES", "Convoy"]
+__all__ = ["Convoy", "parallel_of"]
 
-BEHIND_BYTES: Final = 8 * 1024**2
-"""What all chains behind the head may always hold together: the floors of their lanes."""
+_PARALLEL: Final = 64
+"""Chains side by side where the API's concurrency is found out: its limiter bounds what is on
+the wire."""
 
 _OPEN_MULTIPLE: Final = 4
 """Chains that are open at once over those that are being read: small ones that were read
 wait for a slow one before them, and others go on meanwhile."""
 
 
+def parallel_of(config: HttpSourceConfig) -> int:
+    """How many chains of a source are read side by side."""
+    if config.parallel is not None:
+        return config.parallel
+    return config.api.concurrency if isinstance(config.api.concurrency, int) else _PARALLEL
+
+
 @final
 class Convoy:
     """Reads chains with the page machinery of one resource, at most `parallel` at once.
 
-    `on_end` is told of each chain when its last page was handed on, with its reading's
-    pager still at hand: it may raise. `floor_bytes` and BEHIND_BYTES must be reserved.
+    `on_end` is told of each chain, in order, when its last page was handed on, and of how its
+    records differ from what the server stated; it may raise. `floor_bytes` must
+    be reserved.
     """
 
     def __init__(
@@ -64,9 +77,9 @@ class Convoy:
         self._came, self._room = Gate(), Gate()
         self._is_planned = False
         self._plan_error: Exception | None = None
-        self.missing = 0
-        """Chains whose first page was answered with 404, and that may be."""
-        self.chains = 0
+        self._chains = 0
+        self._missing = 0
+        """Chains whose first page was answered with 404, where that means no records."""
 
     async def run(self, plan: Plan) -> None:
         """Read all chains that `plan` offers. The first fault in its order is raised."""
@@ -103,12 +116,16 @@ class Convoy:
                 one.lane.add(-one.lane.held_bytes)
         if self._plan_error is not None:
             raise self._plan_error
+        if self._missing:
+            self._resource.warn(
+                f"{self._missing:,} of {self._chains:,} first pages were answered with 404, and "
+                'count as empty (on_not_found = "empty")'
+            )
 
     def _opened(self, chain: Chain) -> _Open:
-        floor = BEHIND_BYTES // self._most_open
-        one = _Open(chain, self._resource, floor, self._page_bytes)
-        one.is_first = self.chains == 0
-        self.chains += 1
+        one = _Open(chain, self._resource, self._page_bytes)
+        one.is_first = self._chains == 0
+        self._chains += 1
         self._open.append(one)
         self._reading += 1
         self._came.open()
@@ -142,7 +159,7 @@ class Convoy:
             await one.came.wait()
         if one.error is not None:
             raise _named(one.error, one.chain) from one.error.__cause__
-        self.missing += one.reading.is_missing
+        self._missing += one.reading.is_missing
         self._on_end(one.chain, one.pager.mismatch())
 
 
@@ -150,16 +167,16 @@ class Convoy:
 class _Open:
     """A chain that is being read, or was read and waits for its turn."""
 
-    def __init__(self, chain: Chain, resource: Resource, floor: int, page_bytes: int) -> None:
+    def __init__(self, chain: Chain, resource: Resource, page_bytes: int) -> None:
         self.chain = chain
-        self.pager = resource.pager()
-        self.lane = Lane(resource.resources.budget, floor)
+        self.pager: Pager = resource.pager() if chain.url is None else SinglePager(url=chain.url)
+        self.lane = Lane(resource.resources.budget, 0)
         self.reading = Reading(
             self.pager,
             resource.fetcher(chain, self.pager),
             self.lane,
             page_bytes=page_bytes,
-            may_be_missing=chain.may_be_missing,
+            may_be_missing=resource.config.on_not_found == "empty",
         )
         self.pages: deque[Page] = deque()
         self.came, self.left = Gate(), Gate()

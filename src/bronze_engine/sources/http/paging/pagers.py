@@ -75,13 +75,19 @@ class SinglePager:
     ends_at_404 = False
     key: str | None = None
 
-    def __init__(self, max_records: int | None = None, params: Params | None = None) -> None:
+    def __init__(
+        self,
+        max_records: int | None = None,
+        params: Params | None = None,
+        url: str | None = None,
+    ) -> None:
         self.max_records = max_records
         self._params = params or {}
+        self._url = url
         self.params = self.sizes = frozenset(self._params)
 
     def first(self) -> Ask:
-        return Ask(number=1, params=self._params)
+        return Ask(number=1, params=self._params, url=self._url)
 
     def accept(self, page: Answered, /) -> Ask | None:  # noqa: ARG002  # every answer is the last
         return None
