@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.sensitive import is_credential_name
+from bronze_engine.config.source import HttpSourceConfig
 
 __all__ = ["config_hash"]
 
@@ -37,11 +39,12 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
             "json": _masked(source.json, hidden),
             "records": source.records,
             "null_records": source.null_records,
+            **_chains(source, hidden),
             "paginator": paginator,
         },
         "load": pipeline.load,
         "primary_key": pipeline.primary_key,
-        "incremental": pipeline.incremental,
+        "incremental": _without_step(pipeline.incremental),
         "schema": pipeline.schema,
         "load_columns": pipeline.output.load_columns,
         "extracted_at": pipeline.output.extracted_at,
@@ -49,6 +52,42 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     # msgspec takes no subclass of float, which Duration is.
     encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
     return hashlib.sha256(encoded).hexdigest()
+
+
+def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    """What decides which chains a source has; nothing where it is one."""
+    found: dict[str, Any] = {}
+    if source.parent is not None:
+        parent = source.parent.source
+        found["carry"] = source.carry
+        found["parent"] = {
+            "path": _masked(parent.path, hidden),
+            "method": parent.method,
+            "params": _masked(parent.params, hidden),
+            "json": _masked(parent.json, hidden),
+            "records": parent.records,
+            **_chains(parent, hidden),
+        }
+    if source.export is not None:
+        create = source.export.create
+        found["export"] = {
+            "path": _masked(create.path, hidden),
+            "params": _masked(create.params, hidden),
+            "json": _masked(create.json, hidden),
+            "files": source.export.files,
+        }
+    if source.on_not_found != "fail":
+        found["on_not_found"] = source.on_not_found
+    return found
+
+
+def _without_step(incremental: Incremental | None) -> dict[str, Any] | None:
+    """How the window is cut changes no row of it."""
+    if incremental is None:
+        return None
+    fields = msgspec.structs.asdict(incremental)
+    del fields["step"]
+    return fields
 
 
 def _masked(value: Any, hidden: Collection[str], name: str = "") -> Any:

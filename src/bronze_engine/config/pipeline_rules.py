@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
+from bronze_engine.config.chain_rules import chain_faults, export_templates
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.fault import Fault, KeyPath
 from bronze_engine.config.graphql import templated_json
@@ -21,7 +22,7 @@ from bronze_engine.config.template import render, uses
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.window import cursor_key
 
-__all__ = ["engine_faults", "pipeline_faults"]
+__all__ = ["engine_faults", "pipeline_faults", "source_faults"]
 
 _LEVELS: Final = {"zstd": 22, "gzip": 9}
 
@@ -53,7 +54,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
     yield from schema_faults(pipeline.schema, (*path, "schema"))
     yield from quality_faults(pipeline.quality, pipeline.primary_key, (*path, "quality"))
     yield from _output(pipeline.output, (*path, "output"))
-    yield from _source(pipeline.source, incremental, (*path, "source"))
+    yield from source_faults(pipeline.source, incremental, (*path, "source"))
 
 
 def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
@@ -104,9 +105,10 @@ def _output(output: Output, path: KeyPath) -> Iterator[Fault]:
             yield Fault((*path, key), "must be above zero")
 
 
-def _source(
+def source_faults(
     source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
 ) -> Iterator[Fault]:
+    """Faults of a source, of a pipeline's own or of its parent's."""
     if "://" in source.path or source.path.startswith("//"):
         yield Fault((*path, "path"), "is joined to the API's base_url; leave the host out")
     elif "?" in source.path or "#" in source.path:
@@ -118,6 +120,7 @@ def _source(
     yield from _dotted_path(source.records, (*path, "records"))
     yield from _templates(source, incremental, path)
     yield from paginator_faults(source, incremental, path)
+    yield from chain_faults(source, incremental, path)
 
 
 def _dotted_path(text: str | None, path: KeyPath) -> Iterator[Fault]:
@@ -131,11 +134,12 @@ def _templates(
     body, _ = templated_json(source.json, source.paginator)
     places = [((*path, "path"), source.path), ((*path, "json"), body)]
     places += [((*path, "params", key), value) for key, value in source.params.items()]
+    places += export_templates(source, path)
     for here, value in places:
         try:
             names = uses(value)
             if isinstance(value, str):
-                render(value, {"run_date": date(2025, 1, 15), "low": "0", "high": "0"})
+                render(value, {**dict.fromkeys(names, "0"), "run_date": date(2025, 1, 15)})
         except (ConfigError, ValueError) as exc:
             yield Fault(here, exc.message if isinstance(exc, ConfigError) else "no strftime format")
             continue

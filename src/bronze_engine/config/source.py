@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, Retry
+from bronze_engine.config.export import Export, ParamValue
 from bronze_engine.config.paginator import NoPaginator, Paginator
 from bronze_engine.config.units import ByteSize
 
-__all__ = ["HttpSourceConfig", "ParamValue", "SourceConfig"]
-
-ParamValue = str | int | float | bool | list[str]
+__all__ = ["HttpSourceConfig", "Parent", "SourceConfig"]
 
 
 class HttpSourceConfig(
@@ -20,7 +19,8 @@ class HttpSourceConfig(
 ):
     """A resource of an HTTP API that answers in JSON.
 
-    Templates ({run_date}, {run_date:%Y%m%d}, {low}, {high}) work in path, params and json.
+    Templates ({run_date}, {run_date:%Y%m%d}, {low}, {high}, and of fields of a parent's record
+    {parent.id}) work in path, params and json.
     """
 
     api: Api
@@ -36,6 +36,18 @@ class HttpSourceConfig(
     null_records: Literal["fail", "empty"] = "fail"
     """What a null in the place of the list means."""
     paginator: Paginator = NoPaginator()
+    parent: Parent | None = None
+    """A pipeline of the same API, whose every record is asked for what belongs to it: its name
+    within the team, or "team.name". Its source is read whole, and lands nothing here."""
+    carry: dict[str, str] = {}
+    """Columns that each record gets from its parent: column = dotted path in the parent."""
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    """Chains (steps, children, files) read side by side; where unset as many as the API's
+    concurrency, 64 for "auto"."""
+    on_not_found: Literal["fail", "empty"] = "fail"
+    """What 404 means where a first page is asked for: a fault, or no records."""
+    export: Export | None = None
+    """Ask for a report, wait for it, read its files."""
     on_shift: Literal["fail", "warn", "retry"] = "fail"
     """What to do when the records received differ from the stated total, or it changed."""
     rate_limit: RateLimit | None = None
@@ -47,6 +59,13 @@ class HttpSourceConfig(
     capture: Literal["pages"] | None = None
     """Keep the responses too, beside the data: `bronze replay` decodes them again without the
     API."""
+
+
+class Parent(msgspec.Struct, frozen=True, kw_only=True):
+    """The pipeline that a source's parents come from. In TOML its name."""
+
+    name: str
+    source: HttpSourceConfig
 
 
 SourceConfig = HttpSourceConfig

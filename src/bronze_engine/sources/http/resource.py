@@ -9,10 +9,12 @@ from typing import final
 
 from bronze_engine.config.paginator import Paginator
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.template import Values
 from bronze_engine.contracts import Request, Resources
 from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.chains.chain import Chain
+from bronze_engine.sources.http.export.unpacked import Unpacked
 from bronze_engine.sources.http.fetch import Fetcher, Settled
 from bronze_engine.sources.http.paging.auto import AutoPager, chosen, told
 from bronze_engine.sources.http.paging.detect import Candidate
@@ -39,6 +41,13 @@ def make_shape(
         config.records,
         fields,
         null_records=config.null_records,
+        envelope=config.envelope,
+        record_set=config.record_set,
+        record_kind=config.record_kind,
+        record_keys=config.record_keys,
+        form=config.format,
+        csv=config.csv,
+        types=request.schema.columns,
         last=last,
         keep_body=config.capture is not None,
         keep_originals=request.schema.raw,
@@ -68,9 +77,14 @@ class Resource:
         """The source as one chain. Raises ConfigError for a template that has no value."""
         return Chain(target=self.target(self.request))
 
-    def target(self, request: Request) -> Target:
-        """What a chain asks for; `request` has the bounds of its window."""
-        return Target(self.config, request, self.client.credentials, self._paging)
+    def target(self, request: Request, fields: Values | None = None) -> Target:
+        """What a chain asks for; `request` has the bounds of its window, `fields` are those
+        of its parent or job."""
+        return Target(self.config, request, self.client.credentials, self._paging, fields or {})
+
+    def is_allowed(self, origin: str) -> bool:
+        """Whether requests may go there; credentials go to the API's own origin alone."""
+        return origin in self._allowed
 
     def pager(self, paginator: Paginator | None = None) -> Pager:
         """A pager for one reading of a chain: of the configuration, or of what was found."""
@@ -78,14 +92,20 @@ class Resource:
             paginator or self.config.paginator,
             records=self.config.records,
             warn=self.warn,
-            is_allowed=self._allowed.__contains__,
+            is_allowed=self.is_allowed,
         )
 
     def fetcher(self, chain: Chain, pager: Pager) -> Fetcher:
         """What reads the pages that `pager` asks for."""
         settle = partial(self._settle, chain, pager) if isinstance(pager, AutoPager) else None
         return Fetcher(
-            self.config, self.resources, self.client, chain.target, self._shape, settle=settle
+            self.config,
+            self.resources,
+            self.client,
+            chain.target,
+            self._shape if chain.url is None else Unpacked(self._shape),
+            chain.carried,
+            settle,
         )
 
     def _shape_for(self, pager: Pager) -> Shape:
