@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.graphql import templated_json
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.template import uses
 from bronze_engine.contracts import Request
