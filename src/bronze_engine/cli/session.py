@@ -21,7 +21,7 @@ from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.telemetry.log import setup_logging
 
-__all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "with_engine"]
+__all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "mask", "with_engine"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,19 @@ def load(
         )
     )
     return config
+
+
+def mask(secrets: Callable[[], frozenset[str]], log: LogOptions) -> None:
+    """Log to stderr without these: for what the command line itself was given."""
+    _logs.get().enter_context(
+        setup_logging(
+            level="DEBUG" if log.verbose else "INFO",
+            json_lines=log.json_lines,
+            log_file=log.file,
+            secrets=secrets,
+            clock=SYSTEM_CLOCK,
+        )
+    )
 
 
 def with_engine(

@@ -14,7 +14,7 @@ from bronze_engine.config.merge import overrides_tree
 from bronze_engine.config.store import StoreConfig
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Config", "load_config", "load_store"]
+__all__ = ["Config", "load_config", "load_store", "parse_config"]
 
 
 def load_config(
@@ -37,6 +37,40 @@ def load_config(
     faults: list[Fault] = []
     document = Document()
     document.add(parse_toml(_read_main(main), main.name), main.name, faults, is_main=True)
+    return _loaded(main, document, faults, overrides, environ)
+
+
+def parse_config(
+    text: str,
+    *,
+    beside: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration that `text` would be, as pipelines.toml of the working directory.
+
+    With `beside` it is read as one more file that the one named there includes. The rest is
+    as for `load_config`.
+    """
+    faults: list[Fault] = []
+    document = Document()
+    if beside is None:
+        main = Path.cwd() / "pipelines.toml"
+        document.add(parse_toml(text, main.name), main.name, faults, is_main=True)
+    else:
+        main = Path(beside).absolute()
+        document.add(parse_toml(_read_main(main), main.name), main.name, faults, is_main=True)
+        document.add(parse_toml(text, "the new text"), "the new text", faults, is_main=False)
+    return _loaded(main, document, faults, overrides, environ)
+
+
+def _loaded(
+    main: Path,
+    document: Document,
+    faults: list[Fault],
+    overrides: Sequence[str],
+    environ: Mapping[str, str] | None,
+) -> Config:
     for included in _included(main, document.include, faults):
         name = os.path.relpath(included, main.parent)
         document.add(parse_toml(_read_text(included), name), name, faults, is_main=False)

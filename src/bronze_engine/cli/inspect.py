@@ -1,0 +1,209 @@
+"""`bronze inspect`: what an API gives, and the TOML that lands it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import msgspec
+import typer
+
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    JsonOutput,
+    Overrides,
+    Verbose,
+    read_date,
+)
+from bronze_engine.cli.place import load_if_there
+from bronze_engine.cli.session import LogOptions, load, mask
+from bronze_engine.cli.signals import until_signal
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.load import Config
+from bronze_engine.errors import ConfigError
+from bronze_engine.inspection.draft import Wanted
+from bronze_engine.inspection.look import QUICKLY
+from bronze_engine.inspection.report import Inspection
+from bronze_engine.workers import Workers
+
+if TYPE_CHECKING:
+    from bronze_engine.inspection.inspector import Inspector
+
+__all__ = ["inspect"]
+
+_COLUMNS = 8
+"""As many as a terminal shows side by side; the list of columns has all."""
+
+
+def inspect(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A URL, a path below an API (with --api), or a pipeline: team.name.",
+            metavar="URL|NAME",
+            show_default=False,
+        ),
+    ],
+    *,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("--header", "-H", help='A header to send: "Accept: application/json".'),
+    ] = None,
+    params: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A query parameter: key=value.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Send this JSON as a POST; @FILE reads it from a file."),
+    ] = None,
+    bearer_env: Annotated[
+        str | None, typer.Option("--bearer-env", help="The variable that holds a bearer token.")
+    ] = None,
+    api: Annotated[
+        str | None, typer.Option("--api", help="An entry of [apis]: its address and credentials.")
+    ] = None,
+    records: Annotated[
+        str | None, typer.Option("--records", help="Where the records are: data.items.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call the pipeline: team.name.")
+    ] = None,
+    only_toml: Annotated[bool, typer.Option("--toml", help="Print the TOML alone.")] = False,
+    date: Annotated[
+        str | None, typer.Option("--date", "-d", help="The run date, for a pipeline's templates.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Fetch a page or two of an API, say what is there, and print the TOML that lands it."""
+    log = LogOptions(verbose=verbose, in_log_dir=False)
+    is_url = "://" in what or what.startswith("/") or api is not None
+    loaded: Config | None
+    if is_url:
+        loaded = load_if_there(config, overrides, log)
+    else:
+        given = (headers, params, data, bearer_env, records, name)
+        if any(each is not None for each in given):
+            raise ConfigError(
+                "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
+                f'"{what}" is taken for a pipeline'
+            )
+        loaded = load(config, [*QUICKLY, *(overrides or ())], log)
+    run_date = read_date(date, loaded.engine if loaded is not None else EngineConfig())
+
+    async def work() -> Inspection:
+        with Workers(1) as workers:
+            # In a worker: its HTTP client takes half a second to import.
+            inspector = await workers.run(_inspector)
+        one = inspector(run_date=run_date, clock=SYSTEM_CLOCK)
+        mask(lambda: one.secrets() | (loaded.secrets if loaded else frozenset()), log)
+        if not is_url and loaded is not None:
+            return await one.pipeline(loaded, what)
+        asked = Wanted(
+            url=what,
+            api=api,
+            name=name,
+            headers=tuple(_pair("--header", each, ":") for each in headers or ()),
+            params=tuple(_pair("--param", each, "=") for each in params or ()),
+            bearer_variable=bearer_env,
+            json=_json(data),
+            records=records,
+        )
+        return await one.url(asked, loaded)
+
+    found = anyio.run(_run, work)
+    if only_toml:
+        sys.stdout.write(found.toml)
+    elif as_json:
+        text.print_json(found)
+    else:
+        _print(found)
+
+
+async def _run(work: Callable[[], Awaitable[Inspection]]) -> Inspection:
+    return await until_signal(work, on_signal=lambda: None)
+
+
+def _inspector() -> type[Inspector]:
+    from bronze_engine.inspection.inspector import Inspector  # noqa: PLC0415
+
+    return Inspector
+
+
+def _pair(option: str, given: str, separator: str) -> tuple[str, str]:
+    name, found, value = given.partition(separator)
+    if not found or not name.strip():
+        example = '"Accept: application/json"' if separator == ":" else "key=value"
+        raise ConfigError(f"{option}: one of them is no pair; write {example}")
+    return name.strip(), value.strip() if separator == ":" else value
+
+
+def _json(data: str | None) -> Any:
+    if data is None:
+        return None
+    try:
+        content = Path(data[1:]).read_bytes() if data.startswith("@") else data.encode()
+    except OSError as exc:
+        raise ConfigError(f"--data {data}: can't be read: {exc.strerror}") from None
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"--data is no JSON: {exc}") from None
+
+
+def _print(found: Inspection) -> None:
+    pages = ", ".join(f"{page.records:,} ({text.size(page.bytes_in)})" for page in found.pages)
+    paginator = found.paginator
+    settings = ", ".join(f"{name} = {value}" for name, value in paginator.settings.items())
+    text.print_pairs(
+        [
+            ("location", found.location),
+            ("answer", f"{found.status}, {found.requests} requests"),
+            ("records", f"{found.records or 'the body itself'}: {pages} a page"),
+            ("paginator", f"{settings}\n{paginator.confidence}: {paginator.why}"),
+            ("primary key", found.primary_key or "none was found"),
+            (
+                "cursor",
+                "\n".join(
+                    f"{each.column} ({each.cursor_type}, {each.order}): it {each.why}"
+                    for each in found.cursors
+                ),
+            ),
+            ("limits", "\n".join(f"{name}: {value}" for name, value in found.rate_limit.items())),
+            ("note", "\n".join(found.notes)),
+            (
+                "set first",
+                "\n".join(f"{name}: a secret that was given" for name in found.variables),
+            ),
+        ]
+    )
+    print()
+    text.print_table(
+        ["column", "type", "nulls", "distinct", "example"],
+        [
+            [
+                each.name,
+                each.type if each.suggested is None else f"{each.type} -> {each.suggested}",
+                str(each.nulls),
+                "" if each.distinct is None else str(each.distinct),
+                each.example,
+            ]
+            for each in found.columns
+        ],
+    )
+    if found.sample:
+        print()
+        text.print_table(
+            [each.name for each in found.columns[:_COLUMNS]],
+            [list(row[:_COLUMNS]) for row in found.sample],
+        )
+    print()
+    sys.stdout.write(found.toml)

@@ -1,0 +1,399 @@
+"""`bronze inspect`: the TOML that it prints lands what the API has, as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.integration.cli.command import DATE, Bronze, in_background, shop
+from tests.integration.http_server import Handler, Seen, Server, answer
+
+pytestmark = pytest.mark.integration
+
+SIZE = 3
+ROWS = [
+    {
+        "id": f"o-{number:02}",
+        "amount": f"{number}.50",
+        "note": None if number % 2 else f"note {number}",
+        "updated_at": f"2025-01-{number:02}T08:00:00+01:00",
+        "lines": [{"sku": "a", "count": number}],
+    }
+    for number in range(1, 9)
+]
+TOKEN = "canary-token-of-the-inspected"
+
+Page = Callable[[Seen, int], bytes]
+"""Answers with the page that begins at a row."""
+
+
+def rows_at(start: int) -> tuple[list[dict[str, Any]], bool]:
+    return ROWS[start : start + SIZE], start + SIZE < len(ROWS)
+
+
+def by_link(seen: Seen) -> bytes:
+    page = int(seen.query.get("page", 1))
+    rows, more = rows_at((page - 1) * SIZE)
+    link = f'<{seen.path}?page={page + 1}>; rel="next"' if more else '<?page=1>; rel="first"'
+    limits = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4990"}
+    return answer(rows, headers={"Link": link, **limits})
+
+
+def by_next_url(seen: Seen) -> bytes:
+    page = int(seen.query.get("page", 1))
+    rows, more = rows_at((page - 1) * SIZE)
+    return answer(
+        {
+            "count": len(ROWS),
+            "next": f"{seen.path}?page={page + 1}" if more else None,
+            "previous": None,
+            "results": rows,
+        }
+    )
+
+
+def by_cursor(seen: Seen) -> bytes:
+    start = int(seen.query.get("page_token", "t0")[1:])
+    rows, more = rows_at(start)
+    return answer({"items": rows, "next_page_token": f"t{start + SIZE}" if more else ""})
+
+
+def by_header(seen: Seen) -> bytes:
+    start = int(seen.query.get("cursor", "t0")[1:])
+    rows, more = rows_at(start)
+    return answer(rows, headers={"X-Next-Cursor": f"t{start + SIZE}"} if more else {})
+
+
+def by_page(seen: Seen) -> bytes:
+    page = int(seen.query.get("page", 1))
+    rows, _ = rows_at((page - 1) * SIZE)
+    pages = -(-len(ROWS) // SIZE)
+    return answer({"orders": rows, "meta": {"page": page, "per_page": SIZE, "total_pages": pages}})
+
+
+def by_unnamed_page(seen: Seen) -> bytes:
+    page = int(seen.query.get("page", 1))
+    rows, _ = rows_at((page - 1) * SIZE)
+    return answer({"data": rows, "total": len(ROWS)})
+
+
+def by_unnamed_offset(seen: Seen) -> bytes:
+    rows, _ = rows_at(int(seen.query.get("offset", 0)))
+    return answer({"data": rows, "total": len(ROWS)})
+
+
+def by_offset(seen: Seen) -> bytes:
+    start = int(seen.query.get("startAt", 0))
+    rows, _ = rows_at(start)
+    return answer({"startAt": start, "maxResults": SIZE, "total": len(ROWS), "issues": rows})
+
+
+def by_key(seen: Seen) -> bytes:
+    after = seen.query.get("starting_after", "")
+    rest = [row for row in ROWS if row["id"] > after]  # type: ignore[operator]
+    return answer({"object": "list", "has_more": len(rest) > SIZE, "data": rest[:SIZE]})
+
+
+def in_one_page(_: Seen) -> bytes:
+    return answer({"data": ROWS})
+
+
+def by_graphql(seen: Seen) -> bytes:
+    body = json.loads(seen.body)
+    start = int((body.get("variables", {}).get("cursor") or "c0")[1:])
+    assert "orders(first: 3, after: $cursor) { nodes { id } }" in body["query"]
+    rows, more = rows_at(start)
+    info = {"hasNextPage": more, "endCursor": f"c{start + SIZE}"}
+    return answer({"data": {"shop": {"orders": {"nodes": rows, "pageInfo": info}}}})
+
+
+QUERY = json.dumps(
+    {"query": "query ($cursor: String) { orders(first: 3, after: $cursor) { nodes { id } } }"}
+)
+
+
+def guarded(page: Callable[[Seen], bytes]) -> Handler:
+    """Lets in who has the token."""
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.headers.get("authorization") != f"Bearer {TOKEN}":
+            return answer({"message": "who are you?"}, status=401)
+        return page(seen)
+
+    return handle
+
+
+def landed(bronze: Bronze, entity: str) -> list[dict[str, Any]]:
+    folder = bronze.folder / f"bronze/local/{entity}/dt={DATE}"
+    names = json.loads((folder / "_metadata.json").read_text())["files"]
+    tables = [pq.ParquetFile(folder / each["name"]).read() for each in names]
+    table: pa.Table = pa.concat_tables(tables)
+    return table.drop_columns(["_load_date", "_source_system", "_source_entity"]).to_pylist()
+
+
+def check_and_run(bronze: Bronze, toml: str, name: str) -> None:
+    """Take the TOML as it was printed."""
+    (bronze.folder / "pipelines.toml").write_text(toml)
+    bronze.well("check")
+    bronze.well("run", name, "--date", DATE)
+    bronze.well("verify", name, "--date", DATE)
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "options"),
+    [
+        pytest.param(by_link, "link_header", [], id="link header"),
+        pytest.param(by_next_url, "next_url", [], id="next url"),
+        pytest.param(by_cursor, "cursor", [], id="cursor"),
+        pytest.param(by_header, "header_cursor", [], id="header cursor"),
+        pytest.param(by_page, "page", [], id="page"),
+        pytest.param(by_unnamed_page, "page", [], id="page, only by trying"),
+        pytest.param(by_unnamed_offset, "offset", [], id="offset, only by trying"),
+        pytest.param(by_offset, "offset", [], id="offset"),
+        pytest.param(by_key, "keyset", [], id="keyset"),
+        pytest.param(in_one_page, "none", [], id="none"),
+        pytest.param(by_graphql, "graphql", ["--data", QUERY], id="graphql"),
+    ],
+)
+def test_printed_toml_lands_every_record(
+    bronze: Bronze,
+    monkeypatch: pytest.MonkeyPatch,
+    page: Callable[[Seen], bytes],
+    kind: str,
+    options: list[str],
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", TOKEN)
+    with in_background(guarded(page)) as server:
+        url = f"{server.url}/api/v1/orders"
+        ran = bronze.well("inspect", url, "--toml", "--bearer-env", "SHOP_TOKEN", *options)
+        assert not list(bronze.folder.iterdir())
+        config = tomllib.loads(ran.out)
+        source = config["pipelines"]["local"]["orders"]["source"]
+        assert source["paginator"]["type"] == kind
+        assert config["apis"]["local"]["base_url"] == f"{server.url}/api/v1"
+        assert config["apis"]["local"]["auth"]["token"] == "${SHOP_TOKEN}"
+        check_and_run(bronze, ran.out, "local.orders")
+    rows = landed(bronze, "orders")
+    assert [row["id"] for row in rows] == [row["id"] for row in ROWS]
+    assert [row["lines"] for row in rows] == [row["lines"] for row in ROWS]
+
+
+def inspected(bronze: Bronze, server: Server, *options: str) -> Any:
+    url = f"{server.url}/orders"
+    return bronze.well("inspect", url, "--json", *options).json
+
+
+def test_what_is_found(bronze: Bronze) -> None:
+    with in_background(guarded(by_link)) as server:
+        found = inspected(bronze, server, "-H", f"Authorization: Bearer {TOKEN}")
+        requests = len(server.seen)
+    assert requests == found["requests"] == 2
+    assert found["paginator"] == {
+        "settings": {"type": "link_header"},
+        "confidence": "confirmed",
+        "why": 'the Link header names rel="next"',
+    }
+    assert found["primary_key"] == "id"
+    assert [each["column"] for each in found["cursors"]] == ["updated_at"]
+    assert found["cursors"][0]["order"] == "ascending"
+    assert found["rate_limit"] == {"x-ratelimit-limit": "5000", "x-ratelimit-remaining": "4990"}
+    assert [page["records"] for page in found["pages"]] == [SIZE, SIZE]
+    types = {each["name"]: (each["type"], each["suggested"]) for each in found["columns"]}
+    assert types["updated_at"] == ("timestamp[us, tz=UTC]", None) or types["updated_at"] == (
+        "string",
+        "timestamp(us, UTC)",
+    )
+    assert types["amount"] == ("string", "decimal(18,4)")
+    assert found["sample"][0][0] == "o-01"
+
+
+def test_secrets_are_variables_and_never_shown(bronze: Bronze) -> None:
+    def page(seen: Seen) -> bytes:
+        assert seen.query["api_key"] == "canary-key-in-query"
+        number = int(seen.query.get("p", 1))
+        following = "/orders?api_key=canary-key-in-query&p=2" if number == 1 else None
+        return answer({"data": [{"id": number, "echo": TOKEN}], "next": following})
+
+    with in_background(guarded(page)) as server:
+        options = ["-H", f"Authorization: Bearer {TOKEN}", "-p", "api_key=canary-key-in-query"]
+        ran = bronze("inspect", f"{server.url}/orders", "-v", *options)
+        assert ran.status == 0, ran.err
+        json_of = bronze("inspect", f"{server.url}/orders", "--json", *options)
+    for text in (ran.out, ran.err, json_of.out, json_of.err):
+        assert "canary" not in text
+    assert 'token = "${LOCAL_TOKEN}"' in ran.out
+    assert 'api_key = "${LOCAL_API_KEY}"' in ran.out
+    assert json_of.json["variables"] == ["LOCAL_TOKEN", "LOCAL_API_KEY"]
+
+
+def test_a_secret_that_a_variable_holds_is_written_as_that_one(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_OWN_TOKEN", TOKEN)
+    with in_background(guarded(in_one_page)) as server:
+        found = inspected(bronze, server, "-H", f"Authorization: Bearer {TOKEN}")
+    assert 'token = "${MY_OWN_TOKEN}"' in found["toml"]
+    assert found["variables"] == []
+
+
+def test_braces_and_dollars_in_parameters_mean_themselves(bronze: Bronze) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        assert seen.query["filter"] == "{a: ${b}}"
+        return answer(ROWS)
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server, "-p", "filter={a: ${b}}")
+        check_and_run(bronze, found["toml"], "local.orders")
+    assert len(landed(bronze, "orders")) == len(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["ftp://x.example/"], 2, "that is no URL of an API"),
+        (["no.such"], 2, "does not exist"),
+        (["http://127.0.0.1:1/x", "-H", "nonsense"], 2, "--header: one of them is no pair"),
+        (["http://127.0.0.1:1/x", "-p", "nonsense"], 2, "--param: one of them is no pair"),
+        (["http://127.0.0.1:1/x", "--data", "{"], 2, "--data is no JSON"),
+        (["http://127.0.0.1:1/x", "--bearer-env", "NOT_SET"], 2, "NOT_SET is not set"),
+        (["http://127.0.0.1:1/x", "--name", "x"], 2, "write team.name"),
+        (["http://127.0.0.1:1/x", "--api", "shop"], 2, "no pipelines.toml"),
+        (["team.orders", "-p", "a=b"], 2, "go with a URL"),
+    ],
+)
+def test_what_can_not_be_asked_for_is_told(
+    bronze: Bronze, arguments: list[str], status: int, message: str
+) -> None:
+    ran = bronze("inspect", *arguments)
+    assert ran.status == status
+    assert message in ran.errors[0]
+    assert ran.out == ""
+
+
+def test_refused_is_an_auth_error(bronze: Bronze) -> None:
+    with in_background(guarded(in_one_page)) as server:
+        ran = bronze("inspect", f"{server.url}/orders")
+    assert ran.status == 3
+    assert ran.errors[0].startswith("AUTH001")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b'{"id": 1, "name": "x"}', 5, '"id", "name"'),
+        (b"<html></html>", 4, "HTML or XML"),
+    ],
+)
+def test_no_records_is_told(bronze: Bronze, body: bytes, status: int, message: str) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer(body=body)
+
+    with in_background(handle) as server:
+        ran = bronze("inspect", f"{server.url}/orders")
+    assert ran.status == status
+    assert message in ran.errors[0]
+
+
+def test_a_paginator_that_does_not_lead_on_is_told(bronze: Bronze) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer({"data": ROWS[:SIZE], "total": len(ROWS)})
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server)
+    assert found["paginator"]["settings"] == {"type": "none"}
+    assert "page was tried and does not lead on" in found["notes"][0]
+    assert "offset was tried and does not lead on" in found["notes"][1]
+
+
+def test_api_of_the_configuration_lends_its_credentials(bronze: Bronze) -> None:
+    with in_background(guarded(by_next_url)) as server:
+        shop(bronze.folder)
+        file = bronze.folder / "pipelines.toml"
+        auth = f'\n[apis.shop.auth]\ntype = "bearer"\ntoken = "{TOKEN}"\n'
+        file.write_text(file.read_text().replace("http://127.0.0.1:1", server.url) + auth)
+        ran = bronze.well("inspect", "/orders", "--api", "shop", "--toml")
+        assert "apis" not in tomllib.loads(ran.out)
+        assert TOKEN not in ran.out
+        file.write_text(f"{file.read_text()}\n{ran.out}")
+        bronze.well("run", "shop.orders", "--date", DATE)
+        assert TOKEN not in bronze.well("inspect", f"{server.url}/orders", "--api", "shop").out
+        elsewhere = bronze("inspect", "http://127.0.0.1:9/orders", "--api", "shop")
+    assert elsewhere.status == 2
+    assert "does not lie below the base_url" in elsewhere.errors[0]
+    manifest = json.loads(
+        (bronze.folder / f"lake/shop/orders/dt={DATE}/_metadata.json").read_text()
+    )
+    assert manifest["row_count"] == len(ROWS)
+
+
+def configured(bronze: Bronze, server: Server, source: str) -> None:
+    (bronze.folder / "pipelines.toml").write_text(
+        f"""\
+[apis.shop]
+base_url = "{server.url}"
+
+[apis.shop.auth]
+type = "bearer"
+token = "{TOKEN}"
+
+[pipelines.local.orders]
+
+[pipelines.local.orders.source]
+type = "http"
+api = "shop"
+path = "/orders"
+{source}
+"""
+    )
+
+
+def test_pipeline_without_a_paginator_is_told_which(bronze: Bronze) -> None:
+    with in_background(guarded(by_next_url)) as server:
+        configured(bronze, server, 'records = "results"')
+        found = bronze.well("inspect", "local.orders", "--json").json
+        assert found["paginator"]["confidence"] == "confirmed"
+        file = bronze.folder / "pipelines.toml"
+        addition = tomllib.loads(found["toml"])["pipelines"]["local"]["orders"]
+        assert addition["primary_key"] == ["id"]
+        assert addition["source"]["paginator"] == {"type": "next_url", "next_path": "next"}
+        text = found["toml"].replace("[pipelines.local.orders]\nprimary_key", "\n#")
+        check_and_run(bronze, file.read_text() + text, "local.orders")
+        assert TOKEN not in json.dumps(found)
+    assert len(landed(bronze, "orders")) == len(ROWS)
+
+
+def test_pipeline_with_a_wrong_path_is_told_the_right_one(bronze: Bronze) -> None:
+    with in_background(guarded(by_cursor)) as server:
+        configured(bronze, server, 'records = "results"')
+        found = bronze.well("inspect", "local.orders", "--json").json
+    assert 'no "results" in the body' in found["notes"][0]
+    assert tomllib.loads(found["toml"])["pipelines"]["local"]["orders"]["source"]["records"] == (
+        "items"
+    )
+
+
+def test_pipeline_that_needs_nothing(bronze: Bronze) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer([{"name": "x", "size": 1}, {"name": "x", "size": 2}])
+
+    with in_background(handle) as server:
+        configured(bronze, server, "")
+        found = bronze.well("inspect", "local.orders", "--json").json
+    assert found["toml"] == "# Nothing to add to [pipelines.local.orders]\n"
+
+
+def test_text_for_people(bronze: Bronze) -> None:
+    with in_background(guarded(by_link)) as server:
+        ran = bronze.well("inspect", f"{server.url}/orders", "-H", f"Authorization: Bearer {TOKEN}")
+    lines = ran.out.splitlines()
+    assert "primary key  id" in lines
+    assert 'confirmed: the Link header names rel="next"' in ran.out
+    assert any(line.startswith("o-01") for line in lines)
+    assert "[pipelines.local.orders.source.paginator]" in lines
