@@ -5,9 +5,14 @@
     /orders-cursor  ?cursor=&page_size=   {"data": […], "next": token or null}   Bearer
     /orders-link    ?page=&page_size=     […], Link: <…>; rel="next"             Bearer
     /orders-next    ?page=&page_size=     {"data": […], "links": {"next": url}}  Bearer
+    /orders-header  ?cursor=&page_size=   {"data": […]}, X-Next-Cursor: token    Bearer
+    /orders-keyset  ?after=id&page_size=  {"data": […], "has_more": boolean}     Bearer
+    /graphql        POST, variables `after` and `first`: a connection `orders`   Bearer
     /customers                            […]                                    Bearer
     /basic/orders   as /orders                                                   Basic
     /key/orders     as /orders                                                   X-API-Key
+
+and as /orders, too, what demo.auth lets in: tokens that it gives out, and signatures.
 
 `since=` on any of them keeps the records with a later `updated_at`. The first time that
 a page is asked for, it may answer 429 with `Retry-After: 1`, or 500, as the seed decides.
@@ -26,6 +31,7 @@ import msgspec
 from aiohttp import web
 
 from bronze_engine.clock import Clock
+from bronze_engine.demo.auth import DemoAuth
 from bronze_engine.demo.data import Table
 
 __all__ = ["API_KEY", "BASIC_PASSWORD", "BASIC_USER", "BEARER_TOKEN", "MAX_PAGE_SIZE", "DemoApi"]
@@ -43,6 +49,16 @@ _WANTED: Final = {
 }
 _BEARER: Final = ("Authorization", f"Bearer {BEARER_TOKEN}", "Bearer")
 _NUMBER: Final = re.compile(r"\d{1,12}")
+
+
+class _Variables(msgspec.Struct):
+    after: str | None = None
+    first: int | None = None
+
+
+class _Query(msgspec.Struct):
+    query: str
+    variables: _Variables = msgspec.field(default_factory=_Variables)
 
 
 @final
@@ -69,18 +85,24 @@ class DemoApi:
         self._fault_rate = fault_rate
         self._seed = seed
         self._compress = compress
+        self._auth = DemoAuth(clock)
         self._asked: set[str] = set()
         self._compressed: dict[tuple[bytes, int, int, bytes], bytes] = {}
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/orders", self._paged)
-        app.router.add_get("/basic/orders", self._paged)
-        app.router.add_get("/key/orders", self._paged)
+        for first in ("basic", "key", "oauth", "refresh", "jwt", "login", "hmac", "sigv4"):
+            app.router.add_get(f"/{first}/orders", self._paged)
+        app.router.add_post("/token", self._auth.token)
+        app.router.add_post("/session", self._auth.session)
         app.router.add_get("/orders-offset", self._offset)
         app.router.add_get("/orders-cursor", self._cursor)
         app.router.add_get("/orders-link", self._link)
         app.router.add_get("/orders-next", self._next)
+        app.router.add_get("/orders-header", self._header)
+        app.router.add_get("/orders-keyset", self._keyset)
+        app.router.add_post("/graphql", self._graphql)
         app.router.add_get("/customers", self._all_customers)
         return app
 
@@ -93,7 +115,11 @@ class DemoApi:
         if self._latency_seconds:
             await self._clock.sleep(self._latency_seconds)
         header, wanted, scheme = _WANTED.get(request.path.split("/")[1], _BEARER)
-        if request.headers.get(header) != wanted:
+        if self._auth.knows(request):
+            refused = await self._auth.refusal(request)
+            if refused is not None:
+                return _problem(401, refused)
+        elif request.headers.get(header) != wanted:
             challenge = {"WWW-Authenticate": f'{scheme} realm="demo"'} if scheme else {}
             return _problem(401, f"{header} is missing or wrong", challenge)
         if self._fault_rate and (fault := self._fault(request)):
@@ -124,7 +150,7 @@ class DemoApi:
     async def _offset(self, request: web.Request) -> web.StreamResponse:
         first = self._first(request)
         total = len(self._orders) - first
-        start = first + min(_number(request, "offset", 0), total)
+        start = first + min(_number(request.query.get("offset"), "offset", 0), total)
         stop = start + self._size(request, "limit")
         return await self._send(request, b'{"data":', start, stop, b',"total":%d}' % total)
 
@@ -146,6 +172,38 @@ class DemoApi:
         tail = b',"links":{"next":%b}}' % msgspec.json.encode(url)
         return await self._send(request, b'{"data":', start, stop, tail)
 
+    async def _header(self, request: web.Request) -> web.StreamResponse:
+        cursor = request.query.get("cursor")
+        start = self._first(request) if cursor is None else _open_cursor(cursor)
+        stop = start + self._size(request, "page_size")
+        headers = {"X-Next-Cursor": _make_cursor(stop)} if stop < len(self._orders) else {}
+        return await self._send(request, b'{"data":', start, stop, b"}", headers)
+
+    async def _keyset(self, request: web.Request) -> web.StreamResponse:
+        # The ids are those of the places, from 1.
+        start = max(self._first(request), _number(request.query.get("after"), "after", 0))
+        stop = start + self._size(request, "page_size")
+        more = b"true" if stop < len(self._orders) else b"false"
+        return await self._send(request, b'{"data":', start, stop, b',"has_more":%b}' % more)
+
+    async def _graphql(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = msgspec.json.decode(await request.read(), type=_Query)
+        except msgspec.DecodeError as exc:
+            raise ValueError(f"the body is no GraphQL request: {exc}") from None
+        if "orders" not in asked.query:
+            errors = [{"message": "only orders can be asked for"}]
+            return web.json_response({"data": None, "errors": errors})
+        after, first = asked.variables.after, asked.variables.first
+        start = 0 if after is None else _open_cursor(after)
+        stop = start + _size_in(first or self._page_size, "first")
+        info = {
+            "hasNextPage": stop < len(self._orders),
+            "endCursor": _make_cursor(min(stop, len(self._orders))),
+        }
+        tail = b',"pageInfo":%b}}}' % msgspec.json.encode(info)
+        return await self._send(request, b'{"data":{"orders":{"nodes":', start, stop, tail)
+
     async def _all_customers(self, request: web.Request) -> web.StreamResponse:
         since = request.query.get("since")
         start = 0 if since is None else self._customers.after(since)
@@ -156,7 +214,7 @@ class DemoApi:
         """Start, stop, total, and the next page's URL for a page asked by its number."""
         first = self._first(request)
         total = len(self._orders) - first
-        page = _number(request, "page", 1)
+        page = _number(request.query.get("page"), "page", 1)
         if page < 1:
             raise ValueError("page begins at 1")
         size = self._size(request, "page_size")
@@ -169,10 +227,7 @@ class DemoApi:
         return 0 if since is None else self._orders.after(since)
 
     def _size(self, request: web.Request, name: str) -> int:
-        size = _number(request, name, self._page_size)
-        if not 1 <= size <= MAX_PAGE_SIZE:
-            raise ValueError(f"{name} lies between 1 and {MAX_PAGE_SIZE}")
-        return size
+        return _size_in(_number(request.query.get(name), name, self._page_size), name)
 
     async def _send(
         self,
@@ -204,8 +259,13 @@ def _problem(status: int, detail: str, headers: dict[str, str] | None = None) ->
     return web.json_response({"error": detail}, status=status, headers=headers)
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
+def _size_in(size: int, name: str) -> int:
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise ValueError(f"{name} lies between 1 and {MAX_PAGE_SIZE}")
+    return size
+
+
+def _number(text: str | None, name: str, default: int) -> int:
     if text is None:
         return default
     if not _NUMBER.fullmatch(text):
