@@ -12,6 +12,7 @@ from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.layout import (
     EXTRA_COLUMN,
     MAX_NEW_COLUMNS,
+    RAW_COLUMN,
     VARIANT_SUFFIX,
     Column,
     Layout,
@@ -20,7 +21,7 @@ from bronze_engine.model.path import is_nested, outer_keys
 
 __all__ = ["Columns"]
 
-_RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, "_raw"})
+_RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, RAW_COLUMN})
 
 
 @final
@@ -39,9 +40,12 @@ class Columns:
         self.states: dict[str, ColumnState | None] = {}
         """By key; None for keys that have no column and go to the extra one."""
         self.extra: str | None = None
+        self._has_raw = False
         for place, column in enumerate(self._columns):
             if column.of is not None:
                 self._variants[column.of] = column.name
+            elif column.role == "raw":
+                self._has_raw = True
             elif column.key is None:
                 self.extra = column.name
             else:
@@ -98,6 +102,12 @@ class Columns:
                 Column(name=EXTRA_COLUMN, type=pa.string(), key=None, role="extra")
             )
         return self.extra
+
+    def add_raw(self) -> None:
+        """See to it that there is a column for the records themselves."""
+        if not self._has_raw:
+            self._has_raw = True
+            self._columns.append(Column(name=RAW_COLUMN, type=pa.string(), key=None, role="raw"))
 
     def layout(self) -> Layout:
         """The layout after this group; the very one given if nothing changed."""

@@ -117,6 +117,8 @@ def decode_exact(blocks: Sequence[Block], layout: Layout, rules: Rules) -> Exact
             kept.append(line)
     if kept and not columns.layout().schema.names:
         columns.extra_column()  # records without a single key are rows all the same
+    if kept and rules.raw:
+        columns.add_raw()
     grown = columns.layout()
     if kept:
         data = b"\n".join([*texts, b""])

@@ -20,6 +20,7 @@ from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.cursor import CursorFilter
 from bronze_engine.decode.exact import Line, decode_exact, split_lines
 from bronze_engine.decode.guard import contains, keeps_numbers
+from bronze_engine.decode.raw import with_raw
 from bronze_engine.decode.reader import Reader
 from bronze_engine.decode.rules import rules_of, start_layout
 from bronze_engine.decode.shape import BIG
@@ -67,6 +68,9 @@ class JsonDecoder:
             exact = decode_exact(blocks, layout, self._rules)
             batch, layout, lines = exact.batch, exact.layout, exact.lines
             rejects = exact.rejects
+        if self._rules.raw:
+            places = None if lines is None else [line.place for line in lines]
+            batch = with_raw(batch, layout, blocks, places)
         if self._cursor is None or batch.num_rows == 0:
             return Decoded(
                 batch=batch, layout=layout, rejects=tuple(reject for _, reject in rejects)

@@ -12,7 +12,7 @@ from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.flatten import Flatten
 from bronze_engine.decode.types import parse_type
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.layout import Column, Layout, Role
+from bronze_engine.model.layout import RAW_COLUMN, Column, Layout, Role
 from bronze_engine.model.path import is_nested
 
 __all__ = ["OnDrift", "Rules", "rules_of", "start_layout"]
@@ -31,6 +31,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     nested_as_text: bool
     """Objects and lists that no column holds yet become JSON text."""
     flatten: Flatten | None
+    raw: bool = False
+    """Each row has its record, as it was sent."""
 
     def name(self, key: str) -> str:
         """What a column of this key is called in the configuration."""
@@ -61,6 +63,7 @@ def rules_of(schema: SchemaConfig, base: Layout | None) -> Rules:
         is_frozen=is_frozen,
         nested_as_text=schema.nested == "json",
         flatten=flatten,
+        raw=schema.raw,
     )
 
 
@@ -75,6 +78,8 @@ def start_layout(base: Layout | None, rules: Rules) -> Layout:
     known = len(columns)
     if rules.is_frozen:
         columns += _promised(columns, rules)
+    if rules.raw and columns and all(column.role != "raw" for column in columns):
+        columns.append(Column(name=RAW_COLUMN, type=pa.string(), key=None, role="raw"))
     if base is None and not columns:
         return Layout(version=0, schema=pa.schema([]))
     return Layout(version=0, schema=pa.schema([each.field() for each in columns]), known=known)
@@ -85,7 +90,7 @@ def _inherited(base: Layout, rules: Rules) -> Iterator[Column]:
     for column in base.columns():
         key = column.key
         if key is None:
-            if column.of not in gone:
+            if column.of not in gone and (column.role != "raw" or rules.raw):
                 yield column
         elif _is_gone(column, key, rules):
             gone.add(column.name)

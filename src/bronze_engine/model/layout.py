@@ -19,6 +19,7 @@ from bronze_engine.model.path import is_nested
 __all__ = [
     "EXTRA_COLUMN",
     "MAX_NEW_COLUMNS",
+    "RAW_COLUMN",
     "VARIANT_SUFFIX",
     "Column",
     "Layout",
@@ -28,16 +29,18 @@ __all__ = [
 
 VARIANT_SUFFIX = "__variant"
 EXTRA_COLUMN = "_extra"
+RAW_COLUMN = "_raw"
 MAX_NEW_COLUMNS = 20
 """New columns that may each close a file in one run; what comes later goes to `_extra`."""
 
 Epoch = Literal["epoch_s", "epoch_ms", "epoch_us", "epoch_ns"]
 
-Role = Literal["value", "text", "number", "json", "variant", "extra"] | Epoch
+Role = Literal["value", "text", "number", "json", "variant", "extra", "raw"] | Epoch
 """What a column holds: values of its Arrow type; or, in a string column, strings and the exact
 text of numbers and booleans ("text"), the exact text of numbers alone ("number"), any value as
 JSON text ("json"), values that did not fit the column `of` ("variant"), or an object of keys
-that have no column ("extra"); or, as timestamps, numbers of that unit since 1970 (Epoch)."""
+that have no column ("extra"), or the whole record as it was sent ("raw"); or, as timestamps,
+numbers of that unit since 1970 (Epoch)."""
 
 _KEY: Final = b"bronze.key"
 _ROLE: Final = b"bronze.role"
@@ -55,7 +58,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     type: DataType
     key: str | None
     """The key in the source's records, of a flattened column its path as `model.path.flat_key`
-    writes it; None for variant and extra columns."""
+    writes it; None for variant, extra and raw columns."""
     role: Role = "value"
     of: str | None = None
     """The column whose misfits a variant column holds."""
@@ -78,7 +81,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         key = metadata.get(_KEY)
         of = metadata.get(_OF)
         wider = metadata.get(_WIDER)
-        derived = role in ("variant", "extra")
+        derived = role in ("variant", "extra", "raw")
         return cls(
             name=field.name,
             type=field.type,
