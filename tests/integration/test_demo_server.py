@@ -88,8 +88,46 @@ async def test_every_way_of_paging_yields_the_same_records() -> None:
                 linked += ids(msgspec.json.decode(await answer.read()))
                 link = str(answer.links["next"]["url"]) if "next" in answer.links else ""
 
+        by_header: list[int] = []
+        token: str | None = ""
+        while token is not None:
+            cursor = f"&cursor={token}" if token else ""
+            async with session.get(f"/orders-header?page_size=99{cursor}") as answer:
+                by_header += ids(msgspec.json.decode(await answer.read())["data"])
+                token = answer.headers.get("X-Next-Cursor")
+
+        by_key: list[int] = []
+        more = True
+        while more:
+            after = f"&after={by_key[-1]}" if by_key else ""
+            body = await page(session, f"/orders-keyset?page_size=99{after}")
+            by_key += ids(body["data"])
+            more = body["has_more"]
+
+        connected: list[int] = []
+        info: dict[str, Any] = {"hasNextPage": True, "endCursor": None}
+        while info["hasNextPage"]:
+            variables = {"after": info["endCursor"], "first": 99}
+            request = {"query": "{ orders { nodes { id } } }", "variables": variables}
+            async with session.post("/graphql", json=request) as answer:
+                orders = msgspec.json.decode(await answer.read())["data"]["orders"]
+            connected += ids(orders["nodes"])
+            info = orders["pageInfo"]
+
     expected = list(range(1, RECORDS + 1))
     assert numbered == offset == by_cursor == by_url == linked == expected
+    assert by_header == by_key == connected == expected
+
+
+@pytest.mark.asyncio
+async def test_graphql_says_what_is_wrong() -> None:
+    async with client() as session:
+        async with session.post("/graphql", json={"query": "{ users }"}) as answer:
+            assert answer.status == 200
+            body = msgspec.json.decode(await answer.read())
+            assert body["errors"][0]["message"] == "only orders can be asked for"
+        async with session.post("/graphql", data=b"no JSON") as answer:
+            assert answer.status == 400
 
 
 @pytest.mark.asyncio

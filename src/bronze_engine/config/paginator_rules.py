@@ -12,6 +12,7 @@ from bronze_engine.config.fault import Fault, KeyPath, dotted
 from bronze_engine.config.graphql import as_cursor, page_info_path
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.paginator import (
+    AutoPaginator,
     CursorPaginator,
     GraphqlPaginator,
     HeaderCursorPaginator,
@@ -52,6 +53,8 @@ def paginator_faults(
             yield Fault(
                 (*here, "parallel"), "needs page_size: the offsets must be known beforehand"
             )
+    if isinstance(paginator, AutoPaginator) and paginator.page_size and not paginator.size_param:
+        yield Fault((*here, "page_size"), "is sent as size_param; set that too")
     if isinstance(paginator, HeaderCursorPaginator) and not _HEADER.fullmatch(
         paginator.cursor_header
     ):
@@ -70,7 +73,7 @@ def _graphql(
         yield Fault((*path, "type"), 'GraphQL is a POST; write method = "POST"')
     elif not isinstance(source.json, dict):
         yield Fault((*path, "type"), "needs a query; write it into json.query")
-    if page_info_path(paginator, source.records) is None:
+    if page_info_path(paginator, source.list_path) is None:
         yield Fault(
             (*path, "page_info_path"),
             "can't be told from `records`; set it, as in data.orders.pageInfo",
@@ -85,7 +88,7 @@ def _placed(
     place: Place = getattr(paginator, "param_in", "query")
     setters = list(_setters(paginator))
     if isinstance(paginator, GraphqlPaginator):
-        setters, place = list(_setters(as_cursor(paginator, source.records))), "body"
+        setters, place = list(_setters(as_cursor(paginator, source.list_path))), "body"
     elif place == "body":
         if source.method != "POST":
             yield Fault(

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from bronze_engine.config.paginator import (
     CursorPaginator,
-    LinkHeaderPaginator,
+    GraphqlPaginator,
+    HeaderCursorPaginator,
+    KeysetPaginator,
     NextUrlPaginator,
     NoPaginator,
     OffsetPaginator,
@@ -20,33 +22,11 @@ from bronze_engine.config.paginator import (
     Paginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.paging.chained import MAX_EMPTY
 from bronze_engine.sources.http.paging.counted import AHEAD
-from bronze_engine.sources.http.paging.linked import next_link
-from bronze_engine.sources.http.paging.pager import Answered, Ask, Pager
-from bronze_engine.sources.http.paging.pagers import make_pager
+from bronze_engine.sources.http.paging.pager import Answered, Ask
+from tests.unit.http.pagers import CHAINS, answered, chained, follow, pager_of
 
 pytestmark = pytest.mark.unit
-
-HOME = "https://api.example.com:443"
-PAGE = "https://api.example.com/orders?page=1"
-
-
-def pager_of(config: Paginator, warnings: list[str] | None = None) -> Pager:
-    return make_pager(
-        config,
-        warn=(warnings if warnings is not None else []).append,
-        is_allowed={HOME}.__contains__,
-    )
-
-
-def answered(records: int, *, link: str | None = None, **fields: Any) -> Answered:
-    headers = {} if link is None else {"link": link}
-    return Answered(records=records, fields=fields, url=PAGE, headers=headers)
-
-
-def follow(pager: Pager, *pages: Answered) -> list[Ask | None]:
-    return [pager.accept(page) for page in pages]
 
 
 class Rows:
@@ -216,70 +196,6 @@ def test_an_empty_page_that_promises_more_is_an_error(kind: Callable[..., Pagina
         pager_of(kind(has_more_path="more")).accept(answered(0, more=True))
 
 
-def test_an_empty_page_of_a_chain_may_have_a_successor_where_it_says_so() -> None:
-    pager = pager_of(CursorPaginator(cursor_path="next", has_more_path="more"))
-    assert pager.accept(answered(0, more=True, next="B")) is not None
-
-
-CHAINS: tuple[Callable[..., Paginator], ...] = (
-    lambda **options: CursorPaginator(cursor_path="next", **options),
-    lambda **options: NextUrlPaginator(next_path="next", **options),
-    LinkHeaderPaginator,
-)
-
-
-def chained(records: int, name: str, **fields: Any) -> Answered:
-    return answered(records, link=f"</{name}>;rel=next", next=f"/{name}", **fields)
-
-
-@pytest.mark.parametrize("kind", CHAINS)
-def test_a_chain_goes_on_while_a_page_names_another(kind: Callable[..., Paginator]) -> None:
-    # Servers that filter after they cut their pages: none of these is the end.
-    pager = pager_of(kind(size_param="n", page_size=5, total_path="total"))
-    pages = [chained(5, "b", total=7), chained(0, "c", total=7), chained(2, "d", total=7)]
-    assert None not in follow(pager, *pages)
-    assert pager.accept(answered(3, total=7)) is None
-    assert pager.mismatch() == "10 records were received and 7 stated"
-
-
-@pytest.mark.parametrize("kind", CHAINS)
-def test_a_short_page_ends_a_chain_where_configured(kind: Callable[..., Paginator]) -> None:
-    pager = pager_of(kind(page_size=5, stop_on_short_page=True))
-    assert [ask is None for ask in follow(pager, chained(5, "b"), chained(4, "c"))] == [False, True]
-
-
-@pytest.mark.parametrize("kind", CHAINS)
-def test_empty_pages_without_an_end_are_an_error(kind: Callable[..., Paginator]) -> None:
-    pager = pager_of(kind())
-    follow(pager, *[chained(0, str(number)) for number in range(MAX_EMPTY - 1)])
-    assert pager.accept(chained(1, "full")) is not None
-    follow(pager, *[chained(0, f"again{number}") for number in range(MAX_EMPTY - 1)])
-    with pytest.raises(PageError, match="1,000 pages in a row are empty"):
-        pager.accept(chained(0, "last"))
-
-
-@pytest.mark.parametrize(
-    ("records", "fields", "warns"),
-    [(5, {}, True), (4, {}, False), (5, {"next": None}, False), (5, {"next": "/b"}, False)],
-)
-@pytest.mark.parametrize("kind", CHAINS[:2])
-def test_a_path_to_the_next_page_that_leads_nowhere_is_said(
-    kind: Callable[..., Paginator], records: int, fields: dict[str, Any], warns: bool
-) -> None:
-    warnings: list[str] = []
-    pager = pager_of(kind(page_size=5), warnings)
-    pager.accept(answered(records, **fields))
-    assert ["next" in warning and "mend the path" in warning for warning in warnings] == [
-        True
-    ] * warns
-
-
-def test_a_later_page_without_the_path_is_the_end_as_always() -> None:
-    warnings: list[str] = []
-    follow(pager_of(CHAINS[0](), warnings), chained(5, "b"), answered(5))
-    assert not warnings
-
-
 @pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator, *CHAINS])
 def test_a_total_that_is_not_there_is_said(kind: Callable[..., Paginator]) -> None:
     for fields, count in (({}, 1), ({"total": None}, 0), ({"total": 9}, 0)):
@@ -413,116 +329,6 @@ def test_a_total_that_is_absent_is_unknown() -> None:
     assert (pager.total, pager.ahead) == (None, 1)
 
 
-def test_cursors_may_be_texts_or_integers() -> None:
-    config = CursorPaginator(cursor_path="next", cursor_param="c", size_param="n", page_size=3)
-    pager = pager_of(config)
-    assert pager.first() == Ask(number=1, params={"n": 3})
-    asks = follow(pager, answered(3, next="a/b"), answered(3, next=2**70))
-    assert [ask and ask.params for ask in asks] == [{"c": "a/b", "n": 3}, {"c": 2**70, "n": 3}]
-
-
-@pytest.mark.parametrize("fields", [{}, {"next": None}, {"next": ""}, {"next": False}])
-def test_no_cursor_is_the_end(fields: dict[str, Any]) -> None:
-    assert pager_of(CursorPaginator(cursor_path="next")).accept(answered(3, **fields)) is None
-    assert pager_of(NextUrlPaginator(next_path="next")).accept(answered(3, **fields)) is None
-
-
-@pytest.mark.parametrize("value", [True, 1.5, [], {}])
-def test_a_cursor_of_another_type_is_an_error(value: object) -> None:
-    with pytest.raises(PageError, match="a cursor is a text or an integer"):
-        pager_of(CursorPaginator(cursor_path="next")).accept(answered(3, next=value))
-    with pytest.raises(PageError, match="not a URL"):
-        pager_of(NextUrlPaginator(next_path="next")).accept(answered(3, next=value))
-
-
-@pytest.mark.parametrize("names", ["AA", "ABA", "ABCB"])
-def test_a_cursor_or_link_that_comes_again_is_an_error(names: str) -> None:
-    for config in (
-        CursorPaginator(cursor_path="next"),
-        NextUrlPaginator(next_path="next"),
-        LinkHeaderPaginator(),
-    ):
-        pager = pager_of(config)
-        pages = [answered(1, next=f"/{name}", link=f"</{name}>;rel=next") for name in names]
-        follow(pager, *pages[:-1])
-        with pytest.raises(PageError, match="again"):
-            pager.accept(pages[-1])
-
-
-def test_the_last_cursor_may_come_again_with_an_empty_page() -> None:
-    pager = pager_of(CursorPaginator(cursor_path="next"))
-    assert follow(pager, answered(1, next="A"), answered(0, next="A"))[-1] is None
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        CursorPaginator(cursor_path="next", has_more_path="more"),
-        NextUrlPaginator(next_path="next", has_more_path="more"),
-        LinkHeaderPaginator(has_more_path="more"),
-    ],
-)
-def test_more_without_a_successor_is_an_error(config: Paginator) -> None:
-    with pytest.raises(PageError, match="names no next page"):
-        pager_of(config).accept(answered(3, more=True))
-    assert pager_of(config).accept(answered(3, more=False, next="/B")) is None
-
-
-@pytest.mark.parametrize(
-    ("link", "url"),
-    [
-        ("?page=2", "https://api.example.com/orders?page=2"),
-        ("/orders?page=2", "https://api.example.com/orders?page=2"),
-        ("//api.example.com/x", "https://api.example.com/x"),
-        ("https://API.example.com:443/x#top", "https://api.example.com/x"),
-        (" https://api.example.com/x?sig=a%2Fb ", "https://api.example.com/x?sig=a%2Fb"),
-    ],
-)
-def test_links_are_followed_at_home(link: str, url: str) -> None:
-    ask = pager_of(NextUrlPaginator(next_path="next")).accept(answered(1, next=link))
-    assert ask == Ask(number=2, url=url)
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "http://api.example.com/x",
-        "https://api.example.com:8443/x",
-        "https://evil.example.com/x",
-        "https://api.example.com.evil.com/x",
-        "//evil.com/x",
-        "https://user@api.example.com/x",
-        "https://api.example.com@evil.com/x",
-        "https://api.example.com\\@evil.com/x",
-        "ftp://api.example.com/x",
-        "javascript:alert(1)",
-        "https://[::1",
-    ],
-)
-def test_links_that_leave_home_are_refused(link: str) -> None:
-    with pytest.raises(PageError, match="next link of page 1"):
-        pager_of(NextUrlPaginator(next_path="next")).accept(answered(1, next=link))
-
-
-@pytest.mark.parametrize(
-    ("header", "link"),
-    [
-        ('<a>; rel="next"', "a"),
-        ("<a>; rel=next", "a"),
-        ('<a>; REL="NEXT"', "a"),
-        ('<p>; rel="prev", <n>; rel="next", <l>; rel="last"', "n"),
-        ('<n>; title="a, b; rel=next"; rel="prev"', None),
-        ('<n>; title="a, <b>; rel=next"; rel="x next"', "n"),
-        ("<a,b;c>;rel=next", "a,b;c"),
-        ('<n>; rel="nextish"', None),
-        ("", None),
-        ("nonsense; rel=next", None),
-    ],
-)
-def test_link_headers(header: str, link: str | None) -> None:
-    assert next_link(header) == link
-
-
 def test_no_paginator_asks_once() -> None:
     pager = pager_of(NoPaginator())
     assert pager.first() == Ask(number=1)
@@ -540,3 +346,52 @@ def test_pagers_name_their_parameters_and_fields() -> None:
     assert (cursor.params, cursor.fields) == (frozenset({"cp", "n"}), ("t", "m", "c"))
     link = pager_of(NextUrlPaginator(next_path="next", **sized))
     assert (link.params, link.fields) == (frozenset({"n"}), ("t", "m", "next"))
+    header = pager_of(HeaderCursorPaginator(cursor_header="X", cursor_param="cp", **sized))
+    assert (header.params, header.fields) == (frozenset({"cp", "n"}), ("t", "m"))
+    keyset = pager_of(KeysetPaginator(key="a.id", param="after", **sized))
+    assert (keyset.params, keyset.fields) == (frozenset({"after", "n"}), ("t", "m"))
+    assert {pager.key for pager in (page, offset, cursor, link, header)} == {None}
+    assert keyset.key == "a.id"
+    graphql = pager_of(GraphqlPaginator(page_size=5, total_path="t"), records="data.x.nodes")
+    assert graphql.params == frozenset({"variables.after", "variables.first"})
+    info = ("data.x.pageInfo.hasNextPage", "data.x.pageInfo.endCursor")
+    assert graphql.fields == ("t", *info)
+    for pager in (page, offset, cursor, link, header, keyset):
+        assert pager.sizes == frozenset({"n"})
+    assert graphql.sizes == frozenset({"variables.first"})
+
+
+@pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator])
+def test_a_satisfied_total_is_not_the_end_while_there_is_more(
+    kind: Callable[..., Paginator],
+) -> None:
+    # One of the two lies: reading on shows which, and costs a request only then.
+    pager = pager_of(kind(total_path="total", has_more_path="more"))
+    asks = follow(pager, answered(4, total=4, more=True), answered(2, total=4, more=False))
+    assert [ask is None for ask in asks] == [False, True]
+    assert pager.mismatch() == "6 records were received and 4 stated"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [PagePaginator, OffsetPaginator, *CHAINS, lambda **o: KeysetPaginator(param="after", **o)],
+)
+def test_max_records_end_without_a_mismatch(kind: Callable[..., Paginator]) -> None:
+    pager = pager_of(kind(total_path="total", max_records=5))
+    assert pager.max_records == 5
+    asks = follow(
+        pager,
+        chained(3, "b", total=99, last=1),
+        chained(2, "c", total=99, last=2),
+    )
+    assert [ask is None for ask in asks] == [False, True]
+    assert pager.mismatch() is None
+
+
+@pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator])
+@pytest.mark.parametrize("total", [None, 99])
+def test_guesses_end_at_max_records(kind: Callable[..., Paginator], total: int | None) -> None:
+    pager = pager_of(kind(parallel=4, max_records=12, total_path="total"))
+    ask = pager.accept(answered(5, total=total))
+    assert ask is not None
+    assert [guess.number for guess in pager.guess(ask)] == [2, 3]

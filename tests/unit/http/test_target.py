@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from json import loads
 from typing import Any
 
 import httpx
@@ -10,11 +11,18 @@ import pytest
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auth import ApiKeyAuth, BearerAuth
+from bronze_engine.config.export import ParamValue
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.source import HttpSourceConfig, ParamValue
+from bronze_engine.config.paginator import (
+    AutoPaginator,
+    CursorPaginator,
+    GraphqlPaginator,
+    PagePaginator,
+)
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Request
-from bronze_engine.errors import ConfigError
+from bronze_engine.errors import ConfigError, PageError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
 from bronze_engine.sources.http.paging.pager import Ask
@@ -162,6 +170,106 @@ def test_a_param_that_is_only_a_date_is_shown() -> None:
     shown = Target(config, run_request(), Credentials(api()), ()).shown(Ask(number=1))
     assert "day=2025-01-15" in shown
     assert "canary" not in shown
+
+
+@pytest.mark.parametrize(
+    ("json", "asked", "sent"),
+    [
+        (None, {}, None),
+        ({"a": 1}, {}, {"a": 1}),
+        (None, {"page": 2}, {"page": 2}),
+        ({"a": 1}, {"page": 2, "size": 5}, {"a": 1, "page": 2, "size": 5}),
+        (
+            {"variables": {"id": "{run_date}"}},
+            {"variables.after": "x", "variables.deep.first": 2**70},
+            {"variables": {"id": "2025-01-15", "after": "x", "deep": {"first": 2**70}}},
+        ),
+        ({"after": "first"}, {"after": "x"}, {"after": "x"}),
+        ({"search": None}, {"search.after": "x"}, {"search": {"after": "x"}}),
+    ],
+)
+def test_parameters_go_into_the_body_at_their_paths(
+    json: Any, asked: dict[str, str | int], sent: Any
+) -> None:
+    config = HttpSourceConfig(
+        api=api(),
+        method="POST",
+        json=json,
+        params={"page": "of the query"},
+        paginator=CursorPaginator(cursor_path="next", param_in="body"),
+    )
+    target = Target(config, run_request(), Credentials(api()), asked)
+    ask = Ask(number=2, params=asked)
+    body = target.body(ask)
+    assert (None if body is None else loads(body)) == sent
+    assert target.url(ask) == "https://api.example.com/v1?page=of%20the%20query"
+    assert "of%20the%20query" not in target.shown(ask)
+    assert target.headers(ask) is None
+
+
+def test_a_page_in_the_body_leaves_the_configuration_as_it_is() -> None:
+    json = {"variables": {"id": "5"}}
+    config = HttpSourceConfig(
+        api=api(),
+        method="POST",
+        json=json,
+        paginator=CursorPaginator(cursor_path="next", param_in="body"),
+    )
+    target = Target(config, run_request(), Credentials(api()), {"variables.after"})
+    target.body(Ask(number=2, params={"variables.after": "x"}))
+    assert json == {"variables": {"id": "5"}}
+    assert target.sent(Ask(number=1)) == json
+
+
+def test_parameters_go_into_headers() -> None:
+    config = HttpSourceConfig(
+        api=api(), paginator=PagePaginator(page_param="X-Page", param_in="header")
+    )
+    target = Target(config, run_request(), Credentials(api()), {"X-Page"})
+    ask = Ask(number=2, params={"X-Page": 2})
+    assert target.headers(ask) == {"X-Page": "2"}
+    assert target.url(ask) == target.shown(ask) == "https://api.example.com/v1"
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "ü", "\0"])
+def test_what_no_header_can_hold_is_not_sent(value: str) -> None:
+    config = HttpSourceConfig(
+        api=api(),
+        paginator=CursorPaginator(cursor_path="next", cursor_param="X-Cursor", param_in="header"),
+    )
+    target = Target(config, run_request(), Credentials(api()), {"X-Cursor"})
+    with pytest.raises(PageError, match="X-Cursor holds what no header can"):
+        target.headers(Ask(number=2, params={"X-Cursor": value}))
+
+
+def test_a_graphql_query_is_no_template() -> None:
+    query = "query($after: String) { orders(after: $after) { nodes { id } } }"
+    config = HttpSourceConfig(
+        api=api(),
+        method="POST",
+        json={"query": query, "variables": {"day": "{run_date}"}},
+        records="data.orders.nodes",
+        paginator=GraphqlPaginator(),
+    )
+    target = Target(config, run_request(), Credentials(api()), {"variables.after"})
+    assert target.sent(Ask(number=2, params={"variables.after": "x"})) == {
+        "query": query,
+        "variables": {"day": "2025-01-15", "after": "x"},
+    }
+
+
+def test_another_paginator_takes_the_parameters_that_are_its_own() -> None:
+    config = HttpSourceConfig(
+        api=api(), params={"per_page": 50, "key": "canary"}, paginator=AutoPaginator()
+    )
+    target = Target(config, run_request(), Credentials(api()), ())
+    assert target.url(Ask(number=1)).endswith("/v1?per_page=50&key=canary")
+    found = target.paged_by(PagePaginator(), {"page", "per_page"})
+    ask = Ask(number=2, params={"page": 2, "per_page": 50})
+    assert found.url(ask).endswith("/v1?key=canary&per_page=50&page=2")
+    assert "canary" not in found.shown(ask)
+    assert "per_page=50" in found.shown(ask)
+    assert target.url(Ask(number=1)).endswith("/v1?per_page=50&key=canary")
 
 
 def test_the_low_is_where_reading_begins() -> None:
