@@ -10,9 +10,9 @@ import msgspec
 
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.raw import one_line
-from bronze_engine.sources.http.body.split import Lines
+from bronze_engine.sources.http.body.split import BadRecord, Lines
 
-__all__ = ["BLOCK_BYTES", "NO_MEMBERS", "Members", "cut_blocks", "splice"]
+__all__ = ["BLOCK_BYTES", "NO_MEMBERS", "Members", "cut_around", "cut_blocks", "gathered", "splice"]
 
 BLOCK_BYTES: Final = 4 * 1024**2
 """About how large a block may be; larger pages are cut at record ends."""
@@ -98,3 +98,47 @@ def cut_blocks(raws: Sequence[msgspec.Raw | bytes], size_bytes: int) -> Iterator
         if size >= BLOCK_BYTES or end == len(raws):
             yield Lines(b"\n".join([*raws[start:end], b""]), end - start, start)
             start, size = end, 0
+
+
+def cut_around(rows: Sequence[bytes | BadRecord]) -> Iterator[Lines]:
+    """Lines of about BLOCK_BYTES that end where a record is bad, so that places stay right."""
+    held: list[bytes] = []
+    bad: list[BadRecord] = []
+    size = start = 0
+    for place, row in enumerate(rows):
+        if isinstance(row, BadRecord):
+            bad.append(row)
+            continue
+        if bad or size >= BLOCK_BYTES:
+            yield Lines(b"\n".join([*held, b""]) if held else b"", len(held), start, bad=tuple(bad))
+            held, bad, size, start = [], [], 0, place
+        held.append(row)
+        size += len(row) + 1
+    if held or bad:
+        yield Lines(b"\n".join([*held, b""]) if held else b"", len(held), start, bad=tuple(bad))
+
+
+def gathered(pieces: Sequence[Lines]) -> Iterator[Lines]:
+    """The lines of several lists in blocks of about BLOCK_BYTES."""
+    held: list[Lines] = []
+    size = offset = 0
+    for number, lines in enumerate(pieces, 1):
+        held.append(lines)
+        size += len(lines.data)
+        if size < BLOCK_BYTES and number < len(pieces) and not lines.bad:
+            continue
+        records = sum(each.records for each in held)
+        originals: list[bytes] | None = None
+        if any(each.originals is not None for each in held):
+            originals = []
+            for each in held:
+                originals += each.originals or each.data.split(b"\n")[:-1]
+        yield Lines(
+            b"".join([each.data for each in held]),
+            records,
+            offset,
+            None if originals is None else tuple(originals),
+            lines.bad,
+        )
+        offset += records + len(lines.bad)
+        held, size = [], 0

@@ -17,10 +17,11 @@ import pyarrow as pa
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.envelope import Envelope, Own, first_found, readings
-from bronze_engine.sources.http.body.masked import masked
+from bronze_engine.sources.http.body.masked import masked, own_bytes
 from bronze_engine.sources.http.body.onepass import OnePass
 from bronze_engine.sources.http.body.place import place_of
 from bronze_engine.sources.http.body.raw import Body
+from bronze_engine.sources.http.body.sniff import no_json
 
 __all__ = ["Document", "RecordList"]
 
@@ -79,7 +80,9 @@ class Document:
             for name in (".".join(place.names), *place.names)
         }
 
-    def find(self, body: bytes | bytearray) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
+    def find(
+        self, body: bytes | bytearray, content_type: str = ""
+    ) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
         """The records in the order of the record sets and of the body, and the fields there are.
 
         Records with a lone surrogate, NaN or an infinity are cut out like all others: the
@@ -93,13 +96,13 @@ class Document:
                 harmless = masked(body)
                 if harmless is None:
                     raise
-                return self._find(harmless, _own_bytes(harmless, body))
+                return self._find(harmless, own_bytes(harmless, body))
         except RecursionError:
             raise ExtractError(
                 "the body is nested too deeply to be read; check `path` and `records`"
             ) from None
         except msgspec.DecodeError as exc:
-            raise ExtractError(_no_json(body, exc)) from None
+            raise ExtractError(no_json(body, content_type, exc)) from None
 
     def _find(
         self, body: bytes | bytearray, own: Own | None
@@ -176,27 +179,3 @@ class Document:
         text = envelope.decode(errors="replace")
         # Numbers stay texts: Python's int refuses those of more than 4,300 digits.
         json.loads(text, object_pairs_hook=refuse_twice, parse_int=str, parse_float=str)
-
-
-def _own_bytes(harmless: bytes, body: bytes | bytearray) -> Own:
-    """What a value of the masked body is in the body itself."""
-    begin = pa.py_buffer(harmless).address
-
-    def own(raw: msgspec.Raw) -> msgspec.Raw:
-        view = pa.py_buffer(raw)
-        start = view.address - begin
-        return msgspec.Raw(bytes(body[start : start + view.size]))
-
-    return own
-
-
-def _no_json(body: bytes | bytearray, exc: msgspec.DecodeError) -> str:
-    head = bytes(body[:256]).lstrip()
-    if not head and not bytes(body).strip():
-        return "the body is empty, not JSON; check `path` and the Accept header"
-    if head.startswith(b"<"):
-        return (
-            "the answer is HTML or XML, not JSON: a login or error page, perhaps; "
-            "check `base_url` and `path`"
-        )
-    return f"the body is no valid JSON ({exc})"

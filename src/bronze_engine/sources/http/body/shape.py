@@ -5,33 +5,39 @@ Pure and synchronous; runs in a worker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, final
 
 import msgspec
 
+from bronze_engine.config.delimited import CsvFormat
 from bronze_engine.sources.http.body.blocks import (
-    BLOCK_BYTES,
     NO_MEMBERS,
     Members,
+    cut_around,
     cut_blocks,
+    gathered,
     splice,
 )
+from bronze_engine.sources.http.body.charset import charset_of, to_utf8
 from bronze_engine.sources.http.body.document import Document, RecordList
 from bronze_engine.sources.http.body.inflate import inflate
-from bronze_engine.sources.http.body.raw import control, find, one_line
+from bronze_engine.sources.http.body.kinds import Kind
+from bronze_engine.sources.http.body.ndjson import ndjson_lines
+from bronze_engine.sources.http.body.raw import Body, control, find, one_line
+from bronze_engine.sources.http.body.sniff import refuse_other
 from bronze_engine.sources.http.body.split import Lines, Split
+from bronze_engine.sources.http.body.table import Table
 
 __all__ = ["Shape"]
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 @final
 class Shape:
     """How the pages of one source are read. Made once a source, used by all its chains.
 
-    `records`, `fields`, `null_records`, `envelope` and `record_set` are as `Document` says.
+    `records`, `fields`, `null_records`, `envelope` and `record_set` are as `Document` says,
+    `record_kind` and `record_keys` as `Kind`, `csv` and `types` (schema.columns) as `Table`.
     `last` is the dotted path of a key within each record, whose value in a page's last record
     `Split.last` then is. `keep_body` and `keep_originals` fill `Split.body` and
     `Lines.originals`.
@@ -45,10 +51,16 @@ class Shape:
         null_records: Literal["fail", "empty"] = "fail",
         envelope: Mapping[str, str] | None = None,
         record_set: str | None = None,
+        record_kind: Literal["object", "value", "array"] = "object",
+        record_keys: Sequence[str] = (),
+        form: Literal["json", "ndjson", "csv"] = "json",
+        csv: CsvFormat | None = None,
+        types: Mapping[str, str] | None = None,
         last: str | None = None,
         keep_body: bool = False,
         keep_originals: bool = False,
     ) -> None:
+        self._form = form
         self._document = Document(
             [records] if records is None or isinstance(records, str) else records,
             fields,
@@ -56,6 +68,10 @@ class Shape:
             envelope=envelope,
             record_set=record_set,
         )
+        csv = csv or CsvFormat()
+        self._table = Table(csv, types or {})
+        self._encoding = csv.encoding
+        self._kind = None if record_kind == "object" else Kind(record_kind, record_keys)
         self._last = tuple(last.split(".")) if last is not None else None
         self._keep_body = keep_body
         self._keep_originals = keep_originals
@@ -66,88 +82,112 @@ class Shape:
         coding: str,
         limit_bytes: int,
         carried: Members = NO_MEMBERS,
+        content_type: str = "",
     ) -> Split:
         """Cut a body, as it came over the wire, into its records; all of it in one job.
 
         `coding` is its content coding, "" for none; `limit_bytes` its largest size without
-        it; `carried` is spliced into each record. Raises CutGzip for a compressed stream
+        it; `carried` is spliced into each record. Raises CutBody for a compressed stream
         without an end, ExtractError for a body that can't be read, and PageError where the
         records are not at their path.
         """
-        return self.split(inflate(chunks, coding, limit_bytes), carried)
+        return self.split(inflate(chunks, coding, limit_bytes), carried, content_type)
 
-    def split(self, body: bytes | bytearray, carried: Members = NO_MEMBERS) -> Split:
+    def split(
+        self,
+        body: bytes | bytearray,
+        carried: Members = NO_MEMBERS,
+        content_type: str = "",
+    ) -> Split:
         """`read` of a body that is not compressed."""
-        text = body[len(_BOM) :] if body.startswith(_BOM) else body  # noqa: FURB188  # bytearrays
-        lists, fields = self._document.find(text)
-        # JSON allows line breaks between tokens only, so a body without any needs no second look.
-        has_breaks = text.find(b"\n", 0, -1) >= 0 or text.find(b"\r", 0, -2) >= 0
-        if len(lists) == 1:
-            lines = tuple(self._lines(lists[0], len(text), carried, has_breaks=has_breaks))
+        charset = self._encoding or charset_of(content_type)
+        text = to_utf8(body, charset, strict=self._form == "csv")
+        if self._form == "json":
+            lists, fields = self._document.find(text, content_type)
+            lines = self._of_lists(lists, text, carried)
+            controls = {path: control(raw) for path, raw in fields.items()}
         else:
-            pieces = [
-                piece
-                for each in lists
-                for piece in self._lines(each, len(text), carried, has_breaks=has_breaks)
-            ]
-            lines = tuple(_gathered(pieces))
+            refuse_other(text, content_type, self._form)
+            lines = tuple(self._joined(self._of_lines(text), carried))
+            controls = {}
         return Split(
             lines=lines,
-            records=sum(each.records for each in lines),
-            fields={path: control(raw) for path, raw in fields.items()},
-            last=None if self._last is None else _last_key(lists, self._last),
+            records=sum([each.records + len(each.bad) for each in lines]),
+            fields=controls,
+            last=None if self._last is None or not lines else _last_key(lines[-1], self._last),
             body=body if self._keep_body else None,
         )
 
-    def _lines(
+    def _of_lists(
+        self, lists: Sequence[RecordList], text: bytes | bytearray, carried: Members
+    ) -> tuple[Lines, ...]:
+        # JSON allows line breaks between tokens only, so a body without any needs no second look.
+        has_breaks = text.find(b"\n", 0, -1) >= 0 or text.find(b"\r", 0, -2) >= 0
+        size = len(text)
+        if len(lists) == 1:
+            return tuple(self._of_list(lists[0], size, carried, has_breaks=has_breaks))
+        pieces = [
+            piece
+            for each in lists
+            for piece in self._of_list(each, size, carried, has_breaks=has_breaks)
+        ]
+        return tuple(gathered(pieces))
+
+    def _of_list(
         self, records: RecordList, size_bytes: int, carried: Members, *, has_breaks: bool
     ) -> Iterator[Lines]:
-        raws: Sequence[msgspec.Raw] = records.raws
-        members = records.members + carried
-        keeps = self._keep_originals and (has_breaks or members.names)
-        originals = raws if keeps else None
+        raws: Sequence[msgspec.Raw | bytes] = records.raws
         if has_breaks:
-            raws = [msgspec.Raw(one_line(raw)) for raw in raws]
-        for lines in cut_blocks(raws, size_bytes):
-            start, end = lines.offset, lines.offset + lines.records
-            yield Lines(
-                splice(lines.data, lines.records, members),
-                lines.records,
-                start,
-                None if originals is None else tuple(map(bytes, originals[start:end])),
-            )
+            raws = [one_line(raw) for raw in records.raws]
+        if self._kind is None:
+            blocks = cut_blocks(raws, size_bytes)
+        else:
+            blocks = cut_around([self._kind.dressed(bytes(raw)) for raw in raws])
+        members = records.members + carried
+        keeps = self._keep_originals and (has_breaks or self._kind is not None)
+        yield from self._joined(blocks, members, records.raws if keeps else None)
+
+    def _of_lines(self, text: bytes | bytearray) -> Iterator[Lines]:
+        """The records of a body that has nothing around them."""
+        if self._form == "csv":
+            yield from self._table.lines(text)
+            return
+        offset = 0
+        for data, records in ndjson_lines(text):
+            if self._kind is None:
+                yield Lines(data, records, offset)
+            else:
+                rows = data.split(b"\n")[:-1]
+                for lines in cut_around([self._kind.dressed(row) for row in rows]):
+                    originals = None
+                    if self._keep_originals:
+                        originals = tuple(rows[lines.offset : lines.offset + lines.records])
+                    place = offset + lines.offset
+                    yield Lines(lines.data, lines.records, place, originals, lines.bad)
+            offset += records
+
+    def _joined(
+        self, blocks: Iterable[Lines], members: Members, raws: Sequence[Body] | None = None
+    ) -> Iterator[Lines]:
+        """The blocks with `members` in every record, and with what the records were before."""
+        if not members.names and raws is None:
+            yield from blocks
+            return
+        for lines in blocks:
+            originals = lines.originals
+            if raws is not None:
+                originals = tuple(map(bytes, raws[lines.offset : lines.offset + lines.records]))
+            elif originals is None and self._keep_originals:
+                originals = tuple(lines.data.split(b"\n")[:-1])
+            data = splice(lines.data, lines.records, members)
+            yield Lines(data, lines.records, lines.offset, originals, lines.bad)
 
 
-def _gathered(pieces: Sequence[Lines]) -> Iterator[Lines]:
-    """The lines of several lists in blocks of about BLOCK_BYTES."""
-    held: list[Lines] = []
-    size = offset = 0
-    for number, lines in enumerate(pieces, 1):
-        held.append(lines)
-        size += len(lines.data)
-        if size < BLOCK_BYTES and number < len(pieces):
-            continue
-        records = sum(each.records for each in held)
-        originals: list[bytes] | None = None
-        if any(each.originals is not None for each in held):
-            originals = []
-            for each in held:
-                originals += each.originals or each.data.split(b"\n")[:-1]
-        yield Lines(
-            b"".join([each.data for each in held]),
-            records,
-            offset,
-            None if originals is None else tuple(originals),
-        )
-        held, size, offset = [], 0, offset + records
-
-
-def _last_key(lists: Sequence[RecordList], path: tuple[str, ...]) -> object:
-    record = next((each.raws[-1] for each in reversed(lists) if each.raws), None)
-    if record is None:
-        return None
+def _last_key(lines: Lines, path: tuple[str, ...]) -> object:
+    """The key of the last record; None where it has none, or is for the decoder to reject."""
+    start = lines.data.rfind(b"\n", 0, -1) + 1
     try:
-        value = find(record, path)
+        value = find(lines.data[start:-1], path)
     except msgspec.DecodeError:
-        return None  # for the decoder to reject
+        return None
     return None if value is None else control(value)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Lines", "Split"]
+__all__ = ["BadRecord", "Lines", "Split"]
+
+
+class BadRecord(msgspec.Struct, frozen=True):
+    """A record that no line can be made of, with the reason why."""
+
+    reason: str
+    raw: bytes
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -17,6 +24,8 @@ class Lines(msgspec.Struct, frozen=True):
     originals: tuple[bytes, ...] | None = None
     """Each record's bytes as the server sent them, where that was asked for and the lines
     differ from them."""
+    bad: tuple[BadRecord, ...] = ()
+    """Records that follow these in the page and are none of them."""
 
 
 class Split(msgspec.Struct, frozen=True):
