@@ -73,7 +73,7 @@ def _graphql(
         yield Fault((*path, "type"), 'GraphQL is a POST; write method = "POST"')
     elif not isinstance(source.json, dict):
         yield Fault((*path, "type"), "needs a query; write it into json.query")
-    if page_info_path(paginator, source.list_path) is None:
+    if page_info_path(paginator, source.records) is None:
         yield Fault(
             (*path, "page_info_path"),
             "can't be told from `records`; set it, as in data.orders.pageInfo",
@@ -88,7 +88,7 @@ def _placed(
     place: Place = getattr(paginator, "param_in", "query")
     setters = list(_setters(paginator))
     if isinstance(paginator, GraphqlPaginator):
-        setters, place = list(_setters(as_cursor(paginator, source.list_path))), "body"
+        setters, place = list(_setters(as_cursor(paginator, source.records))), "body"
     elif place == "body":
         if source.method != "POST":
             yield Fault(

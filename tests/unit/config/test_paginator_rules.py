@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bronze_engine.config.graphql import page_info_path
 from bronze_engine.config.paginator import GraphqlPaginator, KeysetPaginator, PagePaginator
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import load
@@ -161,6 +162,16 @@ def test_a_graphql_query_keeps_its_braces_and_variables_are_templates(tmp_path: 
     assert "unknown template {rundate}" in refused(tmp_path, wrong)
     plain = config(source.replace('type = "graphql"', 'type = "none"'))
     assert "a single `{` is no template" in refused(tmp_path, plain)
+
+
+@pytest.mark.parametrize(
+    "records", ['"data.orders.nodes"', '"$.data.orders.edges[*].node"', '"$.data.orders.nodes"']
+)
+def test_page_info_stands_beside_the_records(tmp_path: Path, records: str) -> None:
+    source = f'{POST}records = {records}\njson = {{query = "q"}}\npaginator = {{type = "graphql"}}'
+    found = load(tmp_path, config(source)).pipeline("myteam.orders").source
+    assert isinstance(found.paginator, GraphqlPaginator)
+    assert page_info_path(found.paginator, found.records) == "data.orders.pageInfo"
 
 
 def test_the_key_is_the_id_unless_named(tmp_path: Path) -> None:
