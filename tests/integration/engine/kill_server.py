@@ -43,6 +43,7 @@ base_url = "http://127.0.0.1:9"
 [pipelines.team.orders.source]
 type = "http"
 api = "shop"
+capture = "pages"
 [pipelines.team.orders.quality]
 max_bad_rows = 1
 [pipelines.team.orders.output]
@@ -64,9 +65,11 @@ class Command(msgspec.Struct):
 
 
 def source(version: int, holds_seconds: float = 0.0) -> ScriptedSource:
-    """Two files and a reject, all marked with the version."""
+    """Two files, a reject and two captured pages, all marked with the version."""
     rows = [{"id": number, "version": version} for number in range(ROWS)]
-    return ScriptedSource([[page(1, *rows), Pause(holds_seconds), page(2, b"{")]])
+    return ScriptedSource(
+        [[page(1, *rows, captured=True), Pause(holds_seconds), page(2, b"{", captured=True)]]
+    )
 
 
 async def run(command: Command, version: int) -> int:

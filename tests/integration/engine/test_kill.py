@@ -52,8 +52,10 @@ async def seen_by_a_reader(root: Path) -> int | None:
         async with open_local(
             LocalStoreConfig(path=str(root / "bronze")), workers, SYSTEM_CLOCK
         ) as store:
-            if await manifest_of(store) is None:
+            manifest = await manifest_of(store)
+            if manifest is None:
                 return None
+            assert [file.page_count for file in manifest.pages] == [2]
             rows = (await table_of(store)).to_pylist()
     assert [row["id"] for row in rows] == list(range(ROWS))
     (version,) = {row["version"] for row in rows}

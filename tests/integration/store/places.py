@@ -34,6 +34,7 @@ backoff = "1ms"
 type = "http"
 api = "shop"
 path = "/orders"
+capture = "pages"
 [pipelines.team.orders.source.paginator]
 type = "page"
 [pipelines.team.orders.quality]

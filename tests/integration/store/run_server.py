@@ -139,9 +139,9 @@ class StoppingOs:
 
 
 def source(version: int, *, stops: bool = False) -> ScriptedSource:
-    """Two files of several parts, and a reject, all marked with the version."""
+    """Two files of several parts, a reject and two captured pages, all of one version."""
     rows = [{"id": number, "version": version, "note": NOTE} for number in range(ROWS)]
-    pages: list[Any] = [page(1, *rows[:3]), page(2, *rows[3:], b"{")]
+    pages: list[Any] = [page(1, *rows[:3], captured=True), page(2, *rows[3:], b"{", captured=True)]
     return ScriptedSource([StoppingSlice(*pages) if stops else pages])  # type: ignore[list-item]
 
 

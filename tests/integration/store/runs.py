@@ -151,14 +151,14 @@ async def version_in(store: Store) -> int | None:
     if manifest is None:
         return None
     rows: list[dict[str, Any]] = []
-    hashes = {file.name: file.sha256 for file in manifest.files}
-    hashes |= {file.name: file.sha256 for file in manifest.quarantine}
+    hashes = {file.name: file.sha256 for file in manifest.listed}
     for name, sha256 in hashes.items():
         body = await read_all(store, f"{partition_of()}/{name}")
         assert hashlib.sha256(body).hexdigest() == sha256, f"{name} is torn"
         if name.endswith(".parquet"):
             rows += pq.read_table(io.BytesIO(body)).to_pylist()
     assert len(manifest.quarantine) == 1
+    assert [file.page_count for file in manifest.pages] == [2]
     assert [row["id"] for row in rows] == list(range(ROWS))
     (version,) = {row["version"] for row in rows}
     assert isinstance(version, int)

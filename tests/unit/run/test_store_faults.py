@@ -27,13 +27,18 @@ from tests.unit.run.harness import (
 
 pytestmark = pytest.mark.unit
 
-LIMITS = ("output.row_group_rows=3", "output.max_rows_per_file=3", "quality.max_bad_rows=1")
+LIMITS = (
+    "output.row_group_rows=3",
+    "output.max_rows_per_file=3",
+    "quality.max_bad_rows=1",
+    "source.capture=pages",
+)
 ROWS = 6
 
 
 def source(version: int) -> ScriptedSource:
     rows = [{"id": number, "version": version} for number in range(ROWS)]
-    return ScriptedSource([[page(1, *rows), page(2, b"{")]])
+    return ScriptedSource([[page(1, *rows, captured=True), page(2, b"{", captured=True)]])
 
 
 async def run(
@@ -60,8 +65,10 @@ async def run(
 
 
 async def version_of(store: MemoryStore) -> int | None:
-    if await manifest_of(store) is None:
+    manifest = await manifest_of(store)
+    if manifest is None:
         return None
+    assert [file.page_count for file in manifest.pages] == [2]
     rows = (await table_of(store)).to_pylist()
     assert [row["id"] for row in rows] == list(range(ROWS))
     (version,) = {row["version"] for row in rows}
