@@ -56,7 +56,8 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     """Where lists of records are.
 
     A path that ends with a name or an index leads to such a list, as a dotted path does;
-    one that ends with `[*]`, `.*` or a slice selects the records themselves.
+    one that ends with `[*]`, `.*` or a slice selects the records themselves. Behind a wildcard
+    an object in a list's place is a record by itself (GraphQL's `$.….edges[*].node`).
     """
 
     text: str
@@ -64,6 +65,11 @@ class Selector(msgspec.Struct, frozen=True, kw_only=True):
     """To the lists."""
     last: Every | Run | None
     """Which of their elements; None for all, of lists alone."""
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether the steps may lead to several values."""
+        return any(isinstance(step, Every | Run | Descend) for step in self.steps)
 
     @property
     def names(self) -> tuple[str, ...] | None:

@@ -130,6 +130,8 @@ def expected(selector: Selector, document: Any, *, is_null_empty: bool) -> list[
             records += node[last.start : last.stop : last.step] if isinstance(last, Run) else node
         elif isinstance(node, dict) and isinstance(selector.last, Every):
             records += node.values()
+        elif isinstance(node, dict) and selector.last is None and is_plural:
+            records.append(node)
         elif not is_deep and not (node is None and is_null_empty):
             raise Lost
     return [encoded(record) for record in records]
@@ -198,6 +200,8 @@ BODY = b"""{"meta": {"at": "2025-01-15", "n": 1.10},
         ("$.page[1][::2]", '{"x":1} {"x":3}'),
         ("$.page[-1][-1:]", '{"x":3}'),
         ("$.meta[*]", '"2025-01-15" 1.10'),
+        ("$.data[*]['1']", '{"id":10}'),
+        ("$..['2']", '{"id":20}'),
     ],
 )
 def test_what_a_path_selects(path: str, rows: str) -> None:

@@ -78,6 +78,9 @@ def _records(
         return raws[last.start : last.stop : last.step] if isinstance(last, Run) else raws
     if kind == "an object" and isinstance(selector.last, Every):
         return list(_all_members(value).values())
+    is_record = kind == "an object" and selector.last is None and selector.is_plural
+    if is_record and isinstance(value, msgspec.Raw):  # a slice of the body, as it must stay
+        return [value]
     if is_deep:
         return None
     if kind == "null":
