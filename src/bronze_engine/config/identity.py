@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -39,6 +39,7 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
             "json": _masked(source.json, hidden),
             "records": source.records,
             "null_records": source.null_records,
+            **_shape(source),
             **_chains(source, hidden),
             "paginator": paginator,
         },
@@ -54,6 +55,16 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     return hashlib.sha256(encoded).hexdigest()
 
 
+_SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format", "csv")
+
+
+def _shape(source: HttpSourceConfig) -> dict[str, Any]:
+    """What else decides how records are read; nothing where nothing is set."""
+    usual = {field.name: field.default for field in msgspec.structs.fields(source)}
+    found = {key: getattr(source, key) for key in _SHAPE}
+    return {key: value for key, value in found.items() if value and value != usual[key]}
+
+
 def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
     """What decides which chains a source has; nothing where it is one."""
     found: dict[str, Any] = {}
@@ -66,6 +77,7 @@ def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]
             "params": _masked(parent.params, hidden),
             "json": _masked(parent.json, hidden),
             "records": parent.records,
+            **_shape(parent),
             **_chains(parent, hidden),
         }
     if source.export is not None:

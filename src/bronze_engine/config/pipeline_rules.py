@@ -16,6 +16,7 @@ from bronze_engine.config.output import Output
 from bronze_engine.config.paginator_rules import paginator_faults
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality_rules import quality_faults
+from bronze_engine.config.record_rules import record_faults
 from bronze_engine.config.schema_rules import schema_faults, timezone_faults
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import render, uses
@@ -117,15 +118,10 @@ def source_faults(
         yield Fault((*path, "json"), 'is a body, and GET has none; write method = "POST"')
     if source.max_page_bytes <= 0:
         yield Fault((*path, "max_page_bytes"), "must be above zero")
-    yield from _dotted_path(source.records, (*path, "records"))
+    yield from record_faults(source, path)
     yield from _templates(source, incremental, path)
     yield from paginator_faults(source, incremental, path)
     yield from chain_faults(source, incremental, path)
-
-
-def _dotted_path(text: str | None, path: KeyPath) -> Iterator[Fault]:
-    if text is not None and not all(text.split(".")):
-        yield Fault(path, f"{json.dumps(text)} is no dotted path; write data.items")
 
 
 def _templates(

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, Retry
+from bronze_engine.config.delimited import CsvFormat
 from bronze_engine.config.export import Export, ParamValue
 from bronze_engine.config.paginator import NoPaginator, Paginator
+from bronze_engine.config.selector import parse_selector
 from bronze_engine.config.units import ByteSize
 
 __all__ = ["HttpSourceConfig", "Parent", "SourceConfig"]
@@ -17,7 +19,7 @@ __all__ = ["HttpSourceConfig", "Parent", "SourceConfig"]
 class HttpSourceConfig(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="http"
 ):
-    """A resource of an HTTP API that answers in JSON.
+    """A resource of an HTTP API that answers in JSON, NDJSON or CSV.
 
     Templates ({run_date}, {run_date:%Y%m%d}, {low}, {high}, and of fields of a parent's record
     {parent.id}) work in path, params and json.
@@ -31,10 +33,29 @@ class HttpSourceConfig(
     params: dict[str, ParamValue] = {}
     json: Any = None
     """Body of a POST."""
-    records: str | None = None
-    """Dotted path to the list of records; where unset the body itself is that list."""
+    records: str | list[str] | None = None
+    """Path to the list of records, dotted ("data.items") or JSONPath ("$.data[*].items[*]"); a
+    list of paths for several sets of records, read in that order; where unset the body itself
+    is the list."""
     null_records: Literal["fail", "empty"] = "fail"
-    """What a null in the place of the list means."""
+    """What a null in the place of the list means, and what it means where nothing that a
+    wildcard of a JSONPath leads to has the rest of the path: a fault, or no records."""
+    record_set: str | None = None
+    """A column that says which path of `records` a record came from."""
+    envelope: dict[str, str] = {}
+    """Columns that each record gets from around it: column = path from the body's root
+    ("meta.exported_at"), or "^.id" from the object that holds the record list; with a "?"
+    behind it the path may be absent."""
+    record_kind: Literal["object", "value", "array"] = "object"
+    """What records are. "value": whatever each is lands in the column `value`; "array": lists
+    whose elements `record_keys` names. With "object" records of other kinds are rejected."""
+    record_keys: list[str] = []
+    """Columns of the elements of records that are arrays; a shorter one leaves the last of
+    them empty, a longer one is rejected."""
+    format: Literal["json", "ndjson", "csv"] = "json"
+    """What bodies are: one JSON document, one record a line, or CSV."""
+    csv: CsvFormat | None = None
+    """How lines of CSV are written, where not as RFC 4180 says."""
     paginator: Paginator = NoPaginator()
     parent: Parent | None = None
     """A pipeline of the same API, whose every record is asked for what belongs to it: its name
@@ -59,6 +80,20 @@ class HttpSourceConfig(
     capture: Literal["pages"] | None = None
     """Keep the responses too, beside the data: `bronze replay` decodes them again without the
     API."""
+
+    @property
+    def list_path(self) -> str | None:
+        """The dotted path of the one list of records; None where it is the body itself, where
+        there are several, or where no dotted path says the same as a JSONPath."""
+        if isinstance(self.records, list):
+            return None
+        if self.records is None or not self.records.startswith("$"):
+            return self.records
+        try:
+            names = parse_selector(self.records).names
+        except ValueError:  # told by record_rules
+            return None
+        return ".".join(names) if names and not any("." in name for name in names) else None
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,7 +50,13 @@ class Cutter(Protocol):
     """Cuts bodies into records: a Shape, or what stands around one. Called in workers."""
 
     def read(
-        self, chunks: Sequence[bytes], coding: str, limit_bytes: int, carried: Members, /
+        self,
+        chunks: Sequence[bytes],
+        coding: str,
+        limit_bytes: int,
+        carried: Members,
+        content_type: str,
+        /,
     ) -> Split: ...
 
 
@@ -85,9 +91,7 @@ class Fetcher:
         self._client = client
         self._target = target
         self._shape = shape
-        self._tokens = TokenExchange(
-            client, resources.limits, resources.clock, resources.tally
-        )
+        self._tokens = TokenExchange(client, resources.limits, resources.clock, resources.tally)
         self._carried = carried
         self._settle = settle
         self._captures = config.capture is not None
@@ -145,9 +149,7 @@ class Fetcher:
         self, operation: Callable[[], Awaitable[tuple[Answer, Split | None]]]
     ) -> tuple[Answer, Split | None]:
         """Run what asks, with credentials that are valid; see `Client.admitted`."""
-        return await self._client.admitted(
-            operation, self._tokens, self._resources.workers
-        )
+        return await self._client.admitted(operation, self._tokens, self._resources.workers)
 
     def located(self, exc: BronzeError, ask: Ask) -> BronzeError:
         """The same error with the page's number and URL."""
@@ -263,4 +265,5 @@ class Fetcher:
             answer.encoding,
             self._config.max_page_bytes,
             self._carried,
+            answer.headers.get("content-type", ""),
         )

@@ -32,7 +32,7 @@ class HttpReplayer:
         if page.carried is not None:
             names, text = page.carried
             carried = Members(names, text.encode())
-        split = self._shape.split(page.body, carried)
+        split = self._shape.split(page.body, carried, page.headers.get("content-type", ""))
         return list(blocks_of(split, page=page.page, as_of=page.as_of, bounds=page.bounds))
 
     def decoder(self) -> Decoder:

@@ -14,7 +14,6 @@ from bronze_engine.contracts import Request, Resources
 from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.chains.chain import Chain
-from bronze_engine.sources.http.export.unpacked import Unpacked
 from bronze_engine.sources.http.fetch import Fetcher, Settled
 from bronze_engine.sources.http.paging.auto import AutoPager, chosen, told
 from bronze_engine.sources.http.paging.detect import Candidate
@@ -41,6 +40,13 @@ def make_shape(
         config.records,
         fields,
         null_records=config.null_records,
+        envelope=config.envelope,
+        record_set=config.record_set,
+        record_kind=config.record_kind,
+        record_keys=config.record_keys,
+        form=config.format,
+        csv=config.csv,
+        types=request.schema.columns,
         last=last,
         keep_body=config.capture is not None,
         keep_originals=request.schema.raw,
@@ -96,7 +102,7 @@ class Resource:
             self.resources,
             self.client,
             chain.target,
-            self._shape if chain.url is None else Unpacked(self._shape),
+            self._shape,
             chain.carried,
             settle,
         )
@@ -117,7 +123,7 @@ class Resource:
                 url=answer.url,
                 headers=answer.headers,
                 sent=chain.target.sent(ask),
-                records=self.config.records,
+                records=self.config.list_path,
             )
 
         paginator, why = await self.resources.workers.run(judge)

@@ -74,6 +74,7 @@ class _WholeObject:
         coding: str,
         limit_bytes: int,
         carried: Members = NO_MEMBERS,  # noqa: ARG002  # of records alone
+        content_type: str = "",  # noqa: ARG002
     ) -> Split:
         return Split((), 0, {}, body=inflate(chunks, coding, limit_bytes))
 
