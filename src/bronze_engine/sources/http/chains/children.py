@@ -135,7 +135,7 @@ class Children:
         if kind in ("an object", "a list", "null"):
             raise PageError(f'"{path}" of a record of {self._name} is {kind}; name a field of it')
         value = msgspec.json.decode(raw) if kind == "a text" else raw
-        if path in self._in_path and value in _NO_SEGMENT:
+        if path in self._in_path and isinstance(value, str) and value in _NO_SEGMENT:
             raise PageError(
                 f'"{path}" of a record of {self._name} is {value!r}, which is no part of a path'
             )
