@@ -1,32 +1,41 @@
-"""How many attempts may be in flight at once: a fixed number, or one that is found.
+"""The search for the number of attempts in flight that a server can take.
 
-The search compares levels, not absolute latencies. By Little's law throughput is the
-number in flight over the latency, so raising the limit g times and seeing the latency
-rise r times means g/r times the throughput. A raise is kept when it brought at least half
-of what it could have brought; otherwise the level at which the old latency would hold,
-limit x old / new, is just what the server can do at once (the gradient of Netflix's
+It climbs by one with each success, which doubles the limit in each round trip (4 to 200 in
+six), as TCP's slow start does, and stops when answers become slower, or are refused.
+
+Slower: levels are compared, not absolute latencies. By Little's law throughput is the
+number in flight over the latency, so raising the limit g times and seeing the latency rise
+r times means g/r times the throughput. A raise is kept when it brought at least half of
+what it could have brought; otherwise the level at which the old latency would hold, limit
+x old / new, is just what the server can do at once (the gradient of Netflix's
 concurrency-limits), and the raised level becomes the ceiling. Below a ceiling the search
-goes on by halves (as TCP BIC does); a ceiling that was reached is forgotten after a
-while, since servers recover. There is no all-time minimum latency to compare with, as
-TCP Vegas has it: deep pages are slower than the first ones, and that is no congestion.
+goes on by halves (as TCP BIC does), and a level is judged by its second round: in the
+first the change still works through. A ceiling that was reached is forgotten after a
+while, since servers recover. There is no all-time minimum latency to compare with, as TCP
+Vegas has it: deep pages are slower than the first ones, and that is no congestion. Where
+the latency rises at an unchanged limit, the limit is halved for as long as the throughput
+stays: then the requests only queued. Where the throughput falls with it, the server has
+become slower for other reasons, and the limit goes back up.
 
-Where the latency rises at an unchanged limit, the limit is halved for as long as the
-throughput stays: then the requests only queued. Where the throughput falls with it, the
-server has become slower for other reasons, and the limit goes back up.
-
-A level is judged by its second round; in the first the change still works through. Only
-while doubling half a round of constant latency is enough, so that the limit doubles
-each round trip: 4 to 200 within six.
+Refused (429): as the limit has risen one by one, few requests are beyond what the server
+takes when the first is refused; those in flight then, less the refused, are what it takes.
+Each refusal silences the whole limit group for half a second or more, so such a ceiling
+is tested again after 8 s of work, later and later while it holds. Refusals that come again
+soon at a limit that was not raised speak of a limit of rate, not of concurrency: then the
+limit is halved for as long as that brings more than the pauses cost.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, Literal, final
 
-import anyio
+__all__ = ["INITIAL_LIMIT", "MAX_LIMIT", "Outcome", "Reason", "Search"]
 
-__all__ = ["MAX_LIMIT", "Concurrency"]
+Outcome = Literal["succeeded", "failed", "refused"]
+"""Failed: 5xx, a timeout, a broken connection. Refused: asked to come back later (429)."""
+
+Reason = Literal["start", "gain", "no_gain", "latency", "failures", "refused", "retest"]
+"""Why a limit was chosen; `retest`: a ceiling has been there for long, and is tried again."""
 
 INITIAL_LIMIT: Final = 4
 MAX_LIMIT: Final = 200
@@ -35,143 +44,168 @@ MAX_LIMIT: Final = 200
 _SHORTEST_SECONDS: Final = 1e-6
 _BACKOFF: Final = 0.7
 _CAUTIOUS_GROWTH: Final = 1.25
-"""How a forgotten ceiling is tested again; before the first ceiling the limit doubles."""
+"""How a forgotten ceiling of latency is tested again."""
 _LARGE_RAISE: Final = 1.5
 _LATENCY_SHIFT: Final = 2.0
 """At an unchanged limit the latency may vary so much before it counts as rising."""
 _STEADY: Final = 1.3
-"""Latency over the base's up to which half a round is enough to go on doubling."""
+"""Latency of some answers over all before them up to which the limit goes on climbing."""
+_LEAST_SAMPLE: Final = 8
+"""Their number is half of the limit, and at least this; of the very first, the initial limit."""
 _KEPT: Final = 0.9
 """Share of the throughput that must be left after the limit was halved: then it only queued."""
 _LEAST_RESULTS: Final = 50
 _FAILED_SHARE: Final = 0.05
 """More than that, and at least two: one failure in a window is chance, not load."""
 _HOLD_WINDOWS: Final = 32
-"""Windows at a ceiling before it is forgotten."""
+"""Windows at a ceiling of latency before it is forgotten."""
+_HOLD_SECONDS: Final = 8.0
+"""Work at a ceiling of refusals before it is tested; grows by a quarter with each that fails."""
+_LONGEST_HOLD_SECONDS: Final = 20.0
+_RATE_BACKOFF: Final = 0.5
+_RATE_STEP_SECONDS: Final = 4.0
+"""Work at each level above a forgotten ceiling of rate: a server's bucket must first run dry."""
+_REFUSED_SHARE: Final = 0.02
+"""Refusals among the attempts up to the next one that are too many, whatever they cost."""
+_REFUSAL_SECONDS: Final = 0.75
+"""What a refusal costs: the pause of the whole group, between half a second and one."""
 
 
 @final
-class Concurrency:
-    """Slots for attempts, given in the order of asking. Decides without a clock or chance."""
-
-    def __init__(self, concurrency: int | Literal["auto"]) -> None:
-        self._search = _Search() if concurrency == "auto" else None
-        self._fixed = INITIAL_LIMIT if concurrency == "auto" else concurrency
-        self.in_flight = 0
-        self._waiters: deque[anyio.Event] = deque()
-
-    @property
-    def limit(self) -> int:
-        return self._fixed if self._search is None else self._search.limit
-
-    @property
-    def is_fixed(self) -> bool:
-        return self._search is None
-
-    @property
-    def waiting(self) -> int:
-        """Attempts that wait for a slot."""
-        return len(self._waiters)
-
-    @property
-    def level(self) -> int:
-        """Changes whenever the limit does: hand it to `observe` as it was at the start."""
-        return 0 if self._search is None else self._search.level
-
-    async def acquire(self) -> None:
-        """Take a slot, in the order of asking. A cancelled caller holds none."""
-        if self.in_flight < self.limit and not self._waiters:
-            self._take()
-            return
-        granted = anyio.Event()
-        self._waiters.append(granted)
-        try:
-            await granted.wait()
-        except BaseException:
-            if granted.is_set():
-                self.release()
-            else:
-                self._waiters.remove(granted)
-            raise
-
-    def release(self) -> None:
-        self.in_flight -= 1
-        self._grant()
-
-    def observe(self, level: int, seconds: float, *, failed: bool) -> None:
-        """Learn from one attempt that began at `level`: how long it took, or that it failed.
-
-        Failed means 429, 5xx, a timeout or a broken connection; anything else that says
-        nothing about the load is not reported here.
-        """
-        if self._search is not None and self._search.observe(level, seconds, failed=failed):
-            self._grant()
-
-    def _take(self) -> None:
-        self.in_flight += 1
-        if self._search is not None and self.in_flight >= self._search.limit:
-            self._search.is_wanted = True
-
-    def _grant(self) -> None:
-        while self._waiters and self.in_flight < self.limit:
-            self._take()
-            self._waiters.popleft().set()
-
-
-@final
-class _Search:
-    """The limit that is being found, window by window."""
+class Search:
+    """The limit that is being found. Decides without a clock or chance."""
 
     def __init__(self) -> None:
         self.limit = INITIAL_LIMIT
-        self.level = 0
+        self.reason: Reason = "start"
         self.is_wanted = False
         """Whether all slots were in use in this window; without demand nothing grows."""
-        self._ceiling: int | None = None
-        self._has_met_ceiling = False
-        self._held_windows = 0
+        self._is_climbing = True
+        self._begun = 0
+        """Attempts so far. Each is known by its number, a level by the last one before it."""
+        self._level_from = 0
         self._base_limit = INITIAL_LIMIT
         """The last level that was good, and its latency; None until it is measured."""
         self._base_seconds: float | None = None
-        self._results = 0
-        """Seen at this level, at most as many as make a window."""
-        self._forget()
+        self._ceiling: int | None = None
+        self._ceiling_of: Literal["latency", "refusals", "rate"] | None = None
+        """What the last ceiling was met by, also when it is forgotten."""
+        self._held_windows = 0
+        self._worked_seconds = 0.0
+        """Time in which the slots were in use, as the latencies tell it."""
+        self._changed_seconds = 0.0
+        """When the limit was last changed, in that time, but for its climbing."""
+        self._cut_seconds = 0.0
+        """When it was refused last."""
+        self._cut_from = 0
+        """The last attempt that began before that was seen: it may be refused for the same."""
+        self._is_raised = True
+        """Whether the limit was raised since."""
+        self._refused = 0
+        """How many were then refused."""
+        self._taken = 0
+        """How many the server took then: those in flight, less the refused."""
+        self._hold_seconds = _HOLD_SECONDS
+        self._proved = 0
+        """A level held for long below refusals: tests of the ceiling that fail lead back to it."""
+        self._failed = self._succeeded = self._results = 0
+        self._begin_level()
 
-    def observe(self, level: int, seconds: float, *, failed: bool) -> bool:
-        """Take one result in; True when it changed the limit."""
-        if level != self.level:
-            return False
-        self._results += 1
-        if failed:
-            self._failed += 1
-        else:
-            self._succeeded += 1
-            self._seconds += seconds
-        if not self._is_full():
-            if self._results == self.limit:
-                self._forget()  # the round in which the change of level still works through
-            return False
+    def begin(self) -> int:
+        """Count an attempt that begins now; the number is for `observe`."""
+        self._begun += 1
+        return self._begun
+
+    def observe(self, number: int, seconds: float, outcome: Outcome, in_flight: int) -> bool:
+        """Take one result in, of an attempt still among the `in_flight`.
+
+        True when it changed the limit.
+        """
         before = self.limit
-        self._decide()
-        self._results = 0 if self.limit != before else self.limit
-        self._forget()
-        self.is_wanted = False
+        self._worked_seconds += seconds / max(1, in_flight)
+        if outcome == "refused":
+            self._refuse(number, in_flight)
+        elif number > self._level_from:
+            self._results += 1
+            if outcome == "failed":
+                self._failed += 1
+            else:
+                self._succeeded += 1
+                self._seconds += seconds
+            if not self._is_climbing:
+                self._judge_window()
+            elif outcome == "failed":
+                self._stop_climbing()
+            else:
+                self._judge_sample(number, seconds)
+        if self._is_climbing and outcome == "succeeded" and in_flight >= self.limit < MAX_LIMIT:
+            self.limit += 1
+            self._is_raised = True
         return self.limit != before
+
+    # Climbing: by one with each success, as long as the answers are as quick as before.
+
+    def _climb(self, reason: Reason) -> None:
+        self._is_climbing = True
+        self.reason = reason
+        self._begin_level(base_count=self._succeeded)
+
+    def _judge_sample(self, number: int, seconds: float) -> None:
+        """Compare the answers to the first attempts of the level with all before them.
+
+        To the first attempts, because the quickest answers come first.
+        """
+        if number > self._level_from + self._sample:
+            return
+        self._first_succeeded += 1
+        self._first_seconds += seconds
+        if self._first_succeeded < self._sample:
+            return
+        latency = max(_SHORTEST_SECONDS, self._first_seconds / self._sample)
+        base = self._base_seconds
+        if base is not None and latency > _STEADY * base:
+            self._stop_climbing()
+            return
+        count = self._base_count + self._sample
+        self._base_seconds = ((base or 0.0) * self._base_count + latency * self._sample) / count
+        self._base_limit = self._level_limit
+        self._begin_level(base_count=count)
+
+    def _stop_climbing(self) -> None:
+        """Judge where the limit is by a whole window, and what failed by the round that began."""
+        failed = self._failed
+        self._is_climbing = False
+        self._begin_level()
+        self._failed = failed
+        self._results = self.limit if failed else 0
+
+    # Levels: each is judged by a window of answers.
+
+    def _begin_level(self, *, base_count: int = 0) -> None:
+        self._level_from = self._begun
+        self._level_limit = self.limit
+        self._sample = max(_LEAST_SAMPLE, self.limit // 2) if base_count else INITIAL_LIMIT
+        self._base_count = base_count
+        self._first_succeeded = 0
+        self._first_seconds = 0.0
+        self._results = 0
+        self._forget()
 
     def _forget(self) -> None:
         self._failed = self._succeeded = 0
         self._seconds = 0.0
 
-    def _is_full(self) -> bool:
-        """Whether the window holds enough results to judge the level by."""
-        if self._results >= self.limit + max(_LEAST_RESULTS, self.limit):
-            return True
-        # The quickest answers come first. Half a round is enough to see that nothing changed,
-        # and not enough to measure a change by.
-        if self._failed or self._has_met_ceiling or self._succeeded < max(4, self.limit // 2):
-            return False
-        base = self._base_seconds
-        return base is None or self._seconds <= _STEADY * base * self._succeeded
+    def _judge_window(self) -> None:
+        if self._results < self.limit + max(_LEAST_RESULTS, self.limit):
+            if self._results == self.limit:
+                self._forget()  # the round in which the change of level still works through
+            return
+        level = self._level_from
+        self._decide()
+        if level == self._level_from:
+            self._results = self.limit
+            self._forget()
+        self.is_wanted = False
 
     def _decide(self) -> None:
         """End a window: judge the present level, then choose the next."""
@@ -179,7 +213,8 @@ class _Search:
         if self._failed >= max(2, _FAILED_SHARE * (self._failed + self._succeeded)):
             # A level that was raised goes back to the last good one, which still worked.
             self._set_ceiling()
-            self._rest(self._base_limit if raised_by > 1 else int(self.limit * _BACKOFF))
+            limit = self._base_limit if raised_by > 1 else int(self.limit * _BACKOFF)
+            self._rest(limit, "failures")
             return
         latency = max(_SHORTEST_SECONDS, self._seconds / self._succeeded)
         base = self._base_seconds
@@ -187,14 +222,14 @@ class _Search:
             if base is not None and latency > base * _LATENCY_SHIFT:
                 self._set_ceiling()
                 self._base_seconds = latency
-                self._move(self.limit // 2)
+                self._move(self.limit // 2, "latency")
                 return
         elif raised_by < 1:
             if raised_by * base / latency > _KEPT:  # as much in less: it was queueing
                 self._base_limit, self._base_seconds = self.limit, latency
-                self._move(self.limit // 2)
+                self._move(self.limit // 2, "latency")
             else:
-                self._move(self._base_limit)
+                self._move(self._base_limit, "gain")
             return
         elif raised_by * base / latency < 1 + (raised_by - 1) / 2:
             self._set_ceiling()
@@ -202,35 +237,98 @@ class _Search:
             # drowns in noise; a large one tells how much the server can do at once, perhaps
             # less than the base, where that was measured before its queue had built up.
             estimate = max(self._base_limit // 2, round(self.limit * base / latency))
-            self._rest(estimate if raised_by >= _LARGE_RAISE else self._base_limit)
+            self._rest(estimate if raised_by >= _LARGE_RAISE else self._base_limit, "no_gain")
             return
         self._base_limit, self._base_seconds = self.limit, latency
         if self.is_wanted:
-            self._move(self._higher())
+            self._raise()
 
     def _set_ceiling(self) -> None:
-        self._ceiling = self.limit
-        self._has_met_ceiling = True
+        self._ceiling, self._ceiling_of = self.limit, "latency"
         self._held_windows = 0
 
-    def _rest(self, limit: int) -> None:
+    def _rest(self, limit: int, reason: Reason) -> None:
         """Go to a level and measure it anew."""
-        self._move(limit)
+        self._move(limit, reason)
         self._base_limit, self._base_seconds = self.limit, None
 
-    def _higher(self) -> int:
-        if self._ceiling is None:
-            growth = _CAUTIOUS_GROWTH if self._has_met_ceiling else 2
-            return max(self.limit + 1, int(self.limit * growth))
-        if self._ceiling - self.limit > max(1, self.limit // 10):
-            return (self.limit + self._ceiling) // 2
-        self._held_windows += 1
-        if self._held_windows >= _HOLD_WINDOWS:
+    def _raise(self) -> None:
+        if self._ceiling is not None:
+            if self._ceiling - self.limit > max(1, self.limit // 10):
+                self._move((self.limit + self._ceiling) // 2, "gain")
+                return
+            self._held_windows += 1
+            if not self._is_held_for_long():
+                return
             self._ceiling = None
-        return self.limit
+        if self._ceiling_of is None:
+            self._climb("gain")
+        elif self._ceiling_of == "refusals":
+            self._proved = self.limit
+            self._climb("retest")
+        elif self._ceiling_of == "latency" or self._is_held_for_long():
+            self._proved = self.limit
+            self._move(max(self.limit + 1, int(self.limit * _CAUTIOUS_GROWTH)), "retest")
 
-    def _move(self, limit: int) -> None:
+    def _is_held_for_long(self) -> bool:
+        if self._ceiling_of == "latency":
+            return self._held_windows >= _HOLD_WINDOWS
+        held_seconds = self._worked_seconds - self._changed_seconds
+        return held_seconds >= (self._hold_seconds if self._ceiling else _RATE_STEP_SECONDS)
+
+    def _move(self, limit: int, reason: Reason) -> None:
         limit = min(MAX_LIMIT, max(1, limit))
-        if limit != self.limit:
-            self.limit = limit
-            self.level += 1
+        if limit == self.limit:
+            return
+        self._is_raised = self._is_raised or limit > self.limit
+        self.limit = limit
+        self.reason = reason
+        self._changed_seconds = self._worked_seconds
+        self._begin_level()
+
+    # Refusals.
+
+    def _refuse(self, number: int, in_flight: int) -> None:
+        if number <= self._cut_from:  # one more of those that were in flight
+            self._taken -= 1
+            self._refused += 1
+            limit = max(1, self._proved, self._taken)
+            if limit < self.limit:
+                self._settle(limit, self._ceiling or limit + 1)
+            return
+        self._taken = in_flight - 1
+        limit, ceiling = max(1, self._proved, self._taken), self.limit
+        if not self._is_raised:
+            slower = self._slower()
+            self._proved = 0
+            self._ceiling_of = "rate" if slower < self.limit else "refusals"
+            limit = max(1, min(self._taken, slower))
+        elif self._ceiling_of == "rate" and self._proved:
+            limit = self._proved
+        else:
+            self._ceiling_of = "refusals"
+        if self._proved:
+            self._hold_seconds = min(_LONGEST_HOLD_SECONDS, self._hold_seconds * 1.25)
+        self._refused = 1
+        self._cut_from = self._begun
+        self._cut_seconds = self._worked_seconds
+        self._is_raised = False
+        self._settle(limit, ceiling)
+
+    def _slower(self) -> int:
+        """Half of it, where refusals come so often that less in flight brings more."""
+        lower = round(self.limit * _RATE_BACKOFF)
+        worked = self._worked_seconds - self._cut_seconds
+        share = worked / (worked + _REFUSAL_SECONDS)
+        is_often = self._refused > _REFUSED_SHARE * (self._begun - self._cut_from)
+        return lower if is_often or share * self.limit < lower else self.limit
+
+    def _settle(self, limit: int, ceiling: int) -> None:
+        """Stay at what the server takes; one more is the ceiling, unless it is one of rate."""
+        self._is_climbing = False
+        self._ceiling = ceiling if self._ceiling_of == "rate" else limit + 1
+        self.limit = self._base_limit = limit
+        self._base_seconds = None
+        self._changed_seconds = self._worked_seconds
+        self.reason = "refused"
+        self._begin_level()

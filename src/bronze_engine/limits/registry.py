@@ -10,9 +10,10 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.api import CircuitBreaker, RateLimit, Retry
 from bronze_engine.contracts import Hook, Limits
 from bronze_engine.errors import ConfigError
-from bronze_engine.limits.adaptive import MAX_LIMIT, Concurrency
+from bronze_engine.limits.adaptive import MAX_LIMIT
 from bronze_engine.limits.breaker import Breaker, BreakerState
 from bronze_engine.limits.bucket import Bucket, TokenBucket
+from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.retry import Attempts
 

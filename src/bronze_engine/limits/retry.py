@@ -18,9 +18,10 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.api import Retry
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import CircuitOpen, RetryError
-from bronze_engine.limits.adaptive import Concurrency
+from bronze_engine.limits.adaptive import Outcome
 from bronze_engine.limits.breaker import Breaker, Passage
 from bronze_engine.limits.bucket import Bucket
+from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.pause import Pause
 from bronze_engine.telemetry.events import RequestRetried
 
@@ -184,17 +185,18 @@ class Attempts:
                 passage.leave()
 
     async def _observed(self, operation: Callable[[], Awaitable[T]], passage: Passage) -> T:
-        level = self._concurrency.level
+        number = self._concurrency.begin()
         began = self._clock.monotonic()
         try:
             value = await self._bounded(operation)
         except Transient as exc:
             if exc.counts:
                 passage.fail()
-            self._concurrency.observe(level, self._clock.monotonic() - began, failed=True)
+            outcome: Outcome = "refused" if _asks_for_pause(exc) else "failed"
+            self._concurrency.observe(number, self._clock.monotonic() - began, outcome)
             raise
         passage.succeed()
-        self._concurrency.observe(level, self._clock.monotonic() - began, failed=False)
+        self._concurrency.observe(number, self._clock.monotonic() - began, "succeeded")
         return value
 
     async def _bounded(self, operation: Callable[[], Awaitable[T]]) -> T:

@@ -1,0 +1,88 @@
+"""How many attempts may be in flight at once: slots, given in the order of asking."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal, final
+
+import anyio
+
+from bronze_engine.limits.adaptive import INITIAL_LIMIT, Outcome, Search
+
+__all__ = ["Concurrency"]
+
+
+@final
+class Concurrency:
+    """Slots for attempts: a fixed number, or one that is found. Knows neither clock nor chance."""
+
+    def __init__(self, concurrency: int | Literal["auto"]) -> None:
+        self.search = Search() if concurrency == "auto" else None
+        self._fixed = INITIAL_LIMIT if concurrency == "auto" else concurrency
+        self.in_flight = 0
+        self._waiters: deque[anyio.Event] = deque()
+
+    @property
+    def limit(self) -> int:
+        return self._fixed if self.search is None else self.search.limit
+
+    @property
+    def is_fixed(self) -> bool:
+        return self.search is None
+
+    @property
+    def waiting(self) -> int:
+        """Attempts that wait for a slot."""
+        return len(self._waiters)
+
+    def begin(self) -> int:
+        """Count an attempt that begins now; the number is for `observe`."""
+        return 0 if self.search is None else self.search.begin()
+
+    def take(self) -> bool:
+        """Take a slot if one is free and nobody waits for it."""
+        if self._waiters or self.in_flight >= self.limit:
+            return False
+        self._take()
+        return True
+
+    async def acquire(self) -> None:
+        """Take a slot, in the order of asking. A cancelled caller holds none."""
+        if self.take():
+            return
+        granted = anyio.Event()
+        self._waiters.append(granted)
+        try:
+            await granted.wait()
+        except BaseException:
+            if granted.is_set():
+                self.release()
+            else:
+                self._waiters.remove(granted)
+            raise
+
+    def release(self) -> None:
+        self.in_flight -= 1
+        self._grant()
+
+    def observe(self, number: int, seconds: float, outcome: Outcome) -> bool:
+        """Learn from the attempt of this number, before its slot is released.
+
+        True when that changed the limit. What says nothing about the load (a 404, a body
+        that is no JSON) is not reported here.
+        """
+        search = self.search
+        if search is None or not search.observe(number, seconds, outcome, self.in_flight):
+            return False
+        self._grant()
+        return True
+
+    def _take(self) -> None:
+        self.in_flight += 1
+        if self.search is not None and self.in_flight >= self.search.limit:
+            self.search.is_wanted = True
+
+    def _grant(self) -> None:
+        while self._waiters and self.in_flight < self.limit:
+            self._take()
+            self._waiters.popleft().set()
