@@ -120,6 +120,7 @@ class Budget:
         self.limit_bytes = limit_bytes
         self.reserved_bytes = 0
         self.pooled_bytes = 0
+        self.kept_bytes = 0
         self._waiters: deque[_Waiter] = deque()
         self._admissions: deque[tuple[int, anyio.Event]] = deque()
 
@@ -162,6 +163,21 @@ class Budget:
             self._admissions.popleft()
             self.reserved_bytes += size
             event.set()
+
+    def keep(self, size_bytes: int) -> bool:
+        """Take bytes of the pool that a run keeps to its end (negative gives back); never waits.
+
+        False, and nothing taken, where all that runs keep would pass half of what is not
+        reserved: the other half is left to what flows.
+        """
+        free = (self.limit_bytes - self.reserved_bytes) // 2
+        if size_bytes > 0 and self.kept_bytes + size_bytes > free:
+            return False
+        self.kept_bytes += size_bytes
+        self.pooled_bytes += size_bytes
+        if size_bytes < 0:
+            self.wake()
+        return True
 
     def wake(self) -> None:
         """Grant what can be granted: lanes below their floor, then the head of the queue."""

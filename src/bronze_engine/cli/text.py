@@ -72,6 +72,8 @@ def _rows(report: RunReport) -> str:
     text = f"{report.rows:,}"
     if report.rejected:
         text += f" ({report.rejected:,} more in quarantine)"
+    if report.duplicates:
+        text += f" ({report.duplicates:,} whose key came before)"
     if report.late_rows:
         text += f" ({report.late_rows:,} at or below the low watermark)"
     if report.later_rows:

@@ -69,6 +69,7 @@ class Reader:
                 i
                 for i, column in enumerate(self.columns)
                 if i >= layout.known and not column.big and _has_leaf(column.type, pa.int64())
+                if column.key is None or rules.type_of(column.key) is None
             ]
         )
         """Places of the columns whose integers could still become doubles."""
@@ -173,7 +174,8 @@ class Reader:
             if array is None:
                 array = pa.nulls(rows, column.type)
             elif name in cut:
-                array = _land_texts(array, cut[name], column)
+                self._check_texts(cut[name], column)
+                array = string_array(cut[name], array.is_valid())
             elif name in plan.texts:
                 array = _land_numbers(array, column)
             elif is_epoch(column.role):
@@ -182,6 +184,17 @@ class Reader:
                 array = _land(array, column.type)
             arrays.append(array)
         return Read(pa.RecordBatch.from_arrays(arrays, schema=self.layout.schema), data)
+
+    def _check_texts(self, texts: list[bytes], column: Column) -> None:
+        if column.role == "number":
+            if not all(text[0] in _FIRST_OF_NUMBERS for text in texts if text):
+                raise pa.ArrowInvalid(f"a value in {column.name!r} that is no number")
+            return
+        flatten = self._rules.flatten
+        if flatten is None or column.key is None or not flatten.opens(key_path(column.key)):
+            return
+        if any(text[:1] == b"{" and text != b"{}" for text in texts):
+            raise pa.ArrowInvalid(f"an object in {column.name!r}, which has columns of its own")
 
 
 def _parse(data: bytes, rows: int, schema: pa.Schema) -> pa.Table:
@@ -225,12 +238,6 @@ def _read_field(field: Field) -> Field:
     if field.metadata and b"bronze.role" in field.metadata:
         return pa.field(field.name, _EMPTY_STRUCT)
     return pa.field(field.name, _read_type(field.type))
-
-
-def _land_texts(present: Array, texts: list[bytes], column: Column) -> Array:
-    if column.role == "number" and not all(text[0] in _FIRST_OF_NUMBERS for text in texts if text):
-        raise pa.ArrowInvalid(f"a value in {column.name!r} that is no number")
-    return string_array(texts, present.is_valid())
 
 
 def _land_numbers(texts: Array, column: Column) -> Array:

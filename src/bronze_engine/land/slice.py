@@ -31,6 +31,7 @@ from bronze_engine.model.part import Staged
 from bronze_engine.model.slice import Slice
 from bronze_engine.plan import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
+from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
 from bronze_engine.quality.quarantine import Kept, Quarantine
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.shield import finish
@@ -115,6 +116,8 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     later_rows: int
     pages: tuple[Staged, ...] = ()
     """Files of captured pages."""
+    repeats: Repeats = Repeats()
+    """Rows whose key came before."""
 
     @property
     def rows(self) -> int:
@@ -220,6 +223,12 @@ class _Landing:
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )
+        self._duplicates = DuplicateFilter(
+            job.pipeline.quality.duplicates,
+            job.pipeline.primary_key,
+            job.resources.budget,
+            workers,
+        )
         self._pages = PageFiles(
             store=job.target,
             partition=job.partition,
@@ -239,12 +248,14 @@ class _Landing:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        async with self._quarantine, self._files, self._pages:
-            pass
+        with self._duplicates:
+            async with self._quarantine, self._files, self._pages:
+                pass
 
     async def consume(self, decoded: Decoded) -> Layout:
         """Take one group, in order; returns the layout that later ones are decoded with."""
         threshold = self._job.threshold
+        decoded = await self._duplicates.apply(decoded)
         threshold.count(decoded.batch.num_rows, decoded.rejects)
         await self._quarantine.write(decoded.rejects)
         threshold.check()
@@ -266,6 +277,7 @@ class _Landing:
             late_rows=self._late_rows,
             later_rows=self._later_rows,
             pages=tuple(self._pages.staged),
+            repeats=self._duplicates.seen,
         )
 
     async def seal_rejects(self) -> None:

@@ -115,6 +115,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceInfo
     row_count: int
     rejected_count: int = 0
+    duplicate_rows: int = 0
+    """Rows whose primary key came before: left out, or only counted, as `quality` says."""
     late_rows: int = 0
     schema: tuple[ColumnInfo, ...] = ()
     arrow_schema: str = ""

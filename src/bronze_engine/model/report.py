@@ -32,6 +32,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     rejected: int = 0
     late_rows: int = 0
+    duplicates: int = 0
+    """Rows whose primary key came before: left out, or only counted."""
     later_rows: int = 0
     """Received above the window's end, and left for the run that it belongs to."""
     files: int = 0

@@ -20,6 +20,7 @@ from bronze_engine.model.manifest import (
     columns_of,
 )
 from bronze_engine.plan import final_window, highest
+from bronze_engine.quality.duplicates import duplicate_warnings
 from bronze_engine.run.replay import fetched_by
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
@@ -71,6 +72,7 @@ def compose_manifest(
         else replayed.source,
         row_count=sum(file.row_count for file in files),
         rejected_count=job.threshold.rejected,
+        duplicate_rows=sum(each.repeats.rows for each in landed),
         late_rows=sum(each.late_rows for each in landed),
         schema=() if schema is None else columns_of(schema),
         arrow_schema="" if schema is None else schema_to_text(schema),
@@ -123,11 +125,16 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
     layout = _last_layout(landed)
     if layout is None:
         return ()
+    repeated = duplicate_warnings(
+        job.pipeline.quality.duplicates,
+        job.pipeline.primary_key,
+        [each.repeats for each in landed],
+    )
     named = {
         "schema.columns": job.request.schema.columns,
         "primary_key": job.pipeline.primary_key,
     }
-    return schema_warnings(layout, job.request.base, named)
+    return (*schema_warnings(layout, job.request.base, named), *repeated)
 
 
 def _last_layout(landed: Sequence[Landed]) -> Layout | None:

@@ -279,6 +279,7 @@ class _Run:
             generation=manifest.generation,
             rows=manifest.row_count,
             rejected=manifest.rejected_count,
+            duplicates=manifest.duplicate_rows,
             late_rows=manifest.late_rows,
             later_rows=sum(each.later_rows for each in self.landed),
             files=len(manifest.files),

@@ -1,0 +1,178 @@
+"""The keys that a slice has had: small, exact, and asked batch by batch.
+
+Integers are held as they are, eight bytes each; other keys, and several columns together, as
+128 bits of keyed SipHash, at which two of 10**12 keys are alike once in 10**14 runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.model.arrow import Array
+
+__all__ = ["KeySet"]
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+_SECOND: Final = b"\0second half"
+
+
+@final
+class _Run:
+    """Keys in ascending order; of equal first halves the second ones as they came."""
+
+    __slots__ = ("first", "second")
+
+    def __init__(self, first: Numbers, second: Numbers | None) -> None:
+        self.first = first
+        self.second = second
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.first.nbytes + (0 if self.second is None else self.second.nbytes)
+
+    def has(self, first: Numbers, second: Numbers | None) -> Mask:
+        """Which of these keys, in ascending order, are in the run."""
+        if not len(first) or first[0] > self.first[-1] or first[-1] < self.first[0]:
+            return np.zeros(len(first), np.bool_)
+        places = np.searchsorted(self.first, first)
+        inside = np.minimum(places, len(self.first) - 1)
+        found: Mask = self.first[inside] == first
+        if second is None or self.second is None:
+            return found
+        same: Mask = found & (self.second[inside] == second)
+        for at in np.flatnonzero(found & ~same):  # half of a hash alike: once in 2**32 keys
+            end = np.searchsorted(self.first, first[at], side="right")
+            same[at] = second[at] in self.second[places[at] : end]
+        return same
+
+    def joined(self, other: _Run) -> _Run:
+        first = np.concatenate([self.first, other.first])
+        second = None
+        if self.second is not None and other.second is not None:
+            second = np.concatenate([self.second, other.second])
+        if self.first[-1] <= other.first[0]:
+            return _Run(first, second)
+        if second is None:
+            first.sort(kind="stable")  # two ascending runs: one merge
+            return _Run(first, None)
+        order = np.argsort(first, kind="stable")
+        return _Run(first[order], second[order])
+
+
+@final
+class KeySet:
+    """A set of keys that grows; runs of ascending keys, each twice as long as the next."""
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+        self._is_plain = True
+        """Whether all keys so far were integers of 64 bits."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What it holds at the most: runs are copied when they are joined."""
+        return 2 * sum(run.size_bytes for run in self._runs)
+
+    def add(self, columns: Sequence[Array]) -> Mask:
+        """Add one key a row, and say which rows have a key that was there before.
+
+        Within these rows the first of equal keys is the one that is new. The columns have
+        no nulls.
+        """
+        if self._is_plain and not (len(columns) == 1 and pa.types.is_int64(columns[0].type)):
+            self._mix()
+        if self._is_plain:
+            return self._add(columns[0].to_numpy(zero_copy_only=False), None)
+        return self._add(*_halves(_bytes_of(columns)))
+
+    def _add(self, first: Numbers, second: Numbers | None) -> Mask:
+        count = len(first)
+        if not count:
+            return np.zeros(0, np.bool_)
+        if second is None and bool((first[1:] > first[:-1]).all()):
+            order, twice = None, np.zeros(count, np.bool_)
+        else:
+            # stable: of equal keys the one that came first leads
+            order = (
+                np.argsort(first, kind="stable") if second is None else np.lexsort((second, first))
+            )
+            first = first[order]
+            twice = np.zeros(count, np.bool_)
+            twice[1:] = first[1:] == first[:-1]
+            if second is not None:
+                second = second[order]
+                twice[1:] &= second[1:] == second[:-1]
+        known = twice
+        for run in self._runs:
+            known |= run.has(first, second)
+        fresh = ~known
+        if fresh.any():
+            self._runs.append(
+                _Run(
+                    np.ascontiguousarray(first[fresh]),
+                    None if second is None else np.ascontiguousarray(second[fresh]),
+                )
+            )
+            self._settle()
+        if order is None:
+            return known
+        mask = np.empty(count, np.bool_)
+        mask[order] = known
+        return mask
+
+    def _settle(self) -> None:
+        runs = self._runs
+        while len(runs) > 1 and len(runs[-2]) < 2 * len(runs[-1]):
+            last = runs.pop()
+            runs[-1] = runs[-1].joined(last)
+
+    def _mix(self) -> None:
+        """Hold the integers as other keys are held."""
+        self._is_plain = False
+        held = [pa.array(run.first) for run in self._runs]
+        self._runs.clear()
+        for array in held:
+            self._add(*_halves(_bytes_of([array])))
+
+
+def _bytes_of(columns: Sequence[Array]) -> list[bytes]:
+    """A text for each row; no two rows with other keys have the same."""
+    texts: list[Array] = []
+    for column in columns:
+        text = _text_of(column)
+        if len(columns) > 1:
+            texts.append(pc.binary_length(text).cast(pa.string()))
+        texts.append(text)
+    whole = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, ":")
+    found: list[bytes] = whole.cast(pa.binary()).to_pylist()
+    return found
+
+
+def _text_of(column: Array) -> Array:
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_nested(kind):
+        return pa.array([repr(value) for value in column.to_pylist()], pa.string())
+    if pa.types.is_floating(kind):
+        # 1 and 1.0 are one key: the column may have become a double on the way
+        texts = column.cast(pa.string())
+        return pc.replace_substring_regex(texts, pattern=r"\.0$", replacement="")
+    return column.cast(pa.string())
+
+
+def _halves(keys: list[bytes]) -> tuple[Numbers, Numbers]:
+    count = len(keys)
+    first = np.fromiter(map(hash, keys), np.int64, count)
+    second = np.fromiter(map(hash, map(_SECOND.__add__, keys)), np.int64, count)
+    return first, second
