@@ -179,7 +179,7 @@ class Fetcher:
                     now=self._resources.clock.now(),
                 )
             except AuthError as exc:
-                if answer.status == 401:
+                if answer.status == 401 and self._client.is_home(answer):
                     raise Refused(answer.version, exc) from None
                 raise
         if answer.status == 204:

@@ -132,7 +132,7 @@ class _Probe:
             nonlocal began
             began = self._clock.monotonic()
             self._answer = await self._exchange()
-            if self._answer.status == 401:
+            if self._answer.status == 401 and self._client.is_home(self._answer):
                 raise Refused(self._answer.version, refused)
             return self._answer
 

@@ -113,6 +113,10 @@ class Client:
         except Refused as exc:
             raise exc.error from None
 
+    def is_home(self, answer: Answer) -> bool:
+        """Whether the credentials went along with what was answered."""
+        return origin_of(httpx.URL(answer.url)) == self.credentials.origin
+
     async def fetch(
         self,
         method: str,
