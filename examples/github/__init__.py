@@ -1,0 +1,1 @@
+"""GitHub: pages by Link header, a bearer token, X-RateLimit headers, secondary limits."""
