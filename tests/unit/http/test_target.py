@@ -295,18 +295,35 @@ def test_server_texts_lose_every_secret() -> None:
 @pytest.mark.parametrize(
     ("kind", "zone", "style", "low", "start", "end"),
     [
-        ("timestamp", None, None, "2025-01-01T00:00:00.5Z", *["2025-01-01T00:00:00.5Z"] * 2),
+        (
+            "timestamp",
+            None,
+            None,
+            "2025-01-01T00:00:00.5Z",
+            "2025-01-01T00:00:00.5Z",
+            "2025-01-01T00:00:00.6Z",
+        ),
+        (
+            "timestamp",
+            None,
+            None,
+            "2024-12-31 23:59:59.999+01:00",
+            "2024-12-31 23:59:59.999+01:00",
+            "2025-01-01 00:00:00.000+01:00",
+        ),
+        ("timestamp", None, None, "2025-01-01T23:59Z", "2025-01-01T23:59Z", "2025-01-02T00:00Z"),
         ("timestamp", None, "epoch", "1970-01-01T00:00:01.5Z", "1", "2"),
         ("timestamp", None, "epoch_ms", "1970-01-01T00:00:01.0005Z", "1000", "1001"),
         ("timestamp", None, "epoch", "1969-12-31T23:59:59.5Z", "-1", "0"),
         ("timestamp", None, "%Y-%m-%d", "2025-01-01T12:00:00Z", "2025-01-01", "2025-01-02"),
-        ("timestamp", None, "%Y-%m-%d", "2025-01-01T00:00:00Z", "2025-01-01", "2025-01-01"),
+        ("timestamp", None, "%Y-%m-%d", "2025-01-01T00:00:00Z", "2025-01-01", "2025-01-02"),
         (
             "timestamp",
             "Europe/Berlin",
             "%Y-%m-%dT%H:%M:%S%z",
             "2025-01-01T00:00:00",
-            *["2025-01-01T00:00:00+0100"] * 2,
+            "2025-01-01T00:00:00+0100",
+            "2025-01-01T00:00:01+0100",
         ),
         (
             "timestamp",
@@ -316,9 +333,11 @@ def test_server_texts_lose_every_secret() -> None:
             "08:00:00",
             "08:00:01",
         ),
-        ("date", None, "%d.%m.%Y", "2025-01-02", *["02.01.2025"] * 2),
-        ("date", "Asia/Tokyo", "epoch", "1970-01-02", *["86400"] * 2),
-        ("integer", None, None, "12", "12", "12"),
+        ("date", None, "%d.%m.%Y", "2025-01-02", "02.01.2025", "03.01.2025"),
+        ("date", "Asia/Tokyo", "epoch", "1970-01-02", "86400", "86401"),
+        ("integer", None, None, "12", "12", "13"),
+        ("date", None, None, "2024-12-31", "2024-12-31", "2025-01-01"),
+        ("text", None, None, "abc", "abc", "abc"),
     ],
 )
 def test_bounds_are_formatted_outwards(

@@ -85,6 +85,7 @@ class HttpSource:
         self._request = request
         self._resources = resources
         self._resource = Resource(config, request, resources, client)
+        self._shifts = Shifts()
         self._whole: Chain | None = None
         self._many: Children | ExportFiles | Windows
         incremental = request.incremental
@@ -134,22 +135,21 @@ class HttpSource:
 
         Raises SliceLost where the pages shifted while being read and `on_shift` is "retry".
         """
-        shifts = Shifts()
         while True:
             dated = Dated()
             outlet = Outlet(self._request, self._resources, dated, emit)
             try:
                 if self._whole is not None:
-                    await self._read_whole(self._whole, outlet, shifts)
+                    await self._read_whole(self._whole, outlet)
                 else:
-                    await self._read_many(outlet, dated, shifts)
+                    await self._read_many(outlet, dated)
             except Shifted as exc:
                 if outlet.emitted_records:
                     raise SliceLost(str(exc)) from None
             else:
                 return None
 
-    async def _read_whole(self, chain: Chain, outlet: Outlet, shifts: Shifts) -> None:
+    async def _read_whole(self, chain: Chain, outlet: Outlet) -> None:
         pager = self._resource.pager()
 
         async def hand_on(page: Page) -> None:
@@ -164,9 +164,9 @@ class HttpSource:
         await reading.run(hand_on)
         if reading.is_missing:
             self._resource.warn(f"{chain.target.location} was not found, and counts as empty")
-        shifts.judge(self._resource, chain, pager.mismatch())
+        self._shifts.judge(self._resource, chain, pager.mismatch())
 
-    async def _read_many(self, outlet: Outlet, dated: Dated, shifts: Shifts) -> None:
+    async def _read_many(self, outlet: Outlet, dated: Dated) -> None:
         floor = _floor_bytes(self._config)
         convoy = Convoy(
             self._resource,
@@ -174,9 +174,9 @@ class HttpSource:
             dated,
             parallel=parallel_of(self._config),
             floor_bytes=floor,
-            on_end=partial(shifts.judge, self._resource),
+            on_end=partial(self._shifts.judge, self._resource),
         )
-        await convoy.run(self._many.plan(dated, shifts, floor))
+        await convoy.run(self._many.plan(dated, self._shifts, floor))
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)
