@@ -1,0 +1,397 @@
+"""Children of parents over a real server: order, fields carried down, faults, memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bronze_engine.config.api import Api
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.paginator import CursorPaginator, PagePaginator
+from bronze_engine.config.source import HttpSourceConfig, Parent
+from bronze_engine.errors import ExtractError, PageError, RetryError, SliceLost
+from tests.integration.http_server import ONCE, Handler, Opened, Seen, answer, opened, serve
+
+pytestmark = pytest.mark.integration
+
+Lines = Callable[[int], list[dict[str, Any]]]
+
+
+def lines_of(order: int) -> list[dict[str, Any]]:
+    return [{"line": f"{order}-{number}"} for number in range(order % 4)]
+
+
+def shop(orders: list[Any], lines: Lines = lines_of, *, size: int = 3) -> Handler:
+    """`/orders?page=N`, and `/orders/ID/lines?cursor=N` with two lines a page."""
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/orders":
+            start = (int(seen.query.get("page", 1)) - 1) * size
+            return answer({"data": orders[start : start + size], "total": len(orders)})
+        found = re.fullmatch(r"/orders/(\d+)/lines", seen.path)
+        if found is None:
+            return answer({"error": "no such thing"}, status=404)
+        rows = lines(int(found[1]))
+        start = int(seen.query.get("cursor", 0))
+        body: dict[str, Any] = {"rows": rows[start : start + 2]}
+        body["next"] = str(start + 2) if start + 2 < len(rows) else None
+        return answer(body, headers={"Date": "Wed, 15 Jan 2025 10:00:00 GMT"})
+
+    return handle
+
+
+def orders_of(server_url: str, **fields: Any) -> Parent:
+    settings: dict[str, Any] = {
+        "api": Api(name="shop", base_url=server_url, proxy="none", concurrency=8),
+        "path": "/orders",
+        "records": "data",
+        "paginator": PagePaginator(total_path="total"),
+    }
+    return Parent(name="team.orders", source=HttpSourceConfig(**{**settings, **fields}))
+
+
+def children(**fields: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "path": "/orders/{parent.id}/lines",
+        "records": "rows",
+        "paginator": CursorPaginator(cursor_path="next"),
+    }
+    return {**settings, **fields}
+
+
+ORDERS = [{"id": number, "customer": {"name": f"c{number}"}} for number in range(1, 12)]
+WANTED = [line for order in ORDERS for line in lines_of(order["id"])]
+
+
+async def rows_of(handler: Handler, parent: dict[str, Any] | None = None, **source: Any) -> Opened:
+    async with (
+        serve(handler) as server,
+        opened(server, parent=orders_of(server.url, **(parent or {})), **children(**source)) as one,
+    ):
+        await one.read()
+        assert one.budget.pooled_bytes == one.budget.reserved_bytes == 0
+        return one
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("parallel", [None, 1, 3])
+async def test_children_come_in_the_order_of_their_parents(parallel: int | None) -> None:
+    one = await rows_of(shop(ORDERS), parallel=parallel)
+    assert one.records == WANTED
+    assert [block.page for block in one.blocks] == sorted(block.page for block in one.blocks)
+
+
+@pytest.mark.asyncio
+async def test_children_are_read_side_by_side_and_never_more_than_configured() -> None:
+    inside = most = 0
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        nonlocal inside, most
+        inside += seen.path != "/orders"
+        most = max(most, inside)
+        for _ in range(30):
+            await asyncio.to_thread(int)  # noqa: TID251  # a slow server, in its own words
+        inside -= seen.path != "/orders"
+        return await inner(seen, writer)
+
+    assert (await rows_of(handle, parallel=3)).records == WANTED
+    assert most == 3
+
+
+@pytest.mark.asyncio
+async def test_a_slow_first_child_does_not_change_the_order() -> None:
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        if seen.path == "/orders/1/lines":
+            for _ in range(200):
+                await asyncio.to_thread(int)  # noqa: TID251  # a slow server, in its own words
+        return await inner(seen, writer)
+
+    assert (await rows_of(handle)).records == WANTED
+
+
+@pytest.mark.asyncio
+async def test_fields_of_the_parent_are_carried_into_each_record_byte_for_byte() -> None:
+    amount = "1234567890123456789012345678901234567890.10"
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/orders":
+            return answer(
+                body=b'[{"id": 7, "amount": %s, "who": {"n": "\\u00e9"}}]' % amount.encode()
+            )
+        return answer([{"line": 1}, {}])
+
+    one = await rows_of(
+        handle,
+        {"records": None, "paginator": PagePaginator(stop_on_short_page=True, page_size=9)},
+        records=None,
+        carry={"order_id": "id", "order_amount": "amount", "name": "who.n", "none": "gone"},
+    )
+    assert b"".join(block.data for block in one.blocks) == (
+        b'{"line": 1,"order_id":7,"order_amount":%s,"name":"\\u00e9"}\n'
+        b'{"order_id":7,"order_amount":%s,"name":"\\u00e9"}\n'
+    ) % (amount.encode(), amount.encode())
+    assert "1 parents lack a field that carry names" in one.tally.warnings[0]
+
+
+@pytest.mark.asyncio
+async def test_a_carried_column_never_hides_a_key_of_the_record() -> None:
+    with pytest.raises(PageError, match=r'team.orders with id = 1: .*"line".*another name'):
+        await rows_of(shop(ORDERS), carry={"line": "id"})
+
+
+@pytest.mark.asyncio
+async def test_parents_may_be_children_themselves() -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/shops":
+            return answer([{"key": "a/b"}, {"key": "c"}])
+        shop_key, *order = seen.target.removeprefix("/shops/").split("/")
+        if order == ["orders"]:
+            return answer([{"id": f"{shop_key}{number}"} for number in (1, 2)])
+        assert order[0] == "orders"
+        return answer([{"line": f"{order[1]}.{number}"} for number in (1, 2)])
+
+    async with serve(handle) as server:
+        shops = orders_of(
+            server.url, path="/shops", records=None, paginator=PagePaginator(max_pages=1)
+        )
+        orders = Parent(
+            name="team.shop_orders",
+            source=HttpSourceConfig(
+                api=shops.source.api,
+                path="/shops/{parent.key}/orders",
+                parent=shops,
+                carry={"shop": "key"},
+            ),
+        )
+        async with opened(
+            server,
+            path="/shops/{parent.shop}/orders/{parent.id}/lines",
+            parent=orders,
+            carry={"shop": "shop"},
+        ) as one:
+            assert await one.read() == [
+                {"line": f"{order}.{number}", "shop": name}
+                for order, name in (
+                    ("a%252Fb1", "a/b"), ("a%252Fb2", "a/b"), ("c1", "c"), ("c2", "c"),
+                )
+                for number in (1, 2)
+            ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_the_same_request_is_made_once_and_told() -> None:
+    orders = [*ORDERS, {"id": 3, "x": 1}, {"id": "3"}]
+    async with (
+        serve(shop(orders)) as server,
+        opened(server, parent=orders_of(server.url), **children()) as one,
+    ):
+        assert await one.read() == WANTED
+        paths = [seen.target for seen in server.seen if seen.path != "/orders"]
+        assert len(paths) == len(set(paths))
+        assert "2 parents ask for the same" in one.tally.warnings[0]
+
+
+@pytest.mark.asyncio
+async def test_with_other_fields_to_carry_the_same_request_is_made_for_each() -> None:
+    orders = [{"id": 3, "of": "x"}, {"id": 3, "of": "y"}]
+    one = await rows_of(shop(orders), carry={"of": "of"})
+    assert [row["of"] for row in one.records] == ["x"] * 3 + ["y"] * 3
+
+
+@pytest.mark.asyncio
+async def test_numbers_stay_numbers_in_a_body() -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/orders":
+            return answer([{"id": 7, "name": "x"}, {"id": "7", "name": "y"}])
+        return answer([json.loads(seen.body)])
+
+    one = await rows_of(
+        handle,
+        {"records": None, "paginator": PagePaginator(max_pages=1)},
+        path="/search",
+        method="POST",
+        records=None,
+        paginator=PagePaginator(max_pages=1),
+        json={"filter": {"order": "{parent.id}", "of": "order {parent.id} of {parent.name}"}},
+    )
+    assert one.records == [
+        {"filter": {"order": 7, "of": "order 7 of x"}},
+        {"filter": {"order": "7", "of": "order 7 of y"}},
+    ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("parent", "message"),
+    [
+        (
+            {"key": 1, "b": 2},
+            r'has no "id", which the request needs; there are the keys "key", "b"',
+        ),
+        ({"id": None}, r'"id" of a record of team.orders is null'),
+        ({"id": {"x": 1}}, r'"id" of a record of team.orders is an object'),
+        ({"id": ".."}, r"is '..', which is no part of a path"),
+        ({"id": ""}, r"is '', which is no part of a path"),
+        ([1], r"a record of team.orders is a list, not an object"),
+    ],
+)
+async def test_a_parent_that_can_not_be_asked_for_says_why(parent: Any, message: str) -> None:
+    with pytest.raises(PageError, match=message):
+        await rows_of(shop([{"id": 1}, parent, {"id": 2}]))
+
+
+@pytest.mark.asyncio
+async def test_404_of_a_child_is_an_error_that_names_the_parent() -> None:
+    orders = [{"id": 1}, {"id": "gone"}, {"id": 2}]
+    with pytest.raises(ExtractError, match=r"team.orders with id = 'gone': page 1 .*not found"):
+        await rows_of(shop(orders))
+
+
+@pytest.mark.asyncio
+async def test_404_of_a_child_means_no_records_where_configured() -> None:
+    orders = [{"id": 1}, {"id": "gone"}, {"id": 2}, {"id": "away"}]
+    one = await rows_of(shop(orders), on_not_found="empty")
+    assert one.records == lines_of(1) + lines_of(2)
+    assert one.tally.warnings == [
+        '2 of 4 first pages were answered with 404, and count as empty (on_not_found = "empty")'
+    ]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("on_not_found", ["fail", "empty"])
+async def test_404_of_a_source_of_one_chain(on_not_found: Any) -> None:
+    async with (
+        serve(shop(ORDERS)) as server,
+        opened(server, path="/nowhere", on_not_found=on_not_found) as one,
+    ):
+        if on_not_found == "fail":
+            with pytest.raises(ExtractError, match="not found"):
+                await one.read()
+        else:
+            assert await one.read() == []
+            assert "was not found, and counts as empty" in one.tally.warnings[0]
+
+
+@pytest.mark.asyncio
+async def test_the_first_fault_in_the_order_of_the_plan_is_the_error() -> None:
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        if seen.path == "/orders/3/lines":
+            for _ in range(100):
+                await asyncio.to_thread(int)  # noqa: TID251  # a slow server, in its own words
+            return answer({}, status=500)
+        if seen.path == "/orders/5/lines":
+            return answer({}, status=400)
+        return await inner(seen, writer)
+
+    async with (
+        serve(handle) as server,
+        opened(server, api={"retry": ONCE}, parent=orders_of(server.url), **children()) as one,
+    ):
+        with pytest.raises(RetryError, match=r"team\.orders with id = 3: GET"):
+            await one.read()
+        assert one.records == lines_of(1) + lines_of(2)
+        assert one.budget.pooled_bytes == 0
+
+
+@pytest.mark.asyncio
+async def test_children_of_an_incremental_pipeline_end_where_the_parents_reading_began() -> None:
+    stamps = iter(f"Wed, 15 Jan 2025 10:00:{second:02} GMT" for second in range(60))
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes:
+        found = await inner(seen, writer)
+        assert found is not None
+        rest = re.sub(rb"Date: [^\r]*\r\n", b"", found)
+        return rest.replace(b"\r\n", f"\r\nDate: {next(stamps)}\r\n".encode(), 1)
+
+    async with (
+        serve(handle) as server,
+        opened(
+            server,
+            incremental=Incremental(cursor="at"),
+            parent=orders_of(server.url),
+            **children(),
+        ) as one,
+    ):
+        await one.read()
+        assert {str(block.as_of) for block in one.blocks} == {"2025-01-15 10:00:00+00:00"}
+
+
+@pytest.mark.asyncio
+async def test_children_that_shift_are_read_again_as_a_whole() -> None:
+    wrong = {"left": 1}
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        if seen.path == "/orders/2/lines" and seen.query.get("page", "1") == "1":
+            rows = lines_of(2)
+            stated = len(rows) + (wrong["left"] > 0)
+            wrong["left"] -= 1
+            return answer({"rows": rows, "total": stated})
+        if seen.path.endswith("/lines"):
+            rows = lines_of(int(seen.path.split("/")[2])) if seen.query["page"] == "1" else []
+            if seen.path == "/orders/2/lines":
+                return answer({"rows": [], "total": 3})
+            return answer({"rows": rows, "total": len(rows)})
+        return await inner(seen, writer)
+
+    async with (
+        serve(handle) as server,
+        opened(
+            server,
+            on_shift="retry",
+            parent=orders_of(server.url),
+            **children(paginator=PagePaginator(total_path="total")),
+        ) as one,
+    ):
+        with pytest.raises(SliceLost):
+            await one.read()
+        one.blocks.clear()
+        assert await one.read() == WANTED
+
+
+@pytest.mark.asyncio
+async def test_a_tiny_budget_passes_and_gives_everything_back() -> None:
+    rows = [{"line": number, "text": "x" * 3000} for number in range(9)]
+    async with (
+        serve(shop(ORDERS, lambda _: rows)) as server,
+        opened(server, budget_bytes=100, parent=orders_of(server.url), **children()) as one,
+    ):
+        assert await one.read() == rows * len(ORDERS)
+        assert one.budget.pooled_bytes == 0
+
+
+@pytest.mark.asyncio
+async def test_preview_and_check_show_the_chains() -> None:
+    async with (
+        serve(shop(ORDERS)) as server,
+        opened(server, parent=orders_of(server.url), **children()) as one,
+    ):
+        preview = one.source.preview()
+        assert preview.first == f"GET {server.url}/orders?page=1"
+        assert preview.location == f"{server.url}/orders/{{parent.id}}/lines"
+        assert preview.slices == ("all of team.orders", "of each its children, 8 side by side")
+        assert server.seen == []
+        told = await one.source.check()
+        assert told.endswith("/orders/1/lines answers 200 with 1 records")
+        assert len(server.seen) == 2
+
+
+@pytest.mark.asyncio
+async def test_check_without_a_parent_says_so() -> None:
+    async with (
+        serve(shop([])) as server,
+        opened(server, parent=orders_of(server.url), **children()) as one,
+    ):
+        assert "nothing to ask it for yet" in await one.source.check()
+        assert await one.read() == []
