@@ -383,7 +383,7 @@ async def test_preview_and_check_show_the_chains() -> None:
         assert preview.slices == ("all of team.orders", "of each its children, 8 side by side")
         assert server.seen == []
         told = await one.source.check()
-        assert told.endswith("/orders/1/lines answers 200 with 1 records")
+        assert told.endswith("/orders/1/lines answers 200 with 1 records, next = None")
         assert len(server.seen) == 2
 
 
