@@ -26,7 +26,7 @@ def frame(content: bytes) -> bytes:
 
 @final
 class FrameReader:
-    """Takes a file in pieces of any size; gives back what its whole frames hold.
+    """Takes a file in pieces of any size; gives back what its frames hold, one at a time.
 
     Raises ValueError for what is no such file.
     """
@@ -34,27 +34,24 @@ class FrameReader:
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def feed(self, piece: bytes) -> bytes:
-        """The content of the frames that are whole now."""
+    def feed(self, piece: bytes) -> None:
+        """Take what follows. Take out every whole frame before the next piece."""
         self._held += piece
-        found: list[bytes] = []
-        start = 0
-        while (measure := _measure(self._held, start)) is not None:
-            end = start + measure.size_bytes
-            try:
-                found.append(
-                    pa.decompress(
-                        bytes(self._held[start:end]),
-                        decompressed_size=measure.content_bytes,
-                        codec="zstd",
-                        asbytes=True,
-                    )
-                )
-            except OSError as exc:
-                raise ValueError(f"a zstd frame is damaged: {exc}") from exc
-            start = end
-        del self._held[:start]
-        return b"".join(found)
+
+    def take(self) -> bytes | None:
+        """The content of the next frame; None where its end has not come."""
+        measure = _measure(self._held)
+        if measure is None:
+            return None
+        whole = bytes(self._held[: measure.size_bytes])
+        del self._held[: measure.size_bytes]
+        try:
+            content: bytes = pa.decompress(
+                whole, decompressed_size=measure.content_bytes, codec="zstd", asbytes=True
+            )
+        except OSError as exc:
+            raise ValueError(f"a zstd frame is damaged: {exc}") from exc
+        return content
 
     def end(self) -> None:
         """Say that nothing follows."""
@@ -68,18 +65,18 @@ class _Measure(NamedTuple):
     content_bytes: int
 
 
-def _measure(data: bytearray, start: int) -> _Measure | None:
-    """How long the frame at `start` is; None where its end has not come."""
-    if not _MAGIC.startswith(data[start : start + 4]):
+def _measure(data: bytearray) -> _Measure | None:
+    """How long the frame at the beginning is; None where its end has not come."""
+    if not _MAGIC.startswith(data[:4]):
         raise ValueError("it is no file of zstd frames")
-    if len(data) <= start + 4:
+    if len(data) <= 4:
         return None
-    descriptor = data[start + 4]
+    descriptor = data[4]
     is_single = bool(descriptor & 0x20)
     size_bytes = _CONTENT_SIZE_BYTES[descriptor >> 6] or is_single
     if not size_bytes:
         raise ValueError("a zstd frame does not say how large its content is")
-    at = start + 5 + (not is_single) + _DICTIONARY_ID_BYTES[descriptor & 0x03]
+    at = 5 + (not is_single) + _DICTIONARY_ID_BYTES[descriptor & 0x03]
     content_bytes = int.from_bytes(data[at : at + size_bytes], "little")
     if size_bytes == 2:
         content_bytes += 256
@@ -92,4 +89,4 @@ def _measure(data: bytearray, start: int) -> _Measure | None:
         is_last = bool(header & 1)
         at += 3 + (1 if header >> 1 & 0x03 == _RLE_BLOCK else header >> 3)
     at += 4 if descriptor & 0x04 else 0  # its checksum
-    return _Measure(at - start, content_bytes) if len(data) >= at else None
+    return _Measure(at, content_bytes) if len(data) >= at else None

@@ -189,8 +189,10 @@ class _CapturedSource:
             try:
                 async with self._job.target.read(key) as chunks:
                     async for chunk in chunks:
-                        for line in await run(reading.feed, chunk):
-                            yield line
+                        await run(reading.feed, chunk)
+                        while (lines := await run(reading.lines)) is not None:
+                            for line in lines:
+                                yield line
                 reading.end()
             except ValueError as exc:
                 raise StoreError(
@@ -211,10 +213,19 @@ class _FileReading:
         self._begun: list[bytes] = []
         """The line whose end has not come, in pieces."""
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that are whole now. Raises ValueError."""
+    def feed(self, chunk: bytes) -> None:
         self._digest.update(chunk)
-        first, *rest = self._frames.feed(chunk).split(b"\n")
+        self._frames.feed(chunk)
+
+    def lines(self) -> list[bytes] | None:
+        """The lines that the next frame ends; None where it is not there. Raises ValueError.
+
+        A frame a job: what a chunk unfolds to has no bound that is near.
+        """
+        content = self._frames.take()
+        if content is None:
+            return None
+        first, *rest = content.split(b"\n")
         self._begun.append(first)
         if not rest:
             return []

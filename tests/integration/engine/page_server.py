@@ -1,7 +1,7 @@
 """An API in a process of its own: pages of 1,000 records each, and a gzip bomb.
 
 Prints its port, then serves until its input is closed. `/orders?page=N&last=M` is page N of
-M; `/bomb` is a gzip body that would be 1 GiB of JSON.
+M, `/small` the same with 10 records each; `/bomb` is a gzip body that would be 1 GiB of JSON.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import zlib
 from urllib.parse import parse_qs, urlsplit
 
 RECORDS = 1000
+FEW = 10
 _MARK = b"7777777"
 _BOMB_BYTES = 1024**3
 
 
-def template() -> bytes:
+def template(records: int = RECORDS) -> bytes:
     """A page whose every id contains the mark; 340 bytes a record."""
     rows = [
         {
@@ -31,7 +32,7 @@ def template() -> bytes:
             "note": "x" * 120,
             "address": {"street": f"Street {at}", "city": "Berlin", "zip": f"{at:05}"},
         }
-        for at in range(RECORDS)
+        for at in range(records)
     ]
     return json.dumps({"items": rows}).encode()
 
@@ -44,7 +45,7 @@ def bomb() -> bytes:
     return b"".join([*parts, packer.compress(b"]}"), packer.flush()])
 
 
-def body_of(target: str, page: bytes) -> tuple[bytes, bool]:
+def body_of(target: str, page: bytes, few: bytes) -> tuple[bytes, bool]:
     url = urlsplit(target)
     if url.path == "/bomb":
         return bomb(), True
@@ -53,17 +54,18 @@ def body_of(target: str, page: bytes) -> tuple[bytes, bool]:
     if number > query["last"]:
         return b'{"items": []}', False
     # The mark times 1,000 plus a number: only its own digits change.
-    return page.replace(_MARK, b"%07d" % (1_000_000 + number)), False
+    chosen = few if url.path == "/small" else page
+    return chosen.replace(_MARK, b"%07d" % (1_000_000 + number)), False
 
 
 async def main() -> None:
-    page = template()
+    page, few = template(), template(FEW)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                body, is_gzip = body_of(head.split(b" ", 2)[1].decode(), page)
+                body, is_gzip = body_of(head.split(b" ", 2)[1].decode(), page, few)
                 coding = b"Content-Encoding: gzip\r\n" if is_gzip else b""
                 writer.write(
                     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

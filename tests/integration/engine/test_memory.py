@@ -28,13 +28,14 @@ def kib(field):
 async def main():
     config = load_config(sys.argv[1], environ={})
     async with open_engine(config) as engine:
-        if len(sys.argv) > 2:  # warm up, so that only what follows counts
+        if "warm" in sys.argv[2:]:  # warm up, so that only what follows counts
             await engine.run("team.warm", run_date=date(2025, 1, 15))
         before = kib("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
         code, rows = "", 0
         try:
-            report = await engine.run("team.orders", run_date=date(2025, 1, 15))
+            work = engine.replay if "replay" in sys.argv[2:] else engine.run
+            report = await work("team.orders", run_date=date(2025, 1, 15))
             rows = report.rows
         except BronzeError as exc:
             code = exc.code
@@ -112,6 +113,26 @@ def test_peak_memory_does_not_follow_the_number_of_pages(tmp_path: Path, port: i
         peaks[pages] = found["peak"]
     assert peaks[4000] <= 1.25 * peaks[500], peaks
     assert peaks[4000] <= 350_000_000, peaks
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("path", "records", "counts"), [("/small", 10, (1000, 10_000)), ("/orders", 1000, (200, 1600))]
+)
+def test_captured_pages_do_not_stay_in_memory(
+    tmp_path: Path, port: int, path: str, records: int, counts: tuple[int, int]
+) -> None:
+    peaks: dict[tuple[str, int], int] = {}
+    for pages in counts:
+        text = PIPELINE.format(name="orders", pages=pages)
+        text = text.replace('path = "/orders"', f'path = "{path}"\ncapture = "pages"')
+        for what in ("run", "replay"):
+            found = measured(tmp_path / str(pages), port, text, what)
+            assert found["rows"] == pages * records, found
+            peaks[what, pages] = found["peak"]
+    few, many = counts
+    for what in ("run", "replay"):
+        assert peaks[what, many] <= 1.25 * peaks[what, few] + 16 * MIB, peaks
 
 
 def test_a_gzip_bomb_grows_the_process_by_less_than_64_mib(tmp_path: Path, port: int) -> None:
