@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.contracts import Request
 from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import (
@@ -22,13 +23,15 @@ from bronze_engine.errors import (
 )
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ANY
-from bronze_engine.testing import ManualClock, ScriptedSource, Step, page
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.testing import Fault, ManualClock, ScriptedSource, Step, inject, page
 from bronze_engine.testing.stores import read_all
 from tests.unit.run.harness import (
     DAY,
     NAME,
     Bench,
     cut_groups,
+    is_idle,
     partition_of,
     reports_of,
     unowned,
@@ -292,3 +295,43 @@ async def test_batches_keep_nothing(tmp_path: Path) -> None:
         rows = [batch.num_rows async for batch in stream]
     assert sum(rows) == 20
     assert await bench.left() == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["fail_before", "fail_after", "lost"])
+async def test_a_store_that_fails_anywhere_in_a_replay_leaves_the_old_or_the_new(
+    tmp_path: Path, fault: Fault
+) -> None:
+    at, codes = 0, set[str | None]()
+    happened = True
+    while happened:
+        at += 1
+        clock = ManualClock()
+        store = MemoryStore(clock)
+        bench = Bench(tmp_path, CAPTURE, store=store)
+        first = await bench.run(ScriptedSource([pages(3)]))
+        faulty = inject(store, at, fault)
+        again = Bench(tmp_path, "schema.columns.id=string", store=faulty)
+        code = None
+        async with again.engine(ScriptedSource(never), clock=SYSTEM_CLOCK) as engine:
+            try:
+                await engine.replay(NAME, run_date=DAY)
+            except BronzeError as exc:
+                code = exc.code
+            assert is_idle(engine)
+        codes.add(code)
+        happened = len(faulty.script.operations) >= at
+        seen = await bench.manifest()
+        assert seen is not None
+        assert seen.pages == first.pages
+        assert seen.generation == (2 if code is None else seen.generation)
+        assert len(await lines_of(bench, seen)) == 3
+        assert [row["id"] for row in (await bench.table()).to_pylist()] == [
+            number if seen.generation == 1 else str(number) for number in range(30)
+        ]
+        await clock.advance(120)  # a lease that could not be given back has run out
+        third = await replayed(bench)
+        assert third.pages == first.pages
+        assert unowned(await bench.left(), third) == []
+    assert at > 20
+    assert {None, "STG001"} <= codes
