@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+import yarl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auth import ApiKeyAuth, BearerAuth
@@ -32,6 +35,8 @@ from bronze_engine.sources.http.wire.proxy import proxy_for
 from bronze_engine.sources.http.wire.tls import tls_for
 
 pytestmark = pytest.mark.unit
+
+_PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
 
 
 @pytest.mark.parametrize(
@@ -415,3 +420,37 @@ def test_certificate_files_that_are_none(tmp_path: Any) -> None:
     ):
         with pytest.raises(ConfigError, match=f"apis.shop.{next(iter(fields))}"):
             tls_for(api(**fields), "https://h:443")
+
+
+@given(path=st.text(_PRINTABLE, max_size=20), query=st.text(_PRINTABLE, max_size=20))
+def test_a_url_that_goes_plain_is_sent_as_httpx_would_send_it(path: str, query: str) -> None:
+    credentials = Credentials(api())
+    url = f"https://api.example.com/{path}?{query}"
+    if credentials.plain(url) is not None:
+        assert str(httpx.URL(url)) == url
+        assert yarl.URL(url, encoded=True).raw_host == "api.example.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com.evil.example/x",
+        "https://api.example.com@evil.example/x",
+        "https://api.example.com:8443/x",
+        "http://api.example.com/x",
+        "https://other.example/x",
+        "https://api.example.com/a/../b",
+        "https://api.example.com/a b",
+        "https://api.example.com/a#b",
+        "https://api.example.com/%zz",
+    ],
+)
+def test_what_leads_elsewhere_or_must_be_rewritten_does_not_go_plain(url: str) -> None:
+    credentials = Credentials(api())
+    assert credentials.plain("https://api.example.com/x?page=1") is not None
+    assert credentials.plain(url) is None
+
+
+def test_a_key_in_the_query_does_not_go_plain() -> None:
+    auth = ApiKeyAuth(key=Secret("k"), name="key", location="query")
+    assert Credentials(api(auth=auth)).plain("https://api.example.com/x") is None

@@ -8,6 +8,7 @@ link can carry it elsewhere.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, final
@@ -15,6 +16,7 @@ from urllib.parse import quote
 
 import anyio
 import httpx
+from multidict import CIMultiDict
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import Api
@@ -66,7 +68,10 @@ class Credentials:
         clock: Clock = SYSTEM_CLOCK,
         hide: Hide = _hide_nothing,
     ) -> None:
-        self.origin = origin_of(_parse_base(api))
+        base = _parse_base(api)
+        self.base_url = str(base)
+        self.origin = origin_of(base)
+        self._plain_url = _plain_url(base)
         self.version = 0
         """Grows with each renewal that changed something."""
         self.secrets: list[str] = []
@@ -79,6 +84,7 @@ class Credentials:
         self._hide = hide
         self._renewing = anyio.Lock()
         self._renew_at = math.inf if auth is None else -math.inf
+        self._plain: CIMultiDict[str] | None = None
         self._encode()
 
     @property
@@ -146,9 +152,22 @@ class Credentials:
         for name, value in (*own.items(), *self._credential.headers.items()):
             headers[name.lower()] = (name, value)
         self._own = _encoded(self._api, headers)
+        self._plain = None
+        if not self._credential.params and self._credential.sign is None:
+            self._plain = CIMultiDict((name.decode(), value.decode()) for name, value in self._own)
         before = self.secrets
         self.secrets = [*own.values(), *self._credential.secrets]
         self._hide(f"apis.{self._api.name}", [*self.secrets, *before])
+
+    def plain(self, url: str) -> CIMultiDict[str] | None:
+        """All that a GET of `url` needs: its headers. None where `request` must see to it.
+
+        That is where something is signed or added to the URL, where the URL leads elsewhere
+        than home, and where httpx would send it otherwise than it is written.
+        """
+        if self._plain is None or not self._plain_url.fullmatch(url) or "/." in url:
+            return None
+        return self._plain
 
     def request(
         self,
@@ -243,6 +262,12 @@ class Credentials:
         added = {name.lower(): (name, value) for name, value in more.items()}
         kept = [each for each in headers if each[0].decode("ascii").lower() not in added]
         return [*kept, *_encoded(self._api, added)]
+
+
+def _plain_url(base: httpx.URL) -> re.Pattern[str]:
+    """URLs at the origin of `base`, in characters that are sent as they are."""
+    home = re.escape(f"{base.scheme}://{base.netloc.decode('ascii')}/")
+    return re.compile(home + r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 
 
 def _with_params(url: httpx.URL, params: Mapping[str, str]) -> httpx.URL:

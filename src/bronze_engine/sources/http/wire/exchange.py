@@ -82,7 +82,7 @@ class TokenExchange:
         def on_bytes(count: int) -> None:
             self._tally.bytes_in += count
 
-        total = self._client.total_seconds
+        total = self._client.timeout.total
         try:
             async with self._clock.timeout(total):
                 return await self._client.send(

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from bronze_engine.network.session import open_session
 from bronze_engine.sources.http.wire.faults import FOREIGN_ERRORS, Malformed, translate
 
-__all__ = ["Transport"]
+__all__ = ["Reply", "Route", "Transport"]
 
 
 def _no_proxy(_: httpx.URL) -> str | None:
@@ -55,26 +55,29 @@ class Transport(httpx.AsyncBaseTransport):
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        headers = CIMultiDict(
-            (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
-            for name, value in request.headers.raw
-        )
-        limits = request.extensions.get("timeout", {})
-        reply = await self.send(
-            request.method,
-            _target(url),
-            headers,
-            await request.aread(),
-            route=self.route(url),
-            connect_seconds=limits.get("connect"),
-            read_seconds=limits.get("read"),
-        )
+        reply = await self.ask(request)
         return httpx.Response(
             reply.status,
             headers=list(reply.headers),
             stream=reply,
             extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.reason},
+        )
+
+    async def ask(self, request: httpx.Request) -> Reply:
+        """`handle_async_request`, without a response of httpx's around the answer."""
+        headers = CIMultiDict(
+            (name.decode("ascii"), value.decode("utf-8", "surrogateescape"))
+            for name, value in request.headers.raw
+        )
+        limits = request.extensions.get("timeout", {})
+        return await self.send(
+            request.method,
+            _target(request.url),
+            headers,
+            await request.aread(),
+            route=self.route(request.url),
+            connect_seconds=limits.get("connect"),
+            read_seconds=limits.get("read"),
         )
 
     def route(self, url: httpx.URL) -> Route:
@@ -92,7 +95,10 @@ class Transport(httpx.AsyncBaseTransport):
         connect_seconds: float | None,
         read_seconds: float | None,
     ) -> Reply:
-        """`handle_async_request` without httpx's objects: they cost as much as the request."""
+        """One request, without httpx's objects: they cost as much as everything else here.
+
+        `url` is sent as it is. Raises httpx.TransportError.
+        """
         session = self._session or self._open()
         timeout = self._timeout(connect_seconds, read_seconds)
         try:
