@@ -8,7 +8,7 @@ that are no UTF-8), sends the group, and only that group, through `exact`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final, final
 
@@ -68,6 +68,8 @@ class JsonDecoder:
             exact = decode_exact(blocks, layout, self._rules)
             batch, layout, lines = exact.batch, exact.layout, exact.lines
             rejects = exact.rejects
+        if any(block.rejects for block in blocks):
+            rejects = sorted([*_came_rejected(blocks), *rejects], key=itemgetter(0))
         if self._rules.raw:
             places = None if lines is None else [line.place for line in lines]
             batch = with_raw(batch, layout, blocks, places)
@@ -114,6 +116,15 @@ class JsonDecoder:
             return None
         big = [place for place in reader.open_integers if _has_big(batch.column(place))]
         return (batch, layout) if not big else _mark_big(batch, layout, big)
+
+
+def _came_rejected(blocks: Sequence[Block]) -> Iterator[tuple[int, Reject]]:
+    """What the source could make no lines of, each with the place of the line after it."""
+    place = 0
+    for block in blocks:
+        place += block.records
+        for reject in block.rejects:
+            yield place, reject
 
 
 def _has_null_record(data: bytes, batch: pa.RecordBatch) -> bool:

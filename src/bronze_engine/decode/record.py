@@ -131,7 +131,9 @@ def read_record(line: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as exc:
         raise BadRecord(f"not JSON: {exc}") from exc
     if type(value) is not dict:
-        raise BadRecord(f"{_kind(value)} instead of an object")
+        raise BadRecord(
+            f'{_kind(value)} instead of an object; record_kind = "value" or "array" lands those'
+        )
     if "\\u" in text and _has_surrogate(value):
         raise BadRecord("a lone surrogate, which is no character")
     return value

@@ -33,6 +33,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     originals: tuple[bytes, ...] | None = None
     """The records as the source sent them, where `schema.raw` asks for them and the lines of
     `data` are not exactly that (written over several lines, joined with other fields)."""
+    rejects: tuple[Reject, ...] = ()
+    """Records that follow these in their page and that no line could be made of."""
     captured: CapturedPage | None = None
     """With the first block of a page, where `capture = "pages"` asks for it; a page without
     records comes as a block without any."""

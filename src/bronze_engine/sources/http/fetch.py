@@ -190,7 +190,7 @@ class Fetcher:
             if answer.encoding not in CODINGS:
                 raise ExtractError(
                     f"the body is compressed with {answer.encoding!r:.40}, and only "
-                    f"{' and '.join(CODINGS)} was asked for; set Accept-Encoding = "
+                    f"{' and '.join(CODINGS)} are read; set Accept-Encoding = "
                     f'"identity" in [apis.{self._config.api.name}.headers]'
                 )
             try:

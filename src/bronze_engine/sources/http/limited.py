@@ -37,13 +37,15 @@ def _cut(lines: tuple[Lines, ...], records: int) -> Iterator[Lines]:
     for each in lines:
         if records <= 0:
             return
-        if each.records > records:
-            kept = each.data.split(b"\n", records)[:records]
+        if each.records + len(each.bad) > records:
+            count = min(each.records, records)
+            kept = each.data.split(b"\n", count)[:count]
             each = msgspec.structs.replace(  # noqa: PLW2901
                 each,
                 data=b"".join(line + b"\n" for line in kept),
-                records=records,
-                originals=None if each.originals is None else each.originals[:records],
+                records=count,
+                bad=each.bad[: records - count],
+                originals=None if each.originals is None else each.originals[:count],
             )
-        records -= each.records
+        records -= each.records + len(each.bad)
         yield each

@@ -11,7 +11,7 @@ import msgspec
 
 from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
-from bronze_engine.model.block import Block
+from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.window import Bounds
 from bronze_engine.sources.http.body.split import Lines, Split
@@ -95,7 +95,7 @@ class Outlet:
         for block in blocks_of(
             page.split, page=self._pages, as_of=as_of, bounds=chain.bounds, captured=captured
         ):
-            self.emitted_records += block.records
+            self.emitted_records += block.records + len(block.rejects)
             await self._emit(block)
 
 
@@ -120,9 +120,18 @@ def blocks_of(
             as_of=as_of,
             bounds=bounds,
             originals=each.originals,
+            rejects=_rejects(each, page) if each.bad else (),
             captured=captured,
         )
         captured = None
+
+
+def _rejects(lines: Lines, page: int) -> tuple[Reject, ...]:
+    first = lines.offset + lines.records
+    return tuple(
+        Reject(reason=bad.reason, page=page, offset=offset, raw=bad.raw)
+        for offset, bad in enumerate(lines.bad, first)
+    )
 
 
 def _instant(date: str | None) -> datetime | None:
