@@ -144,7 +144,7 @@ class HttpSource:
                 else:
                     await self._read_many(outlet, dated)
             except Shifted as exc:
-                if outlet.emitted_records:
+                if outlet.emitted_records or self._config.capture is not None:
                     raise SliceLost(str(exc)) from None
             else:
                 return None

@@ -44,7 +44,8 @@ class Children:
         )
         config = resource.config
         self.resource = resource
-        self.parents = Resource(parent.source, request, resource.resources, resource.client)
+        source = msgspec.structs.replace(parent.source, capture=None)  # its own pipeline's work
+        self.parents = Resource(source, request, resource.resources, resource.client)
         self.above = Children(self.parents, parent.source.parent) if parent.source.parent else None
         self._name = parent.name
         self._in_path = fields_of("parent", config.path)
