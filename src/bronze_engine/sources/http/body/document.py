@@ -80,6 +80,11 @@ class Document:
             for name in (".".join(place.names), *place.names)
         }
 
+    @property
+    def is_one_pass(self) -> bool:
+        """Whether the paths are plain names: bodies as they should be are read once."""
+        return self._one_pass is not None
+
     def find(
         self, body: bytes | bytearray, content_type: str = ""
     ) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:

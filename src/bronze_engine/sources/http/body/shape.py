@@ -76,6 +76,11 @@ class Shape:
         self._keep_body = keep_body
         self._keep_originals = keep_originals
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether one pass over the body finds everything, and nothing is made anew."""
+        return self._form == "json" and self._kind is None and self._document.is_one_pass
+
     def read(
         self,
         chunks: Sequence[bytes],

@@ -68,6 +68,8 @@ class JobAnswer:
 class _WholeObject:
     """Takes a body as it is: what is read of it is not records."""
 
+    is_quick = False
+
     def read(
         self,
         chunks: Sequence[bytes],
