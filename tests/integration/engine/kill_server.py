@@ -60,6 +60,8 @@ class Command(msgspec.Struct):
     at: int = 0
     fault: Fault | None = None
     """Where to die: at an operation of the store; None means at a system call that writes."""
+    replays: bool = False
+    """Decode the captured pages of what is committed, in place of a run."""
     holds_seconds: float = 0.0
     """How long each run reads: while it does, the others must be kept out."""
 
@@ -85,7 +87,8 @@ async def run(command: Command, version: int) -> int:
         config, sources={"http": script}, stores={"local": faulty}, clock=SYSTEM_CLOCK
     ) as engine:
         try:
-            await engine.run(NAME, run_date=DAY)
+            work = engine.replay if command.replays else engine.run
+            await work(NAME, run_date=DAY)
         except BronzeError as exc:
             return exc.exit_code
     return 0

@@ -123,6 +123,42 @@ async def kill_everywhere(
 
 
 @pytest.mark.asyncio
+async def test_kill_at_some_operations_of_a_replay_leaves_old_or_new(
+    server: KillServer, tmp_path: Path
+) -> None:
+    committed = tmp_path / "committed"
+    assert server.run(Command(root=str(committed), versions=[1])) == [COMMITTED]
+    seen: list[int] = []
+    for at in range(1, 1000, 4):
+        root = tmp_path / str(at)
+        shutil.copytree(committed, root)
+        ended = server.run(
+            Command(root=str(root), versions=[1], at=at, fault="kill_after", replays=True)
+        )
+        if ended == [COMMITTED]:
+            break
+        assert ended == [KILLED]
+        assert await seen_by_a_reader(root) == 1, "the rows of the captured pages, either way"
+        seen.append(await generation_in(root))
+        assert server.run(Command(root=str(root), versions=[1], replays=True)) == [COMMITTED]
+        assert await seen_by_a_reader(root) == 1
+        await assert_clean(root)
+        shutil.rmtree(root)
+    assert len(seen) > OPERATIONS // 4
+    assert (seen[0], seen[-1]) == (1, 2)
+    assert seen == sorted(seen), "once committed, always so"
+
+
+async def generation_in(root: Path) -> int:
+    with Workers(1) as workers:
+        settings = LocalStoreConfig(path=str(root / "bronze"))
+        async with open_local(settings, workers, SYSTEM_CLOCK) as store:
+            manifest = await manifest_of(store)
+    assert manifest is not None
+    return manifest.generation
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("count", [2, 8])
 async def test_processes_that_run_one_partition_at_once_commit_once(
     server: KillServer, tmp_path: Path, count: int
@@ -132,10 +168,5 @@ async def test_processes_that_run_one_partition_at_once_commit_once(
         ended = server.run(Command(root=str(tmp_path), versions=versions, holds_seconds=2))
         assert Counter(ended) == {COMMITTED: 1, STATE001: count - 1}
         assert await seen_by_a_reader(tmp_path) == ended.index(COMMITTED)
-        with Workers(1) as workers:
-            settings = LocalStoreConfig(path=str(tmp_path / "bronze"))
-            async with open_local(settings, workers, SYSTEM_CLOCK) as store:
-                manifest = await manifest_of(store)
-        assert manifest is not None
-        assert manifest.generation == generation
+        assert await generation_in(tmp_path) == generation
         await assert_clean(tmp_path)

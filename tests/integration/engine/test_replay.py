@@ -19,6 +19,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import PageError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
+from bronze_engine.sources.http.body.blocks import BLOCK_BYTES
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.stores import read_all
 from tests.integration.http_server import Handler, Seen, Server, answer, serve
@@ -253,4 +254,115 @@ async def test_children_are_replayed_with_what_they_carry(tmp_path: Path) -> Non
     lines = await bench.captured()
     assert len(lines) == 5
     assert len({line["chain"] for line in lines}) == 5
+    await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+async def test_pages_that_shifted_are_kept_as_they_were_read_last(tmp_path: Path) -> None:
+    asked = 0
+
+    async def api(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        nonlocal asked
+        asked += 1
+        return answer({"total": 2, "items": [{"id": 1}, {"id": 2}] if asked > 1 else []})
+
+    text = f'on_shift = "retry"{PAGES}total_path = "total"\n'
+    bench, first, server = await ran(tmp_path, api, text)
+    assert asked == 2
+    assert [json.loads(line["body"])["items"] for line in await bench.captured()] == [
+        [{"id": 1}, {"id": 2}]
+    ]
+    await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+async def test_steps_of_a_window_are_replayed_row_for_row(tmp_path: Path) -> None:
+    start = datetime(2025, 1, 10, tzinfo=UTC)
+    rows = [{"id": n, "at": (start + timedelta(hours=5 * n)).isoformat()} for n in range(40)]
+
+    async def api(seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        low, high = (datetime.fromisoformat(seen.query[name]) for name in ("since", "until"))
+        # Inclusive at both ends: what lies on a seam comes with two steps.
+        found = [row for row in rows if low <= datetime.fromisoformat(str(row["at"])) <= high]
+        return answer(found, headers={"Date": "Wed, 15 Jan 2025 12:00:00 GMT"})
+
+    window = (
+        "load=incremental",
+        "incremental.cursor=at",
+        "incremental.start_param=since",
+        "incremental.end_param=until",
+        "incremental.step=1d",
+        "incremental.initial=2025-01-10T00:00:00+00:00",
+    )
+    bench, first, server = await ran(tmp_path, api, 'path = "/orders"\n', *window)
+    ids = [row["id"] for row in await bench.rows()]
+    assert ids == list(range(1, 1 + len(ids)))
+    assert len({line["chain"] for line in await bench.captured()}) > 3
+    await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("kind", "charset", "body"),
+    [
+        ("text/csv", "latin-1", 'id,name\n1,"Zoë, x"\n2,\n'),
+        ("text/csv", "utf-16", "id,name\n1,Zoë\n"),
+        ("application/x-ndjson", "utf-8", '{"id": 1}\r\n\n{"id": 2, "name": "ë"}'),
+    ],
+)
+async def test_other_formats_are_replayed_from_their_own_bytes(
+    tmp_path: Path, kind: str, charset: str, body: str
+) -> None:
+    async def api(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        content_type = f"{kind}; charset={charset}"
+        return answer(body=body.encode(charset), headers={"Content-Type": content_type})
+
+    form = "csv" if kind == "text/csv" else "ndjson"
+    text = f'path = "/orders"\nformat = "{form}"\n'
+    bench, first, server = await ran(tmp_path, api, text, "schema.raw=true")
+    assert first.row_count == len([line for line in body.splitlines() if line]) - (form == "csv")
+    [line] = await bench.captured()
+    assert ("body_base64" in line) == (charset != "utf-8")
+    await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+async def test_an_envelope_is_joined_again(tmp_path: Path) -> None:
+    async def api(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        return answer({"at": "noon", "items": [{"id": 1}, {"id": 2}]})
+
+    text = 'path = "/orders"\nrecords = "items"\nenvelope = { exported = "at" }\n'
+    bench, first, server = await ran(tmp_path, api, text, "schema.raw=true")
+    assert [(row["exported"], row["_raw"]) for row in await bench.rows()] == [
+        ("noon", '{"id": 1}'),
+        ("noon", '{"id": 2}'),
+    ]
+    await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+async def test_no_credential_and_no_foreign_header_is_stored(tmp_path: Path) -> None:
+    async def api(seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        return answer([{"id": 1}], headers={"Date": seen.query["key"], "X-Token": SECRET})
+
+    bench, _, _ = await ran(
+        tmp_path, api, f'path = "/orders/{SECRET}/x"\nparams.token = "t0k3n-x"\n'
+    )
+    [line] = await bench.captured()
+    assert SECRET not in json.dumps(line)
+    assert line["url"].endswith("/orders/***/x?token=***")
+    assert line["headers"]["date"] == "***"
+
+
+@pytest.mark.asyncio
+async def test_a_page_of_several_blocks_is_kept_once(tmp_path: Path) -> None:
+    body = json.dumps([{"id": n, "text": f"{n:0100}"} for n in range(80_000)]).encode()
+    assert len(body) > 2 * BLOCK_BYTES
+
+    async def api(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        return answer(body=body)
+
+    bench, first, server = await ran(tmp_path, api, 'path = "/orders"\n')
+    [line] = await bench.captured()
+    assert line["body"].encode() == body
     await assert_same_again(bench, first, server)
