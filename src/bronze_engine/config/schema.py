@@ -20,8 +20,6 @@ class SchemaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     and a wider type from the next partition on; the record rejected; the run failed."""
     raw: bool = False
     """Add `_raw` to each row: the bytes of its record as the source sent them."""
-    raw: bool = False
-    """Add `_raw` to each row: the bytes of its record as the source sent them."""
     contract: Literal["evolve", "freeze"] = "evolve"
     """Whether new columns may come. "freeze": the columns and types of the newest earlier
     partition, and those of `columns`, are all that there are; anything else is QUAL001."""
