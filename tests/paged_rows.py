@@ -24,7 +24,8 @@ class PagedRows:
     """`count` records with ids from 1, in pages of at most `cap`, 5 where no size is asked for.
 
     `states` are what each answer says beside the records. `hidden` are sizes that pages are
-    cut down to, one after another, as servers do that filter after they cut their pages.
+    cut down to, one after another, as servers do that filter after they cut their pages: of
+    those that name the next page, and of offsets where something else tells the end.
     `is_endless` names a next page after the last one too.
     """
 
@@ -42,7 +43,12 @@ class PagedRows:
         self.count = count
         self._cap = cap
         self._states = states
-        self._hidden = hidden if kind not in ("none", "page", "offset", "keyset") else ()
+        if kind in ("none", "page", "keyset"):
+            hidden = ()
+        elif kind == "offset":  # to it an empty page is the end
+            told = not {"total", "has_more"}.isdisjoint(states)
+            hidden = [max(1, size) for size in hidden] if told else ()
+        self._hidden = hidden
         self._is_endless = is_endless
         self._answers = 0
 
