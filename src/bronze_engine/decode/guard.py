@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,6 +37,10 @@ _NEGATIVE: Final = tuple(
     (pattern, re.compile(pattern.encode()))
     for pattern in (r"e-([0-9]+)[ \t\r]*[,}\]]", r"E-([0-9]+)[ \t\r]*[,}\]]")
 )
+_NEGATIVE_END: Final = r"-[0-9]+[ \t\r]*[,}\]]"
+"""Ends every negative exponent, and few other things: dates and UUIDs end in a quote. A minus is
+rarer than an e, so this is found absent in half the time."""
+_PAIRS: Final = (int.from_bytes(b"e-", "little"), int.from_bytes(b"E-", "little"))
 _MANTISSA: Final = re.compile(rb"[0-9.]{16}")
 _MANTISSA_BYTES: Final = 16
 _TINY_DIGITS: Final = 3
@@ -48,6 +53,7 @@ _SEPARATORS: Final = bytes.maketrans(b":[]{}\n", b",,,,,,")
 _NO_PART_OF_NUMBERS: Final = bytes(set(range(256)) - set(b'0123456789+-.eE:,[]{}\n"'))
 _NUMBER: Final = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _TINY_NUMBER: Final = r"[eE]-[0-9]{3}"
+_COMMA: Final = ord(",")
 _SHORT_BYTES: Final = 15
 """A number of so few bytes has at most 15 digits."""
 
@@ -69,13 +75,15 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
     has_long, has_tiny = _negative_exponents(data, text)
     if not (has_long or has_tiny or _has_long(data, text, largest)):
         return True
-    changed = changed_doubles(_numbers(data, has_tiny=has_tiny))
+    changed = changed_doubles(_numbers(data, has_tiny=has_tiny).cast(pa.string()))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
 
 
 def _negative_exponents(data: bytes, text: Array) -> tuple[bool, bool]:
     """Whether a number with one may have 16 digits, and whether one may be tiny."""
     has_long = has_tiny = False
+    if not (_matches(text, _NEGATIVE_END) and _has_pair(data)):
+        return has_long, has_tiny
     for pattern, compiled in _NEGATIVE:
         if not _matches(text, pattern):
             continue
@@ -88,6 +96,15 @@ def _negative_exponents(data: bytes, text: Array) -> tuple[bool, bool]:
             if has_tiny and has_long:
                 break
     return has_long, has_tiny
+
+
+def _has_pair(data: bytes) -> bool:
+    """Whether e- or E- is anywhere: two bytes at a time, at even places and at odd ones."""
+    for start in (0, 1):
+        pairs = np.frombuffer(data, "<u2", count=(len(data) - start) // 2, offset=start)
+        if any((pairs == pair).any() for pair in _PAIRS):
+            return True
+    return False
 
 
 def _has_long(data: bytes, text: Array, largest: float) -> bool:
@@ -115,22 +132,36 @@ def _numbers(data: bytes, *, has_tiny: bool) -> Array:
     A number stands between separators, so what is deleted around it can't join it to another;
     quotes are left, so that digits picked out of a string make no number.
     """
-    text = binary_array(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS))
-    pieces: Array = pc.split_pattern(text, ",")
-    pieces = pieces.flatten()
-    wanted: Array = pc.greater(pc.binary_length(pieces), scalar(_SHORT_BYTES, pa.int64()))
+    pieces = _pieces(data.translate(_SEPARATORS, _NO_PART_OF_NUMBERS), has_tiny=has_tiny)
+    in_quotes = pc.or_(pc.starts_with(pieces, '"'), pc.ends_with(pieces, '"'))
+    return pieces.filter(pc.invert(in_quotes))
+
+
+def _pieces(text: bytes, *, has_tiny: bool) -> Array:
+    """What stands between the commas, where it is long enough to matter or a tiny number."""
     if has_tiny:
-        wanted = pc.or_(wanted, pc.match_substring_regex(pieces, pattern=_TINY_NUMBER))
-    pieces = pieces.filter(wanted)
-    return pieces.filter(pc.match_substring_regex(pieces, pattern=_NUMBER)).cast(pa.string())
+        pieces: Array = pc.split_pattern(binary_array(text), ",").flatten()
+        is_long = pc.greater(pc.binary_length(pieces), scalar(_SHORT_BYTES, pa.int64()))
+        is_tiny = pc.match_substring_regex(pieces, pattern=_TINY_NUMBER)
+        return pieces.filter(pc.or_(is_long, is_tiny)).cast(pa.binary())
+    commas = np.flatnonzero(np.frombuffer(text, np.uint8) == _COMMA)
+    starts = np.concatenate([[0], commas + 1])
+    ends = np.concatenate([commas, [len(text)]])
+    wanted = ends - starts > _SHORT_BYTES
+    # Piece, what is between, piece, ...: every other one is taken, in one copy.
+    offsets = np.stack([starts[wanted], ends[wanted]], axis=1).astype(np.int64)
+    count = max(offsets.size - 1, 0)
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(text)]
+    both: Array = pa.Array.from_buffers(pa.large_binary(), count, buffers)
+    return both.take(pa.array(np.arange(0, count, 2), pa.int64())).cast(pa.binary())
 
 
 def changed_doubles(texts: Array) -> list[float]:
     """The doubles of those texts that say another number than their double."""
     try:
         printed = texts.cast(pa.float64()).cast(pa.string())
-    except pa.ArrowInvalid:  # 1e999 in some string: Arrow has no double for it
-        unsure = texts
+    except pa.ArrowInvalid:  # no number, or 1e999: Arrow has no double for it
+        unsure = texts.filter(pc.match_substring_regex(texts, pattern=_NUMBER))
     else:
         unsure = texts.filter(pc.not_equal(printed, texts))
     found: list[float] = []
