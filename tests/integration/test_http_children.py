@@ -64,7 +64,9 @@ def children(**fields: Any) -> dict[str, Any]:
     return {**settings, **fields}
 
 
-ORDERS = [{"id": number, "customer": {"name": f"c{number}"}} for number in range(1, 12)]
+ORDERS: list[dict[str, Any]] = [
+    {"id": number, "customer": {"name": f"c{number}"}} for number in range(1, 12)
+]
 WANTED = [line for order in ORDERS for line in lines_of(order["id"])]
 
 

@@ -305,6 +305,7 @@ class Config:
             missing = Fault(path, f'there is no pipeline "{name}"; {nearest(name, known)}')
             faults.append(circle_fault(path, (*below, name)) if name in below else missing)
             return UNRESOLVED
+        before = len(faults)
         # What the command line sets is meant for the pipeline that was asked for.
         table = self._table(name, faults, selected=False)
         here = ("pipelines", *name.split(".", 1))
@@ -317,7 +318,7 @@ class Config:
         rows = table.get("incremental")
         if rows is not None:
             rows = self._convert(rows, Incremental, (*here, "incremental"), faults)
-        if not isinstance(read, HttpSourceConfig):
+        if len(faults) > before or not isinstance(read, HttpSourceConfig):
             return UNRESOLVED
         self._secrets.update(of_source(read))
         incremental = rows if isinstance(rows, Incremental) else None

@@ -49,7 +49,7 @@ def landed(
             own = Bounds(None, bounds.high) if number == 0 else bounds
             blocks.append(Block(data=data, records=len(rows), page=number + 1, bounds=own))
     decoder = JsonDecoder(asked)
-    ids: list[int] = []
+    ids: list[Any] = []
     layout = None
     cuts = cuts or [3]
     while blocks:
