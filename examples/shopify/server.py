@@ -94,7 +94,7 @@ class Shopify:
             return web.json_response({"errors": [{"message": "only products are known"}]})
         variables = body.get("variables") or {}
         size, after = variables.get("first", 50), variables.get("after")
-        cost = 2 + size
+        cost = 2 + 10 * size
         wait = self._graphql.take(cost)
         status = {
             "maximumAvailable": self._graphql.capacity,

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -13,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -149,18 +151,84 @@ def test_example_lands_what_its_server_holds(
     assert list(map(without_nulls, rows)) == list(map(without_nulls, wanted))
 
 
-def test_limits_are_imitated(bronze: Bronze, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the vendor's own pace, and small pages: the server refuses, and nothing is lost."""
-    shutil.copy(ROOT / "examples" / "graphql" / "pipelines.toml", bronze.folder)
-    with served("graphql") as url:
-        monkeypatch.setenv("GRAPHQL_URL", url)
-        report = bronze.well(
-            "run",
-            "shop.orders",
-            "--date",
-            DATE,
-            "--json",
-            *("--set", "source.paginator.page_size=10"),
-        ).json
-    assert report["retries"] > 0
-    assert report["rows"] == len(graphql.ORDERS)
+INSPECTED = [
+    ("github", "/repos/octo/shop/issues?state=all", github.TOKEN, "link_header", 250),
+    ("stripe", "/v1/charges?limit=50", stripe.KEY, "keyset", len(stripe.CHARGES)),
+]
+
+
+@pytest.mark.parametrize(("folder", "path", "token", "kind", "rows"), INSPECTED)
+def test_inspect_writes_the_pipeline_of_an_example(
+    bronze: Bronze,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    path: str,
+    token: str,
+    kind: str,
+    rows: int,
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_EXAMPLE", token)
+    with served(folder, "--pace", "20") as url:
+        options = ["--bearer-env", "TOKEN_OF_EXAMPLE", "--name", "team.found", "--toml"]
+        ran = bronze.well("inspect", f"{url}{path}", *options)
+        (bronze.folder / "pipelines.toml").write_text(ran.out)
+        report = bronze.well("run", "team.found", "--date", DATE, "--json").json
+    assert tomllib.loads(ran.out)["pipelines"]["team"]["found"]["source"]["paginator"]["type"] == (
+        kind
+    )
+    assert report["rows"] == rows
+
+
+REFUSED = [
+    ("github", "GET", "/repos/octo/shop/issues", {"Authorization": f"Bearer {github.TOKEN}"}),
+    ("stripe", "GET", "/v1/customers", {"Authorization": f"Bearer {stripe.KEY}"}),
+    (
+        "shopify",
+        "GET",
+        f"/admin/api/{shopify.VERSION}/orders.json",
+        {"X-Shopify-Access-Token": shopify.TOKEN},
+    ),
+    ("graphql", "POST", "/graphql", {"Authorization": f"Bearer {graphql.TOKEN}"}),
+]
+
+
+@pytest.mark.parametrize(("folder", "method", "path", "headers"), REFUSED)
+def test_servers_refuse_what_goes_past_their_limits(
+    folder: str, method: str, path: str, headers: dict[str, str]
+) -> None:
+    body = b'{"query": "orders(first: $first, after: $after)"}' if method == "POST" else None
+    with served(folder) as url, httpx.Client(trust_env=False) as client:
+        statuses = [
+            client.request(method, f"{url}{path}", headers=headers, content=body).status_code
+            for _ in range(60)
+        ]
+        unknown = client.request(method, f"{url}{path}", content=body).status_code
+    assert statuses.count(429) > 0
+    assert statuses[0] == 200
+    assert unknown == 401
+
+
+LIMITED = [
+    ("shop.orders", 10, len(graphql.ORDERS), "graphql", "1"),
+    ("shopify.orders", 4, len(shopify.ORDERS), "shopify", "10"),
+    ("shopify.products", 50, len(shopify.PRODUCTS), "shopify", "20"),
+]
+
+
+@pytest.mark.parametrize(("pipeline", "size", "rows", "folder", "pace"), LIMITED)
+def test_small_pages_meet_the_limits_and_nothing_is_lost(
+    bronze: Bronze,
+    monkeypatch: pytest.MonkeyPatch,
+    pipeline: str,
+    size: int,
+    rows: int,
+    folder: str,
+    pace: str,
+) -> None:
+    shutil.copy(ROOT / "examples" / folder / "pipelines.toml", bronze.folder)
+    size_of_page = f"source.paginator.page_size={size}"
+    with served(folder, "--pace", pace) as url:
+        monkeypatch.setenv(f"{folder.upper()}_URL", url)
+        options = ["--date", DATE, "--json", "--set", size_of_page]
+        report = bronze.well("run", pipeline, *options).json
+    assert report["rows"] == rows

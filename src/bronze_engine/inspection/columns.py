@@ -40,7 +40,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """As it would land."""
     nulls: int
     distinct: int | None
-    """Different values; None of nested ones."""
+    """Different values; None of nested ones, and where there are none."""
     example: str
     suggested: str | None = None
     """A type of [….schema.columns] that every value has, and that says more."""
@@ -62,7 +62,7 @@ def columns_of(table: pa.Table) -> tuple[Column, ...]:
 
 
 def _column(name: str, values: pa.ChunkedArray[Any]) -> Column:
-    is_flat = not pa.types.is_nested(values.type)
+    is_flat = not pa.types.is_nested(values.type) and not pa.types.is_null(values.type)
     example = next((value for value in values.to_pylist() if value is not None), None)
     return Column(
         name=name,

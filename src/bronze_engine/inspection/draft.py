@@ -12,6 +12,7 @@ import msgspec
 from bronze_engine.config.sensitive import is_credential_name
 from bronze_engine.errors import ConfigError
 from bronze_engine.inspection.toml import render
+from bronze_engine.sources.http.paging.record_list import RecordList
 
 __all__ = ["Draft", "Wanted", "draft"]
 
@@ -76,6 +77,17 @@ class Draft:
             tree["apis"] = {self.api_name: self.api}
         tree["pipelines"] = {self.team: {self.entity: self.pipeline}}
         return render(tree, self.comments)
+
+    def take_records(self, records: RecordList) -> None:
+        """Set where the records are, and what they are."""
+        if records.path is not None:
+            self.source["records"] = records.path
+        if records.first is not None and not isinstance(records.first, dict):
+            kind = "array" if isinstance(records.first, list) else "value"
+            self.source["record_kind"] = kind
+            if isinstance(records.first, list):
+                width = len(records.first)
+                self.source["record_keys"] = [f"column_{place}" for place in range(1, width + 1)]
 
     def take_paginator(self, settings: Mapping[str, Any]) -> None:
         """Set the paginator; parameters that it sends itself are no parameters any more.

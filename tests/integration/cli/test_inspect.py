@@ -288,7 +288,7 @@ def test_refused_is_an_auth_error(bronze: Bronze) -> None:
     ("body", "status", "message"),
     [
         (b'{"id": 1, "name": "x"}', 5, '"id", "name"'),
-        (b"<html></html>", 4, "HTML or XML"),
+        (b"<html></html>", 4, "the answer is HTML"),
     ],
 )
 def test_no_records_is_told(bronze: Bronze, body: bytes, status: int, message: str) -> None:
@@ -310,6 +310,49 @@ def test_a_paginator_that_does_not_lead_on_is_told(bronze: Bronze) -> None:
     assert found["paginator"]["settings"] == {"type": "none"}
     assert "page was tried and does not lead on" in found["notes"][0]
     assert "offset was tried and does not lead on" in found["notes"][1]
+
+
+MANY = [{"id": number, "name": f"n{number}"} for number in range(1, 46)]
+
+
+def test_a_round_count_is_tried_for_pages(bronze: Bronze) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        page = int(seen.query.get("page", 1))
+        return answer(MANY[(page - 1) * 20 : page * 20])
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server)
+        check_and_run(bronze, found["toml"], "local.orders")
+    assert found["paginator"]["settings"] == {"type": "page"}
+    assert found["paginator"]["confidence"] == "confirmed"
+    assert [row["id"] for row in landed(bronze, "orders")] == [row["id"] for row in MANY]
+
+
+def test_a_server_that_ignores_parameters_and_shuffles_has_one_page(bronze: Bronze) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        rows = MANY[:20]
+        return answer(rows[::-1] if "2" in seen.query.values() else rows)
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server)
+    assert found["paginator"]["settings"] == {"type": "none"}
+    assert found["notes"][0] == "page was tried and gives records of the first page again"
+
+
+def test_values_and_arrays_land_too(bronze: Bronze) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        return answer({"rows": [["a", 1], ["b", 2]]} if seen.path == "/rows" else ["x", "y"])
+
+    with in_background(handle) as server:
+        for path, columns in (("rows", ["column_1", "column_2"]), ("words", ["value"])):
+            found = bronze.well("inspect", f"{server.url}/{path}", "--json").json
+            assert [each["name"] for each in found["columns"]] == columns
+            check_and_run(bronze, found["toml"], f"local.{path}")
+    assert landed(bronze, "rows") == [
+        {"column_1": "a", "column_2": 1},
+        {"column_1": "b", "column_2": 2},
+    ]
+    assert landed(bronze, "words") == [{"value": "x"}, {"value": "y"}]
 
 
 def test_api_of_the_configuration_lends_its_credentials(bronze: Bronze) -> None:

@@ -127,6 +127,7 @@ def test_a_full_round_page_without_hints_is_told() -> None:
     found = detect(URL, {}, [{"id": number} for number in range(100)])
     assert found.best.settings == {"type": "none"}
     assert "100 records may be a page's limit" in found.best.why
+    assert [each.settings["type"] for each in found.candidates] == ["none", "page", "offset"]
 
 
 def test_link_header_of_the_last_page() -> None:

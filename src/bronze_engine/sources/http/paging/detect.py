@@ -20,6 +20,7 @@ from bronze_engine.sources.http.paging.detect_counted import (
     by_has_more,
     by_offset,
     by_page,
+    by_round_count,
     by_total,
     by_whole_list,
 )
@@ -70,7 +71,7 @@ def detect(
     are where they are known to be, else looked for. Raises nothing for any body.
 
     What names the next page outright goes before what has only the shape, and that before
-    what merely fits. "none" stands alone where nothing speaks of other pages, and last
+    what merely fits. "none" is the best where nothing speaks of other pages, and comes last
     where only guesses do.
     """
     clues = Clues(url, headers, body, json=json, records=records)
@@ -78,7 +79,9 @@ def detect(
     # Sorting is stable: of equal confidence the detectors' order stays.
     found.sort(key=lambda each: _ORDER.index(each.confidence))
     if not found or found[0].confidence == "guess":
+        is_silent = not found
         found.extend(by_whole_list(clues))
+        found.extend(by_round_count(clues) if is_silent else ())
     return Detected(candidates=tuple(found), records=clues.records)
 
 

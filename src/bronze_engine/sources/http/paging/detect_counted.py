@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from bronze_engine.sources.http.paging.clues import Candidate, Clues, Confidence, Member, whole
 
-__all__ = ["by_has_more", "by_offset", "by_page", "by_total", "by_whole_list"]
+__all__ = ["by_has_more", "by_offset", "by_page", "by_round_count", "by_total", "by_whole_list"]
 
 _PAGES: Final = ("currentpage", "pagenumber", "pageno", "pagenum", "pageindex", "page")
 _PAGE_PARAMS: Final = (
@@ -182,6 +182,24 @@ def by_whole_list(clues: Clues) -> Iterator[Candidate]:
         if total is None and clues.count in _ROUND:
             why += f"; {clues.count:,} records may be a page's limit all the same"
     yield Candidate(settings={"type": "none"}, confidence="likely", why=why)
+
+
+def by_round_count(clues: Clues) -> Iterator[Candidate]:
+    """As many records as pages usually have, and nothing else: what could be tried out."""
+    if clues.count not in _ROUND or clues.total is not None:
+        return
+    why = f"{clues.count:,} records may be a page's limit, and nothing names a parameter"
+    yield Candidate(
+        settings={"type": "page", **clues.size},
+        confidence="guess",
+        why=f"{why}; page is the most usual",
+    )
+    size = clues.size or {"size_param": "limit", "page_size": clues.count}
+    yield Candidate(
+        settings={"type": "offset", **size},
+        confidence="guess",
+        why=f"{why}; offset and limit are the next",
+    )
 
 
 def _stops(pages: Member | None, total: Member | None, more: Member | None) -> dict[str, Any]:
