@@ -41,6 +41,7 @@ from bronze_engine.model.part import (
     StoredObject,
     Version,
 )
+from bronze_engine.model.quota import Quota
 from bronze_engine.model.slice import Slice
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
@@ -122,6 +123,18 @@ class Limits(Protocol):
         conditional put, a completion) an attempt that may have reached the server is the
         last. Raises RetryError when the attempts are spent, caused by the last Transient;
         CircuitOpen when the breaker's probe failed.
+        """
+        ...
+
+    @property
+    def sent(self) -> int:
+        """Requests that the group has let through so far: an operation reads it as it begins."""
+        ...
+
+    def told(self, quotas: Sequence[Quota], sent: int, /) -> None:
+        """What an answer says is left, to slow down before the server refuses.
+
+        `sent` as it was when the operation of this answer began.
         """
         ...
 

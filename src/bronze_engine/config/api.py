@@ -9,15 +9,45 @@ import msgspec
 from bronze_engine.config.auth import Auth
 from bronze_engine.config.units import Duration, Secret
 
-__all__ = ["Api", "CircuitBreaker", "RateLimit", "Retry", "Timeout"]
+__all__ = ["Api", "CircuitBreaker", "RateLimit", "RateLimitHeaders", "Retry", "Timeout"]
+
+
+class RateLimitHeaders(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How answers tell what is left of the server's own limits.
+
+    Without names the usual ones are known: X-RateLimit-Remaining, X-Rate-Limit-Remaining,
+    RateLimit-Remaining, RateLimit, and Shopify's.
+    """
+
+    read: bool = True
+    """Whether to slow down by them before the server refuses."""
+    remaining: str | None = None
+    """The header that says how many requests are left."""
+    limit: str | None = None
+    """The one that says how many a whole window has."""
+    reset: str | None = None
+    """The one that says when: seconds, an instant since 1970, a date, or "1m30s"."""
 
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token bucket: `burst` tokens at most, refilled at `rps`; one token an attempt."""
+    """How many requests may be sent; what is set must all grant, and each attempt counts."""
 
-    rps: Annotated[float, msgspec.Meta(gt=0)]
+    rps: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Requests a second: a token bucket."""
     burst: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Capacity; where unset one second's worth, at least 1."""
+    """Its capacity; where unset one second's worth, at least 1."""
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """In any 60 seconds."""
+    requests_per_day: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """From midnight to midnight, over all processes: counted in engine.state."""
+    timezone: str = "UTC"
+    """In which the day of requests_per_day begins."""
+    headers: RateLimitHeaders = RateLimitHeaders()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it limits anything by itself."""
+        return (self.rps or self.requests_per_minute or self.requests_per_day) is not None
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,15 +81,18 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """An HTTP API: where it is, how requests are signed, and the limits they share."""
 
     name: str = ""
-    """The key in [apis], set on loading; also the limit group."""
+    """The key in [apis], set on loading."""
     base_url: str
     """http or https; a pipeline's path is joined to it. Credentials belong into auth."""
     headers: dict[str, Secret] = {}
     """Sent with every request to the API's own origin; values are never shown."""
     auth: Auth | None = None
     """Bearer token, basic, or API key."""
+    group: str | None = None
+    """APIs of one group share its rate limit, pauses, circuit breaker and concurrency, and must
+    say the same of them; where unset the API's name."""
     rate_limit: RateLimit | None = None
-    """Where unset: BRONZE_API_RPS, else no limit."""
+    """Where it sets no number: BRONZE_API_RPS, else no limit."""
     retry: Retry = Retry()
     circuit_breaker: CircuitBreaker = CircuitBreaker()
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=1000)] | Literal["auto"] = "auto"
@@ -74,3 +107,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     client_cert: str | None = None
     """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None
+
+    @property
+    def limit_group(self) -> str:
+        """The name under which its limits are shared."""
+        return self.group or self.name

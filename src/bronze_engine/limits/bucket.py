@@ -1,9 +1,4 @@
-"""The token bucket: how many requests a second may be sent.
-
-Kept as the one instant at which the bucket would be full again (the "theoretical arrival
-time" of the generic cell rate algorithm, ITU-T I.371): each token moves it on by 1/rate.
-Nothing has to refill it and no rounding error grows with the number of requests.
-"""
+"""The token bucket: how many requests may be sent, and who waits for the next token."""
 
 from __future__ import annotations
 
@@ -15,8 +10,9 @@ import anyio
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimit
+from bronze_engine.limits.pace import MinutePace, Pace, SteadyPace
 
-__all__ = ["Bucket", "TokenBucket"]
+__all__ = ["Bucket", "TokenBucket", "buckets_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,27 +51,32 @@ class Bucket(Protocol):
 
 @final
 class TokenBucket:
-    """`rate` tokens a second, at most `capacity` at once; full at first.
+    """Grants tokens at a pace, in the order of asking.
 
-    In any span of t seconds at most rate x t + capacity tokens are granted, and they are
-    granted in the order of asking. Only the first in the queue sleeps, so a waiter that is
-    cancelled holds nothing but its place.
+    Only the first in the queue sleeps, so a waiter that is cancelled holds nothing but its
+    place.
     """
 
-    def __init__(self, limit: RateLimit, *, clock: Clock, component: str) -> None:
-        self.rate = limit.rps
-        self.capacity = limit.burst or max(1, math.ceil(limit.rps))
+    def __init__(self, pace: Pace, *, clock: Clock, component: str) -> None:
+        self._pace = pace
         self._clock = clock
         self._component = component
-        self._full_at = clock.monotonic()
         self._turn = anyio.Lock(fast_acquire=True)
         self._nap: anyio.CancelScope | None = None
         self._info_at = -math.inf
         self._debug_at = -math.inf
 
     @property
+    def rate(self) -> float:
+        return self._pace.rate
+
+    @property
+    def capacity(self) -> int:
+        return self._pace.capacity
+
+    @property
     def tokens(self) -> float:
-        return self.capacity - max(0.0, self._full_at - self._clock.monotonic()) * self.rate
+        return self._pace.tokens(self._clock.monotonic())
 
     async def acquire(self) -> None:
         async with self._turn:
@@ -83,11 +84,11 @@ class TokenBucket:
             while (wait := self._seconds_to_token()) > _ROUNDING_SECONDS:
                 waited = True
                 await self._sleep(wait)
-            self._full_at = max(self._full_at, self._clock.monotonic()) + 1 / self.rate
+            self._pace.take(self._clock.monotonic())
             self._log(waited)
 
     def give_back(self) -> None:
-        self._full_at -= 1 / self.rate
+        self._pace.give_back()
         if self._nap is not None:
             self._nap.cancel()  # whoever sleeps for the next token may have this one
 
@@ -99,7 +100,7 @@ class TokenBucket:
             self._nap = None
 
     def _seconds_to_token(self) -> float:
-        return self._full_at - self._clock.monotonic() - (self.capacity - 1) / self.rate
+        return self._pace.seconds_to_token(self._clock.monotonic())
 
     def _log(self, waited: bool) -> None:
         """Say how it stands: waiting, at INFO, now and then; otherwise at DEBUG."""
@@ -119,3 +120,14 @@ class TokenBucket:
             self.capacity,
             self.rate,
         )
+
+
+def buckets_of(limit: RateLimit, *, clock: Clock, component: str) -> list[Bucket]:
+    """The buckets of `rps` and of `requests_per_minute`, as far as they are set."""
+    paces: list[Pace] = []
+    if limit.rps is not None:
+        capacity = limit.burst or max(1, math.ceil(limit.rps))
+        paces.append(SteadyPace(limit.rps, capacity, clock.monotonic()))
+    if limit.requests_per_minute is not None:
+        paces.append(MinutePace(limit.requests_per_minute))
+    return [TokenBucket(pace, clock=clock, component=component) for pace in paces]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import Literal, final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import CircuitBreaker, RateLimit, Retry
 from bronze_engine.contracts import Hook, Limits
-from bronze_engine.errors import ConfigError
+from bronze_engine.errors import BronzeError, ConfigError, OutcomeUnknown
 from bronze_engine.limits.adaptive import MAX_LIMIT
 from bronze_engine.limits.breaker import Breaker, BreakerState
-from bronze_engine.limits.bucket import Bucket, TokenBucket
+from bronze_engine.limits.bucket import Bucket, buckets_of
 from bronze_engine.limits.concurrency import Concurrency
+from bronze_engine.limits.daily import DailyQuota, Ledger, ProcessLedger
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.retry import Attempts
+from bronze_engine.limits.throttle import Throttle
 
 __all__ = ["GroupStatistics", "LimitGroup", "LimitRegistry"]
+
+logger = logging.getLogger(__name__)
 
 
 class GroupStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,10 +52,17 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 @final
 class LimitGroup:
-    """One pause, breaker, limiter and bucket; `limits` lends them to one pipeline."""
+    """One pause, breaker, limiter and rate; `limits` lends them to one pipeline."""
 
     def __init__(
-        self, name: str, component: str, settings: _Settings, *, clock: Clock, publish: Hook
+        self,
+        name: str,
+        component: str,
+        settings: _Settings,
+        *,
+        clock: Clock,
+        publish: Hook,
+        ledger: Ledger,
     ) -> None:
         self.name = name
         self.component = component
@@ -60,11 +74,14 @@ class LimitGroup:
             settings.breaker, clock=clock, publish=publish, name=name, component=component
         )
         self._concurrency = Concurrency(settings.concurrency)
-        self._bucket: Bucket | None = (
-            None
-            if settings.rate is None
-            else TokenBucket(settings.rate, clock=clock, component=component)
-        )
+        self._throttle = Throttle(clock=clock, component=component)
+        self._ledger = ledger
+        self._quotas: list[DailyQuota] = []
+        self._buckets: list[Bucket] = []
+        self._daily: list[DailyQuota] = []
+        if settings.rate is not None:
+            self._buckets = buckets_of(settings.rate, clock=clock, component=component)
+            self._daily = self._daily_of(settings.rate, f"api/{name}")
 
     def matches(self, component: str, settings: _Settings) -> bool:
         return component == self.component and settings == self._settings
@@ -74,17 +91,20 @@ class LimitGroup:
         extra_rate: RateLimit | None = None,
         retry: Retry | None = None,
         timeout_seconds: float | None = None,
+        *,
+        pipeline: str = "",
     ) -> Limits:
         """The group's limits for one pipeline.
 
-        `extra_rate` is a bucket of the pipeline's own, beside the group's; its token is taken
-        first, so that no shared one lies idle meanwhile. `retry` stands in place of the
-        group's. `timeout_seconds` bounds each attempt as a whole.
+        `extra_rate` is of the pipeline's own, beside the group's; its token is taken first,
+        so that no shared one lies idle meanwhile. `retry` stands in place of the group's.
+        `timeout_seconds` bounds each attempt as a whole.
         """
-        buckets = [] if self._bucket is None else [self._bucket]
+        buckets, daily = self._buckets, self._daily
         if extra_rate is not None:
-            own = TokenBucket(extra_rate, clock=self._clock, component=self.component)
-            buckets = [own, *buckets]
+            own = buckets_of(extra_rate, clock=self._clock, component=self.component)
+            buckets = [*own, *buckets]
+            daily = [*self._daily_of(extra_rate, f"pipeline/{pipeline}"), *daily]
         retry = retry or self._settings.retry
         return Attempts(
             group=self.name,
@@ -95,7 +115,9 @@ class LimitGroup:
             breaker=self._breaker,
             concurrency=self._concurrency,
             buckets=buckets,
-            described=self._described(buckets, retry),
+            quotas=daily,
+            throttle=self._throttle,
+            described=self._described(buckets, daily, retry),
             timeout_seconds=timeout_seconds,
         )
 
@@ -103,7 +125,7 @@ class LimitGroup:
         return GroupStatistics(
             group=self.name,
             component=self.component,
-            tokens=None if self._bucket is None else self._bucket.tokens,
+            tokens=min((bucket.tokens for bucket in self._buckets), default=None),
             in_flight=self._concurrency.in_flight,
             limit=self._concurrency.limit,
             waiting=self._concurrency.waiting,
@@ -111,8 +133,29 @@ class LimitGroup:
             paused_seconds=max(0.0, self._pause.seconds_left),
         )
 
-    def _described(self, buckets: list[Bucket], retry: Retry) -> dict[str, str]:
+    async def aclose(self) -> None:
+        """Give back what was taken of daily quotas and not used."""
+        for quota in self._quotas:
+            await quota.aclose()
+
+    def _daily_of(self, rate: RateLimit, name: str) -> list[DailyQuota]:
+        if rate.requests_per_day is None:
+            return []
+        quota = DailyQuota(
+            name,
+            rate.requests_per_day,
+            ZoneInfo(rate.timezone),
+            ledger=self._ledger,
+            clock=self._clock,
+        )
+        self._quotas.append(quota)
+        return [quota]
+
+    def _described(
+        self, buckets: Sequence[Bucket], daily: Sequence[DailyQuota], retry: Retry
+    ) -> dict[str, str]:
         rates = [f"{bucket.rate:g}/s, burst {bucket.capacity}" for bucket in buckets]
+        rates += [f"{quota.limit:,} a day ({quota.zone})" for quota in daily]
         breaker = self._settings.breaker
         fixed = self._concurrency.limit
         return {
@@ -130,9 +173,11 @@ class LimitGroup:
 class LimitRegistry:
     """Every limit group of one engine, by name."""
 
-    def __init__(self, clock: Clock, publish: Hook) -> None:
+    def __init__(self, clock: Clock, publish: Hook, ledger: Ledger | None = None) -> None:
+        """`ledger` counts the requests of each day; without one this process does."""
         self._clock = clock
         self._publish = publish
+        self._ledger = ledger or ProcessLedger()
         self._groups: dict[str, LimitGroup] = {}
 
     def group(
@@ -153,7 +198,14 @@ class LimitRegistry:
         settings = _Settings(rate=rate, retry=retry, breaker=breaker, concurrency=concurrency)
         group = self._groups.get(name)
         if group is None:
-            group = LimitGroup(name, component, settings, clock=self._clock, publish=self._publish)
+            group = LimitGroup(
+                name,
+                component,
+                settings,
+                clock=self._clock,
+                publish=self._publish,
+                ledger=self._ledger,
+            )
             self._groups[name] = group
         elif not group.matches(component, settings):
             raise ConfigError(
@@ -163,6 +215,14 @@ class LimitRegistry:
                 group=name,
             )
         return group
+
+    async def aclose(self) -> None:
+        """Give back what was taken of daily quotas and not used; what fails is logged."""
+        for group in self._groups.values():
+            try:
+                await group.aclose()
+            except (BronzeError, OutcomeUnknown) as exc:
+                logger.warning("%s: its daily quota was not given back: %s", group.name, exc)
 
     def statistics(self) -> tuple[GroupStatistics, ...]:
         return tuple(group.statistics() for group in self._groups.values())

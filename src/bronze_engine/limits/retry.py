@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar, final
 
@@ -22,7 +22,10 @@ from bronze_engine.limits.adaptive import Outcome
 from bronze_engine.limits.breaker import Breaker, Passage
 from bronze_engine.limits.bucket import Bucket
 from bronze_engine.limits.concurrency import Concurrency
+from bronze_engine.limits.daily import DailyQuota
 from bronze_engine.limits.pause import Pause
+from bronze_engine.limits.throttle import Exhausted, Throttle
+from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.events import RequestRetried
 
 __all__ = ["MAX_BACKOFF_SECONDS", "Attempts", "Transient", "parse_retry_after"]
@@ -104,6 +107,8 @@ class Attempts:
         breaker: Breaker,
         concurrency: Concurrency,
         buckets: Sequence[Bucket],
+        quotas: Sequence[DailyQuota],
+        throttle: Throttle,
         described: dict[str, str],
         timeout_seconds: float | None = None,
     ) -> None:
@@ -115,11 +120,20 @@ class Attempts:
         self._breaker = breaker
         self._concurrency = concurrency
         self._buckets = tuple(buckets)
+        self._quotas = tuple(quotas)
+        self._throttle = throttle
         self._described = described
         self._timeout_seconds = timeout_seconds
 
     def describe(self) -> dict[str, str]:
         return dict(self._described)
+
+    @property
+    def sent(self) -> int:
+        return self._throttle.sent
+
+    def told(self, quotas: Sequence[Quota], sent: int, /) -> None:
+        self._throttle.told(quotas, sent)
 
     async def call(
         self,
@@ -168,17 +182,18 @@ class Attempts:
             attempt += 1
 
     async def _attempt(self, operation: Callable[[], Awaitable[T]], describe: str) -> T:
-        """One attempt: pause -> breaker -> slot -> buckets -> pause and breaker again."""
+        """One attempt: pause -> breaker -> slot -> rate -> pause and breaker again."""
         while True:
             await self._pause.wait()
             passage = await self._breaker.admit(describe)
             try:
                 await self._concurrency.acquire()
                 try:
-                    await self._take_tokens()
+                    await self._take_tokens(describe)
                     if self._pause.seconds_left <= 0 and passage.start():
                         return await self._observed(operation, passage)
-                    self._give_back(self._buckets)
+                    self._throttle.give_back()
+                    _give_back([*self._buckets, *self._quotas])
                 finally:
                     self._concurrency.release()
             finally:
@@ -208,17 +223,47 @@ class Attempts:
         except TimeoutError:
             raise Transient(f"no whole answer within {self._timeout_seconds:g} s") from None
 
-    async def _take_tokens(self) -> None:
-        for taken, bucket in enumerate(self._buckets):
-            try:
+    async def _take_tokens(self, describe: str) -> None:
+        """Take one of each that limits the rate, or none."""
+        taken: list[Bucket | DailyQuota] = []
+        try:
+            for bucket in self._buckets:
                 await bucket.acquire()
-            except BaseException:
-                self._give_back(self._buckets[:taken])
-                raise
+                taken.append(bucket)
+            for quota in self._quotas:
+                await self._take_of_day(quota, describe)
+                taken.append(quota)
+            try:
+                await self._throttle.acquire(self._retry.max_wait)
+            except Exhausted as exc:
+                raise self._exhausted(describe, exc.seconds) from None
+        except BaseException:
+            _give_back(taken)
+            raise
 
-    def _give_back(self, buckets: Sequence[Bucket]) -> None:
-        for bucket in buckets:
-            bucket.give_back()
+    async def _take_of_day(self, quota: DailyQuota, describe: str) -> None:
+        try:
+            await quota.acquire(self._retry.max_wait)
+        except Exhausted as exc:
+            until = self._clock.now().astimezone(quota.zone) + timedelta(seconds=exc.seconds)
+            raise RetryError(
+                f"{describe} was not sent: the {quota.limit:,} requests a day of {quota.name} "
+                f"(rate_limit.requests_per_day) are used up until {until:%Y-%m-%d %H:%M %Z}, for "
+                f"{exc.seconds:.0f} s more; retry.max_wait allows {self._retry.max_wait:.0f} s. "
+                "Run again then",
+                group=self._group,
+                retry_after_seconds=exc.seconds,
+            ) from None
+
+    def _exhausted(self, describe: str, seconds: float) -> RetryError:
+        return RetryError(
+            f"{describe} was not sent: {self._group} says that none of its requests is left for "
+            f"{seconds:.0f} s; retry.max_wait allows {self._retry.max_wait:.0f} s. Run again "
+            "later, raise retry.max_wait, or set rate_limit.headers.read = false if that header "
+            "is not about these requests",
+            group=self._group,
+            retry_after_seconds=seconds,
+        )
 
     def _backoff_seconds(self, attempt: int) -> float:
         # The exponent is capped too: 2.0 ** 1024 overflows after a day of pauses.
@@ -278,6 +323,11 @@ class Attempts:
             group=self._group,
             retry_after_seconds=seconds,
         )
+
+
+def _give_back(taken: Sequence[Bucket | DailyQuota]) -> None:
+    for each in taken:
+        each.give_back()
 
 
 def _asks_for_pause(exc: Transient) -> bool:

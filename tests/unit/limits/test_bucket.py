@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.config.api import RateLimit
-from bronze_engine.limits.bucket import TokenBucket
+from bronze_engine.limits.bucket import Bucket, buckets_of
 from bronze_engine.testing import ManualClock
 
 pytestmark = pytest.mark.unit
 
 
-def bucket_of(clock: ManualClock, rps: float, burst: int | None = None) -> TokenBucket:
-    return TokenBucket(RateLimit(rps=rps, burst=burst), clock=clock, component="ApiExtractor")
+def bucket_of(clock: ManualClock, rps: float, burst: int | None = None) -> Bucket:
+    (bucket,) = buckets_of(RateLimit(rps=rps, burst=burst), clock=clock, component="ApiExtractor")
+    return bucket
 
 
 @pytest.mark.parametrize(("rps", "capacity"), [(0.2, 1), (1, 1), (2.5, 3), (10, 10)])
