@@ -61,6 +61,9 @@ class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
     location: Literal["header", "query"] = "header"
     """Where `name` is sent; in a query without the prefix."""
 
+    def __repr__(self) -> str:
+        return f"LoginAuth(path={self.path!r})"
+
 
 class CustomAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the Structs of third parties build on, each with a tag of its own

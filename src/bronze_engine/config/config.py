@@ -28,8 +28,8 @@ from bronze_engine.config.names import check_path_part
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults, source_faults
 from bronze_engine.config.sensitive import (
-    credential_values,
     of_api,
+    of_api_table,
     of_source,
     of_store,
     of_store_table,
@@ -224,7 +224,7 @@ class Config:
             self._renewable.append(expander)
         # Also of a table that is refused below.
         if path[0] == "apis":
-            self._secrets.update(credential_values(expanded))
+            self._secrets.update(of_api_table(expanded))
         elif path[0] == "stores":
             self._secrets.update(of_store_table(expanded))
         return convert(expanded, kind, path, faults)

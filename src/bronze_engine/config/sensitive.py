@@ -32,6 +32,7 @@ __all__ = [
     "credential_values",
     "is_credential_name",
     "of_api",
+    "of_api_table",
     "of_auth",
     "of_source",
     "of_store",
@@ -62,6 +63,7 @@ _PUBLIC_KEYS: Final = frozenset(
 _PUBLIC_AUTH_KEYS: Final = frozenset(
     {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
     | {"access_key_id", "profile", "issuer", "subject", "path"}
+    | {"token_path", "expires_path", "secret_encoding", "credentials_in"}
 )
 _CONTAINER_FIRST: Final = frozenset({"abfs", "abfss"})
 """Schemes that write the container where others have a user: `abfss://container@account…`."""
@@ -170,6 +172,19 @@ def of_api(api: Api) -> Iterator[str]:
                 yield from worth_hiding(credential)
     yield from of_url(api.base_url)
     yield from of_url(api.proxy)
+
+
+def of_api_table(table: Any) -> Iterator[str]:
+    """What of a table of [apis] that may yet be refused is named like a credential."""
+    if not isinstance(table, dict):
+        return
+    auth = table.get("auth")
+    if isinstance(auth, dict):
+        is_hmac = auth.get("type") == "hmac"  # whose headers and params are templates
+        public = _PUBLIC_AUTH_KEYS | ({"headers", "params"} if is_hmac else set())
+        auth = {name: value for name, value in auth.items() if name not in public}
+        yield from credential_values(auth)
+    yield from credential_values({name: item for name, item in table.items() if name != "auth"})
 
 
 def of_url(text: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +44,19 @@ AUTHS = {
     "bearer-default": 'type = "bearer"\ntoken = "${ABSENT:-CANARY-default}"',
     "basic": 'type = "basic"\nusername = "user"\npassword = "CANARY-password"',
     "api-key": 'type = "api_key"\nkey = "CANARY-key"',
+    "client-credentials": 'type = "oauth2_client_credentials"\ntoken_url = "https://l.example/t"\n'
+    'client_id = "me"\nclient_secret = "CANARY-secret"\nparams = { p = "CANARY-field" }',
+    "refresh-token": 'type = "oauth2_refresh_token"\ntoken_url = "https://l.example/t"\n'
+    'client_id = "me"\nclient_secret = "CANARY-secret"\nrefresh_token = "CANARY-refresh"\n'
+    'token_store = "./t.json"',
+    "jwt": 'type = "jwt_bearer"\nprivate_key = "${TOKEN}"\nissuer = "me"',
+    "login": 'type = "login"\npath = "/login"\n'
+    'json = { user = "CANARY-user", deep = [{ pin = "${TOKEN}" }] }',
+    "login-form": 'type = "login"\npath = "/login"\nparams = { pin = "CANARY-pin" }',
+    "hmac": 'type = "hmac"\nkey = "CANARY-public"\nsecret = "CANARY-hmac"\nsign = "{body}"\n'
+    'headers = { S = "{signature} {key}" }',
+    "sigv4": 'type = "sigv4"\nservice = "es"\nregion = "eu-west-1"\naccess_key_id = "A"\n'
+    'secret_access_key = "CANARY-aws"\nsession_token = "${TOKEN}"',
     "api-key-query": 'type = "api_key"\nkey = "CANARY-key"\nlocation = "query"\nname = "k"',
 }
 
@@ -77,6 +91,14 @@ def test_no_repr_of_a_configuration_shows_a_credential(config: Config) -> None:
     assert "CANARY" not in repr(config)
     assert "CANARY" not in repr(config.api("shop").auth)
     assert "CANARY" not in repr(config.api("shop").headers)
+
+
+@pytest.mark.parametrize("auth", sorted(AUTHS))
+def test_every_secret_of_an_auth_is_known(auth: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("CANARY-token-file\n")
+    config = load(tmp_path, text_with(auth), environ=ENVIRON)
+    config.api("shop")
+    assert set(re.findall(r"CANARY-[a-z]+", AUTHS[auth])) <= config.secrets
 
 
 @pytest.mark.parametrize("is_json", [False, True])
