@@ -140,7 +140,13 @@ def test_a_frozen_run_takes_what_it_knows_and_nothing_else(
     decoder = JsonDecoder(request(schema=frozen, base=layout))
     again, after = fold(decoder, groups, settle_after=1)
     assert after.schema.equals(layout.schema, check_metadata=True)
-    assert table(again, after).equals(table(first, layout))
+    rows, earlier = table(again, after), table(first, layout)
+    if schema.flatten is None:
+        assert rows.equals(earlier)
+    else:  # an object without keys is text until it is known to have columns, then an absence
+        assert [without_empties(each) for each in records_of(rows.to_pylist(), after)] == [
+            without_empties(each) for each in records_of(earlier.to_pylist(), layout)
+        ]
     new = Block(data=b'{"not_there_before": {"x": 1.50}}\n', records=1, page=7, offset=3)
     with pytest.raises(QualityError, match=r"'not_there_before.*page 7 at record 3"):
         decoder.decode([new], after)
