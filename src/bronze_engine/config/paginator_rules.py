@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bronze_engine.config.auth import ApiKeyAuth
+from bronze_engine.config.auth_rules import auth_headers, auth_params, is_header_name
 from bronze_engine.config.fault import Fault, KeyPath, dotted
 from bronze_engine.config.graphql import as_cursor, page_info_path
 from bronze_engine.config.incremental import Incremental
@@ -30,8 +29,6 @@ _PATHS: Final = (
     *("total_path", "has_more_path", "total_pages_path", "cursor_path", "next_path"),
     *("page_info_path", "key"),
 )
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A header's name: https://www.rfc-editor.org/rfc/rfc9110#name-field-names."""
 
 
 def paginator_faults(
@@ -55,9 +52,7 @@ def paginator_faults(
             )
     if isinstance(paginator, AutoPaginator) and paginator.page_size and not paginator.size_param:
         yield Fault((*here, "page_size"), "is sent as size_param; set that too")
-    if isinstance(paginator, HeaderCursorPaginator) and not _HEADER.fullmatch(
-        paginator.cursor_header
-    ):
+    if isinstance(paginator, HeaderCursorPaginator) and not is_header_name(paginator.cursor_header):
         yield Fault(
             (*here, "cursor_header"), f"{json.dumps(paginator.cursor_header)} is no header's name"
         )
@@ -139,9 +134,7 @@ def _query(
     if incremental is not None:
         setters.append((incremental.start_param, "incremental.start_param", False))
         setters.append((incremental.end_param, "incremental.end_param", False))
-    auth = source.api.auth
-    if isinstance(auth, ApiKeyAuth) and auth.location == "query":
-        setters.append((auth.name, "the API's [auth]", False))
+    setters += [(name, "the API's [auth]", False) for name in auth_params(source.api.auth)]
     taken: dict[str, str] = dict.fromkeys(source.params, "source.params")
     for name, setter, may_begin in setters:
         if name is None:
@@ -186,15 +179,10 @@ def _headers(
     source: HttpSourceConfig, setters: list[tuple[str, str, bool]], path: KeyPath
 ) -> Iterator[Fault]:
     taken = dict.fromkeys(map(str.lower, source.api.headers), "the API's [headers]")
-    auth = source.api.auth
-    if isinstance(auth, ApiKeyAuth):
-        if auth.location == "header":
-            taken[auth.name.lower()] = "the API's [auth]"
-    elif auth is not None:
-        taken["authorization"] = "the API's [auth]"
+    taken |= {name.lower(): "the API's [auth]" for name in auth_headers(source.api.auth)}
     for name, key, _ in setters:
         here = (*path, "paginator", key)
-        if not _HEADER.fullmatch(name):
+        if not is_header_name(name):
             yield Fault(here, f"{json.dumps(name)} is no header's name")
         elif name.lower() in taken:
             yield Fault(here, f"the header {name} is set twice: by {taken[name.lower()]} too")
