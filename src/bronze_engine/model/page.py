@@ -32,5 +32,7 @@ class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
     carried: tuple[tuple[str, ...], str] | None = None
     """Members that its records take from elsewhere (the parent record): their names, and their
     JSON text as it stands between an object's braces."""
+    taken: int | None = None
+    """How many of its records were taken, from the first; None for all of them."""
     body: bytes
     """Decompressed, to the byte."""

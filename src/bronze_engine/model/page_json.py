@@ -38,6 +38,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bounds: Bounds | None = None
     headers: dict[str, str] = {}
     carried: tuple[tuple[str, ...], str] | None = None
+    taken: int | None = None
 
 
 class _Line(_Head, frozen=True, kw_only=True):

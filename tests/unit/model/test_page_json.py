@@ -27,6 +27,7 @@ def page_of(body: bytes) -> CapturedPage:
         as_of=datetime(2025, 1, 15, 11, tzinfo=timezone(timedelta(hours=1))),
         headers={"content-type": "application/json"},
         carried=(("order_id", "at"), '"order_id":1.50,"at":null'),
+        taken=3,
         body=body,
     )
 
@@ -52,6 +53,7 @@ def test_a_line_is_json_that_any_tool_reads() -> None:
         "as_of": "2025-01-15T11:00:00+01:00",
         "headers": {"content-type": "application/json"},
         "carried": [["order_id", "at"], '"order_id":1.50,"at":null'],
+        "taken": 3,
         "body": '{"name": "Zoë"}\n',
     }
 

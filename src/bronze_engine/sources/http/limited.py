@@ -9,7 +9,7 @@ import msgspec
 from bronze_engine.sources.http.body.split import Lines, Split
 from bronze_engine.sources.http.fetch import Page
 
-__all__ = ["limited"]
+__all__ = ["first_records", "limited"]
 
 
 def limited(
@@ -21,14 +21,20 @@ def limited(
     async def take(page: Page) -> None:
         nonlocal left
         if page.split.records > left:
-            page = msgspec.structs.replace(page, split=_first(page.split, left))
+            captured = page.captured
+            if captured is not None:
+                captured = msgspec.structs.replace(captured, taken=left)
+            page = msgspec.structs.replace(
+                page, split=first_records(page.split, left), captured=captured
+            )
         left -= page.split.records
         await hand_on(page)
 
     return take
 
 
-def _first(split: Split, records: int) -> Split:
+def first_records(split: Split, records: int) -> Split:
+    """The split without what comes after so many records."""
     lines = tuple(_cut(split.lines, records))
     return msgspec.structs.replace(split, lines=lines, records=records)
 

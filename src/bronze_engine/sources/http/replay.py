@@ -10,6 +10,7 @@ from bronze_engine.contracts import Decoder, Request, Resources
 from bronze_engine.model.block import Block
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
+from bronze_engine.sources.http.limited import first_records
 from bronze_engine.sources.http.outlet import blocks_of
 from bronze_engine.sources.http.resource import make_shape
 
@@ -33,6 +34,8 @@ class HttpReplayer:
             names, text = page.carried
             carried = Members(names, text.encode())
         split = self._shape.split(page.body, carried, page.headers.get("content-type", ""))
+        if page.taken is not None:
+            split = first_records(split, page.taken)
         return list(blocks_of(split, page=page.page, as_of=page.as_of, bounds=page.bounds))
 
     def decoder(self) -> Decoder:
