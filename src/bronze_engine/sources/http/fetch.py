@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, final
 
 import httpx
 import msgspec
 
+from bronze_engine.config.api import RateLimitHeaders
 from bronze_engine.config.paginator import GraphqlPaginator, Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
 from bronze_engine.limits.retry import Transient
 from bronze_engine.model.page import CapturedPage
+from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.gunzip import CutGzip
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
@@ -22,6 +25,7 @@ from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.capture import capture
 from bronze_engine.sources.http.graphql import refuse_errors
 from bronze_engine.sources.http.paging.pager import Answered, Ask
+from bronze_engine.sources.http.quota_headers import Nonsense, QuotaHeaders
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.wire.client import Answer, Client, Refused
@@ -29,6 +33,8 @@ from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
 
 __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
+
+logger = logging.getLogger(__name__)
 
 _NOTHING = Split((), 0, {})
 
@@ -99,6 +105,8 @@ class Fetcher:
         self._tokens = TokenExchange(client, resources.limits, resources.clock, resources.tally)
         self._carried = carried
         self._settle = settle
+        rate = config.api.rate_limit
+        self._quota_headers = QuotaHeaders(RateLimitHeaders() if rate is None else rate.headers)
         self._captures = config.capture is not None
         self._is_graphql = isinstance(config.paginator, GraphqlPaginator)
 
@@ -171,7 +179,9 @@ class Fetcher:
         who no longer holds a slot of the API. A 401 is Refused: it is asked again, once, by
         `admitted`.
         """
+        sent = self._resources.limits.sent
         answer = await self._exchange(ask)
+        quotas = self._quotas(answer, sent)
         if answer.status == 404 and may_be_past_end:
             return answer, _NOTHING
         if answer.status >= 300:
@@ -182,6 +192,7 @@ class Fetcher:
                     said=said,
                     api=self._config.api,
                     now=self._resources.clock.now(),
+                    quotas=quotas,
                 )
             except AuthError as exc:
                 if answer.status == 401 and self._client.is_home(answer):
@@ -208,6 +219,21 @@ class Fetcher:
             return answer, await self.split(answer)
         except ExtractError as exc:
             raise Transient(f"the connection ended, and {exc.message}") from None
+
+    def _quotas(self, answer: Answer, sent: int) -> tuple[Quota, ...]:
+        """What the answer says is left, also told to the limits; nonsense is a warning, once."""
+        try:
+            quotas = self._quota_headers.read(answer.headers, self._resources.clock)
+        except Nonsense as exc:
+            name = str(exc)
+            warning = f"the header {name} of {self._config.api.name} makes no sense and is ignored"
+            if warning not in self._resources.tally.warnings:
+                self._resources.tally.warn(warning)
+                logger.warning("%s: it says %.80r", warning, answer.headers.get(name))
+            return ()
+        if quotas:
+            self._resources.limits.told(quotas, sent)
+        return quotas
 
     async def _exchange(self, ask: Ask) -> Answer:
         total = self._config.api.timeout.total

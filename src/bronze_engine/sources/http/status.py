@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
 from bronze_engine.sources.http.wire.client import Answer
 
@@ -22,11 +24,15 @@ _MESSAGE_KEYS: Final = ("message", "error_description", "detail", "error", "titl
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
-def raise_for_status(answer: Answer, *, said: str, api: Api, now: datetime) -> None:
+def raise_for_status(
+    answer: Answer, *, said: str, api: Api, now: datetime, quotas: Sequence[Quota] = ()
+) -> None:
     """Return for a 2xx.
 
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
     for everything else. `said` is the server's own message, already without secrets.
+    A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
+    where nothing is left, or with Retry-After: GitHub refuses so.
     """
     status = answer.status
     if 200 <= status < 300:
@@ -36,9 +42,15 @@ def raise_for_status(answer: Answer, *, said: str, api: Api, now: datetime) -> N
         asked = None
         if status in (429, 503):
             asked = parse_retry_after(answer.headers.get("retry-after"), now)
+        if status == 429 and asked is None:
+            asked = _until_reset(quotas)
         raise Transient(
             f"status {status}{because}", counts=status != 429, retry_after_seconds=asked
         )
+    if status == 403:
+        asked = parse_retry_after(answer.headers.get("retry-after"), now) or _until_reset(quotas)
+        if asked is not None:
+            raise Transient(f"status {status}{because}", counts=False, retry_after_seconds=asked)
     if status in (401, 403):
         if api.auth is None:
             advice = f"no auth is configured; set [apis.{api.name}.auth]"
@@ -52,6 +64,11 @@ def raise_for_status(answer: Answer, *, said: str, api: Api, now: datetime) -> N
     if 300 <= status < 400:
         raise ExtractError(f"status {status} without a place to go; check base_url and path")
     raise ExtractError(f"refused with {status}{because}; check params, json and path")
+
+
+def _until_reset(quotas: Sequence[Quota]) -> float | None:
+    """Seconds until something is left again of what is used up."""
+    return max((quota.reset_seconds for quota in quotas if quota.remaining < 1), default=None)
 
 
 def excerpt(answer: Answer) -> str:
