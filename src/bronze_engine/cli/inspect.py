@@ -27,9 +27,9 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
-from bronze_engine.inspection.draft import Wanted
 from bronze_engine.inspection.look import QUICKLY
 from bronze_engine.inspection.report import Inspection
+from bronze_engine.inspection.wanted import Wanted
 from bronze_engine.workers import Workers
 
 if TYPE_CHECKING:

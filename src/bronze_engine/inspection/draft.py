@@ -7,56 +7,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import msgspec
-
-from bronze_engine.config.sensitive import is_credential_name
 from bronze_engine.errors import ConfigError
+from bronze_engine.inspection.address import Address, address_of
 from bronze_engine.inspection.toml import render
+from bronze_engine.inspection.variables import Variables, is_secret
+from bronze_engine.inspection.wanted import Wanted
 from bronze_engine.sources.http.paging.record_list import RecordList
 
-__all__ = ["Draft", "Wanted", "draft"]
+__all__ = ["Draft", "draft"]
 
-_NAME_PART: Final = re.compile(r"[^A-Za-z0-9_-]+")
-_VERSION: Final = re.compile(r"v\d+(?:\.\d+)*|\d{4}-\d{2}(?:-\d{2})?|api|rest", re.IGNORECASE)
-_NO_NAME: Final = frozenset({"api", "www", "my", "app", "rest", "data", "gateway"})
 _BEARER: Final = re.compile(r"bearer\s+(\S+)", re.IGNORECASE)
-
-
-_PARAMS_OF_PAGING: Final = (*("page_param", "offset_param", "cursor_param", "size_param", "param"),)
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody asks to be inspected. Headers and parameters may hold secrets."""
-
-    url: str
-    """A URL; with `api` also a path below its base_url."""
-    api: str | None = None
-    """An entry of [apis] whose address, credentials and limits are used."""
-    name: str | None = None
-    """`team.name` for the pipeline; None: from the URL."""
-    headers: tuple[tuple[str, str], ...] = ()
-    params: tuple[tuple[str, str], ...] = ()
-    bearer_variable: str | None = None
-    """The variable that holds the bearer token."""
-    json: Any = None
-    """The body of a POST; None: a GET."""
-    records: str | None = None
+_PARAMS_OF_PAGING: Final = ("page_param", "offset_param", "cursor_param", "size_param", "param")
 
 
 @final
 class Draft:
     """The tables, and the variables that stand for what is secret in them."""
 
-    def __init__(self, api_name: str, team: str, entity: str) -> None:
-        self.api_name = api_name
-        self.team = team
-        self.entity = entity
-        self.api: dict[str, Any] | None = {}
+    def __init__(self, address: Address, variables: Variables) -> None:
+        self.api_name = address.api
+        self.team = address.team
+        self.entity = address.entity
+        self.variables = variables
+        self.api: dict[str, Any] | None = None
         """None where the API is configured already."""
         self.pipeline: dict[str, Any] = {}
         self.comments: dict[tuple[str, ...], list[str]] = {}
-        self.variables: dict[str, str] = {}
-        """Those that are not set where we run, with their values."""
         self._given: dict[str, Any] = {}
         self._json: Any = None
 
@@ -117,6 +93,15 @@ class Draft:
         self._given = {name: source[name] for name in ("params", "json") if name in source}
         self._json = json
 
+    def tell_variables(self) -> None:
+        """Say in a comment which variables are yet to be set."""
+        if names := ", ".join(self.variables.missing):
+            line = f"# To be set in the environment, or in .env beside this: {names}"
+            if self.api is not None:
+                self.comments["apis", self.api_name] = [line]
+            else:
+                self.note(lines=[line])
+
     def note(self, *below: str, lines: Sequence[str]) -> None:
         """Comment at the end of a table of the pipeline."""
         path = ("pipelines", self.team, self.entity, *below)
@@ -134,179 +119,79 @@ def draft(
 
     `base_url` is that of `wanted.api`; `taken` are names that pipelines have. A secret is
     written as the variable of `environ` that holds it, or as one that is yet to be set.
-    Raises ConfigError for what is no URL, or lies elsewhere than the API.
+    Raises ConfigError for what can't be asked for.
     """
-    if wanted.api is not None and base_url is not None:
-        url, path = _below(wanted.url, base_url, wanted.api)
-        api_name = wanted.api
-    else:
-        url = _checked(wanted.url)
-        base_url, path = _divided(url)
-        api_name = _api_name(url)
-    team, entity = _pipeline_name(wanted.name, api_name, path, taken)
-    made = Draft(api_name, team, entity)
-    secret = _Secrets(api_name, environ, made.variables)
-    parts = urlsplit(url)
-    source: dict[str, Any] = {"type": "http", "api": api_name, "path": _escaped(path)}
-    pairs = [*parse_qsl(parts.query, keep_blank_values=True), *wanted.params]
-    params: dict[str, Any] = {}
-    auth: dict[str, Any] = {}
-    headers: dict[str, str] = {}
-    if parts.username or parts.password:
-        auth = {
-            "type": "basic",
-            "username": secret("USER", unquote(parts.username or "")),
-            "password": secret("PASSWORD", unquote(parts.password or "")),
-        }
+    address = address_of(wanted, base_url, taken)
+    variables = Variables(address.api, environ)
+    made = Draft(address, variables)
+    source: dict[str, Any] = {"type": "http", "api": address.api, "path": _escaped(address.path)}
+    auth = _user(address.url, variables)
     if wanted.bearer_variable is not None:
-        if not environ.get(wanted.bearer_variable):
-            raise ConfigError(f"--bearer-env: the variable {wanted.bearer_variable} is not set")
-        auth = {"type": "bearer", "token": f"${{{wanted.bearer_variable}}}"}
-    for name, value in wanted.headers:
-        bearer = _BEARER.fullmatch(value) if name.lower() == "authorization" else None
-        if bearer is not None and not auth:
-            auth = {"type": "bearer", "token": secret("TOKEN", bearer[1])}
-        elif name.lower() == "authorization" or is_credential_name(name):
-            if auth or name.lower() == "authorization":
-                headers[name] = secret(name, value)
-            else:
-                auth = {"type": "api_key", "key": secret("KEY", value), "name": name}
-        else:
-            headers[name] = value.replace("${", "$${")
-    for name, value in pairs:
-        if is_credential_name(name) and not auth and wanted.api is None:
-            auth = {
-                "type": "api_key",
-                "key": secret("KEY", value),
-                "name": name,
-                "location": "query",
-            }
-            continue
-        text = secret(name, value) if is_credential_name(name) else _escaped(value)
-        before = params.get(name)
-        params[name] = (
-            text if before is None else [*(before if isinstance(before, list) else [before]), text]
-        )
+        auth = {"type": "bearer", "token": variables.known(wanted.bearer_variable)}
+    headers = _headers(wanted, variables, auth)
+    params = _params(wanted, address.url, variables, auth)
     if wanted.api is None:
-        made.api = {"base_url": base_url.replace("${", "$${")}
-        if auth:
-            made.api["auth"] = auth
-        if headers:
-            made.api["headers"] = headers
+        made.api = {"base_url": address.base_url.replace("${", "$${")}
+        made.api |= {"auth": auth} if auth else {}
+        made.api |= {"headers": headers} if headers else {}
     elif auth or headers:
         raise ConfigError(
             f"headers and credentials of [apis.{wanted.api}] belong into that table; "
-            "leave out -H, --bearer-env and --api, or two of them"
+            "leave out --api, or -H and --bearer-env"
         )
-    else:
-        made.api = None
     if wanted.json is not None:
-        source["method"] = "POST"
-        source["json"] = _body(wanted.json)
+        source |= {"method": "POST", "json": _body(wanted.json, variables)}
     if wanted.records is not None:
         source["records"] = wanted.records
     if params:
         source["params"] = params
     made.take_request(source, wanted.json)
+    made.tell_variables()
     return made
 
 
-@final
-class _Secrets:
-    """Names a variable for each secret."""
-
-    def __init__(self, api: str, environ: Mapping[str, str], missing: dict[str, str]) -> None:
-        self._api = api
-        self._environ = environ
-        self._missing = missing
-
-    def __call__(self, name: str, value: str) -> str:
-        for known, held in sorted(self._environ.items()):
-            if held == value and len(value) >= 4 and re.fullmatch(r"[A-Za-z_]\w*", known, re.ASCII):
-                return f"${{{known}}}"
-        variable = re.sub(r"\W", "_", f"{self._api}_{name}", flags=re.ASCII).upper()
-        variable = variable if variable[0].isalpha() else f"API_{variable}"
-        while self._missing.get(variable, value) != value or variable in self._environ:
-            variable += "_2"
-        self._missing[variable] = value
-        return f"${{{variable}}}"
-
-
-def _checked(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigError(
-            "that is no URL of an API; write https://api.example.com/v1/orders, or the name of "
-            "a pipeline as team.name"
-        )
-    return text.partition("#")[0]
-
-
-def _below(text: str, base_url: str, api: str) -> tuple[str, str]:
-    """The URL with its query, and its path below the API's base_url."""
-    base = base_url.rstrip("/")
-    if "://" not in text:
-        path, _, query = text.partition("#")[0].partition("?")
-        path = f"/{path.lstrip('/')}"
-        return f"{base}{path}{'?' if query else ''}{query}", path
-    url = _checked(text)
-    bare, _, _ = url.partition("?")
-    if bare != base and not bare.startswith(f"{base}/"):
-        raise ConfigError(
-            f"the URL does not lie below the base_url of [apis.{api}]; give a path below it, "
-            "or leave out --api"
-        )
-    return url, bare.removeprefix(base) or ""
-
-
-def _divided(url: str) -> tuple[str, str]:
-    """The base URL that other resources share, and the path below it.
-
-    What looks like a version or a mount point, among the first parts of the path, belongs to
-    the base.
-    """
+def _user(url: str, variables: Variables) -> dict[str, Any]:
+    """Who a URL names in front of its host."""
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    names = [name for name in parts.path.split("/") if name]
-    at = max(
-        (place + 1 for place, name in enumerate(names[:-1][:5]) if _VERSION.fullmatch(name)),
-        default=0,
-    )
-    base = "/".join((f"{parts.scheme}://{host}", *names[:at]))
-    slash = "/" if parts.path.endswith("/") and names[at:] else ""
-    return base, f"/{'/'.join(names[at:])}{slash}" if names[at:] else ""
+    if not parts.username and not parts.password:
+        return {}
+    return {
+        "type": "basic",
+        "username": variables.reference("USER", unquote(parts.username or "")),
+        "password": variables.reference("PASSWORD", unquote(parts.password or "")),
+    }
 
 
-def _api_name(url: str) -> str:
-    host = (urlsplit(url).hostname or "").lower()
-    if ":" in host or host.replace(".", "").isdigit() or host == "localhost":
-        return "local"
-    labels = [label for label in host.split(".")[:-1] if label not in _NO_NAME]
-    if len(labels) > 1 and len(labels[-1]) <= 3:
-        labels.pop()  # co.uk, com.au
-    return _plain(labels[-1] if labels else host) or "api"
+def _headers(wanted: Wanted, variables: Variables, auth: dict[str, Any]) -> dict[str, str]:
+    """The headers that are no credential; the first that is one goes into `auth`, if none has."""
+    headers: dict[str, str] = {}
+    for name, value in wanted.headers:
+        is_authorization = name.lower() == "authorization"
+        bearer = _BEARER.fullmatch(value) if is_authorization else None
+        if not is_authorization and not is_secret(name):
+            headers[name] = value.replace("${", "$${")
+        elif auth or (is_authorization and bearer is None):
+            headers[name] = variables.reference(name, value)
+        elif bearer is not None:
+            auth |= {"type": "bearer", "token": variables.reference("TOKEN", bearer[1])}
+        else:
+            auth |= {"type": "api_key", "key": variables.reference("KEY", value), "name": name}
+    return headers
 
 
-def _pipeline_name(given: str | None, api: str, path: str, taken: Sequence[str]) -> tuple[str, str]:
-    if given is not None:
-        team, dot, entity = given.partition(".")
-        if not dot or _plain(team) != team or _plain(entity) != entity:
-            raise ConfigError(f"--name {given!r} is no name of a pipeline; write team.name")
-        return team, entity
-    last = next((name for name in reversed(path.split("/")) if name), "")
-    entity = _plain(unquote(last).partition(".")[0]) or "records"
-    name, number = entity, 2
-    while f"{api}.{name}" in taken:
-        name, number = f"{entity}_{number}", number + 1
-    return api, name
-
-
-def _plain(text: str) -> str:
-    return _NAME_PART.sub("_", text).strip("_-")[:64]
+def _params(wanted: Wanted, url: str, variables: Variables, auth: dict[str, Any]) -> dict[str, Any]:
+    """Query parameters, those of the URL first; one that is a credential may go into `auth`."""
+    params: dict[str, Any] = {}
+    for name, value in [*parse_qsl(urlsplit(url).query, keep_blank_values=True), *wanted.params]:
+        if is_secret(name) and not auth and wanted.api is None:
+            key = variables.reference("KEY", value)
+            auth |= {"type": "api_key", "key": key, "name": name, "location": "query"}
+            continue
+        text = variables.reference(name, value) if is_secret(name) else _escaped(value)
+        before = params.get(name)
+        several = [*(before if isinstance(before, list) else [before]), text]
+        params[name] = text if before is None else several
+    return params
 
 
 def _escaped(text: str) -> str:
@@ -314,16 +199,18 @@ def _escaped(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}").replace("${{", "$${{")
 
 
-def _body(value: Any) -> Any:
+def _body(value: Any, variables: Variables, name: str = "") -> Any:
     """A JSON body as TOML has it: nulls can't be written, and are left out of objects."""
     match value:
         case dict():
-            return {name: _body(item) for name, item in value.items() if item is not None}
+            return {
+                key: _body(item, variables, key) for key, item in value.items() if item is not None
+            }
         case list():
             if any(item is None for item in value):
                 raise ConfigError("the body has a null in a list, which TOML can't write")
-            return [_body(item) for item in value]
+            return [_body(item, variables, name) for item in value]
         case str():
-            return _escaped(value)
+            return variables.reference(name, value) if is_secret(name) else _escaped(value)
         case _:
             return value

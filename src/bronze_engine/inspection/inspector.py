@@ -20,19 +20,24 @@ from bronze_engine.errors import (
     QualityError,
 )
 from bronze_engine.inspection.columns import Cursor, columns_of, cursors_of, primary_key_of
-from bronze_engine.inspection.draft import Draft, Wanted, draft
+from bronze_engine.inspection.draft import Draft, draft
 from bronze_engine.inspection.look import QUICKLY, Look, look
 from bronze_engine.inspection.recorder import Answers
 from bronze_engine.inspection.report import Inspection, PaginatorFound
 from bronze_engine.inspection.summary import summed_up, typed
 from bronze_engine.inspection.toml import render
 from bronze_engine.inspection.verdict import first_json, leads_on, missing_list, verdict
+from bronze_engine.inspection.wanted import Wanted
 from bronze_engine.sources.http.paging.detect import Candidate, Detected, paginator_of
+from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["Inspector"]
 
 See = Callable[[], Awaitable[Look]]
 """Looks through the draft as it is now."""
+
+_SHORTEST_SECRET: Final = 6
+"""Shorter ones would take words of the TOML with them."""
 
 _TRIES: Final = 3
 """Paginators that are tried out before it is said that none leads on."""
@@ -76,8 +81,8 @@ class Inspector:
             self._configs.append(config)
         taken = () if config is None else config.names
         made = draft(wanted, self._environ, base_url=base_url, taken=taken)
-        self._given = frozenset(made.variables.values())
-        see = partial(self._see, made, beside, {**self._environ, **made.variables})
+        self._given = frozenset(made.variables.secrets)
+        see = partial(self._see, made, beside, {**self._environ, **made.variables.missing})
         refusal: BronzeError | None = None
         try:
             await see()
@@ -95,6 +100,10 @@ class Inspector:
         notes: list[str] = []
         found = await _tried_out(made, detected, see, notes)
         return await self._typed(made, await see(), found, see, notes)
+
+    def _unsecret(self, text: str) -> str:
+        """Where a secret was given for something else, too."""
+        return Redactor(value for value in self._given if len(value) >= _SHORTEST_SECRET)(text)
 
     async def _see(
         self, made: Draft, beside: os.PathLike[str] | None, environ: Mapping[str, str]
@@ -127,9 +136,9 @@ class Inspector:
             self._answers,
             records=made.source.get("records"),
             primary_key=key,
-            toml=made.text,
+            toml=self._unsecret(made.text),
             notes=notes,
-            variables=made.variables,
+            variables=made.variables.missing,
             secrets=self.secrets,
         )
 

@@ -230,6 +230,7 @@ def test_secrets_are_variables_and_never_shown(bronze: Bronze) -> None:
         assert "canary" not in text
     assert 'token = "${LOCAL_TOKEN}"' in ran.out
     assert 'api_key = "${LOCAL_API_KEY}"' in ran.out
+    assert "# To be set in the environment, or in .env beside this: LOCAL_TOKEN" in ran.out
     assert json_of.json["variables"] == ["LOCAL_TOKEN", "LOCAL_API_KEY"]
 
 
@@ -246,10 +247,12 @@ def test_a_secret_that_a_variable_holds_is_written_as_that_one(
 def test_braces_and_dollars_in_parameters_mean_themselves(bronze: Bronze) -> None:
     async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         assert seen.query["filter"] == "{a: ${b}}"
+        assert seen.headers["accept"] == "application/vnd.shop+json;v=2"
         return answer(ROWS)
 
     with in_background(handle) as server:
-        found = inspected(bronze, server, "-p", "filter={a: ${b}}")
+        accept = "Accept: application/vnd.shop+json;v=2"
+        found = inspected(bronze, server, "-p", "filter={a: ${b}}", "-H", accept)
         check_and_run(bronze, found["toml"], "local.orders")
     assert len(landed(bronze, "orders")) == len(ROWS)
 

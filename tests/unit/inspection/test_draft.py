@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bronze_engine.errors import ConfigError
-from bronze_engine.inspection.draft import Wanted, draft
+from bronze_engine.inspection.draft import draft
+from bronze_engine.inspection.wanted import Wanted
 
 pytestmark = pytest.mark.unit
 
@@ -75,18 +76,18 @@ def test_credentials_become_auth_with_a_variable(
     made = draft(Wanted(url="https://h.example/x", **wanted), {})
     assert tomllib.loads(made.text)["apis"]["h"]["auth"] == auth
     assert "canary" not in made.text
-    assert list(made.variables.values()) == ["canary-1"]
+    assert list(made.variables.missing.values()) == ["canary-1"]
 
 
 def test_user_and_password_of_a_url_become_basic() -> None:
     made = draft(Wanted(url="https://me:p%40ss@h.example/x"), {})
-    assert made.variables == {"H_USER": "me", "H_PASSWORD": "p@ss"}
+    assert made.variables.missing == {"H_USER": "me", "H_PASSWORD": "p@ss"}
     assert tomllib.loads(made.text)["apis"]["h"]["base_url"] == "https://h.example"
 
 
 def test_another_variable_of_that_name_is_left_alone() -> None:
     wanted = Wanted(url="https://h.example/x", headers=(("Authorization", "Bearer canary-1"),))
-    assert draft(wanted, {"H_TOKEN": "another"}).variables == {"H_TOKEN_2": "canary-1"}
+    assert draft(wanted, {"H_TOKEN": "another"}).variables.missing == {"H_TOKEN_2": "canary-1"}
 
 
 def test_other_headers_and_parameters_are_written_as_they_are() -> None:
@@ -118,6 +119,17 @@ def test_a_graphql_query_keeps_its_braces_under_its_own_paginator_alone() -> Non
     assert made.source["json"] == {"query": "{ a }"}
     made.take_paginator({"type": "none"})
     assert made.source["json"] == {"query": "{{ a }}"}
+
+
+def test_credentials_in_a_body_are_variables_and_tokens_of_pages_are_not() -> None:
+    body = {"auth_token": "canary-1", "page_token": "p2", "list": [{"secret": "canary-2"}]}
+    made = draft(Wanted(url="https://h.example/x", json=body), {})
+    assert "canary" not in made.text
+    assert made.source["json"] == {
+        "auth_token": "${H_AUTH_TOKEN}",
+        "page_token": "p2",
+        "list": [{"secret": "${H_SECRET}"}],
+    }
 
 
 @pytest.mark.parametrize(
