@@ -48,6 +48,7 @@ from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.services import Options, Services, Stores
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
+from bronze_engine.state.quota import QuotaLedger
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers
@@ -240,7 +241,7 @@ class _Shared:
         self._budget = Budget(config.engine.memory_limit)
         self._zone = ZoneInfo(config.engine.timezone)
         self._preflight = Preflight()
-        self.limits = LimitRegistry(clock, self._publish)
+        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self._quota_store))
         self._stack = AsyncExitStack()
         self._opened: dict[object, Any] = {}
         self._opening = anyio.Lock()
@@ -260,7 +261,10 @@ class _Shared:
         )
 
     async def aclose(self) -> None:
-        await self._stack.aclose()
+        try:
+            await self.limits.aclose()  # into a store that closes with the stack
+        finally:
+            await self._stack.aclose()
 
     async def share(self, key: object, make: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """The one instance under `key`; made by the first caller, left with the engine."""
@@ -300,10 +304,15 @@ class _Shared:
         key = ("store", config.name, config.location)
         return await self.share(key, lambda: opener(config, resources))
 
+    async def _quota_store(self) -> Store:
+        """Where daily quotas are counted, whatever targets the pipelines of an API have."""
+        engine = self._config.engine
+        return await self._store(self._config.place(engine.state or engine.target))
+
     def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
         source, api = pipeline.source, pipeline.source.api
         group = self.limits.group(
-            api.name,
+            api.limit_group,
             "ApiExtractor",
             rate=api.rate_limit,
             retry=api.retry,
@@ -317,7 +326,7 @@ class _Shared:
             share=self.share,
             tally=tally,
             publish=self._publish,
-            limits=group.limits(source.rate_limit, source.retry),
+            limits=group.limits(source.rate_limit, source.retry, pipeline=pipeline.name),
             json_decoder=JsonDecoder,
             open_auth=self._open_auth,
             hide=self._config.hide,

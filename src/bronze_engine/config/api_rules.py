@@ -16,6 +16,7 @@ from bronze_engine.config.auth_rules import (
 )
 from bronze_engine.config.fault import Fault, KeyPath
 from bronze_engine.config.loopback import is_loopback
+from bronze_engine.config.rate_rules import rate_faults
 
 __all__ = ["api_faults", "sends_secrets_in_clear"]
 
@@ -46,6 +47,8 @@ def api_faults(api: Api, path: KeyPath) -> Iterator[Fault]:
     if api.client_key is not None and api.client_cert is None:
         yield Fault((*path, "client_key"), "needs client_cert beside it")
     yield from _headers_and_auth(api, path)
+    if api.rate_limit is not None:
+        yield from rate_faults(api.rate_limit, (*path, "rate_limit"), of_api=True)
     for name in Timeout.__struct_fields__:
         if getattr(api.timeout, name) <= 0:
             yield Fault((*path, "timeout", name), "must be above zero")

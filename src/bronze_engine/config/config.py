@@ -27,6 +27,7 @@ from bronze_engine.config.merge import inherit, merge
 from bronze_engine.config.names import check_path_part
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults, source_faults
+from bronze_engine.config.rate_rules import group_faults, with_default_rate
 from bronze_engine.config.sensitive import (
     of_api,
     of_api_table,
@@ -390,12 +391,12 @@ class Config:
             found.extend(missing)
             stores = self._document.stores
             api = with_token_place(api, name, stores, self._place, self._absolute, found)
+            rate = with_default_rate(api.rate_limit, self._default_rate)
+            api = msgspec.structs.replace(api, name=name, rate_limit=rate)
+            found.extend(group_faults(api, self._apis.values(), here))
         if found or not isinstance(api, Api):
             faults.extend(found)
             return UNRESOLVED
-        api = msgspec.structs.replace(
-            api, name=name, rate_limit=api.rate_limit or self._default_rate
-        )
         if sends_secrets_in_clear(api):
             _log.warning(
                 "apis.%s: base_url or token_url is http: its credentials can be read on the way; "

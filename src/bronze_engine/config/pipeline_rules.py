@@ -16,6 +16,7 @@ from bronze_engine.config.output import Output
 from bronze_engine.config.paginator_rules import paginator_faults
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality_rules import quality_faults
+from bronze_engine.config.rate_rules import rate_faults
 from bronze_engine.config.record_rules import record_faults
 from bronze_engine.config.schema_rules import schema_faults, timezone_faults
 from bronze_engine.config.source import HttpSourceConfig
@@ -118,6 +119,8 @@ def source_faults(
         yield Fault((*path, "json"), 'is a body, and GET has none; write method = "POST"')
     if source.max_page_bytes <= 0:
         yield Fault((*path, "max_page_bytes"), "must be above zero")
+    if source.rate_limit is not None:
+        yield from rate_faults(source.rate_limit, (*path, "rate_limit"), of_api=False)
     yield from record_faults(source, path)
     yield from _templates(source, incremental, path)
     yield from paginator_faults(source, incremental, path)

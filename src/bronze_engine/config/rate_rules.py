@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from zoneinfo import available_timezones
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, RateLimitHeaders
-from bronze_engine.config.fault import Fault, KeyPath, nearest
+from bronze_engine.config.fault import Fault, KeyPath
+from bronze_engine.config.schema_rules import timezone_faults
 
 __all__ = ["group_faults", "rate_faults", "with_default_rate"]
 
@@ -29,10 +29,8 @@ def rate_faults(rate: RateLimit, path: KeyPath, *, of_api: bool) -> Iterator[Fau
     """Faults of a rate_limit by itself: of an API, or of one pipeline's source."""
     if rate.burst is not None and rate.rps is None:
         yield Fault((*path, "burst"), "is the capacity of a bucket: set rps beside it")
-    if rate.timezone not in available_timezones():
-        known = available_timezones()
-        yield Fault((*path, "timezone"), f"is no time zone; {nearest(rate.timezone, known)[:200]}")
-    elif rate.timezone != "UTC" and rate.requests_per_day is None:
+    yield from timezone_faults(rate.timezone, (*path, "timezone"))
+    if rate.timezone != "UTC" and rate.requests_per_day is None:
         yield Fault((*path, "timezone"), "says when requests_per_day begins anew: set that too")
     if of_api:
         yield from _header_faults(rate.headers, (*path, "headers"))
@@ -59,7 +57,7 @@ def _header_faults(headers: RateLimitHeaders, path: KeyPath) -> Iterator[Fault]:
         yield Fault((*path, missing), "is missing: what is left, and until when, belong together")
 
 
-def group_faults(api: Api, others: Iterator[Api], path: KeyPath) -> Iterator[Fault]:
+def group_faults(api: Api, others: Iterable[Api], path: KeyPath) -> Iterator[Fault]:
     """Faults of an API's limit group, beside the other APIs that were resolved before it."""
     if api.group is not None and not _GROUP.fullmatch(api.group):
         yield Fault((*path, "group"), "is no name; write letters, digits, `_` and `-`")
