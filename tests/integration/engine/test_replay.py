@@ -366,3 +366,11 @@ async def test_a_page_of_several_blocks_is_kept_once(tmp_path: Path) -> None:
     [line] = await bench.captured()
     assert line["body"].encode() == body
     await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+async def test_no_more_of_a_page_is_replayed_than_was_taken(tmp_path: Path) -> None:
+    bench, first, server = await ran(tmp_path, Api(), f"{PAGES}max_records = 15\n")
+    assert (first.row_count, first.pages[0].page_count) == (15, 2)
+    assert [line.get("taken") for line in await bench.captured()] == [None, 5]
+    await assert_same_again(bench, first, server)
