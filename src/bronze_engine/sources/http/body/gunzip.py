@@ -47,7 +47,7 @@ def gunzip(chunks: Sequence[bytes], limit_bytes: int) -> bytearray:
                     stream, begun = zlib_ng.decompressobj(_GZIP), False
                 try:
                     out += stream.decompress(piece, _STEP_BYTES)
-                except zlib_ng.error as exc:  # type: ignore[misc]  # its stubs call it an int
+                except zlib_ng.error as exc:  # type: ignore[misc]  # stubs: an instance
                     raise BadStream(
                         f'it is no valid gzip ({exc}); set Accept-Encoding = "identity" in the '
                         "API's headers"
