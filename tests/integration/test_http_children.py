@@ -209,6 +209,24 @@ async def test_with_other_fields_to_carry_the_same_request_is_made_for_each() ->
 
 
 @pytest.mark.asyncio
+async def test_fields_of_the_parent_may_stand_in_parameters() -> None:
+    async with (
+        serve(shop(ORDERS)) as server,
+        opened(
+            server,
+            parent=orders_of(server.url),
+            path="/orders/1/lines",
+            records="rows",
+            params={"of": "{parent.customer.name}", "ids": ["{parent.id}", "x{parent.id}"]},
+        ) as one,
+    ):
+        await one.read()
+        asked = [seen.target for seen in server.seen if seen.path != "/orders"]
+        assert sorted(asked, key=len)[0] == "/orders/1/lines?of=c1&ids=1&ids=x1"
+        assert len(set(asked)) == len(ORDERS)
+
+
+@pytest.mark.asyncio
 async def test_numbers_stay_numbers_in_a_body() -> None:
     async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         if seen.path == "/orders":
@@ -370,6 +388,50 @@ async def test_a_tiny_budget_passes_and_gives_everything_back() -> None:
         opened(server, budget_bytes=100, parent=orders_of(server.url), **children()) as one,
     ):
         assert await one.read() == rows * len(ORDERS)
+        assert one.budget.pooled_bytes == 0
+
+
+@pytest.mark.asyncio
+async def test_what_is_read_ahead_of_a_slow_chain_is_bounded_by_the_budget() -> None:
+    page_bytes, pages, budget_bytes = 50_000, 40, 500_000
+    asked = 0
+    text = "x" * (page_bytes // 2)
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        nonlocal asked
+        if seen.path == "/orders":
+            return answer({"data": [{"id": number} for number in range(1, 7)], "total": 6})
+        if seen.path == "/orders/1/lines":
+            most = -1
+            while asked > most:  # until the others have come to a halt
+                most = asked
+                for _turn in range(100):
+                    await asyncio.to_thread(int)  # noqa: TID251  # a slow server, in its own words
+            limit = (
+                budget_bytes // page_bytes + 2 * 3
+            )  # a page of each passes, and one is on its way
+            assert 5 < asked <= limit, asked
+            return answer({"rows": [], "next": None})
+        asked += 1
+        start = int(seen.query.get("cursor", 0))
+        rows = [{"line": f"{seen.path} {start} {number}", "text": text} for number in range(2)]
+        return answer({"rows": rows, "next": str(start + 1) if start + 1 < pages else None})
+
+    async with (
+        serve(handle) as server,
+        opened(
+            server,
+            budget_bytes=budget_bytes,
+            parent=orders_of(server.url),
+            parallel=4,
+            **children(),
+        ) as one,
+    ):
+        rows = await one.read()
+        assert len(rows) == 5 * pages * 2
+        assert [row["line"].split()[0] for row in rows[:: 2 * pages]] == [
+            f"/orders/{number}/lines" for number in range(2, 7)
+        ]
         assert one.budget.pooled_bytes == 0
 
 

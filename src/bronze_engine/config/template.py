@@ -94,9 +94,17 @@ def render_params(params: Mapping[str, Any], values: Values) -> dict[str, Any]:
     A parameter that uses a value that is not known yet is left out: the first run of an
     incremental pipeline asks for everything.
     """
-    return {
-        key: render_json(value, values) for key, value in params.items() if _is_known(value, values)
-    }
+    return {key: _param(value, values) for key, value in params.items() if _is_known(value, values)}
+
+
+def _param(value: Any, values: Values) -> Any:
+    match value:
+        case str():
+            return render(value, values)
+        case list():
+            return [_param(item, values) for item in value]
+        case _:
+            return value
 
 
 def render_json(value: Any, values: Values) -> Any:

@@ -65,6 +65,30 @@ type = "page"
 parallel = 8
 """
 
+CHILDREN = """
+[pipelines.team.parents.source]
+type = "http"
+api = "local"
+path = "/small"
+records = "items"
+[pipelines.team.parents.source.params]
+last = {pages}
+[pipelines.team.parents.source.paginator]
+type = "page"
+[pipelines.team.orders.source]
+type = "http"
+api = "local"
+path = "/small"
+records = "items"
+parent = "parents"
+carry = {{ parent = "id" }}
+[pipelines.team.orders.source.params]
+page = "{{parent.id}}"
+last = 10_000_000_000
+[pipelines.team.orders.output]
+row_group_rows = 2000
+"""
+
 BOMB = """
 [pipelines.team.orders.source]
 type = "http"
@@ -133,6 +157,16 @@ def test_captured_pages_do_not_stay_in_memory(
     few, many = counts
     for what in ("run", "replay"):
         assert peaks[what, many] <= 1.25 * peaks[what, few] + 16 * MIB, peaks
+
+
+@pytest.mark.timeout(300)
+def test_peak_memory_does_not_follow_the_number_of_children(tmp_path: Path, port: int) -> None:
+    peaks = {}
+    for pages in (200, 1600):  # of ten parents each, with ten records each
+        found = measured(tmp_path / str(pages), port, CHILDREN.format(pages=pages))
+        assert found["rows"] == pages * 10 * 10
+        peaks[pages] = found["peak"]
+    assert peaks[1600] <= 1.15 * peaks[200], peaks
 
 
 def test_a_gzip_bomb_grows_the_process_by_less_than_64_mib(tmp_path: Path, port: int) -> None:

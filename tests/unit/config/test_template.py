@@ -4,12 +4,14 @@ from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine.config.template import (
     Values,
+    fields_of,
     is_bare,
     render,
     render_json,
@@ -39,6 +41,29 @@ WORDS = st.text(max_size=20)
 )
 def test_placeholders_are_replaced(text: str, expected: str) -> None:
     assert render(text, VALUES) == expected
+
+
+FIELDS: Values = {
+    "parent.id": msgspec.Raw(b"17"),
+    "parent.a.b": "x/y",
+    "job.big": msgspec.Raw(b"1e400"),
+}
+
+
+def test_fields_of_a_server_are_texts_in_texts() -> None:
+    assert render("{parent.id} of {parent.a.b}", FIELDS) == "17 of x/y"
+    assert render_url("/{parent.id}/{parent.a.b}", FIELDS) == "/17/x%2Fy"
+    assert render_params({"a": "{parent.id}", "b": ["{job.big}", 1]}, FIELDS) == {
+        "a": "17",
+        "b": ["1e400", 1],
+    }
+    assert fields_of("parent", ["{parent.id}", {"x": "{parent.a.b}{job.big}"}]) == {"id", "a.b"}
+
+
+def test_a_text_that_is_a_field_keeps_its_type_in_a_body() -> None:
+    body = {"a": "{parent.id}", "b": ["{job.big}"], "c": "{parent.a.b}", "d": "{parent.id}."}
+    rendered = msgspec.json.encode(render_json(body, FIELDS))
+    assert rendered == b'{"a":17,"b":[1e400],"c":"x/y","d":"17."}'
 
 
 @pytest.mark.parametrize(
