@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from datetime import UTC, date, datetime
@@ -23,8 +24,9 @@ from bronze_engine.errors import (
 )
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ANY
+from bronze_engine.publish.names import data_name
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.testing import Fault, ManualClock, ScriptedSource, Step, inject, page
+from bronze_engine.testing import Fault, ManualClock, Pause, ScriptedSource, Step, inject, page
 from bronze_engine.testing.stores import read_all
 from tests.unit.run.harness import (
     DAY,
@@ -335,3 +337,34 @@ async def test_a_store_that_fails_anywhere_in_a_replay_leaves_the_old_or_the_new
         assert unowned(await bench.left(), third) == []
     assert at > 20
     assert {None, "STG001"} <= codes
+
+
+@pytest.mark.asyncio
+async def test_a_replay_holds_the_lease_as_any_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, CAPTURE)
+    await bench.run(ScriptedSource([pages(1)]))
+    clock = ManualClock()
+    slow = ScriptedSource([[Pause(1), Pause(5), *pages(2)]])
+    async with bench.engine(slow, clock=clock) as engine:
+        run = asyncio.create_task(engine.run(NAME, run_date=DAY))
+        await clock.step()  # the run reads
+        with pytest.raises(StateError, match=slow.requests[0].run):
+            await engine.replay(NAME, run_date=DAY)
+        await clock.drive(asyncio.wait([run]))
+        assert (await run).generation == 2
+
+
+@pytest.mark.asyncio
+async def test_a_replay_over_captured_pages_survives_a_fence(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, CAPTURE)
+    first = await bench.run(ScriptedSource([pages(2)]))
+    dead = data_name(generation=2, run="dead", slice=0, number=0)
+    await bench.store.put(f"{partition_of()}/{dead}", b"x", expect=ANY)
+    clock = ManualClock()
+    async with bench.engine(ScriptedSource(never), clock=clock) as engine:
+        report = await clock.drive(engine.gc(NAME, delete=True))
+    assert [each.generation for each in report.fenced] == [2]
+    again = await replayed(bench)
+    assert (again.generation, again.replay_of, again.pages) == (3, first.run, first.pages)
+    assert hashes(again) == hashes(first)
+    assert unowned(await bench.left(), again) == []
