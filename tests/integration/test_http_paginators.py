@@ -2,67 +2,121 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import hmac
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, get_args
 
 import pytest
 
-from bronze_engine.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from bronze_engine.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, CustomAuth, LoginAuth
+from bronze_engine.config.oauth2 import (
+    JwtBearerAuth,
+    OAuth2ClientCredentialsAuth,
+    OAuth2RefreshTokenAuth,
+)
 from bronze_engine.config.paginator import (
     AutoPaginator,
-    CursorPaginator,
     GraphqlPaginator,
-    HeaderCursorPaginator,
-    KeysetPaginator,
-    LinkHeaderPaginator,
-    NextUrlPaginator,
     NoPaginator,
-    OffsetPaginator,
-    PagePaginator,
+    Paginator,
 )
+from bronze_engine.config.signing import HmacAuth, SigV4Auth
 from bronze_engine.config.units import Secret
-from bronze_engine.errors import ExtractError, PageError
-from tests.integration.http_server import ONCE, Handler, Seen, answer, opened, serve
+from tests.integration.http_server import Seen, opened, serve
+from tests.integration.paged_server import (
+    COUNT,
+    GRANTED,
+    PAGINATORS,
+    ROWS,
+    SIZE,
+    SIZED,
+    pages_of,
+    served,
+)
 from tests.paged_rows import Kind, PagedRows
 
 pytestmark = pytest.mark.integration
 
-COUNT: Final = 23
-SIZE: Final = 5
-ROWS: Final = list(range(1, COUNT + 1))
+CLIENT: Final[dict[str, Any]] = {"client_id": "we", "client_secret": Secret("cl1ent")}
 
-AUTHS: Final[dict[str, tuple[Auth, tuple[str, str]]]] = {
-    "bearer": (BearerAuth(token=Secret("t0ken")), ("authorization", "Bearer t0ken")),
+Proof = Callable[[Seen], bool]
+
+
+def header(name: str, value: str) -> Proof:
+    return lambda seen: seen.headers.get(name) == value
+
+
+def signed(seen: Seen) -> bool:
+    """Whether a keyed hash covers the request with its parameters and its body."""
+    covered = f"{seen.headers['x-time']}{seen.method}{seen.target}".encode() + seen.body
+    return seen.headers["x-sign"] == hmac.digest(b"s1gn", covered, "sha256").hex()
+
+
+def signed_by_aws(seen: Seen) -> bool:
+    return seen.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AK1D/")
+
+
+TOKEN: Final = header("authorization", f"Bearer {GRANTED}")
+BASIC: Final = base64.b64encode("user:pässword".encode()).decode()
+AUTHS: Final[dict[str, tuple[Callable[[str, Path], Auth], Proof]]] = {
+    "bearer": (
+        lambda *_: BearerAuth(token=Secret("t0ken")),
+        header("authorization", "Bearer t0ken"),
+    ),
     "basic": (
-        BasicAuth(username="user", password=Secret("pässword")),
-        ("authorization", "Basic " + base64.b64encode("user:pässword".encode()).decode()),
+        lambda *_: BasicAuth(username="user", password=Secret("pässword")),
+        header("authorization", f"Basic {BASIC}"),
     ),
-    "api_key in a header": (
-        ApiKeyAuth(key=Secret("k3y"), name="X-Shop-Key"),
-        ("x-shop-key", "k3y"),
+    "api_key-header": (
+        lambda *_: ApiKeyAuth(key=Secret("k3y"), name="X-Shop-Key"),
+        header("x-shop-key", "k3y"),
     ),
-    "api_key in the query": (
-        ApiKeyAuth(key=Secret("k3y"), name="key", location="query"),
-        ("?key", "k3y"),
+    "api_key-query": (
+        lambda *_: ApiKeyAuth(key=Secret("k3y"), name="key", location="query"),
+        lambda seen: seen.query.get("key") == "k3y",
+    ),
+    "oauth2_client_credentials": (
+        lambda url, _: OAuth2ClientCredentialsAuth(token_url=f"{url}/token", **CLIENT),
+        TOKEN,
+    ),
+    "oauth2_refresh_token": (
+        lambda url, folder: OAuth2RefreshTokenAuth(
+            token_url=f"{url}/token",
+            refresh_token=Secret("f1rst"),
+            token_store=str(folder / "tokens.json"),
+            **CLIENT,
+        ),
+        TOKEN,
+    ),
+    "jwt_bearer": (
+        lambda url, _: JwtBearerAuth(
+            token_url=f"{url}/token", private_key=Secret("j" * 32), algorithm="HS256", issuer="we"
+        ),
+        TOKEN,
+    ),
+    "login": (lambda *_: LoginAuth(path="/token", json={"user": "we"}), TOKEN),
+    "hmac": (
+        lambda *_: HmacAuth(
+            secret=Secret("s1gn"),
+            sign="{timestamp}{method}{target}{body}",
+            headers={"X-Time": "{timestamp}", "X-Sign": "{signature}"},
+        ),
+        signed,
+    ),
+    "sigv4": (
+        lambda *_: SigV4Auth(
+            service="execute-api",
+            region="eu-central-1",
+            access_key_id="AK1D",
+            secret_access_key=Secret("s1gn"),
+        ),
+        signed_by_aws,
     ),
 }
-"""By name: the configuration, and what each request must then carry ("?" for the query)."""
-
-SIZED: Final[dict[str, Any]] = {"size_param": "size", "page_size": SIZE}
-PAGINATORS: Final[dict[Kind, Any]] = {
-    "page": PagePaginator,
-    "offset": OffsetPaginator,
-    "cursor": lambda **options: CursorPaginator(cursor_path="next_cursor", **options),
-    "header_cursor": lambda **options: HeaderCursorPaginator(
-        cursor_header="X-Next-Cursor", **options
-    ),
-    "keyset": lambda **options: KeysetPaginator(**{"param": "after", **options}),
-    "next_url": lambda **options: NextUrlPaginator(next_path="links.next", **options),
-    "link_header": LinkHeaderPaginator,
-}
+"""By name: the configuration for a server's URL, and what each request must then carry."""
 
 COUNTED: Final[tuple[Kind, ...]] = ("page", "offset")
 CHAINED: Final[tuple[Kind, ...]] = ("cursor", "header_cursor", "next_url", "link_header")
@@ -108,24 +162,12 @@ CASES: Final = [
 ]
 
 
-def served(rows: PagedRows) -> Handler:
-    """Answers by query, headers, and the variables of a body, from wherever they come."""
-
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        asked: dict[str, Any] = {**seen.headers, **seen.query}
-        if seen.body:
-            body = json.loads(seen.body)
-            asked |= body.get("variables", body)
-        value, headers = rows.answer({name.removeprefix("x-"): v for name, v in asked.items()})
-        return answer(value, headers=headers)
-
-    return handle
-
-
-def carries(seen: Seen, proof: tuple[str, str]) -> bool:
-    name, value = proof
-    where: Mapping[str, str] = seen.query if name.startswith("?") else seen.headers
-    return where.get(name.removeprefix("?")) == value
+def test_no_paginator_and_no_auth_is_left_out(tmp_path: Path) -> None:
+    auths = {type(auth_of("http://127.0.0.1", tmp_path)) for auth_of, _ in AUTHS.values()}
+    assert auths == {*get_args(Auth)} - {CustomAuth}
+    made: list[Paginator] = [make() for make in PAGINATORS.values()]
+    others = {NoPaginator, GraphqlPaginator, AutoPaginator}  # each with a test of its own
+    assert {type(paginator) for paginator in made} | others == {*get_args(Paginator)}
 
 
 @pytest.mark.asyncio
@@ -138,18 +180,23 @@ async def test_every_paginator_with_every_auth_stops_where_it_should(
     requests: int,
     records: int,
     auth: str,
+    tmp_path: Path,
 ) -> None:
-    config, proof = AUTHS[auth]
+    auth_of, proof = AUTHS[auth]
     rows = PagedRows(kind, COUNT, **server)
     async with (
         serve(served(rows)) as there,
         opened(
-            there, api={"auth": config}, records="data", paginator=PAGINATORS[kind](**options)
+            there,
+            api={"auth": auth_of(there.url, tmp_path)},
+            records="data",
+            paginator=PAGINATORS[kind](**options),
         ) as one,
     ):
         assert [record["id"] for record in await one.read()] == ROWS[:records]
-        assert len(there.seen) == one.tally.requests == requests
-        assert all(carries(seen, proof) for seen in there.seen)
+        assert len(pages_of(there)) == requests
+        assert one.tally.requests == len(there.seen)
+        assert all(map(proof, pages_of(there)))
         assert not one.tally.warnings
 
 
@@ -160,9 +207,9 @@ async def test_every_paginator_with_every_auth_stops_where_it_should(
     [({}, 5, COUNT), ({"max_pages": 2}, 2, 10), ({"max_records": 7}, 2, 7)],
 )
 async def test_graphql_with_every_auth(
-    options: dict[str, Any], requests: int, records: int, auth: str
+    options: dict[str, Any], requests: int, records: int, auth: str, tmp_path: Path
 ) -> None:
-    config, proof = AUTHS[auth]
+    auth_of, proof = AUTHS[auth]
     paginator = GraphqlPaginator(
         page_info_path="pageInfo", size_variable="size", page_size=SIZE, **options
     )
@@ -171,7 +218,7 @@ async def test_graphql_with_every_auth(
         serve(served(PagedRows("graphql", COUNT))) as there,
         opened(
             there,
-            api={"auth": config},
+            api={"auth": auth_of(there.url, tmp_path)},
             method="POST",
             json={"query": query, "variables": {"shop": 5}},
             records="data",
@@ -179,9 +226,9 @@ async def test_graphql_with_every_auth(
         ) as one,
     ):
         assert [record["id"] for record in await one.read()] == ROWS[:records]
-        assert len(there.seen) == requests
-        assert all(carries(seen, proof) for seen in there.seen)
-        bodies = [json.loads(seen.body) for seen in there.seen]
+        assert len(pages_of(there)) == requests
+        assert all(map(proof, pages_of(there)))
+        bodies = [json.loads(seen.body) for seen in pages_of(there)]
         assert {body["query"] for body in bodies} == {query}
         assert bodies[0]["variables"] == {"shop": 5, "size": SIZE}
         assert bodies[1]["variables"] == {"shop": 5, "size": SIZE, "after": "5/1"}
@@ -190,16 +237,21 @@ async def test_graphql_with_every_auth(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize(("options", "records"), [({}, COUNT), ({"max_records": 7}, 7)])
-async def test_one_answer_with_every_auth(options: dict[str, Any], records: int, auth: str) -> None:
-    config, proof = AUTHS[auth]
+async def test_one_answer_with_every_auth(
+    options: dict[str, Any], records: int, auth: str, tmp_path: Path
+) -> None:
+    auth_of, proof = AUTHS[auth]
     async with (
         serve(served(PagedRows("none", COUNT))) as there,
         opened(
-            there, api={"auth": config}, records="data", paginator=NoPaginator(**options)
+            there,
+            api={"auth": auth_of(there.url, tmp_path)},
+            records="data",
+            paginator=NoPaginator(**options),
         ) as one,
     ):
         assert [record["id"] for record in await one.read()] == ROWS[:records]
-        assert [carries(seen, proof) for seen in there.seen] == [True]
+        assert list(map(proof, pages_of(there))) == [True]
 
 
 @pytest.mark.asyncio
@@ -210,202 +262,22 @@ async def test_one_answer_with_every_auth(options: dict[str, Any], records: int,
     [({}, 5, COUNT), ({"max_pages": 2}, 2, 10), ({"max_records": 7}, 2, 7)],
 )
 async def test_auto_reads_on_from_the_first_answer(
-    kind: Kind, options: dict[str, Any], requests: int, records: int, auth: str
+    kind: Kind, options: dict[str, Any], requests: int, records: int, auth: str, tmp_path: Path
 ) -> None:
-    config, proof = AUTHS[auth]
+    auth_of, proof = AUTHS[auth]
     rows = PagedRows(kind, COUNT, states=["total_pages"] if kind == "page" else ["has_more"])
     paginator = AutoPaginator(size_param="size", page_size=SIZE, **options)
     async with (
         serve(served(rows)) as there,
-        opened(there, api={"auth": config}, records="data", paginator=paginator) as one,
+        opened(
+            there, api={"auth": auth_of(there.url, tmp_path)}, records="data", paginator=paginator
+        ) as one,
     ):
         assert [record["id"] for record in await one.read()] == ROWS[:records]
-        assert len(there.seen) == requests  # the first page was not asked for twice
-        assert all(carries(seen, proof) for seen in there.seen)
-        assert [seen.query["size"] for seen in there.seen] == ["5"] * requests
+        assert len(pages_of(there)) == requests  # the first page was not asked for twice
+        assert all(map(proof, pages_of(there)))
+        assert [seen.query["size"] for seen in pages_of(there)] == ["5"] * requests
         (told,) = one.tally.warnings
         assert f'type = "{kind}"' in told
         assert "Write it into" in told
         assert "k3y" not in told
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("place", ["query", "body", "header"])
-@pytest.mark.parametrize("kind", ["page", "offset", "cursor", "header_cursor", "keyset"])
-async def test_parameters_go_where_they_should(kind: Kind, place: str) -> None:
-    names = {"page": "page_param", "offset": "offset_param", "keyset": "param"}
-    key = names.get(kind, "cursor_param")
-    name = {"page": "page", "offset": "offset", "keyset": "after"}.get(kind, "cursor")
-    before = {"query": "", "body": "variables.", "header": "X-"}[place]
-    paginator = PAGINATORS[kind](
-        **{key: f"{before}{name}", "size_param": f"{before}size"},
-        page_size=SIZE,
-        param_in=place,
-        total_path="total",
-    )
-    post: dict[str, Any] = {"method": "POST", "json": {"variables": {"day": "{run_date}"}}}
-    async with (
-        serve(served(PagedRows(kind, COUNT, states=["total"]))) as there,
-        opened(
-            there, records="data", paginator=paginator, **(post if place == "body" else {})
-        ) as one,
-    ):
-        assert [record["id"] for record in await one.read()] == ROWS
-        second = there.seen[1]
-        sent: dict[str, Any] = {
-            "query": second.query,
-            "header": {n.removeprefix("x-"): v for n, v in second.headers.items()},
-            "body": json.loads(second.body)["variables"] if second.body else {},
-        }[place]
-        # Numbers stay numbers where JSON has them, and texts texts.
-        numbers = {"page": 2, "offset": 5, "keyset": 5}
-        wanted = numbers.get(kind, "5/1")
-        is_json = place == "body"
-        assert sent[name] == (wanted if is_json else str(wanted))
-        assert sent["size"] == (SIZE if is_json else str(SIZE))
-        if is_json:
-            assert sent["day"] == "2025-01-15"
-            assert not second.query
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("kind", COUNTED)
-async def test_pages_in_the_body_are_read_side_by_side(kind: Kind) -> None:
-    inside = most = 0
-    inner = served(PagedRows(kind, 100, states=["total"]))
-
-    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
-        for _ in range(20):
-            await asyncio.to_thread(int)  # noqa: TID251  # a slow server, in its own words
-        inside -= 1
-        return await inner(seen, writer)
-
-    paginator = PAGINATORS[kind](total_path="total", param_in="body", **SIZED)
-    async with (
-        serve(handle) as there,
-        opened(there, method="POST", records="data", paginator=paginator) as one,
-    ):
-        assert [record["id"] for record in await one.read()] == list(range(1, 101))
-        assert len(there.seen) == 20
-        assert 2 < most <= 8
-
-
-@pytest.mark.asyncio
-async def test_a_keyset_begins_where_the_configuration_says() -> None:
-    paginator = KeysetPaginator(param="after", has_more_path="has_more")
-    async with (
-        serve(served(PagedRows("keyset", COUNT, states=["has_more"]))) as there,
-        opened(there, records="data", paginator=paginator, params={"after": 20}) as one,
-    ):
-        assert [record["id"] for record in await one.read()] == [21, 22, 23]
-
-
-@pytest.mark.asyncio
-async def test_a_keyset_follows_a_key_within_the_record_exactly() -> None:
-    large = 2**63 + 1
-    pages = [[{"k": {"id": large}}], [{"k": {"id": "a b&c"}}], []]
-
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer({"data": pages.pop(0)})
-
-    paginator = KeysetPaginator(key="k.id", param="after")
-    async with (
-        serve(handle) as there,
-        opened(there, records="data", paginator=paginator) as one,
-    ):
-        assert len(await one.read()) == 2
-        assert [seen.query.get("after") for seen in there.seen] == [None, str(large), "a b&c"]
-
-
-@pytest.mark.asyncio
-async def test_a_server_that_ignores_the_key_is_an_error() -> None:
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer({"data": [{"id": 1}]})
-
-    paginator = KeysetPaginator(param="after")
-    async with (
-        serve(handle) as there,
-        opened(there, records="data", paginator=paginator) as one,
-    ):
-        with pytest.raises(PageError, match=r"page 2 .*identical to the page before"):
-            await one.read()
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("compress", [False, True])
-async def test_a_throttled_graphql_query_is_asked_again(compress: bool) -> None:
-    slow = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}], "data": None}
-    fine = {"data": {"orders": {"nodes": [{"id": 1}], "pageInfo": {"hasNextPage": False}}}}
-    replies = [slow, slow, fine]
-
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer(replies.pop(0), compress=compress)
-
-    async with (
-        serve(handle) as there,
-        opened(
-            there,
-            api={"retry": ONCE},  # a pause uses no attempt
-            method="POST",
-            json={"query": "{ orders }"},
-            records="data.orders.nodes",
-            paginator=GraphqlPaginator(),
-        ) as one,
-    ):
-        assert await one.read() == [{"id": 1}]
-        assert one.tally.requests == 3
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("data", [None, {"orders": {"nodes": [{"id": 1}], "pageInfo": {}}}])
-async def test_an_error_of_graphql_is_told_and_not_tried_again(data: Any) -> None:
-    errors = [{"message": "no such field t0ken", "path": ["orders"]}, {"message": "more"}]
-
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer({"data": data, "errors": errors})
-
-    async with (
-        serve(handle) as there,
-        opened(
-            there,
-            api={"auth": AUTHS["bearer"][0]},
-            method="POST",
-            json={"query": "{ orders }"},
-            records="data.orders.nodes",
-            paginator=GraphqlPaginator(),
-        ) as one,
-    ):
-        with pytest.raises(ExtractError, match=r"page 1 .* GraphQL: no such field \*\*\*; check"):
-            await one.read()
-        assert len(there.seen) == 1
-
-
-@pytest.mark.asyncio
-async def test_auto_without_a_hint_reads_the_one_page_and_says_so() -> None:
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer([{"id": 1}, {"id": 2}])
-
-    async with serve(handle) as there, opened(there, paginator=AutoPaginator()) as one:
-        assert await one.read() == [{"id": 1}, {"id": 2}]
-        assert len(there.seen) == 1
-        assert 'type = "none"' in one.tally.warnings[0]
-
-
-@pytest.mark.asyncio
-async def test_max_records_cut_a_page_of_several_blocks() -> None:
-    text = "x" * 700_000
-    rows = [{"id": number, "text": text} for number in range(20)]
-
-    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
-        return answer(rows)
-
-    async with (
-        serve(handle) as there,
-        opened(there, paginator=NoPaginator(max_records=13)) as one,
-    ):
-        assert [record["id"] for record in await one.read()] == list(range(13))
-        assert len(one.blocks) > 1
-        assert sum(block.records for block in one.blocks) == 13
