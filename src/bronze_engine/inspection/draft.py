@@ -75,12 +75,10 @@ class Draft:
         source.pop("paginator", None)
         source.update(self._given)
         own = {settings.get(name) for name in _PARAMS_OF_PAGING}
-        params = {
-            name: value for name, value in self._given.get("params", {}).items() if name not in own
-        }
-        if params:
-            source["params"] = params
-        else:
+        for place in ("params", "json"):
+            if isinstance(given := source.get(place), dict):
+                source[place] = {name: value for name, value in given.items() if name not in own}
+        if not source.get("params"):
             source.pop("params", None)
         if settings["type"] == "graphql" and isinstance(source.get("json"), dict):
             query = str(self._json.get("query", ""))

@@ -114,6 +114,14 @@ def by_graphql(seen: Seen) -> bytes:
     return answer({"data": {"shop": {"orders": {"nodes": rows, "pageInfo": info}}}})
 
 
+def by_search(seen: Seen) -> bytes:
+    body = json.loads(seen.body)
+    rows, _ = rows_at(body.get("from", 0))
+    assert body["query"] == {"match_all": {}}
+    hits = [{"_id": row["id"], **row} for row in rows]
+    return answer({"took": 1, "hits": {"total": {"value": len(ROWS)}, "hits": hits}})
+
+
 QUERY = json.dumps(
     {"query": "query ($cursor: String) { orders(first: 3, after: $cursor) { nodes { id } } }"}
 )
@@ -159,6 +167,9 @@ def check_and_run(bronze: Bronze, toml: str, name: str) -> None:
         pytest.param(by_offset, "offset", [], id="offset"),
         pytest.param(by_key, "keyset", [], id="keyset"),
         pytest.param(in_one_page, "none", [], id="none"),
+        pytest.param(
+            by_search, "offset", ["--data", '{"query": {"match_all": {}}, "size": 3}'], id="search"
+        ),
         pytest.param(by_graphql, "graphql", ["--data", QUERY], id="graphql"),
     ],
 )

@@ -118,6 +118,18 @@ def test_request_parameters_name_offsets() -> None:
     }
 
 
+def test_parameters_of_a_body_stay_there() -> None:
+    found = detect(URL, {}, {"data": ROWS, "total": 99}, json={"from": 0, "size": 50, "deep": {}})
+    assert found.best.settings == {
+        "type": "offset",
+        "offset_param": "from",
+        "param_in": "body",
+        "size_param": "size",
+        "page_size": 50,
+        "total_path": "total",
+    }
+
+
 def test_the_parameter_that_the_request_has_takes_the_token() -> None:
     found = detect(f"{URL}?starting_after=x", {}, {"data": ROWS, "next_cursor": "abc"})
     assert found.best.settings["cursor_param"] == "starting_after"

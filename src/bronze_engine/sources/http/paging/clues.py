@@ -80,9 +80,17 @@ class Clues:
         self.headers = headers
         self.body = body
         self.json = json
-        self.query: dict[str, str] = dict(
-            parse_qsl(urlsplit(url).query, keep_blank_values=True, encoding="utf-8")
-        )
+        self.params: dict[str, str] = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        """What the request was sent with: its query, and the plain members of its body."""
+        self.placed: dict[str, str] = {}
+        """Where parameters of such a request go, if not into its query."""
+        if isinstance(json, dict):
+            self.placed = {"param_in": "body"}
+            self.params |= {
+                name: str(value)
+                for name, value in json.items()
+                if isinstance(value, str | int) and not isinstance(value, bool)
+            }
         self.records = records if records is not None else find_records(body, url)
 
     @cached_property
@@ -113,12 +121,12 @@ class Clues:
 
     def sent(self, *names: str) -> str | None:
         """The parameter of the request, as it is spelt, whose plain name is one of these."""
-        return next((name for name in self.query if plain(name) in names), None)
+        return next((name for name in self.params if plain(name) in names), None)
 
     @cached_property
     def size(self) -> dict[str, Any]:
         """`size_param` and `page_size`, where the request asks for a size."""
-        for name, value in self.query.items():
+        for name, value in self.params.items():
             bare = plain(name)
             if bare in _SIZE_PARAMS and (number := whole(value)):
                 return {"size_param": name, "page_size": number}

@@ -218,9 +218,8 @@ def _cursor(clues: Clues, member: Member, param: str, tail: str, *, is_empty: bo
         "type": "cursor",
         "cursor_path": member.dotted,
         "cursor_param": spelt,
+        **clues.placed,
     }
-    if isinstance(clues.json, dict):
-        settings["param_in"] = "body"
     more = clues.flag(*_HAS_MORE)
     if more is not None:
         settings["has_more_path"] = more.dotted

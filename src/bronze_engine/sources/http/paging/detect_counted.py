@@ -40,10 +40,10 @@ def by_page(clues: Clues) -> Iterator[Candidate]:
     if sent is None and not stated:
         return
     param = sent or _param(clues, here)
-    settings: dict[str, Any] = {"type": "page"}
+    settings: dict[str, Any] = {"type": "page", **clues.placed}
     if param != "page":
         settings["page_param"] = param
-    start = whole(clues.query[sent]) if sent is not None else None
+    start = whole(clues.params[sent]) if sent is not None else None
     if start is None and here is not None:
         start = whole(here.value)
     if start not in (None, 1):
@@ -85,10 +85,10 @@ def by_offset(clues: Clues) -> Iterator[Candidate]:
     if sent is None and not search and (here is None or (total is None and size is None)):
         return
     param = sent or ("from" if search or here is None else here.path[-1])
-    settings: dict[str, Any] = {"type": "offset"}
+    settings: dict[str, Any] = {"type": "offset", **clues.placed}
     if param != "offset":
         settings["offset_param"] = param
-    start = whole(clues.query[sent]) if sent is not None else None
+    start = whole(clues.params[sent]) if sent is not None else None
     if start is None and here is not None:
         start = whole(here.value)
     if start:
@@ -127,6 +127,7 @@ def by_has_more(clues: Clues) -> Iterator[Candidate]:
             "key": "id",
             "param": param,
             "has_more_path": more.dotted,
+            **clues.placed,
             **clues.size,
         },
         confidence="likely" if sent or is_stripe else "guess",
@@ -150,19 +151,19 @@ def by_total(clues: Clues) -> Iterator[Candidate]:
     if "total_items" in (total.path if total is not None else ()):  # Mailchimp
         size = clues.size or {"size_param": "count", "page_size": max(1, clues.count)}
         yield Candidate(
-            settings={"type": "offset", **size, **stops},
+            settings={"type": "offset", **clues.placed, **size, **stops},
             confidence="likely",
             why=f"{where} counts the records in all, as Mailchimp has it: by offset and count",
         )
         return
     yield Candidate(
-        settings={"type": "page", **clues.size, **stops},
+        settings={"type": "page", **clues.placed, **clues.size, **stops},
         confidence="guess",
         why=f"{why}; page is the most usual",
     )
     size = clues.size or {"size_param": "limit", "page_size": max(1, clues.count)}
     yield Candidate(
-        settings={"type": "offset", **size, **stops},
+        settings={"type": "offset", **clues.placed, **size, **stops},
         confidence="guess",
         why=f"{why}; offset and limit are the next",
     )
@@ -190,13 +191,13 @@ def by_round_count(clues: Clues) -> Iterator[Candidate]:
         return
     why = f"{clues.count:,} records may be a page's limit, and nothing names a parameter"
     yield Candidate(
-        settings={"type": "page", **clues.size},
+        settings={"type": "page", **clues.placed, **clues.size},
         confidence="guess",
         why=f"{why}; page is the most usual",
     )
     size = clues.size or {"size_param": "limit", "page_size": clues.count}
     yield Candidate(
-        settings={"type": "offset", **size},
+        settings={"type": "offset", **clues.placed, **size},
         confidence="guess",
         why=f"{why}; offset and limit are the next",
     )
