@@ -127,6 +127,11 @@ class Limits(Protocol):
         ...
 
     @property
+    def concurrency(self) -> int:
+        """Attempts of the group that may be in flight at once, now."""
+        ...
+
+    @property
     def sent(self) -> int:
         """Requests that the group has let through so far: an operation reads it as it begins."""
         ...

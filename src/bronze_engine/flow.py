@@ -275,7 +275,7 @@ async def ordered(
     *,
     lane: Lane,
     estimate: Callable[[Item], int],
-    ahead: int,
+    ahead: int | Callable[[], int],
 ) -> None:
     """Fetch items side by side and emit their values in the order of the items.
 
@@ -327,7 +327,7 @@ async def ordered(
                 else:
                     tasks.start_soon(work)
                 came.open()
-                while len(queue) >= max(1, ahead):
+                while len(queue) >= max(1, ahead if isinstance(ahead, int) else ahead()):
                     await left.wait()
         except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
             last = _Slot[Value](0)

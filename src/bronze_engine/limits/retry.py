@@ -129,6 +129,10 @@ class Attempts:
         return dict(self._described)
 
     @property
+    def concurrency(self) -> int:
+        return self._concurrency.limit
+
+    @property
     def sent(self) -> int:
         return self._throttle.sent
 

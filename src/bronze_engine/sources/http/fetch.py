@@ -110,6 +110,11 @@ class Fetcher:
         self._captures = config.capture is not None
         self._is_graphql = isinstance(config.paginator, GraphqlPaginator)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that the API's limits let be in flight at once, now."""
+        return self._resources.limits.concurrency
+
     async def page(self, ask: Ask, *, may_be_past_end: bool = False) -> Page:
         """One page, with the retries of the limit group.
 

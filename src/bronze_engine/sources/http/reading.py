@@ -20,6 +20,8 @@ __all__ = ["FIRST_GUESS_BYTES", "HandOn", "Reading"]
 FIRST_GUESS_BYTES: Final = 1024**2
 """Taken for the size of a page before one was read."""
 
+_LEAST_AHEAD: Final = 64
+
 HandOn = Callable[[Page], Awaitable[None]]
 """Takes one page, in order; returns when it is accepted."""
 
@@ -77,7 +79,7 @@ class Reading:
             lane.add(-held)
         ready: Page | None = first
         while ready is not None or following is not None:
-            if pager.ahead > 1:
+            if pager.ahead is None or pager.ahead > 1:
                 following = await self._read_ahead(ready, following, hand_on)
             else:
                 following = await self._read_chain(ready, following, hand_on)
@@ -120,9 +122,14 @@ class Reading:
                 accept,
                 lane=self._lane,
                 estimate=lambda _: self.page_bytes,
-                ahead=self._pager.ahead,
+                ahead=self._ahead,
             )
         return expected
+
+    def _ahead(self) -> int:
+        """More than may be in flight, so that a slow page leaves no slot of the API idle."""
+        ahead = self._pager.ahead
+        return max(_LEAST_AHEAD, 2 * self._fetcher.in_flight) if ahead is None else ahead
 
     async def _read_chain(
         self, ready: Page | None, following: Ask | None, hand_on: HandOn

@@ -62,7 +62,7 @@ class AutoPager:
         return self.config.max_records
 
     @property
-    def ahead(self) -> int:
+    def ahead(self) -> int | None:
         return self._pager.ahead
 
     @property

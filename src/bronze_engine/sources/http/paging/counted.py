@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final, final
+from typing import final
 
 from bronze_engine.config.paginator import OffsetPaginator, PagePaginator
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.paging.progress import Progress, count_of
 
-__all__ = ["AHEAD", "OffsetPager", "PagePager"]
-
-AHEAD: Final = 64
-"""Pages asked for ahead where a total is known; the limiter bounds how many are on the wire."""
+__all__ = ["OffsetPager", "PagePager"]
 
 Warn = Callable[[str], None]
 
@@ -55,10 +52,10 @@ class PagePager:
         return self._progress.total
 
     @property
-    def ahead(self) -> int:
+    def ahead(self) -> int | None:
         if self._config.parallel is not None:
             return self._config.parallel
-        return AHEAD if self._is_end_known else 1
+        return None if self._is_end_known else 1
 
     @property
     def ends_at_404(self) -> bool:
@@ -153,10 +150,10 @@ class OffsetPager:
         return self._progress.total
 
     @property
-    def ahead(self) -> int:
+    def ahead(self) -> int | None:
         if self._config.parallel is not None:
             return self._config.parallel
-        return AHEAD if self.total is not None else 1
+        return None if self.total is not None else 1
 
     @property
     def ends_at_404(self) -> bool:

@@ -79,8 +79,9 @@ class Pager(Protocol):
         ...
 
     @property
-    def ahead(self) -> int:
-        """Pages to fetch beyond the one being handed on; 1 is one after another."""
+    def ahead(self) -> int | None:
+        """Pages to fetch beyond the one being handed on: 1 is one after another, None as many
+        as the API takes at once."""
         ...
 
     @property
