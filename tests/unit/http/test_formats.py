@@ -382,7 +382,7 @@ def test_utf16_without_a_mark_begins_with_its_ascii() -> None:
 
 def test_json_that_is_utf8_is_that_whatever_its_header_says() -> None:
     body = '["é"]'.encode()
-    for kind in ("application/json; charset=iso-8859-1", 'a/b;charset="UTF-8"', "a/b"):
+    for kind in ("a/b; charset=iso-8859-1", 'a/b;charset="UTF-8"', "a/b", "a/b; charset=binary"):
         assert lines_of(Shape(None).split(body, content_type=kind)) == ['"é"'.encode()]
 
 
@@ -392,13 +392,15 @@ def test_csv_is_of_the_charset_that_is_named() -> None:
     split = shape.split(body, content_type="text/csv; charset=ISO-8859-1")
     assert lines_of(split) == ['{"a":"é"}'.encode()]
     assert rows_of(body, CsvFormat(encoding="cp1252")) == [{"a": "é"}]
+    with pytest.raises(ExtractError, match="charset is 'binary', which is not known"):
+        shape.split(body, content_type="text/csv; charset=binary")
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "text"),
     [
-        (b"[1]", "a/b; charset=klingon", "charset is 'klingon', which is not known"),
-        (b"[1]", "a/b; charset=hex", "charset is 'hex', which is not known"),
+        (b'["\xe9"]', "a/b; charset=klingon", "charset is 'klingon', which is not known"),
+        (b'["\xe9"]', "a/b; charset=hex", "charset is 'hex', which is not known"),
         (b"\xff\xfe[", "a/b", "the body is no utf-16"),
     ],
 )

@@ -18,10 +18,10 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
-from bronze_engine.sources.http.body.gunzip import CutGzip
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
+from bronze_engine.sources.http.body.stream import CutBody
 from bronze_engine.sources.http.capture import capture
 from bronze_engine.sources.http.graphql import refuse_errors
 from bronze_engine.sources.http.paging.pager import Answered, Ask
@@ -216,7 +216,7 @@ class Fetcher:
                 )
             try:
                 return answer, await self.split(answer)
-            except CutGzip as exc:
+            except CutBody as exc:
                 raise Transient(str(exc)) from None
         if answer.is_framed:
             return answer, None
@@ -291,7 +291,7 @@ class Fetcher:
 
         try:
             await self._resources.workers.run(judge)
-        except CutGzip as exc:
+        except CutBody as exc:
             raise Transient(str(exc)) from None
 
     async def split(self, answer: Answer) -> Split:

@@ -13,7 +13,8 @@ from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient, parse_retry_after
 from bronze_engine.model.quota import Quota
-from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
+from bronze_engine.sources.http.body.inflate import CODINGS, inflate
+from bronze_engine.sources.http.body.stream import CutBody
 from bronze_engine.sources.http.wire.client import Answer
 
 __all__ = ["excerpt", "message_in", "raise_for_status", "shortened"]
@@ -74,10 +75,10 @@ def _until_reset(quotas: Sequence[Quota]) -> float | None:
 def excerpt(answer: Answer) -> str:
     """A short line of what the server says in an error's body; nothing for HTML."""
     body = b"".join(answer.chunks)
-    if answer.encoding == "gzip":
+    if answer.encoding in CODINGS:
         try:
-            body = bytes(gunzip([body], _EXCERPT_BYTES))
-        except (BadGzip, CutGzip):
+            body = bytes(inflate([body], answer.encoding, _EXCERPT_BYTES))
+        except (ExtractError, CutBody):
             return ""
     elif answer.encoding:
         return ""

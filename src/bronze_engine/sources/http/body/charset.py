@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -26,20 +27,13 @@ _SAME: Final = frozenset({"utf-8", "ascii"})
 
 @lru_cache(64)
 def charset_of(content_type: str) -> str | None:
-    """The charset that a Content-Type names, as Python calls it; None for UTF-8 and for none.
-
-    Raises ExtractError for one that is not known.
-    """
+    """The charset that a Content-Type names, as Python calls it; None for UTF-8 and for none."""
     found = _CHARSET.search(content_type)
     if found is None:
         return None
-    try:
-        name = codecs.lookup(found[1]).name
-        "a".encode(name)
-    except LookupError:  # of "hex" and "zip" too, which are codecs of no text
-        raise ExtractError(
-            f"the body's charset is {found[1]!r:.40}, which is not known; ask for UTF-8"
-        ) from None
+    name = found[1].lower()
+    with suppress(LookupError):  # judged where it matters: file stores say "binary" of anything
+        name = codecs.lookup(name).name
     return None if name in _SAME else name
 
 
@@ -70,6 +64,10 @@ def to_utf8(body: bytes | bytearray, charset: str | None, *, strict: bool) -> by
 def _decoded(body: bytes | bytearray, charset: str) -> str:
     try:
         return body.decode(charset)
+    except LookupError:  # of "hex" and "zip" too, which are codecs of no text
+        raise ExtractError(
+            f"the body's charset is {charset!r:.40}, which is not known; ask for UTF-8"
+        ) from None
     except UnicodeDecodeError as exc:
         raise ExtractError(_wrong(charset, body, exc)) from None
 

@@ -12,10 +12,7 @@ from zlib_ng import zlib_ng
 
 from bronze_engine.sources.http.body.stream import BadStream, CutBody, refuse_bomb
 
-__all__ = ["BadGzip", "CutGzip", "gunzip"]
-
-BadGzip = BadStream
-CutGzip = CutBody
+__all__ = ["gunzip"]
 
 _GZIP: Final = 31
 """zlib's window bits for gzip with a 32 KiB window."""

@@ -12,7 +12,8 @@ from bronze_engine.contracts import Limits
 from bronze_engine.credentials import TokenAnswer, TokenRequest
 from bronze_engine.errors import ExtractError
 from bronze_engine.limits.retry import Transient, parse_retry_after
-from bronze_engine.sources.http.body.gunzip import BadGzip, CutGzip, gunzip
+from bronze_engine.sources.http.body.gunzip import gunzip
+from bronze_engine.sources.http.body.stream import BadStream, CutBody
 from bronze_engine.sources.http.wire.client import Answer, Client
 from bronze_engine.sources.http.wire.faults import is_passing
 from bronze_engine.telemetry.metrics import SourceTally
@@ -108,6 +109,6 @@ def _body(answer: Answer, url: str) -> bytes:
     try:
         if answer.encoding == "gzip":
             return bytes(gunzip([body], _LIMIT_BYTES))
-    except (BadGzip, CutGzip):
+    except (BadStream, CutBody):
         pass
     raise ExtractError(f"{redact_url(url)} compresses its answer, and was asked not to")
