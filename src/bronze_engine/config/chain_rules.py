@@ -54,7 +54,11 @@ def _step(source: HttpSourceConfig, incremental: Incremental, path: KeyPath) -> 
         yield Fault(here, "needs initial: without it nothing says where the first step begins")
     names = _names((source.path, source.params, source.json))
     for key, name in (("start_param", "low"), ("end_param", "high")):
-        if getattr(incremental, key) is None and name not in names:
+        if getattr(incremental, key) is not None:
+            continue
+        if kind == "integer":
+            yield Fault(here, f"of integers needs {key}: the last request has no end")
+        elif name not in names:
             yield Fault(
                 here, f"needs both bounds in the request; set {key}, or use {{{name}}} in params"
             )

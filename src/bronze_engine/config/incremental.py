@@ -27,7 +27,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     step: Duration | None = None
     """Cut the window into steps that are read side by side: "6h", "1d"; of dates whole days, of
     integers a whole number. Needs `initial`, and both bounds in the request: start_param and
-    end_param, or {low} and {high}."""
+    end_param, or {low} and {high}. Nothing says where integers end: their steps go on until
+    one is empty, and all above it is asked for at once."""
     lag: Duration | None = None
     """Rows newer than the source's clock less this wait for the next run. Timestamps only;
     where unset one unit of the resolution (1 s by HTTP's Date header)."""

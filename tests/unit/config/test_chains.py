@@ -143,6 +143,12 @@ def test_what_contradicts_itself_is_told(
         ('start_param = "since"\n', "", "events", r"set start_param, or use {low} in params"),
         ('files = "urls"\n', "", "report", r"files: missing: the path to the URLs"),
         (
+            'initial = 2025-01-01\nstep = "1d"\nstart_param = "since"\nend_param = "until"',
+            'initial = "0"\ncursor_type = "integer"\nstep = 100\nstart_param = "since"',
+            "events",
+            r"step: of integers needs end_param: the last request has no end",
+        ),
+        (
             'step = "1d"',
             'step = "36h"\ncursor_type = "date"',
             "events",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -232,6 +233,12 @@ def test_the_steps_follow_one_another_and_end_at_the_cap() -> None:
     ]
 
 
+def test_the_steps_of_integers_without_an_end_have_none() -> None:
+    incremental = Incremental(cursor="at", cursor_type="integer", step=Duration(10))
+    found = list(islice(steps(incremental, window(incremental, "7")), 3))
+    assert found == [Bounds("7", "17"), Bounds("17", "27"), Bounds("27", "37")]
+
+
 def test_a_window_in_which_nothing_can_be_new_has_no_steps() -> None:
     incremental = Incremental(cursor="at", step=Duration(86400), start_param="s", end_param="e")
     assert list(steps(incremental, window(incremental, "2024-10-29T12:00:00Z"))) == []
@@ -246,7 +253,7 @@ def test_without_a_watermark_it_says_where_to_begin() -> None:
 @pytest.mark.parametrize(
     ("kind", "low", "message"),
     [
-        ("integer", "5", "can't cut a window of integer without an end"),
+        ("text", "5", 'can\'t cut a window of cursor_type = "text"'),
         ("timestamp", "soon", "'soon' is no timestamp"),
     ],
 )

@@ -23,6 +23,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
     """What each of its records gets from the parent's."""
     bounds: Bounds | None = None
     """The step of the window that it is asked for: what is outside comes with another one."""
+    rest: Chain | None = None
+    """Read in its place where it has no records, and then nothing that comes after it."""
     url: str | None = None
     """Where the server has named its only page: a file of an export."""
 

@@ -17,7 +17,7 @@ from bronze_engine.sources.http.body.blocks import Members
 from bronze_engine.sources.http.body.raw import kind_of, members_of, named
 from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.chains.chain import Chain, Offer, Plan
-from bronze_engine.sources.http.chains.convoy import Convoy, parallel_of
+from bronze_engine.sources.http.chains.convoy import Convoy, only, parallel_of
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated
 from bronze_engine.sources.http.resource import Resource
@@ -67,7 +67,7 @@ class Children:
                 on_end=partial(shifts.judge, self.parents),
             )
             if self.above is None:
-                await convoy.run(_only(self.parents.whole()))
+                await convoy.run(only(self.parents.whole()))
             else:
                 await convoy.run(self.above.plan(dated, shifts, floor_bytes))
             family.tell()
@@ -190,15 +190,10 @@ class _Family:
             )
 
 
-def _only(chain: Chain) -> Plan:
-    async def plan(offer: Offer) -> None:
-        await offer(chain)
-
-    return plan
-
-
 def _records(split: Split) -> Iterator[bytes]:
     for lines in split.lines:
+        if lines.bad:
+            raise PageError(f"a parent's record can't be read: {lines.bad[0].reason}")
         yield from lines.data.split(b"\n")[:-1]
 
 

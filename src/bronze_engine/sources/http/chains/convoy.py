@@ -16,9 +16,10 @@ from typing import Final, final
 import anyio
 
 from bronze_engine.config.source import HttpSourceConfig
-from bronze_engine.errors import BronzeError
+from bronze_engine.errors import BronzeError, PageError
 from bronze_engine.flow import Gate, Lane, single
-from bronze_engine.sources.http.chains.chain import Chain, Plan
+from bronze_engine.sources.http.body.split import Lines
+from bronze_engine.sources.http.chains.chain import Chain, Offer, Plan
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated, Sink
 from bronze_engine.sources.http.paging.pager import Pager
@@ -26,11 +27,15 @@ from bronze_engine.sources.http.paging.pagers import SinglePager
 from bronze_engine.sources.http.reading import FIRST_GUESS_BYTES, Reading
 from bronze_engine.sources.http.resource import Resource
 
-__all__ = ["Convoy", "parallel_of"]
+__all__ = ["Convoy", "only", "parallel_of"]
 
 _PARALLEL: Final = 64
 """Chains side by side where the API's concurrency is found out: its limiter bounds what is on
 the wire."""
+
+_MOST_ALIKE: Final = 3
+"""A row comes with three steps at most: its own, and those on either side whose bounds are
+rounded outwards."""
 
 _OPEN_MULTIPLE: Final = 4
 """Chains that are open at once over those that are being read: small ones that were read
@@ -77,12 +82,16 @@ class Convoy:
         self._came, self._room = Gate(), Gate()
         self._is_planned = False
         self._plan_error: Exception | None = None
+        self._begins: tuple[Lines, ...] = ()
+        self._alike = 0
         self._chains = 0
         self._missing = 0
         """Chains whose first page was answered with 404, where that means no records."""
 
     async def run(self, plan: Plan) -> None:
         """Read all chains that `plan` offers. The first fault in its order is raised."""
+        rest: Chain | None = None
+        self._reading, self._is_planned = 0, False
         try:
             async with anyio.create_task_group() as tasks:
 
@@ -105,15 +114,24 @@ class Convoy:
                     if not self._open:
                         await self._came.wait()
                         continue
-                    await self._hand_on(self._open[0])
+                    one = self._open[0]
+                    await self._hand_on(one)
                     self._open.popleft()
                     self._room.open()
+                    if one.chain.rest is not None and not one.records:
+                        rest = one.chain.rest
+                        tasks.cancel_scope.cancel()
+                        break
         except BaseExceptionGroup as group:
             error = single(group)
             raise error from error.__cause__  # hides the group, keeps what the error came from
         finally:
-            for one in self._open:  # pages that nobody takes any more
-                one.lane.add(-one.lane.held_bytes)
+            for left in self._open:  # pages that nobody takes any more
+                left.lane.add(-left.lane.held_bytes)
+            self._open.clear()
+        if rest is not None:
+            await self.run(only(rest))
+            return
         if self._plan_error is not None:
             raise self._plan_error
         if self._missing:
@@ -151,6 +169,7 @@ class Convoy:
             while one.pages:
                 page = one.pages.popleft()
                 one.left.open()
+                self._refuse_the_same_again(one, page)
                 self._dated.note(page.date)
                 await self._sink.page(page, one.chain, None)
                 one.lane.add(-page.split.size_bytes)
@@ -161,6 +180,19 @@ class Convoy:
             raise _named(one.error, one.chain) from one.error.__cause__
         self._missing += one.reading.is_missing
         self._on_end(one.chain, one.pager.mismatch())
+
+    def _refuse_the_same_again(self, one: _Open, page: Page) -> None:
+        """Refuse steps without an end whose rows are always the same: they would never end."""
+        if not one.records and one.chain.rest is not None and page.split.records:
+            self._alike = self._alike + 1 if page.split.lines == self._begins else 1
+            self._begins = page.split.lines
+            if self._alike > _MOST_ALIKE:
+                raise PageError(
+                    f"{one.chain.label}: {self._alike} steps in a row begin with the same records: "
+                    "the server ignores incremental.start_param or end_param; mend them, or "
+                    "leave step out"
+                )
+        one.records += page.split.records
 
 
 @final
@@ -180,6 +212,8 @@ class _Open:
         )
         self.pages: deque[Page] = deque()
         self.came, self.left = Gate(), Gate()
+        self.records = 0
+        """Those that were handed on."""
         self.error: Exception | None = None
         self.is_first = False
         self.is_done = False
@@ -197,6 +231,15 @@ class _Open:
         self.came.open()
         while self._is_head and self.pages:
             await self.left.wait()
+
+
+def only(chain: Chain) -> Plan:
+    """The plan of a source that is one chain."""
+
+    async def plan(offer: Offer) -> None:
+        await offer(chain)
+
+    return plan
 
 
 def _named(error: Exception, chain: Chain) -> Exception:

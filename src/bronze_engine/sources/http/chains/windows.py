@@ -1,4 +1,8 @@
-"""A window cut into steps: each is a chain, read beside the others."""
+"""A window cut into steps: each is a chain, read beside the others.
+
+Where nothing says how far an integer goes, the steps go on until one of them is empty; what
+lies above that one is then asked for at once, so that a gap in the numbers hides no row.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from itertools import count
 from typing import Any, Final, final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +25,9 @@ from bronze_engine.sources.http.chains.convoy import parallel_of
 from bronze_engine.sources.http.outlet import Dated
 from bronze_engine.sources.http.resource import Resource
 from bronze_engine.sources.http.shifts import Shifts
+from bronze_engine.sources.http.target import Target
+from bronze_engine.sources.http.url import build_url
+from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["Windows", "steps"]
 
@@ -37,24 +45,24 @@ class Windows:
         self._incremental = incremental
 
     def preview(self) -> Preview:
-        count = sum(1 for _ in steps(self._incremental, self._resource.request))
-        first = next(self._chains(), None)
         config = self._resource.config
-        told = f"{count:,} steps, {parallel_of(config)} side by side"
-        if first is None:
-            return Preview(
-                location=self._resource.whole().target.location,
-                first="no request: the window is empty",
-                slices=(told,),
-            )
-        asked = first.target.shown(self._resource.pager().first())
+        first = next(self._chains(), None)
+        url = redact_url(build_url(config.api.base_url, config.path, {}))
+        asked = "no request: the window is empty"
+        if first is not None:
+            asked = f"{config.method} {first.target.shown(self._resource.pager().first())}"
+        told = "steps until one is empty"
+        if first is None or first.rest is None:
+            told = f"{sum(1 for _ in steps(self._incremental, self._resource.request)):,} steps"
         return Preview(
-            location=first.target.location, first=f"{config.method} {asked}", slices=(told,)
+            location=url.partition("?")[0] if first is None else first.target.location,
+            first=asked,
+            slices=(f"{told}, {parallel_of(config)} side by side",),
         )
 
-    async def first(self) -> Chain:
-        """The first step; where nothing can be new yet, what lies above the watermark."""
-        return next(self._chains(), None) or self._resource.whole()
+    async def first(self) -> Chain | None:
+        """The first step, None where nothing can be new yet."""
+        return next(self._chains(), None)
 
     def plan(self, dated: Dated, shifts: Shifts, floor_bytes: int) -> Plan:  # noqa: ARG002
         """Offers the steps from the lowest on."""
@@ -67,16 +75,27 @@ class Windows:
 
     def _chains(self) -> Iterator[Chain]:
         request = self._resource.request
+        is_open = self._incremental.cursor_type == "integer" and request.cap is None
         for number, bounds in enumerate(steps(self._incremental, request)):
-            own = msgspec.structs.replace(
-                request, low=bounds.low, read_from=bounds.low, cap=bounds.high
-            )
+            # Below the first step lies what the run itself judges: late rows are counted.
+            own = msgspec.structs.replace(bounds, low=None) if number == 0 else bounds
+            rest = Bounds(own.low, None) if is_open else None
             yield Chain(
-                target=self._resource.target(own),
+                target=self._target(bounds.low, bounds.high),
                 label=f"{self._incremental.cursor} {bounds.low} to {bounds.high}",
-                # Below the first step lies what the run itself judges: late rows are counted.
-                bounds=msgspec.structs.replace(bounds, low=None) if number == 0 else bounds,
+                bounds=own,
+                rest=None
+                if rest is None
+                else Chain(
+                    target=self._target(bounds.low, None),
+                    label=f"{self._incremental.cursor} above {bounds.low}",
+                    bounds=rest,
+                ),
             )
+
+    def _target(self, low: str | None, high: str | None) -> Target:
+        request = msgspec.structs.replace(self._resource.request, low=low, read_from=low, cap=high)
+        return self._resource.target(request)
 
 
 def steps(incremental: Incremental, request: Request) -> Iterator[Bounds]:
@@ -84,8 +103,8 @@ def steps(incremental: Incremental, request: Request) -> Iterator[Bounds]:
 
     It ends at the request's cap; without one, timestamps at the run's beginning less the
     lag, dates on the day after it in UTC, on which it is that day in every time zone. What
-    is newer is left for the next run. Raises ConfigError without a low, and for integers
-    without a cap: nothing says where they end.
+    is newer is left for the next run. Nothing says where integers end: their steps do not.
+    Raises ConfigError without a low.
     """
     step = incremental.step
     low = request.read_from if request.read_from is not None else request.low
@@ -124,14 +143,15 @@ def _seams(incremental: Incremental, request: Request, low: str, step: int) -> I
                 yield day.isoformat()
                 day += days
             yield end.isoformat()
+        case int() if cap is None:
+            yield from map(str, count(key + step, step))
         case int() if cap is not None:
-            for number in range(key + step, int(cap), step):
-                yield str(number)
+            yield from map(str, range(key + step, int(cap), step))
             yield cap
         case _:
             raise ConfigError(
-                f"incremental.step can't cut a window of {incremental.cursor_type} without an "
-                "end; leave step out"
+                f"incremental.step can't cut a window of cursor_type = "
+                f'"{incremental.cursor_type}"; leave it out'
             )
 
 
