@@ -94,6 +94,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """By the engine's clock; None where that is not known. Renewed shortly before."""
     secrets: tuple[str, ...] = ()
     """What no log and no message may hold."""
+    is_shared: bool = False
+    """It was found where other processes keep it: one of them may have replaced it since. A 401
+    to such a one is looked into once more."""
 
     def __repr__(self) -> str:
         return f"Credential(expires_at={self.expires_at!r})"

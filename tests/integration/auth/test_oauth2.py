@@ -358,6 +358,28 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
 
 
+async def test_a_stored_token_that_was_replaced_meanwhile_is_looked_into_once_more(
+    tmp_path: Path,
+) -> None:
+    issuer = Issuer(ManualClock())
+    async with serve(TokenServer(issuer)) as server:
+        auth = refresh_token(server, tmp_path)
+        async with reading(server, auth, issuer) as mine, reading(server, auth, issuer) as other:
+            await mine.source.check()
+            issuer.revoke_access()
+            await other.source.check()  # refused, exchanged, stored: access-2
+            issuer.revoke_access()
+            await mine.source.check()  # refused, found access-2, refused, exchanged
+    assert [seen.headers["authorization"] for seen in server.seen if seen.path == "/x"] == [
+        "Bearer access-1",
+        "Bearer access-1",
+        "Bearer access-2",
+        "Bearer access-1",
+        "Bearer access-2",
+        "Bearer access-3",
+    ]
+
+
 async def test_a_public_client_sends_no_secret(tmp_path: Path) -> None:
     issuer = Issuer(ManualClock())
     handler = TokenServer(issuer)

@@ -25,7 +25,7 @@ from bronze_engine.limits.retry import Transient
 from bronze_engine.model.part import ABSENT, ANY, StoredObject
 from bronze_engine.sources.http.auth.refresh_token import RefreshToken
 from bronze_engine.sources.http.auth.token_file import TokenFile
-from bronze_engine.sources.http.auth.token_record import Claim, first_record
+from bronze_engine.sources.http.auth.token_record import Claim, first_record, read_record
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import Fault, inject
@@ -139,6 +139,32 @@ async def test_two_processes_that_are_refused_together_exchange_once(
 
 async def _await(future: asyncio.Future[Any]) -> Any:
     return await future
+
+
+async def test_who_was_refused_waits_for_the_exchange_that_is_under_way(
+    store: TokenStore, workers: Workers
+) -> None:
+    """What is stored is about to be replaced: many servers end the old token with the new one."""
+    clock = ManualClock()
+    process = Process(Issuer(clock), store, workers)
+    await process.credential()
+    found = await store.get(KEY)
+    assert found is not None
+    record = read_record(found.body, "")
+    claim = Claim(host=socket.gethostname(), pid=os.getpid(), nonce="n")
+    theirs = msgspec.structs.replace(record, access_token="old", claim=claim)
+    version = await store.put(KEY, theirs.encoded(), expect=found.version)
+
+    async def end() -> None:
+        await clock.sleep(5)
+        renewed = msgspec.structs.replace(record, access_token="new")
+        await store.put(KEY, renewed.encoded(), expect=version)
+
+    both = asyncio.gather(process.credential(), end())
+    assert (await clock.drive(_await(both)))[0] == "Bearer new"
+    assert process.held is not None
+    assert process.held.is_shared
+    assert len(process.exchange.requests) == 1
 
 
 async def test_a_claim_of_a_process_that_is_gone_is_void_at_once(

@@ -96,6 +96,10 @@ class Credentials:
     def expires_at(self) -> datetime | None:
         return self._credential.expires_at
 
+    @property
+    def is_shared(self) -> bool:
+        return self._credential.is_shared
+
     async def ready(self, exchange: Exchange, workers: Workers) -> None:
         """Find the first credential, or replace one that is about to expire.
 

@@ -65,19 +65,21 @@ class RefreshToken:
         self._used: str | None = None
         """The access token that was handed out last."""
 
-    async def credential(self, _: Credential | None, exchange: Exchange, /) -> Credential:
+    async def credential(self, refused: Credential | None, exchange: Exchange, /) -> Credential:
         self._config = await self._resources.workers.run(reread, self._config)
         store = await self._opened()
         record, _version = await self._read(store)
-        if not self._is_usable(record):
+        is_found = self._is_usable(record) and (refused is None or record.claim is None)
+        if not is_found:
             shown = redact_url(self._config.token_url)
-            record = await exchange.call(
+            record, is_found = await exchange.call(
                 lambda: self._renewed(store, exchange), describe=f"POST {shown} for a token"
             )
         assert record.access_token is not None  # noqa: S101  # usable, or just renewed
         self._used = record.access_token
         token = Token(access_token=record.access_token, expires_at=record.expires_at)
-        return as_credential(token, self._config, record.refresh_token)
+        credential = as_credential(token, self._config, record.refresh_token)
+        return msgspec.structs.replace(credential, is_shared=is_found)
 
     async def _opened(self) -> TokenStore:
         if self._store is None:
@@ -105,15 +107,15 @@ class RefreshToken:
             record = msgspec.structs.replace(first, claim=record.claim)
         return record, stored.version
 
-    async def _renewed(self, store: TokenStore, exchange: Exchange) -> Record:
-        """One attempt: ours, or what another process has got meanwhile."""
+    async def _renewed(self, store: TokenStore, exchange: Exchange) -> tuple[Record, bool]:
+        """One attempt: what we get, or what another process has got meanwhile (and True)."""
         seen: Claim | None = None
         since = self._clock.monotonic()
         while True:
             record, version = await self._read(store)
-            if self._is_usable(record):
-                return record
             claim = record.claim
+            if claim is None and self._is_usable(record):
+                return record, True
             if claim != seen:
                 seen, since = claim, self._clock.monotonic()
             waited = self._clock.monotonic() - since
@@ -121,11 +123,12 @@ class RefreshToken:
                 await self._clock.sleep(_POLL_SECONDS)
                 continue
             try:
-                return await finish(
+                renewed = await finish(
                     self._claimed, store, exchange, record, version, grace_seconds=_grace_seconds
                 )
             except Conflict:
                 continue  # another was first
+            return renewed, False
 
     async def _claimed(
         self, store: TokenStore, exchange: Exchange, record: Record, version: Expect

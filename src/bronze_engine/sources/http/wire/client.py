@@ -114,21 +114,23 @@ class Client:
         """Run an operation with credentials, and once more with others where it is Refused.
 
         Both happen outside of the operation's own limits: a request for a token waits for a
-        slot and a token of the bucket as every request does. Raises AuthError where the second
-        is refused too, or where there are no others.
+        slot and a token of the bucket as every request does. Others that were found, not made
+        for us, may have been replaced meanwhile: only those are renewed again. Raises AuthError
+        where there are no others, or where they are refused too.
         """
         if self.credentials.is_due:
             await self.credentials.ready(exchange, workers)
-        try:
-            return await operation()
-        except Refused as exc:
-            refused = exc
-        if not await self.credentials.renew(refused.version, exchange, workers):
-            raise refused.error
-        try:
-            return await operation()
-        except Refused as exc:
-            raise exc.error from None
+        may_renew = True
+        while True:
+            try:
+                return await operation()
+            except Refused as exc:
+                refused = exc
+            if not may_renew or not await self.credentials.renew(
+                refused.version, exchange, workers
+            ):
+                raise refused.error
+            may_renew = self.credentials.is_shared
 
     def is_home(self, answer: Answer) -> bool:
         """Whether the credentials went along with what was answered."""
