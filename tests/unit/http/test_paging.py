@@ -371,6 +371,19 @@ def test_a_satisfied_total_is_not_the_end_while_there_is_more(
     assert pager.mismatch() == "6 records were received and 4 stated"
 
 
+@pytest.mark.parametrize("relation", ["eq", "gte"])
+def test_a_total_that_is_a_lower_bound_ends_nothing(relation: str) -> None:
+    warnings: list[str] = []
+    pager = pager_of(OffsetPaginator(total_path="hits.total.value"), warnings)
+    assert pager.fields == ("hits.total.value", "hits.total.relation")
+    fields: dict[str, Any] = {"hits.total.value": 4, "hits.total.relation": relation}
+    asks = follow(pager, answered(2, **fields), answered(2, **fields))
+    assert [ask is None for ask in asks] == [False, relation == "eq"]
+    assert pager.total == (4 if relation == "eq" else None)
+    assert pager.mismatch() is None
+    assert len(warnings) == (relation == "gte")
+
+
 @pytest.mark.parametrize(
     "kind",
     [PagePaginator, OffsetPaginator, *CHAINS, lambda **o: KeysetPaginator(param="after", **o)],

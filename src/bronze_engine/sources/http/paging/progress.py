@@ -61,7 +61,14 @@ class Progress:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        return tuple(path for path in (self._config.total_path, self._config.has_more_path) if path)
+        paths = (self._config.total_path, self._config.has_more_path, self._relation_path)
+        return tuple(path for path in paths if path)
+
+    @property
+    def _relation_path(self) -> str | None:
+        """Where Elasticsearch and OpenSearch say whether a total is one."""
+        above, _, name = (self._config.total_path or "").rpartition(".")
+        return f"{above}.relation" if above and name == "value" else None
 
     @property
     def more_path(self) -> str | None:
@@ -119,6 +126,13 @@ class Progress:
                 "there are, and pages are read one after another; mend the path, or leave it out"
             )
         if path is None or (value := page.fields.get(path)) is None:
+            return
+        if self._relation_path is not None and page.fields.get(self._relation_path) == "gte":
+            if self.pages == 1:
+                self._warn(
+                    f'total_path "{path}" is only a lower bound ("gte"): pages are read one after '
+                    "another until one is empty; ask for an exact one (track_total_hits = true)"
+                )
             return
         self.total = count_of(path, value)
         if self._first_total is None:
