@@ -61,6 +61,9 @@ class ColumnState:
         if not self.learns or shape is None:
             return
         shape.finish()
+        if self.was_null and shape.is_any_too_deep():
+            self.become_text()
+            return
         if self.was_null and shape.is_beyond_numbers():
             change: Column = msgspec.structs.replace(
                 self.column, type=pa.string(), role="number", big=False
@@ -123,7 +126,7 @@ class ColumnState:
         return FITS if type(value) is str and value not in self._bad_texts else MISFIT
 
     def become_text(self) -> None:
-        """The first value is an object or a list, and those are kept as JSON text."""
+        """The first value is an object or a list, and is kept as JSON text."""
         self.column = msgspec.structs.replace(self.column, type=pa.string(), role="json", big=False)
         self.shape = None
         self.learns = False

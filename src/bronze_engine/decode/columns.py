@@ -134,7 +134,7 @@ class Columns:
 
     def _place(self, key: str, place: int) -> None:
         self._places[key] = place
-        if is_nested(key):
+        if self._rules.flatten is not None and is_nested(key):
             self._opened.update(outer_keys(key))
 
     def _is_emptied(self, column: Column) -> bool:

@@ -26,6 +26,7 @@ from bronze_engine.decode.typed import is_epoch, is_temporal
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.path import key_path
 
 __all__ = ["ExactGroup", "Line", "decode_exact", "split_lines"]
 
@@ -279,8 +280,7 @@ class _Rewriter:
             elif key not in extras and key not in left:
                 parts.append(_member(key, raw))
         if extras:
-            name = self._rules.name
-            text = b"{" + b",".join([_member(name(key), raws[key]) for key in extras]) + b"}"
+            text = _object([(self._path(key), raws[key]) for key in extras])
             parts.append(_member(self._derive(self._columns.extra_column()), _quoted(text)))
         return b"{" + b",".join(parts) + b"}"
 
@@ -303,6 +303,9 @@ class _Rewriter:
         variant = self._columns.variant_of(column)
         return None if variant is None else self._derive(variant)
 
+    def _path(self, key: str) -> tuple[str, ...]:
+        return (key,) if self._rules.flatten is None else key_path(key)
+
     def _derive(self, name: str) -> str:
         key = self._prefix + name
         self._derived[name] = key
@@ -320,3 +323,16 @@ def _member(key: str, value: bytes) -> bytes:
 
 def _quoted(raw: bytes) -> bytes:
     return msgspec.json.encode(raw.decode())
+
+
+def _object(members: list[tuple[tuple[str, ...], bytes]]) -> bytes:
+    """One object of values by path, with the objects around them: no two names can collide."""
+    inner: dict[str, list[tuple[tuple[str, ...], bytes]]] = {}
+    parts: list[bytes] = []
+    for path, raw in members:
+        if len(path) == 1:
+            parts.append(_member(path[0], raw))
+        else:
+            inner.setdefault(path[0], []).append((path[1:], raw))
+    parts += [_member(key, _object(below)) for key, below in inner.items()]
+    return b"{" + b",".join(parts) + b"}"

@@ -11,10 +11,14 @@ import pyarrow as pa
 from bronze_engine.decode.record import Number
 from bronze_engine.model.arrow import DataType, Field
 
-__all__ = ["BIG", "PLAIN", "Kind", "Shape"]
+__all__ = ["BIG", "MAX_LEVELS", "PLAIN", "Kind", "Shape"]
 
 BIG: Final = 2**53
 """Integers past this, in either direction, may have no double of their own."""
+
+MAX_LEVELS: Final = 90
+"""Levels that a column may have in Parquet, where a list has two and an object one. Arrow and
+what is built on it refuse to open a file with more than 100: the whole file, not the column."""
 
 
 class Kind(Enum):
@@ -58,11 +62,14 @@ class Shape:
         "has_huge",
         "has_inexact",
         "is_fixed",
+        "is_too_deep",
         "item",
         "kind",
+        "level",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, level: int = 0) -> None:
+        self.level = level
         self.kind = Kind.NULL
         self.fields: dict[str, Shape] = {}
         self.item: Shape | None = None
@@ -71,28 +78,30 @@ class Shape:
         self.has_fraction = False
         self.has_huge = False
         self.has_inexact = False
+        self.is_too_deep = False
+        """Has met an object or a list that no level is left for."""
 
     @classmethod
-    def of(cls, kind: DataType, *, is_fixed: bool, has_big: bool = False) -> Shape:
+    def of(cls, kind: DataType, *, is_fixed: bool, has_big: bool = False, level: int = 0) -> Shape:
         """The shape of a column as it stands; `has_big` holds for every int64 within."""
-        shape = cls()
+        shape = cls(level)
         shape.is_fixed = is_fixed
         shape.has_big = has_big
         if pa.types.is_struct(kind):
             shape.kind = Kind.STRUCT
             for i in range(kind.num_fields):
                 field = kind.field(i)
-                shape.fields[field.name] = cls._child(field, is_fixed, has_big)
+                shape.fields[field.name] = cls._child(field, is_fixed, has_big, level + 1)
         elif pa.types.is_list(kind):
             shape.kind = Kind.LIST
-            shape.item = cls._child(kind.value_field, is_fixed, has_big)
+            shape.item = cls._child(kind.value_field, is_fixed, has_big, level + 2)
         else:
             shape.kind = next(known for known, arrow in _ARROW.items() if arrow == kind)
         return shape
 
     @classmethod
-    def _child(cls, field: Field, is_fixed: bool, has_big: bool) -> Shape:
-        shape = cls.of(field.type, is_fixed=is_fixed, has_big=has_big)
+    def _child(cls, field: Field, is_fixed: bool, has_big: bool, level: int) -> Shape:
+        shape = cls.of(field.type, is_fixed=is_fixed, has_big=has_big, level=level)
         if field.metadata and b"bronze.role" in field.metadata:
             shape.kind = Kind.EMPTY
         return shape
@@ -118,18 +127,20 @@ class Shape:
             for key, inner in value.items():
                 child = self.fields.get(key)
                 if child is None:
-                    child = self.fields[key] = Shape()
+                    child = self.fields[key] = Shape(self.level + 1)
                 child.observe(inner)
         elif kind is list and self.item is not None:
             for inner in value:
                 self.item.observe(inner)
 
     def _begin(self, value: Any) -> None:
-        if type(value) is dict:
+        if type(value) in (dict, list) and self.level + 2 > MAX_LEVELS:
+            self.is_too_deep = True
+        elif type(value) is dict:
             self.kind = Kind.STRUCT
         elif type(value) is list:
             self.kind = Kind.LIST
-            self.item = Shape()
+            self.item = Shape(self.level + 2)
         else:
             self.kind = _KINDS.get(type(value), Kind.DOUBLE)
 
@@ -175,6 +186,11 @@ class Shape:
                 return kind is dict and not value
             case Kind.NULL:
                 return False
+
+    def is_any_too_deep(self) -> bool:
+        """Whether `is_too_deep` holds at any depth."""
+        inner = [*self.fields.values(), *([] if self.item is None else [self.item])]
+        return self.is_too_deep or any(shape.is_any_too_deep() for shape in inner)
 
     def is_any_big(self) -> bool:
         """Whether an integer past 2^53 was seen, at any depth."""

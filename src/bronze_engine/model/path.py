@@ -22,8 +22,14 @@ def flat_key(path: tuple[str, ...]) -> str:
 
 
 def key_path(key: str) -> tuple[str, ...]:
-    """The inverse of `flat_key`."""
-    return tuple(json.loads(key[1:])) if key.startswith(_MARK) else (key,)
+    """The inverse of `flat_key`; a key that it did not write stands for itself."""
+    if not key.startswith(_MARK):
+        return (key,)
+    try:
+        path = json.loads(key[1:])
+    except json.JSONDecodeError:
+        return (key,)
+    return tuple(path) if all(isinstance(each, str) for each in path) else (key,)
 
 
 def is_nested(key: str) -> bool:

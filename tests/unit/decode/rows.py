@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -95,12 +95,13 @@ def records_of(rows: Sequence[dict[str, Any]], layout: Layout) -> list[dict[str,
     found: list[dict[str, Any]] = []
     for row in rows:
         record: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
         for column in columns:
             value = row[column.name]
             if value is None:
                 continue
             if column.role == "extra":
-                record |= loads(value)
+                extra = loads(value)
             elif column.role == "variant":
                 assert column.of is not None
                 key = keys[column.of]
@@ -109,8 +110,15 @@ def records_of(rows: Sequence[dict[str, Any]], layout: Layout) -> list[dict[str,
             else:
                 assert column.key is not None
                 record[column.key] = _source_value(column, value)
-        found.append(without_nulls(_nested(record)))
+        found.append(without_nulls(_merged(_nested(record), extra)))
     return found
+
+
+def _merged(record: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    for key, value in extra.items():
+        inside = record.get(key)
+        record[key] = _merged(inside, value) if isinstance(inside, dict) else value
+    return record
 
 
 def _nested(record: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +134,15 @@ def _nested(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def loads(text: str | bytes) -> Any:
-    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    return json.loads(text, parse_float=_number, parse_int=_number)
+
+
+def _number(text: str) -> Decimal | str:
+    """A number by its value; one whose exponent no Decimal has stands for itself."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def without_nulls(value: Any) -> Any:
