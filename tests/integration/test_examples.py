@@ -179,6 +179,20 @@ def test_inspect_writes_the_pipeline_of_an_example(
     assert report["rows"] == rows
 
 
+@pytest.mark.parametrize("pipeline", ["github.comments", "salesforce.contacts"])
+def test_inspect_looks_at_few_chains_of_many(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch, pipeline: str
+) -> None:
+    folder = pipeline.partition(".")[0]
+    shutil.copy(ROOT / "examples" / folder / "pipelines.toml", bronze.folder)
+    with served(folder, "--pace", "20") as url:
+        monkeypatch.setenv(f"{folder.upper()}_URL", url)
+        found = bronze.well("inspect", pipeline, "--json").json
+    assert 0 < found["rows"] <= 400
+    assert found["requests"] < 100
+    assert found["primary_key"] is not None
+
+
 REFUSED = [
     ("github", "GET", "/repos/octo/shop/issues", {"Authorization": f"Bearer {github.TOKEN}"}),
     ("stripe", "GET", "/v1/customers", {"Authorization": f"Bearer {stripe.KEY}"}),

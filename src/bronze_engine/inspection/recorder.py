@@ -1,4 +1,4 @@
-"""The HTTP source as an inspection reads it: a page or two, each asked for once."""
+"""The HTTP source as an inspection reads it: a page or two, and none that was there before."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Kept(Protocol):
 
 @final
 class Answers:
-    """What an API has answered, by request. One that is asked again is not sent again."""
+    """What an API has answered, by request. What one look has asked the next need not ask."""
 
     def __init__(self) -> None:
         self.all: list[Kept] = []
@@ -74,6 +74,8 @@ class RecordingSource:
         self._http: SourceType[HttpSourceConfig] = source_type("http", {})
         self._answers = answers
         self._changes = changes
+        self._asked: set[str] = set()
+        """Requests of this look: one that it repeats has another answer, as polls of a job do."""
 
     def open(
         self, config: HttpSourceConfig, request: Request, resources: Resources, /
@@ -91,7 +93,7 @@ class RecordingSource:
             made = await resources.share(key, make)
             if not key.startswith("http:"):
                 return made
-            return cast("T", _RecordingClient(made, self._answers))
+            return cast("T", _RecordingClient(made, self._answers, self._asked))
 
         lent = msgspec.structs.replace(resources, share=share)
         async with self._http.open(config, request, lent) as source:
@@ -158,9 +160,10 @@ class _ShortSource:
 class _RecordingClient:
     """The client of an API before which its answers are looked up."""
 
-    def __init__(self, client: Any, answers: Answers) -> None:
+    def __init__(self, client: Any, answers: Answers, asked: set[str]) -> None:
         self._client = client
         self._answers = answers
+        self._asked = asked
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -168,7 +171,8 @@ class _RecordingClient:
     async def fetch(self, *request: Any, **options: Any) -> Kept:
         parts = [*enumerate(request), *sorted(options.items())]
         key = repr([(name, value) for name, value in parts if not callable(value)])
-        kept = self._answers.recall(key)
+        kept = None if key in self._asked else self._answers.recall(key)
+        self._asked.add(key)
         if kept is None:
             kept = cast("Kept", await self._client.fetch(*request, **options))
             self._answers.keep(key, kept)

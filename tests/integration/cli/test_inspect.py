@@ -6,6 +6,7 @@ import asyncio
 import json
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from tests.integration.http_server import Handler, Seen, Server, answer
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[3]
 SIZE = 3
 ROWS = [
     {
@@ -434,6 +436,37 @@ def test_pipeline_with_a_wrong_path_is_told_the_right_one(bronze: Bronze) -> Non
     assert tomllib.loads(found["toml"])["pipelines"]["local"]["orders"]["source"]["records"] == (
         "items"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("demo.orders", "page"),
+        ("demo.orders_new", "page"),
+        ("demo.orders_offset", "offset"),
+        ("demo.orders_cursor", "cursor"),
+        ("demo.orders_link", "link_header"),
+        ("demo.orders_next", "next_url"),
+        ("demo.customers", "none"),
+        ("demo.orders_basic", "page"),
+    ],
+)
+def test_configured_pipelines_are_inspected_as_they_are(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch, demo_url: str, name: str, kind: str
+) -> None:
+    monkeypatch.setenv("DEMO_URL", demo_url)
+    before = sorted(bronze.folder.iterdir())
+    found = bronze.well("inspect", name, "--json", "--config", str(ROOT / "pipelines.toml")).json
+    assert found["paginator"] == {
+        "settings": {"type": kind},
+        "confidence": "configured",
+        "why": "as configured",
+    }
+    assert len(found["pages"]) == (1 if kind == "none" else 2)
+    assert found["requests"] == len(found["pages"])
+    assert found["primary_key"] == "id"
+    assert sorted(bronze.folder.iterdir()) == before
+    assert "demo-token" not in json.dumps(found)
 
 
 def test_pipeline_that_needs_nothing(bronze: Bronze) -> None:
