@@ -69,7 +69,7 @@ class Shape:
             record_set=record_set,
         )
         csv = csv or CsvFormat()
-        self._table = Table(csv, types or {})
+        self._table = Table(csv, types or {}, keep_originals=keep_originals)
         self._encoding = csv.encoding
         self._kind = None if record_kind == "object" else Kind(record_kind, record_keys)
         self._last = tuple(last.split(".")) if last is not None else None

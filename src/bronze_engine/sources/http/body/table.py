@@ -22,6 +22,7 @@ from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Array, scalar
 from bronze_engine.sources.http.body.blocks import BLOCK_BYTES
 from bronze_engine.sources.http.body.raw import one_line
+from bronze_engine.sources.http.body.rows import row_texts
 from bronze_engine.sources.http.body.split import BadRecord, Lines
 
 __all__ = ["Table"]
@@ -38,11 +39,15 @@ _STRING: Final = pa.string()
 
 @final
 class Table:
-    """Reads the CSV bodies of one source. `types` are `schema.columns`."""
+    """Reads the CSV bodies of one source. `types` are `schema.columns`; `keep_originals` fills
+    `Lines.originals` with the rows as they stand in the body."""
 
-    def __init__(self, form: CsvFormat, types: Mapping[str, str]) -> None:
+    def __init__(
+        self, form: CsvFormat, types: Mapping[str, str], *, keep_originals: bool = False
+    ) -> None:
         self._form = form
         self._types = types
+        self._keep_originals = keep_originals
 
     def lines(self, body: bytes | bytearray) -> Iterator[Lines]:
         """The records of a body in UTF-8, as lines of JSON in blocks of about BLOCK_BYTES.
@@ -55,6 +60,7 @@ class Table:
             return
         names = self._form.columns or self._names(body)
         table, bad = self._read(body, names)
+        texts = self._texts(body, table.num_rows + len(bad)) if self._keep_originals else None
         rows = max(1, table.num_rows * BLOCK_BYTES // max(len(body), 1) // 2)
         place = at = 0
         for start, refused in [*_runs(bad), (table.num_rows + len(bad), ())]:
@@ -62,16 +68,30 @@ class Table:
             for first in range(0, count, rows):
                 part = table.slice(at + first, min(rows, count - first))
                 last = first + rows >= count
+                here = place + first
                 yield Lines(
                     self._json(part, names),
                     part.num_rows,
-                    place + first,
+                    here,
+                    None if texts is None else tuple(texts[here : here + part.num_rows]),
                     bad=refused if last else (),
                 )
             if not count and refused:
                 yield Lines(b"", 0, place, bad=refused)
             at += count
             place = start + len(refused)
+
+    def _texts(self, body: bytes | bytearray, count: int) -> list[bytes]:
+        """The text of each row, those that are bad included."""
+        form = self._form
+        texts = row_texts(body, delimiter=form.delimiter, quote=form.quote)
+        del texts[: not form.columns]
+        if len(texts) != count:
+            raise ExtractError(
+                f"the body has {len(texts):,} rows by its line ends and {count:,} by its fields, so"
+                " no row's text can be told for `_raw`; set schema.raw = false"
+            )
+        return texts
 
     def _without_titles(self, body: bytes | bytearray) -> bytes | bytearray:
         start = 0
