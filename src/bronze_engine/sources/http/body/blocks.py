@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -16,8 +15,6 @@ __all__ = ["BLOCK_BYTES", "NO_MEMBERS", "Members", "cut_around", "cut_blocks", "
 
 BLOCK_BYTES: Final = 4 * 1024**2
 """About how large a block may be; larger pages are cut at record ends."""
-
-_EMPTY_OBJECT: Final = re.compile(rb"\{[ \t\r]*\}\n")
 
 
 class Members(msgspec.Struct, frozen=True):
@@ -42,20 +39,23 @@ class Members(msgspec.Struct, frozen=True):
 NO_MEMBERS: Final = Members()
 
 
-def splice(data: bytes, records: int, members: Members) -> bytes:
+def splice(data: bytes, members: Members) -> bytes:
     """Lines of JSON with `members` behind those of each record that is an object.
 
-    One pass at the speed of a copy. Raises PageError where a record has a key of the same
-    name: two values can't share one column. What is no object stays as it is, for the
-    decoder to judge.
+    Raises PageError where the first record or the last has a key of the same name: two values
+    can't share one column. Where another one has, the key then stands twice in it, and the
+    decoder rejects it for that. What is no object stays as it is, for the decoder to judge.
     """
-    if not members.names:
+    if not members.names or not data:
         return data
-    for name in members.names:
-        _refuse_taken(data, name)
-    if data.count(b"}\n") == records and _EMPTY_OBJECT.search(data) is None:
-        return data.replace(b"}\n", b"," + members.text + b"}\n")
-    lines = data.split(b"\n")[:-1]
+    lines = data.split(b"\n")
+    del lines[-1]
+    for line in (lines[0], lines[-1]):
+        _refuse_taken(line, members.names)
+    # The usual case: every line is an object that has members.
+    if {line[:2] for line in lines} == {b'{"'} and {line[-1:] for line in lines} == {b"}"}:
+        end = b"," + members.text + b"}\n"
+        return end.join([line[:-1] for line in lines]) + end
     return b"".join([_spliced(line, members.text) + b"\n" for line in lines])
 
 
@@ -67,17 +67,12 @@ def _spliced(line: bytes, text: bytes) -> bytes:
     return b"{" + inner + b"," + text + b"}" if inner else b"{" + text + b"}"
 
 
-def _refuse_taken(data: bytes, name: str) -> None:
-    key = msgspec.json.encode(name)
-    if key not in data:  # one written with escapes is the decoder's to refuse: a key twice
-        return
-    for line in data.split(b"\n"):
-        if key not in line:
-            continue
-        try:
-            keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        except msgspec.DecodeError:
-            continue  # no object, or for the decoder to refuse
+def _refuse_taken(line: bytes, names: Sequence[str]) -> None:
+    try:
+        keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return  # no object, or for the decoder to refuse
+    for name in names:
         if name in keys:
             raise PageError(
                 f'the records have a key "{name}" of their own, and a column of that name is '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import add
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import msgspec
 
@@ -12,17 +12,25 @@ from bronze_engine.sources.http.body.masked import masked, own_bytes
 from bronze_engine.sources.http.body.raw import kind_of
 from bronze_engine.sources.http.body.split import BadRecord
 
-__all__ = ["Kind"]
+__all__ = ["Kind", "wrapped"]
 
-_NAME = b'{"value":'
+_BEGIN: Final = b'{"value":'
+_VALUE: Final = msgspec.json.Decoder(msgspec.Raw)
+_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def wrapped(data: bytes) -> bytes:
+    """Lines that are JSON values for certain, as objects whose member "value" each is."""
+    return _BEGIN + data[:-1].replace(b"\n", b"}\n" + _BEGIN) + b"}\n"
 
 
 @final
 class Kind:
     """`record_kind` and `record_keys`: makes an object of every record."""
 
-    def __init__(self, kind: Literal["object", "value", "array"], keys: Sequence[str]) -> None:
-        self._keys = [msgspec.json.encode(key) + b":" for key in keys] if kind == "array" else None
+    def __init__(self, kind: Literal["value", "array"], keys: Sequence[str]) -> None:
+        self.is_value = kind == "value"
+        self._keys = [msgspec.json.encode(key) + b":" for key in keys]
 
     def dressed(self, line: bytes) -> bytes | BadRecord:
         """One record, on one line, as an object with the same values byte for byte.
@@ -30,16 +38,18 @@ class Kind:
         A value becomes the member "value". Of an array each element gets its name: a shorter
         one has fewer members, a longer one is bad, as is what is no array.
         """
+        record = line.strip()
         try:
-            raw = _whole(line)
+            if self.is_value:
+                _prove(record)
+                return _BEGIN + record + b"}"
+            elements = _elements(record)
         except (msgspec.DecodeError, RecursionError) as exc:
             return BadRecord(f"not JSON: {exc}", line)
-        if self._keys is None:
-            return _NAME + raw + b"}"
-        kind = kind_of(raw)
-        if kind != "a list":
-            return BadRecord(f'{kind} instead of an array, and record_kind is "array"', line)
-        elements = _elements(raw)
+        if elements is None:
+            return BadRecord(
+                f'{kind_of(record)} instead of an array, and record_kind is "array"', line
+            )
         if len(elements) > len(self._keys):
             return BadRecord(
                 f"{len(elements)} elements, and record_keys names {len(self._keys)}", line
@@ -47,18 +57,24 @@ class Kind:
         return b"{" + b",".join(map(add, self._keys, elements)) + b"}"
 
 
-def _whole(line: bytes) -> bytes:
-    """The line, proved to be one JSON value, or one with tokens that the decoder refuses."""
-    record = line.strip()
-    msgspec.json.decode(masked(record) or record, type=msgspec.Raw)
-    return record
-
-
-def _elements(raw: bytes) -> list[bytes]:
+def _prove(record: bytes) -> None:
+    """Raise msgspec.DecodeError unless this is one value: wrapping makes JSON of `1,"b":2`."""
     try:
-        return [bytes(element) for element in msgspec.json.decode(raw, type=list[msgspec.Raw])]
+        _VALUE.decode(record)
+    except msgspec.DecodeError:  # tokens that only some readers take are the decoder's to judge
+        _VALUE.decode(masked(record) or b"")
+
+
+def _elements(record: bytes) -> list[bytes] | None:
+    """The elements of an array; None of another value."""
+    try:
+        return list(map(bytes, _LIST.decode(record)))
+    except msgspec.ValidationError:
+        return None
     except msgspec.DecodeError:
-        harmless = masked(raw) or raw
-        own = own_bytes(harmless, raw)
-        found: list[msgspec.Raw] = msgspec.json.decode(harmless, type=list[msgspec.Raw])
-        return [bytes(own(element)) for element in found]
+        harmless = masked(record) or b""
+        own = own_bytes(harmless, record)
+    try:
+        return [bytes(own(element)) for element in _LIST.decode(harmless)]
+    except msgspec.ValidationError:
+        return None

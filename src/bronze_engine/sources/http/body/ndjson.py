@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -14,6 +15,7 @@ from bronze_engine.sources.http.body.masked import masked
 __all__ = ["ndjson_lines"]
 
 _BLANK: Final = b" \t\r"
+_OTHER: Final = re.compile(rb"\n[^{]")
 
 
 def ndjson_lines(body: bytes | bytearray) -> Iterator[tuple[bytes, int]]:
@@ -32,8 +34,8 @@ def ndjson_lines(body: bytes | bytearray) -> Iterator[tuple[bytes, int]]:
     for piece in _pieces(body):
         data = piece.replace(b"\r\n", b"\n") if b"\r" in piece else piece
         lines = data.count(b"\n")
-        # The usual case is told by one more count: every line begins an object.
-        if data.startswith(b"{") + data.count(b"\n{") != lines:
+        # The usual case is told by one search: every line begins an object.
+        if not data.startswith(b"{") or _OTHER.search(data) is not None:
             rows = [row for row in data.split(b"\n") if row.strip(_BLANK)]
             data, lines = b"\n".join([*rows, b""]), len(rows)
         if lines:

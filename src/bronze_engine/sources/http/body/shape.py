@@ -22,7 +22,7 @@ from bronze_engine.sources.http.body.blocks import (
 from bronze_engine.sources.http.body.charset import charset_of, to_utf8
 from bronze_engine.sources.http.body.document import Document, RecordList
 from bronze_engine.sources.http.body.inflate import inflate
-from bronze_engine.sources.http.body.kinds import Kind
+from bronze_engine.sources.http.body.kinds import Kind, wrapped
 from bronze_engine.sources.http.body.ndjson import ndjson_lines
 from bronze_engine.sources.http.body.raw import Body, control, find, one_line
 from bronze_engine.sources.http.body.sniff import refuse_other
@@ -140,17 +140,28 @@ class Shape:
 
     def _of_list(
         self, records: RecordList, size_bytes: int, carried: Members, *, has_breaks: bool
-    ) -> Iterator[Lines]:
+    ) -> Iterable[Lines]:
         raws: Sequence[msgspec.Raw | bytes] = records.raws
         if has_breaks:
             raws = [one_line(raw) for raw in records.raws]
-        if self._kind is None:
-            blocks = cut_blocks(raws, size_bytes)
-        else:
-            blocks = cut_around([self._kind.dressed(bytes(raw)) for raw in raws])
         members = records.members + carried
+        if self._kind is not None:
+            blocks: Iterable[Lines] = self._dressed(self._kind, raws, size_bytes)
+        else:
+            blocks = cut_blocks(raws, size_bytes)
+            if not members.names and not (has_breaks and self._keep_originals):
+                return blocks
         keeps = self._keep_originals and (has_breaks or self._kind is not None)
-        yield from self._joined(blocks, members, records.raws if keeps else None)
+        return self._joined(blocks, members, records.raws if keeps else None)
+
+    def _dressed(
+        self, kind: Kind, raws: Sequence[msgspec.Raw | bytes], size_bytes: int
+    ) -> Iterator[Lines]:
+        if not kind.is_value:
+            yield from cut_around([kind.dressed(bytes(raw)) for raw in raws])
+            return
+        for lines in cut_blocks(raws, size_bytes):
+            yield Lines(wrapped(lines.data), lines.records, lines.offset)
 
     def _of_lines(self, text: bytes | bytearray) -> Iterator[Lines]:
         """The records of a body that has nothing around them."""
@@ -184,7 +195,7 @@ class Shape:
                 originals = tuple(map(bytes, raws[lines.offset : lines.offset + lines.records]))
             elif originals is None and self._keep_originals:
                 originals = tuple(lines.data.split(b"\n")[:-1])
-            data = splice(lines.data, lines.records, members)
+            data = splice(lines.data, members)
             yield Lines(data, lines.records, lines.offset, originals, lines.bad)
 
 
