@@ -65,7 +65,8 @@ class Reports:
         if seen.path.startswith("/files/"):
             number = int(seen.path.rpartition("/")[2])
             rows = ROWS[3 * number : 3 * number + 3]
-            return answer(body=self.wrap(json.dumps(rows).encode()))
+            headers = {"Content-Type": "application/octet-stream"}
+            return answer(body=self.wrap(json.dumps(rows).encode()), headers=headers)
         return answer({}, status=404)
 
 
@@ -100,6 +101,27 @@ async def test_the_files_of_a_job_are_read_in_their_order(wrap: Any) -> None:
         assert json.loads(server.seen[0].body) == {"day": "20250115"}
         # 5 s, then 1.5 times as long each time.
         assert one.clock.monotonic() == pytest.approx(5 + 7.5 + 11.25)
+
+
+def as_csv(body: bytes) -> bytes:
+    lines = [f"{row['id']},{row['text']}\n" for row in json.loads(body)]
+    return gzip.compress("".join(["id,text\n", *lines]).encode())
+
+
+def as_ndjson(body: bytes) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in json.loads(body))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("form", "wrap"), [("csv", as_csv), ("ndjson", as_ndjson)])
+async def test_files_may_be_of_any_format(form: Any, wrap: Any) -> None:
+    api = Reports()
+    api.wrap = wrap
+    async with serve(api) as server, opened(server, path="", export=export(), format=form) as one:
+        rows = await one.read()
+        assert [(str(row["id"]), row["text"]) for row in rows] == [
+            (str(row["id"]), row["text"]) for row in ROWS
+        ]
 
 
 @pytest.mark.asyncio
@@ -144,6 +166,23 @@ async def test_the_window_goes_with_the_request_that_makes_the_job() -> None:
         }
         assert json.loads(server.seen[0].body)["from"] == "2025-01-01T00:00:00Z"
         assert all("since" not in seen.query for seen in server.seen[1:])
+
+
+@pytest.mark.asyncio
+async def test_the_window_ends_where_the_job_was_made() -> None:
+    inner = Reports()
+    stamps = iter(f"Wed, 15 Jan 2025 10:0{minute}:00 GMT" for minute in range(9))
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes:
+        found = await inner(seen, writer)
+        return found.replace(b"\r\n", f"\r\nDate: {next(stamps)}\r\n".encode(), 1)
+
+    async with (
+        serve(handle) as server,
+        opened(server, path="", export=export(), incremental=Incremental(cursor="at")) as one,
+    ):
+        await one.read()
+        assert {str(block.as_of) for block in one.blocks} == {"2025-01-15 10:00:00+00:00"}
 
 
 @pytest.mark.asyncio

@@ -24,8 +24,11 @@ async def sample(resource: Resource, chain: Chain) -> tuple[Answer, Split]:
     first = pager.first()
     small = {name: 1 for name in first.params if name in pager.sizes}
     first = msgspec.structs.replace(first, params={**first.params, **small})
+    is_fine = resource.config.on_not_found == "empty"
     try:
-        answer, split = await fetcher.admitted(lambda: fetcher.attempt(first))
+        answer, split = await fetcher.admitted(
+            lambda: fetcher.attempt(first, may_be_past_end=is_fine)
+        )
         if split is None:
             split = await fetcher.split(answer)
     except Transient as exc:

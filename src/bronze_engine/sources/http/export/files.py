@@ -51,7 +51,8 @@ class ExportFiles:
 
         async def plan(offer: Offer) -> None:
             answer = await self._job.finished()
-            dated.note(answer.date)
+            # What came after the job was made may be in its files, or only some of it.
+            dated.note(self._job.made_at)
             for chain in self._chains(answer):
                 await offer(chain)
 

@@ -103,6 +103,11 @@ class Job:
             self._done = await self._wait()
         return self._done
 
+    @property
+    def made_at(self) -> str | None:
+        """The Date header of the answer to the request that made the job."""
+        return None if self._created is None else self._created.date
+
     def fields(self, value: object) -> Values:
         """What `{job.…}` stands for in a value's templates: fields of the last answer that has
         them. Raises PageError for one that none has."""
