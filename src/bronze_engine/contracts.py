@@ -29,6 +29,7 @@ from bronze_engine.config.store import RemoteStoreConfig
 from bronze_engine.credentials import Auth
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Load
 from bronze_engine.model.page import CapturedPage
@@ -141,6 +142,10 @@ class Limits(Protocol):
 
         `sent` as it was when the operation of this answer began.
         """
+        ...
+
+    def trace(self) -> ConcurrencyTrace:
+        """How many operations may be in flight, and how that came to be since this was made."""
         ...
 
     def describe(self) -> dict[str, str]:

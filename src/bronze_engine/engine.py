@@ -319,6 +319,8 @@ class _Shared:
             breaker=api.circuit_breaker,
             concurrency=api.concurrency,
         )
+        limits = group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
+        tally.trace = limits.trace
         return Resources(
             clock=self._clock,
             workers=self._workers,
@@ -326,7 +328,7 @@ class _Shared:
             share=self.share,
             tally=tally,
             publish=self._publish,
-            limits=group.limits(source.rate_limit, source.retry, pipeline=pipeline.name),
+            limits=limits,
             json_decoder=JsonDecoder,
             open_auth=self._open_auth,
             hide=self._config.hide,

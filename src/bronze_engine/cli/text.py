@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.window import Window
@@ -41,6 +42,7 @@ def print_report(report: RunReport) -> None:
             ("replay of", f"run {report.replay_of}" if report.replay_of else ""),
             ("rows", _rows(report)),
             ("pages", _pages(report)),
+            ("in flight", _in_flight(report.concurrency)),
             ("bytes in", size(report.bytes_in)),
             ("bytes out", f"{size(report.bytes_out)} in {report.files:,} files"),
             ("seconds", f"{report.seconds:.2f} ({report.rows / seconds:,.0f} rows/s)"),
@@ -62,6 +64,14 @@ def _pages(report: RunReport) -> str:
         return f"{report.pages:,}, captured: nothing was asked of the API"
     kept = f"; {report.captured_pages:,} captured" if report.captured_pages else ""
     return f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries{kept})"
+
+
+def _in_flight(trace: ConcurrencyTrace | None) -> str:
+    """The limit that was found, and the last steps to it; nothing of a configured one."""
+    if trace is None or not trace.is_found:
+        return ""
+    steps = [f"{each.limit} {each.reason} at {each.seconds:.1f} s" for each in trace.changes[-3:]]
+    return f"{trace.limit}" + (f" (found: {', '.join(steps)})" if steps else "")
 
 
 def _change(change: SchemaChange) -> str:

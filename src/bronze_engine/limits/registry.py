@@ -21,6 +21,7 @@ from bronze_engine.limits.daily import DailyQuota, Ledger, ProcessLedger
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.retry import Attempts
 from bronze_engine.limits.throttle import Throttle
+from bronze_engine.limits.trace import Trace
 
 __all__ = ["GroupStatistics", "LimitGroup", "LimitRegistry"]
 
@@ -74,6 +75,9 @@ class LimitGroup:
             settings.breaker, clock=clock, publish=publish, name=name, component=component
         )
         self._concurrency = Concurrency(settings.concurrency)
+        self._trace = Trace(
+            self._concurrency, clock=clock, publish=publish, group=name, component=component
+        )
         self._throttle = Throttle(clock=clock, component=component)
         self._ledger = ledger
         self._quotas: list[DailyQuota] = []
@@ -117,6 +121,7 @@ class LimitGroup:
             buckets=buckets,
             quotas=daily,
             throttle=self._throttle,
+            trace=self._trace,
             described=self._described(buckets, daily, retry),
             timeout_seconds=timeout_seconds,
         )

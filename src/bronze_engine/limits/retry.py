@@ -25,6 +25,8 @@ from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.daily import DailyQuota
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.throttle import Exhausted, Throttle
+from bronze_engine.limits.trace import Trace
+from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.events import RequestRetried
 
@@ -109,6 +111,7 @@ class Attempts:
         buckets: Sequence[Bucket],
         quotas: Sequence[DailyQuota],
         throttle: Throttle,
+        trace: Trace,
         described: dict[str, str],
         timeout_seconds: float | None = None,
     ) -> None:
@@ -122,6 +125,8 @@ class Attempts:
         self._buckets = tuple(buckets)
         self._quotas = tuple(quotas)
         self._throttle = throttle
+        self._trace = trace
+        self._made_at = clock.monotonic()
         self._described = described
         self._timeout_seconds = timeout_seconds
 
@@ -131,6 +136,9 @@ class Attempts:
     @property
     def concurrency(self) -> int:
         return self._concurrency.limit
+
+    def trace(self) -> ConcurrencyTrace:
+        return self._trace.since(self._made_at)
 
     @property
     def sent(self) -> int:
@@ -212,11 +220,15 @@ class Attempts:
             if exc.counts:
                 passage.fail()
             outcome: Outcome = "refused" if _asks_for_pause(exc) else "failed"
-            self._concurrency.observe(number, self._clock.monotonic() - began, outcome)
+            self._learn(number, began, outcome)
             raise
         passage.succeed()
-        self._concurrency.observe(number, self._clock.monotonic() - began, "succeeded")
+        self._learn(number, began, "succeeded")
         return value
+
+    def _learn(self, number: int, began: float, outcome: Outcome) -> None:
+        if self._concurrency.observe(number, self._clock.monotonic() - began, outcome):
+            self._trace.changed()
 
     async def _bounded(self, operation: Callable[[], Awaitable[T]]) -> T:
         if self._timeout_seconds is None:

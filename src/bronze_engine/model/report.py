@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.window import Window
 
@@ -52,6 +53,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     cpu_seconds: float = 0.0
     peak_rss_bytes: int = 0
+    concurrency: ConcurrencyTrace | None = None
+    """How many requests were in flight at once, and how that was found; None where none was
+    asked for."""
     watermark: Window | None = None
     schema_changes: tuple[SchemaChange, ...] = ()
     degraded: tuple[str, ...] = ()

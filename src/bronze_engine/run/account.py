@@ -87,6 +87,7 @@ class Account:
             seconds=self.seconds,
             cpu_seconds=self._usage.cpu_seconds,
             peak_rss_bytes=self._usage.peak_rss_bytes,
+            concurrency=self.tally.concurrency(),
             warnings=tuple(self.tally.warnings),
             **known,
         )

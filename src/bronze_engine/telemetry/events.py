@@ -8,6 +8,7 @@ from bronze_engine.model.report import RunReport
 
 __all__ = [
     "BreakerChanged",
+    "ConcurrencyChanged",
     "Event",
     "FileStaged",
     "PageFetched",
@@ -55,6 +56,16 @@ class BreakerChanged(msgspec.Struct, frozen=True, kw_only=True):
     state: str
 
 
+class ConcurrencyChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of requests in flight that a limit group allows was chosen anew."""
+
+    group: str
+    component: str
+    limit: int
+    reason: str
+    """See `limits.adaptive.Reason`."""
+
+
 class RowsWritten(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     run: str
@@ -87,6 +98,7 @@ Event = (
     | PageFetched
     | RequestRetried
     | BreakerChanged
+    | ConcurrencyChanged
     | RowsWritten
     | FileStaged
     | RunFinished

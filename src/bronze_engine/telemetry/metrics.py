@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import final
+
+from bronze_engine.model.concurrency import ConcurrencyTrace
 
 if sys.platform != "win32":
     import resource
@@ -24,6 +27,12 @@ class SourceTally:
         self.bytes_in = 0
         """Response bodies as they came over the wire, before decompression."""
         self.warnings: list[str] = []
+        self.trace: Callable[[], ConcurrencyTrace] | None = None
+        """Tells how many requests may be in flight; None until the source's limits are known."""
+
+    def concurrency(self) -> ConcurrencyTrace | None:
+        """How many requests were in flight at once; None where none was sent."""
+        return self.trace() if self.trace is not None and self.requests else None
 
     def warn(self, message: str) -> None:
         """Keep a warning for the report; the same one once."""
