@@ -23,6 +23,8 @@ from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.body.stream import BadStream, CutBody
 from bronze_engine.sources.http.body.unzstd import unzstd
+from bronze_engine.sources.http.status import excerpt
+from bronze_engine.sources.http.wire.client import Answer
 
 pytestmark = pytest.mark.unit
 
@@ -473,6 +475,23 @@ def test_a_file_that_is_compressed_is_unfolded_whatever_its_headers_say(
     assert inflate([body], coding, MEBIBYTE) == b"[1]"
     with pytest.raises(ExtractError, match=r"the body is a file of .*, and the .* was cut off"):
         inflate([file[:-1]], "", MEBIBYTE)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("", b'{"message": "no such report"}'),
+        ("gzip", gzip.compress(b'{"message": "no such report"}')),
+        ("zstd", zstd(b'{"message": "no such report"}')),
+    ],
+)
+def test_what_an_error_says_is_read_whatever_it_is_compressed_with(
+    coding: str, body: bytes
+) -> None:
+    headers = {"content-encoding": coding} if coding else {}
+    answer = Answer(status=404, headers=headers, url="https://shop.example", chunks=[body])
+    assert excerpt(answer) == "no such report"
+    assert not coding or excerpt(msgspec.structs.replace(answer, chunks=[body[:-9]])) == ""
 
 
 def test_a_csv_cell_of_many_megabytes_comes_out_whole() -> None:

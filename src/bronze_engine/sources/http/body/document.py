@@ -79,6 +79,7 @@ class Document:
             if place.names is not None
             for name in (".".join(place.names), *place.names)
         }
+        self._keys = [b'"%s"' % name.encode() for name in self._names]
 
     @property
     def is_one_pass(self) -> bool:
@@ -157,20 +158,18 @@ class Document:
         Only what is left of the body without the records is looked at, so it costs nothing.
         """
         begin = pa.py_buffer(body).address
-        ranges = []
-        for raws in lists:
-            first, last = pa.py_buffer(raws[0]), pa.py_buffer(raws[-1])
-            ranges.append((first.address - begin, last.address - begin + last.size))
         pieces: list[bytes | bytearray] = []
         at = 0
-        for start, end in sorted(ranges):
-            pieces.append(body[at:start])
-            at = max(at, end)
+        for first, last in sorted(
+            (_place(raws[0], begin), _place(raws[-1], begin)) for raws in lists
+        ):
+            pieces.append(body[at : first[0]])
+            at = max(at, last[1])
         pieces.append(body[at:])
         envelope = b"".join(pieces)
-        names = self._names
-        if all(envelope.count(b'"%s"' % name.encode()) < 2 for name in names):
+        if all(envelope.count(key) < 2 for key in self._keys):
             return
+        names = self._names
 
         def refuse_twice(pairs: list[tuple[str, object]]) -> None:
             keys = [key for key, _ in pairs]
@@ -184,3 +183,10 @@ class Document:
         text = envelope.decode(errors="replace")
         # Numbers stay texts: Python's int refuses those of more than 4,300 digits.
         json.loads(text, object_pairs_hook=refuse_twice, parse_int=str, parse_float=str)
+
+
+def _place(raw: msgspec.Raw, begin: int) -> tuple[int, int]:
+    """Where a value begins and ends within a body that begins at this address."""
+    view = pa.py_buffer(raw)
+    start = view.address - begin
+    return start, start + view.size
