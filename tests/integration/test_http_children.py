@@ -325,6 +325,25 @@ async def test_the_first_fault_in_the_order_of_the_plan_is_the_error() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_fault_of_the_parents_comes_after_the_children_before_it() -> None:
+    inner = shop(ORDERS)
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes | None:
+        if seen.query.get("page") == "2":
+            return answer({"message": "no second page"}, status=400)
+        return await inner(seen, writer)
+
+    async with (
+        serve(handle) as server,
+        opened(server, parent=orders_of(server.url), **children()) as one,
+    ):
+        with pytest.raises(ExtractError, match=r"page 2 .*/orders\?page=2.*no second page"):
+            await one.read()
+        assert one.records == lines_of(1) + lines_of(2) + lines_of(3)
+        assert one.budget.pooled_bytes == 0
+
+
+@pytest.mark.asyncio
 async def test_children_of_an_incremental_pipeline_end_where_the_parents_reading_began() -> None:
     stamps = iter(f"Wed, 15 Jan 2025 10:00:{second:02} GMT" for second in range(60))
     inner = shop(ORDERS)

@@ -171,6 +171,36 @@ async def test_children_land_in_the_order_of_their_parents_as_batches_too(tmp_pa
 
 
 @pytest.mark.asyncio
+async def test_two_runs_of_many_large_chains_pass_through_a_pool_of_next_to_nothing(
+    tmp_path: Path,
+) -> None:
+    page = answer({"items": [{"text": "x" * 1000} for _ in range(1000)], "next": "more"})
+    last = answer({"items": [{"text": "y" * 1000} for _ in range(1000)], "next": None})
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/shops":
+            return answer({"items": [{"id": number} for number in range(1, 17)]})
+        return last if "cursor" in seen.query else page
+
+    more = CONFIG[CONFIG.index("[pipelines.team.lines.source]") :]
+    more = more.replace("team.lines", "team.others")
+    async with serve(handle) as server:
+        text = CONFIG.format(url=server.url, initial="2025-01-01T00:00:00Z") + more.format()
+        config = load_text(
+            text.replace('log_dir = ""', 'log_dir = ""\nmemory_limit = "134MiB"'),
+            "output.row_group_bytes=1MiB",
+            folder=tmp_path,
+        )
+        async with opened(config, None, store=MemoryStore(), clock=SYSTEM_CLOCK) as engine:
+            async with SYSTEM_CLOCK.timeout(60):
+                reports = await asyncio.gather(
+                    engine.run("team.lines", run_date=DAY), engine.run("team.others", run_date=DAY)
+                )
+            assert [report.rows for report in reports] == [32_000, 32_000]
+            assert is_idle(engine)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["team.lines", "team.orders"])
 async def test_cancelled_at_any_time_chains_leave_nothing(tmp_path: Path, name: str) -> None:
     shop = Shop()
