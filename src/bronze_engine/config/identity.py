@@ -47,6 +47,7 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
         "primary_key": pipeline.primary_key,
         "incremental": _without_step(pipeline.incremental),
         "schema": pipeline.schema,
+        "drops_duplicates": pipeline.quality.duplicates == "drop",
         "load_columns": pipeline.output.load_columns,
         "extracted_at": pipeline.output.extracted_at,
     }

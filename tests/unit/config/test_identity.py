@@ -59,6 +59,9 @@ def hash_of(folder: Path, *overrides: str, environ: dict[str, str] | None = None
         "schema.columns.a=string",
         "schema.on_drift=fail",
         "schema.raw=true",
+        "schema.contract=freeze",
+        "schema.nested=json",
+        "schema.flatten=__",
         "output.load_columns=false",
         "output.extracted_at=true",
         "apis.shop.headers.X-More=more",
@@ -90,6 +93,13 @@ def test_what_changes_rows_changes_the_hash(tmp_path: Path, override: str) -> No
 )
 def test_what_changes_no_row_leaves_the_hash_alone(tmp_path: Path, override: str) -> None:
     assert hash_of(tmp_path, override) == hash_of(tmp_path)
+
+
+def test_only_dropping_duplicates_changes_rows(tmp_path: Path) -> None:
+    key = 'primary_key=["id"]'
+    plain = hash_of(tmp_path, key)
+    assert hash_of(tmp_path, key, "quality.duplicates=report") == plain
+    assert hash_of(tmp_path, key, "quality.duplicates=drop") != plain
 
 
 def test_a_value_of_the_environment_counts_by_its_name_alone(tmp_path: Path) -> None:
