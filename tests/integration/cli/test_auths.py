@@ -21,6 +21,7 @@ from tests.integration.cli.command import DATE, PIPELINE, Bronze, Ran, in_backgr
 from tests.integration.cli.command import url_of as base_url
 from tests.integration.cli.test_secrets import silent
 from tests.integration.http_server import Handler, Seen, Server, answer
+from tests.integration.moto import Moto
 from tests.issuer import CLIENT, Issuer
 
 pytestmark = pytest.mark.integration
@@ -97,6 +98,22 @@ def test_no_secret_and_no_token_in_what_a_run_leaves(
     silent(as_json, bronze.folder)
     if auth in BY_TOKEN:
         assert "Bearer canary-access" in sent
+
+
+@pytest.mark.parametrize("auth", BY_TOKEN)
+def test_a_token_that_a_run_has_met_is_masked_wherever_it_turns_up(
+    auth: str, bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("it was sent with Bearer canary-access")
+
+    monkeypatch.setattr("bronze_engine.run.steps.compose_manifest", broken)
+    shop(bronze.folder)
+    with in_background(giving()) as server:
+        ran = bronze(*RUN, "-v", *option(server, bronze, auth))
+    assert ran.status == 70
+    assert "it was sent with Bearer ***" in ran.err
+    silent(ran, bronze.folder)
 
 
 @pytest.mark.parametrize("auth", BY_TOKEN)
@@ -280,6 +297,27 @@ def test_tokens_may_lie_in_a_store_of_their_own(bronze: Bronze) -> None:
     record = json.loads((bronze.folder / "safe/shop.json").read_text())
     assert record["access_token"] == "access-1"
     assert stat.S_IMODE((bronze.folder / "safe/shop.json").stat().st_mode) == 0o600
+
+
+def test_tokens_may_lie_in_an_object_store_of_their_own(bronze: Bronze, moto: Moto) -> None:
+    issuer = Issuer(SYSTEM_CLOCK)
+    safe = (
+        f'[stores.safe]\ntype = "s3"\nurl = "s3://{moto.bucket()}/tokens"\nsingle_writer = true\n'
+        f'endpoint_url = "{moto.url}"\naddressing_style = "path"\n'
+        'access_key_id = "me"\nsecret_access_key = "canary-of-the-store"\n'
+        '[stores.lake]\npath = "lake"\n'
+    )
+    with in_background(TokenServer(issuer)) as server:
+        shared(bronze, server, "safe", safe)
+        bronze.well("test-connection", "shop", *base_url(server))
+        for name in "ab":
+            ran = bronze.well("run", f"team.{name}", "--date", DATE, *base_url(server))
+            silent(ran, bronze.folder)
+        assert issuer.granted == ["access-1"]
+        issuer.revoke_access()
+        bronze.well("run", "team.c", "--date", DATE, *base_url(server))
+    assert issuer.granted == ["access-1", "access-2"]
+    assert issuer.forms[1]["refresh_token"] == "refresh-1"
 
 
 # Third parties
