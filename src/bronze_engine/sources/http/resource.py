@@ -68,6 +68,7 @@ class Resource:
         self._allowed = {home, *map(parse_origin, config.api.allowed_origins)}
         self._told: set[type[Paginator]] = set()
         """The kinds of paginators that were found, and told."""
+        self._shapes: dict[tuple[tuple[str, ...], str | None], Shape] = {}
         pager = self.pager()
         self._paging = pager.params
         self._shape = self._shape_for(pager)
@@ -108,9 +109,13 @@ class Resource:
         )
 
     def _shape_for(self, pager: Pager) -> Shape:
-        return make_shape(
-            self.config, self.request, tuple(dict.fromkeys(pager.fields)), last=pager.key
-        )
+        """One for all chains that are paged alike: making it costs as much as many pages."""
+        alike = tuple(dict.fromkeys(pager.fields)), pager.key
+        shape = self._shapes.get(alike)
+        if shape is None:
+            shape = make_shape(self.config, self.request, alike[0], last=alike[1])
+            self._shapes[alike] = shape
+        return shape
 
     async def _settle(self, chain: Chain, auto: AutoPager, ask: Ask, answer: Answer) -> Settled:
         """Read on by the paginator that the first answer of a chain speaks of."""
