@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from bronze_engine.config.auth import BearerAuth
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.paginator import (
     AutoPaginator,
     GraphqlPaginator,
     KeysetPaginator,
     NoPaginator,
 )
-from bronze_engine.config.units import Secret
+from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import ExtractError, PageError
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve
 from tests.integration.paged_server import COUNT, PAGINATORS, ROWS, SIZE, SIZED, served
@@ -187,6 +188,36 @@ async def test_auto_without_a_hint_reads_the_one_page_and_says_so() -> None:
         assert await one.read() == [{"id": 1}, {"id": 2}]
         assert len(there.seen) == 1
         assert 'type = "none"' in one.tally.warnings[0]
+
+
+@pytest.mark.asyncio
+async def test_each_chain_finds_out_its_own_paginator_and_has_its_own_limit() -> None:
+    """The first step has one page and no hint, the second has several that are linked."""
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        low, at = int(seen.query["above"]), int(seen.query.get("at", 0))
+        left = 25 if low == 10 else 2 if low == 0 else 0
+        rows = [{"id": low + 1, "n": number} for number in range(at, min(at + 10, left))]
+        link = {"Link": f"</x?above={low}&to=0&at={at + 10}>; rel=next"} if at + 10 < left else {}
+        return answer(rows, headers=link)
+
+    steps = Incremental(
+        cursor="id", cursor_type="integer", step=Duration(10), start_param="above", end_param="to"
+    )
+    for most, taken in ((None, 27), (12, 14)):
+        async with (
+            serve(handle) as there,
+            opened(
+                there,
+                incremental=steps,
+                low="0",
+                parallel=2,
+                paginator=AutoPaginator(max_records=most),
+            ) as one,
+        ):
+            assert len(await one.read()) == taken
+            kinds = [text for text in one.tally.warnings if text.startswith('paginator "auto"')]
+            assert len(kinds) == 2  # none and link_header, each told once
 
 
 @pytest.mark.asyncio
