@@ -26,9 +26,16 @@ from bronze_engine.inspection.recorder import Answers
 from bronze_engine.inspection.report import Inspection, PaginatorFound
 from bronze_engine.inspection.summary import summed_up, typed
 from bronze_engine.inspection.toml import render
-from bronze_engine.inspection.verdict import first_json, leads_on, missing_list, verdict
+from bronze_engine.inspection.verdict import (
+    first_json,
+    format_of,
+    leads_on,
+    missing_list,
+    verdict,
+)
 from bronze_engine.inspection.wanted import Wanted
 from bronze_engine.sources.http.paging.detect import Candidate, Detected, paginator_of
+from bronze_engine.sources.http.paging.record_list import RecordList
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["Inspector"]
@@ -84,17 +91,24 @@ class Inspector:
         self._given = frozenset(made.variables.secrets)
         see = partial(self._see, made, beside, {**self._environ, **made.variables.missing})
         refusal: BronzeError | None = None
+        records: object = wanted.records
         try:
             await see()
         except (PageError, ExtractError, QualityError) as exc:
-            refusal = exc  # of a list that is not where it was looked for, perhaps
             if self._answers.first is None:
                 raise
-        detected = verdict(self._answers, records=wanted.records, json=wanted.json)
-        if detected.records is None or (wanted.records is not None and refusal is not None):
-            is_object = isinstance(first_json(self._answers), dict) and wanted.records is None
-            if refusal is None or is_object:
-                raise PageError(f"{made.name}: {missing_list(first_json(self._answers))}")
+            refusal = exc  # of a list that is not where it was looked for, perhaps
+            if (kind := format_of(self._answers)) is not None:
+                made.source["format"] = kind
+                seen = await see()
+                records = RecordList(None, sum(page.records for page in seen.pages), None)
+        detected = verdict(self._answers, records=records, json=wanted.json)
+        body = first_json(self._answers)
+        if detected.records is None:
+            if refusal is None or isinstance(body, dict):
+                raise PageError(f"{made.name}: {missing_list(body)}")
+            raise refusal
+        if wanted.records is not None and isinstance(refusal, PageError | ExtractError):
             raise refusal
         made.take_records(detected.records)
         notes: list[str] = []

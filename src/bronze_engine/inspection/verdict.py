@@ -14,8 +14,12 @@ from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.paging.detect import Detected, detect
 from bronze_engine.sources.http.paging.record_list import RecordList, find_records
 
-__all__ = ["first_json", "leads_on", "missing_list", "verdict"]
+__all__ = ["first_json", "format_of", "leads_on", "missing_list", "verdict"]
 
+_CSV: Final = frozenset({"text/csv", "application/csv"})
+_NDJSON: Final = frozenset(
+    {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"}
+)
 _MOST_BYTES: Final = 64 * 1024**2
 _SHOWN_KEYS: Final = 12
 _LONGEST_KEY: Final = 64
@@ -33,14 +37,34 @@ def first_json(answers: Answers) -> Any:
 
 
 def verdict(answers: Answers, *, records: object, json: Any) -> Detected:
-    """Detect by the first answer; `records` is where they are known to be, None to look."""
+    """Detect by the first answer; `records` is their path or their list, None to look."""
     first = answers.first
     body = first_json(answers)
-    known: RecordList | None = None
+    known = records if isinstance(records, RecordList) else None
     if isinstance(records, str):
         known = find_records(body, "", records) or RecordList(records, 0, None)
     headers = {} if first is None else first.headers
     return detect("" if first is None else first.url, headers, body, json=json, records=known)
+
+
+def format_of(answers: Answers) -> str | None:
+    """The `format` of a first answer that is no JSON document: csv, ndjson, or None."""
+    first = answers.first
+    if first is None:
+        return None
+    kind = first.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in _CSV:
+        return "csv"
+    lines = b"".join(first.chunks).split(b"\n", 2)
+    is_lines = kind in _NDJSON or (len(lines) > 1 and all(_is_object(line) for line in lines[:2]))
+    return "ndjson" if is_lines else None
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(line), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def missing_list(body: Any) -> str:

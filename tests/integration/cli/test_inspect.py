@@ -371,6 +371,64 @@ def test_values_and_arrays_land_too(bronze: Bronze) -> None:
     assert landed(bronze, "words") == [{"value": "x"}, {"value": "y"}]
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "form"),
+    [
+        ("text/csv; charset=utf-8", b"id,name\r\n001,a\r\n002,b\r\n", "csv"),
+        (
+            "application/x-ndjson",
+            b'{"id": "001", "name": "a"}\n{"id": "002", "name": "b"}\n',
+            "ndjson",
+        ),
+        ("text/plain", b'{"id": "001", "name": "a"}\n{"id": "002", "name": "b"}', "ndjson"),
+    ],
+)
+def test_lines_and_csv_are_recognised(bronze: Bronze, kind: str, body: bytes, form: str) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        headers = {"Content-Type": kind}
+        if "cursor" not in seen.query:
+            headers["X-Next-Cursor"] = "c2"
+            return answer(body=body, headers=headers)
+        return answer(body=body.replace(b"00", b"10"), headers=headers)
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server)
+        check_and_run(bronze, found["toml"], "local.orders")
+    source = tomllib.loads(found["toml"])["pipelines"]["local"]["orders"]["source"]
+    assert source["format"] == form
+    assert source["paginator"]["type"] == "header_cursor"
+    assert [row["id"] for row in landed(bronze, "orders")] == ["001", "002", "101", "102"]
+
+
+def test_what_auto_finds_is_written_down(bronze: Bronze) -> None:
+    with in_background(guarded(by_cursor)) as server:
+        configured(
+            bronze,
+            server,
+            'records = "items"\n[pipelines.local.orders.source.paginator]\ntype = "auto"',
+        )
+        found = bronze.well("inspect", "local.orders", "--json").json
+    assert found["paginator"]["confidence"] == "confirmed"
+    added = tomllib.loads(found["toml"])["pipelines"]["local"]["orders"]["source"]
+    assert added["paginator"] == {
+        "type": "cursor",
+        "cursor_path": "next_page_token",
+        "cursor_param": "page_token",
+    }
+
+
+def test_records_that_are_named_are_taken(bronze: Bronze) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer({"data": [{"id": 1}], "inner": {"others": [{"id": 2}, {"id": 3}]}})
+
+    with in_background(handle) as server:
+        found = inspected(bronze, server, "--records", "inner.others")
+        wrong = bronze("inspect", f"{server.url}/orders", "--records", "inner.gone")
+    assert (found["records"], found["rows"]) == ("inner.others", 2)
+    assert wrong.status == 5
+    assert 'no "gone" in "inner"' in wrong.errors[0]
+
+
 def test_api_of_the_configuration_lends_its_credentials(bronze: Bronze) -> None:
     with in_background(guarded(by_next_url)) as server:
         shop(bronze.folder)
