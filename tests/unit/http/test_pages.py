@@ -113,6 +113,7 @@ def test_null_is_zero_rows_where_configured(path: str | None, body: bytes) -> No
         (b'{"data": ["\n"]}', "no valid JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
         (b'{"data": [' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"]}", "nested too deeply"),
+        (b'{"other": "x", "\xff": 1}', "a key is not UTF-8"),
         (b'{"other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.body.raw import one_line
+from bronze_engine.sources.http.body.raw import members_of, one_line
 from bronze_engine.sources.http.body.split import BadRecord, Lines
 
 __all__ = ["BLOCK_BYTES", "NO_MEMBERS", "Members", "cut_around", "cut_blocks", "gathered", "splice"]
@@ -69,9 +69,9 @@ def _spliced(line: bytes, text: bytes) -> bytes:
 
 def _refuse_taken(line: bytes, names: Sequence[str]) -> None:
     try:
-        keys = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        keys = members_of(line) or {}
     except (msgspec.DecodeError, RecursionError):
-        return  # no object, or for the decoder to refuse
+        return  # for the decoder to refuse
     for name in names:
         if name in keys:
             raise PageError(

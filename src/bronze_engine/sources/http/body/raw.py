@@ -37,10 +37,13 @@ def kind_of(value: Body) -> str:
 
 
 def members_of(value: Body) -> dict[str, msgspec.Raw] | None:
-    """The members of an object; None for any other value."""
+    """The members of an object; None for any other value. Raises msgspec.DecodeError."""
     if kind_of(value) != "an object":
         return None
-    members: dict[str, msgspec.Raw] = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    try:
+        members: dict[str, msgspec.Raw] = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    except UnicodeDecodeError:  # which is what msgspec makes of keys, and of them alone
+        raise msgspec.DecodeError("a key is not UTF-8") from None
     return members
 
 
