@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any, Final, TypeVar, final
 
 import msgspec
 
-from bronze_engine.config.api import Api, RateLimit
+from bronze_engine.config.api import Api
 from bronze_engine.config.api_rules import api_faults, sends_secrets_in_clear
 from bronze_engine.config.chain_rules import circle_fault, parent_faults
 from bronze_engine.config.convert import UNRESOLVED, convert
@@ -44,14 +43,13 @@ from bronze_engine.config.store_place import place_of
 from bronze_engine.config.store_rules import is_in_clear, store_faults, store_of_url
 from bronze_engine.config.store_variables import with_variables
 from bronze_engine.config.token_place import token_faults, with_token_place
+from bronze_engine.config.variables import default_rate, log_level
 from bronze_engine.errors import ConfigError
 
-__all__ = ["LOG_LEVELS", "Config"]
+__all__ = ["Config"]
 
 Table = dict[str, Any]
 _Files = TypeVar("_Files", bound=Api | RemoteStoreConfig)
-
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _log = logging.getLogger("bronze_engine.config")
 
@@ -96,8 +94,8 @@ class Config:
             if engine.log_dir:
                 log_dir = str(self._absolute(engine.log_dir))
                 engine = msgspec.structs.replace(engine, log_dir=log_dir)
-        self.log_level: Final = self._log_level(faults)
-        self._default_rate = self._rate(faults)
+        self.log_level: Final = log_level(variables, faults)
+        self._default_rate = default_rate(variables, faults)
         if faults or not isinstance(engine, EngineConfig):
             raise self._refusal(path.name, faults)
         self.engine: Final = engine
@@ -191,29 +189,6 @@ class Config:
             shown.append(Fault(fault.path, message))
         return config_error(file or self.path.name, shown, **context)
 
-    def _log_level(self, faults: list[Fault]) -> str:
-        level = (self._variables.get("BRONZE_LOG_LEVEL") or "INFO").strip().upper()
-        level = "WARNING" if level == "WARN" else level
-        if level not in LOG_LEVELS:
-            faults.append(
-                Fault(("BRONZE_LOG_LEVEL",), f"is no level; {nearest(level, LOG_LEVELS)}")
-            )
-        return level
-
-    def _rate(self, faults: list[Fault]) -> RateLimit | None:
-        text = self._variables.get("BRONZE_API_RPS")
-        if not text:
-            return None
-        try:
-            rps = float(text)
-        except ValueError:
-            rps = math.nan
-        if not 0 < rps < math.inf:
-            message = "expected requests a second, a number above 0"
-            faults.append(Fault(("BRONZE_API_RPS",), message))
-            return None
-        return RateLimit(rps=rps)
-
     def _convert(self, table: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
         """Expand and convert one table, and remember what in it is secret."""
         expander = Expander(self._variables, self._read_file, is_template=_is_template)
@@ -275,7 +250,8 @@ class Config:
         check_path_part(pipeline.entity, (*path, "entity"), faults)
         faults.extend(pipeline_faults(pipeline, path))
         faults.extend(self._owners(name, pipeline, path))
-        faults.extend(token_faults(pipeline, self._document.stores, self._place))
+        targets = {str(target) for claims in self._claims.values() for _, target in claims}
+        faults.extend(token_faults(pipeline, self._document.stores, self._place, targets))
         if faults:
             return None
         return msgspec.structs.replace(

@@ -53,8 +53,11 @@ def with_token_place(
     return msgspec.structs.replace(api, auth=msgspec.structs.replace(auth, token_store=text))
 
 
-def token_faults(pipeline: Pipeline, stores: Collection[str], place: Place) -> Iterator[Fault]:
-    """A fault where the tokens of a pipeline's API would lie within the lake that it lands in."""
+def token_faults(
+    pipeline: Pipeline, stores: Collection[str], place: Place, targets: Collection[str]
+) -> Iterator[Fault]:
+    """Faults where the tokens of a pipeline's API would lie within a lake: what it lands in, the
+    engine's state, or what any other pipeline lands in (`targets`, as they are written)."""
     auth = pipeline.source.api.auth
     if not isinstance(auth, OAuth2RefreshTokenAuth):
         return
@@ -66,7 +69,9 @@ def token_faults(pipeline: Pipeline, stores: Collection[str], place: Place) -> I
         tokens = place(auth.token_store, path, [])
     if not isinstance(tokens, StoreConfig):
         return
-    for lake in (pipeline.target, pipeline.state):
+    # Those of other pipelines may need variables that are missing: then they are left out.
+    others = [lake for text in targets if isinstance(lake := place(text, path, []), StoreConfig)]
+    for lake in dict.fromkeys((pipeline.target, pipeline.state, *others)):
         if lake is not None and lies_within(tokens, lake):
             yield Fault(
                 path,

@@ -101,6 +101,28 @@ async def test_fifty_requests_that_are_refused_together_renew_once() -> None:
     assert len(issuer.forms) == 2
 
 
+async def test_fifty_requests_whose_renewal_is_refused_ask_once() -> None:
+    issuer = Issuer(ManualClock())
+    handler = TokenServer(issuer, pages=60)
+    handler.gate = 50
+    async with serve(handler) as server:
+        api = {"concurrency": 50}
+        paginator = {"parallel": 50}
+        auth = client_credentials(server)
+        async with reading(server, auth, issuer, api=api, paginator=paginator) as source:
+
+            def revoke(page: int) -> None:
+                if page > 1:
+                    issuer.revoke_access()
+                    handler.faults = [answer({"error": "invalid_client"}, status=401)] * 99
+
+            handler.on_page = revoke
+            with pytest.raises(AuthError, match="check client_id"):
+                await source.read()
+    # One more where a page was refused only after the first had failed.
+    assert [seen.path for seen in server.seen].count("/token") in (2, 3)
+
+
 async def test_a_renewal_needs_no_second_slot_of_the_api() -> None:
     """With one slot, a renewal that waited for another would wait for ever."""
     issuer = Issuer(ManualClock())

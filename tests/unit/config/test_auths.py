@@ -217,6 +217,14 @@ def test_tokens_never_lie_within_a_lake(lake: str, tmp_path: Path) -> None:
         load(tmp_path, text, environ=environ).pipeline("myteam.orders")
 
 
+def test_tokens_never_lie_within_the_lake_of_another_pipeline(tmp_path: Path) -> None:
+    text = written({**REFRESH, "token_store": "./other/tokens.json"})
+    text += '[pipelines.myteam.more]\nextends = "myteam.orders"\ntarget = "other"\n'
+    text += '[pipelines.myteam.hidden]\nextends = "myteam.orders"\ntarget = "${MISSING}"\n'
+    with pytest.raises(ConfigError, match=r"token_store: lies within the lake .*/other"):
+        load(tmp_path, text).pipeline("myteam.orders")
+
+
 @pytest.mark.parametrize(
     ("target", "place"),
     [

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from copy import copy
 from datetime import datetime
 from typing import Final, final
 from urllib.parse import quote
@@ -30,7 +31,7 @@ from bronze_engine.credentials import (
     Sign,
     TokenRequest,
 )
-from bronze_engine.errors import ConfigError
+from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.sources.http.auth.fixed import FixedAuth, fixed_credential
 from bronze_engine.sources.http.auth.reread import reread
 from bronze_engine.sources.http.url import origin_of
@@ -83,6 +84,10 @@ class Credentials:
         self._clock = clock
         self._hide = hide
         self._renewing = anyio.Lock()
+        self._renewals = 0
+        """Begun so far; grows with each that fails, too."""
+        self._failure: BronzeError | None = None
+        """What the last of them ended with."""
         self._renew_at = math.inf if auth is None else -math.inf
         self._plain: CIMultiDict[str] | None = None
         self._encode()
@@ -105,9 +110,11 @@ class Credentials:
 
         Raises AuthError, RetryError, ExtractError.
         """
+        renewals = self._renewals
         async with self._renewing:
             if not self.is_due:
                 return
+            self._raise_failure(renewals)
             is_first = self._renew_at == -math.inf
             await self._renew(None if is_first else self._credential, exchange, workers)
             if self.is_due:
@@ -116,14 +123,33 @@ class Credentials:
     async def renew(self, refused: int, exchange: Exchange, workers: Workers) -> bool:
         """After a 401 to the credentials of version `refused`: whether there are others now.
 
-        Asked once for all requests that were refused together. Raises what `ready` does.
+        Asked once for all requests that were refused together, also where that fails. Raises
+        what `ready` does.
         """
+        renewals = self._renewals
         async with self._renewing:
             if self.version == refused:
+                self._raise_failure(renewals)
                 await self._renew(self._credential, exchange, workers)
             return self.version != refused
 
+    def _raise_failure(self, renewals: int) -> None:
+        """Raise the error of a renewal that was waited for: asking again would say the same."""
+        if self._failure is not None and self._renewals != renewals:
+            raise copy(self._failure)
+
     async def _renew(
+        self, refused: Credential | None, exchange: Exchange, workers: Workers
+    ) -> None:
+        self._renewals += 1
+        self._failure = None
+        try:
+            await self._replace(refused, exchange, workers)
+        except BronzeError as exc:
+            self._failure = copy(exc)
+            raise
+
+    async def _replace(
         self, refused: Credential | None, exchange: Exchange, workers: Workers
     ) -> None:
         if self._auth is None and isinstance(self._api.auth, BearerAuth | BasicAuth | ApiKeyAuth):
