@@ -139,6 +139,19 @@ async def test_preview_says_how_the_steps_end() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(86_400, "380 steps"), (1, "more than 10,000 steps")]
+)
+async def test_preview_counts_the_steps_as_far_as_that_is_quick(seconds: int, told: str) -> None:
+    incremental = Incremental(cursor="at", step=Duration(seconds), start_param="s", end_param="e")
+    async with (
+        serve(numbers([])) as server,
+        opened(server, incremental=incremental, low="2024-01-01T00:00:00Z") as one,
+    ):
+        assert one.source.preview().slices == (f"{told}, 8 side by side",)
+
+
+@pytest.mark.asyncio
 async def test_a_window_without_steps_asks_for_nothing() -> None:
     incremental = Incremental(cursor="at", step=Duration(86400), start_param="s", end_param="e")
     async with (

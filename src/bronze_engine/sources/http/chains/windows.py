@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final, final
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,8 @@ __all__ = ["Windows", "steps"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DEFAULT_LAG_SECONDS: Final = 1.0
 _DAY_SECONDS: Final = 86400
+_MOST_COUNTED: Final = 10_000
+"""Steps that a preview counts: a tenth of a second's work."""
 
 
 @final
@@ -53,7 +55,11 @@ class Windows:
             asked = f"{config.method} {first.target.shown(self._resource.pager().first())}"
         told = "steps until one is empty"
         if first is None or first.rest is None:
-            told = f"{sum(1 for _ in steps(self._incremental, self._resource.request)):,} steps"
+            found = islice(steps(self._incremental, self._resource.request), _MOST_COUNTED + 1)
+            number = sum(1 for _ in found)
+            told = f"{number:,} steps"
+            if number > _MOST_COUNTED:
+                told = f"more than {_MOST_COUNTED:,} steps"
         return Preview(
             location=url.partition("?")[0] if first is None else first.target.location,
             first=asked,
