@@ -301,6 +301,31 @@ def test_refused_is_an_auth_error(bronze: Bronze) -> None:
 
 
 @pytest.mark.parametrize(
+    "options",
+    [
+        ["-H", f"Authorization: Bearer {TOKEN}"],
+        ["-H", f"Authorization: Basic {TOKEN}"],
+        ["-H", f"X-Api-Key: {TOKEN}"],
+        ["-p", f"api_key={TOKEN}"],
+        ["--data", json.dumps({"client_secret": TOKEN})],
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+def test_a_server_that_repeats_a_secret_is_masked(
+    bronze: Bronze, options: list[str], status: int
+) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        assert TOKEN.encode() in seen.raw
+        return answer({"message": f"you sent {TOKEN}", "data": [{"a": TOKEN}]}, status=status)
+
+    with in_background(handle) as server:
+        ran = bronze("inspect", f"{server.url}/orders", "-v", *options)
+        as_json = bronze("inspect", f"{server.url}/orders", "--json", *options)
+    assert (ran.status == 0) == (status == 200)
+    assert TOKEN not in ran.out + ran.err + as_json.out + as_json.err
+
+
+@pytest.mark.parametrize(
     ("body", "status", "message"),
     [
         (b'{"id": 1, "name": "x"}', 5, '"id", "name"'),
