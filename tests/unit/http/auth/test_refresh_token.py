@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
@@ -450,6 +451,22 @@ async def test_a_file_is_written_by_compare_and_set(tmp_path: Path, workers: Wor
     found = await file.get(KEY)
     assert found is not None
     assert (found.body, found.version) == (b"2", second)
+
+
+async def test_a_lock_that_a_stopped_process_holds_is_told(
+    tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bronze_engine.sources.http.auth.token_file._TRIES", 2)
+    file = TokenFile(str(tmp_path / "tokens.json"), workers)
+    version = await file.put(KEY, b"1", expect=ABSENT)
+    lock = os.open(tmp_path / "tokens.json.lock", os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="stays locked"):
+            await file.put(KEY, b"2", expect=version)
+    finally:
+        os.close(lock)
+    await file.put(KEY, b"2", expect=version)
 
 
 async def test_a_link_is_not_followed(tmp_path: Path, workers: Workers) -> None:

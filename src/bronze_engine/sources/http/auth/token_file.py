@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ _MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MOST_BYTES: Final = 1024**2
+_TRIES: Final = 500
+_LOOK_SECONDS: Final = 0.01
 
 
 @final
@@ -80,11 +83,21 @@ class TokenFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock for the body, which is short: nobody waits for long."""
+        """Hold the lock for the body, which takes milliseconds unless its process is stopped."""
         path = self._path.with_name(f"{self._path.name}.lock")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _MODE)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for _ in range(_TRIES):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(_LOOK_SECONDS)  # noqa: TID251  # in a worker
+            else:
+                raise StoreError(
+                    f"token_store {self._path} stays locked; look for a process of bronze that is "
+                    "stopped"
+                )
             yield
         finally:
             os.close(descriptor)
