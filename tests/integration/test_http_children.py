@@ -12,7 +12,7 @@ import pytest
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import CursorPaginator, PagePaginator
+from bronze_engine.config.paginator import CursorPaginator, GraphqlPaginator, PagePaginator
 from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.errors import ExtractError, PageError, RetryError, SliceLost
 from tests.integration.http_server import ONCE, Handler, Opened, Seen, answer, opened, serve
@@ -246,6 +246,32 @@ async def test_numbers_stay_numbers_in_a_body() -> None:
         {"filter": {"order": 7, "of": "order 7 of x"}},
         {"filter": {"order": "7", "of": "order 7 of y"}},
     ]
+
+
+@pytest.mark.asyncio
+async def test_children_may_be_asked_for_in_graphql() -> None:
+    query = "query($order: ID!, $after: String) { order(id: $order) { lines { id } } }"
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/orders":
+            return answer([{"id": 7}, {"id": 8}])
+        sent = json.loads(seen.body)
+        assert sent["query"] == query
+        place = sent["variables"].get("after", "a")
+        nodes = [{"line": f"{sent['variables']['order']}{place}"}]
+        info = {"hasNextPage": place == "a", "endCursor": "b"}
+        return answer({"data": {"lines": {"nodes": nodes, "pageInfo": info}}})
+
+    one = await rows_of(
+        handle,
+        {"records": None, "paginator": PagePaginator(max_pages=1)},
+        path="/graphql",
+        method="POST",
+        records="data.lines.nodes",
+        paginator=GraphqlPaginator(),
+        json={"query": query, "variables": {"order": "{parent.id}"}},
+    )
+    assert one.records == [{"line": line} for line in ("7a", "7b", "8a", "8b")]
 
 
 @pytest.mark.asyncio

@@ -7,15 +7,22 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bronze_engine.config.fault import Fault, KeyPath
+from bronze_engine.config.graphql import templated_json
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.paginator import NoPaginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import fields_of, uses
 from bronze_engine.errors import ConfigError
 
-__all__ = ["chain_faults", "circle_fault", "export_templates", "parent_faults"]
+__all__ = ["asked", "chain_faults", "circle_fault", "export_templates", "parent_faults"]
 
 _DAY_SECONDS: Final = 86400
+
+
+def asked(source: HttpSourceConfig) -> tuple[Any, ...]:
+    """The parts of a source's request that are templates."""
+    body, _ = templated_json(source.json, source.paginator)
+    return source.path, source.params, body
 
 
 def chain_faults(
@@ -52,7 +59,7 @@ def _step(source: HttpSourceConfig, incremental: Incremental, path: KeyPath) -> 
         yield Fault(here, "must be a whole number, of seconds or of integers, at least 1")
     if incremental.initial is None:
         yield Fault(here, "needs initial: without it nothing says where the first step begins")
-    names = _names((source.path, source.params, source.json))
+    names = _names(asked(source))
     for key, name in (("start_param", "low"), ("end_param", "high")):
         if getattr(incremental, key) is not None:
             continue
@@ -65,14 +72,14 @@ def _step(source: HttpSourceConfig, incremental: Incremental, path: KeyPath) -> 
 
 
 def _parent(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
-    asked = (source.path, source.params, source.json)
+    used = _names(asked(source), "parent")
     if source.parent is None:
-        if _names(asked, "parent"):
+        if used:
             yield Fault(path, "uses {parent.…} and has no parent; name the pipeline: parent = …")
         if source.carry:
             yield Fault((*path, "carry"), "takes fields from the parent, and there is no parent")
         return
-    if not _names(asked, "parent"):
+    if not used:
         yield Fault(
             (*path, "parent"),
             "is used nowhere, so each parent would be asked the same; write {parent.id} into "
@@ -94,7 +101,7 @@ def _parent(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
 
 def parent_faults(source: HttpSourceConfig, name: str, path: KeyPath) -> Iterator[Fault]:
     """What a source that has children may not have."""
-    if _names((source.path, source.params, source.json)) & {"low", "high"}:
+    if _names(asked(source)) & {"low", "high"}:
         yield Fault(
             path,
             f"the request of {name} uses {{low}} or {{high}}, and as a parent it is read whole; "
@@ -125,7 +132,7 @@ def export_templates(source: HttpSourceConfig, path: KeyPath) -> list[tuple[KeyP
 def _export(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
     export = source.export
     if export is None:
-        if _names((source.path, source.params, source.json), "job"):
+        if _names(asked(source), "job"):
             yield Fault(path, "uses {job.…}, the answer of an export, and has no [….source.export]")
         return
     here = (*path, "export")
@@ -147,8 +154,14 @@ def _export(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
             yield Fault((*here, "poll", key), "must be above zero")
     if not _names((poll.path,), "job"):
         yield Fault((*here, "poll", "path"), "names no job; write {job.id} into it")
+    if export.files is not None and export.files.startswith("$"):
+        yield Fault(
+            (*here, "files"),
+            "is a JSONPath; write the dotted path, which through a list leads to each element's: "
+            "result.files.url",
+        )
     if export.files is None:
-        if not _names((source.path, source.params, source.json), "job"):
+        if not _names(asked(source), "job"):
             yield Fault(
                 (*here, "files"),
                 "missing: the path to the URLs in the last answer; or write {job.id} into the "

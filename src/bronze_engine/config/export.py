@@ -61,5 +61,5 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     create: CreateJob
     poll: PollJob
     files: str | None = None
-    """Dotted path or JSONPath to the URLs. On another origin than the API's they need
-    allowed_origins, and get no credentials."""
+    """Dotted path to the URLs; through a list it leads to what each element has there. On
+    another origin than the API's they need allowed_origins, and get no credentials."""

@@ -112,6 +112,7 @@ def test_secrets_of_the_request_for_an_export_are_hidden(tmp_path: Path) -> None
         ("events", "incremental.step=1500ms", r"step: must be a whole number"),
         ("events", "incremental.cursor_type=text", r"step: can't cut a window of cursor_type"),
         ("events", 'source.parent="orders"', r"parent: can't be combined with incremental.step"),
+        ("report", "source.export.files=$.urls", r"files: is a JSONPath; write the dotted path"),
         ("report", "source.path=/files", r"source.path: has no effect beside export.files"),
         ("report", "source.paginator.type=page", r"paginator: has no effect beside export.files"),
         ("report", "source.parent=orders", r"can't be combined with parent"),

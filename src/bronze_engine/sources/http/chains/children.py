@@ -9,6 +9,8 @@ from typing import Final, final
 
 import msgspec
 
+from bronze_engine.config.chain_rules import asked
+from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import Parent
 from bronze_engine.config.template import Values, fields_of
 from bronze_engine.contracts import Preview
@@ -40,7 +42,12 @@ class Children:
 
     def __init__(self, resource: Resource, parent: Parent) -> None:
         request = msgspec.structs.replace(
-            resource.request, incremental=None, low=None, read_from=None, cap=None
+            resource.request,
+            incremental=None,
+            low=None,
+            read_from=None,
+            cap=None,
+            schema=SchemaConfig(),
         )
         config = resource.config
         self.resource = resource
@@ -49,7 +56,7 @@ class Children:
         self.above = Children(self.parents, parent.source.parent) if parent.source.parent else None
         self._name = parent.name
         self._in_path = fields_of("parent", config.path)
-        self._fields = tuple(sorted(fields_of("parent", [config.path, config.params, config.json])))
+        self._fields = tuple(sorted(fields_of("parent", asked(config))))
         self._carry = {column: tuple(path.split(".")) for column, path in config.carry.items()}
         self._is_typed = config.json is not None
 

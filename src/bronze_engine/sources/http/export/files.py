@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 import httpx
 import msgspec
 
+from bronze_engine.config.chain_rules import asked
 from bronze_engine.config.export import Export
 from bronze_engine.contracts import Preview
 from bronze_engine.errors import PageError
@@ -63,7 +64,7 @@ class ExportFiles:
         config = resource.config
         request = msgspec.structs.replace(resource.request, incremental=None)
         if path is None:
-            fields = self._job.fields([config.path, config.params, config.json])
+            fields = self._job.fields(asked(config))
             yield Chain(target=resource.target(request, fields), label="the export's file")
             return
         urls = list(_texts(answer.want(path, "export.files"), path))
