@@ -22,6 +22,7 @@ from bronze_engine.errors import (
     SliceLost,
     StateError,
 )
+from bronze_engine.land.slice import memory_bytes
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ANY
 from bronze_engine.publish.names import data_name
@@ -368,3 +369,8 @@ async def test_a_replay_over_captured_pages_survives_a_fence(tmp_path: Path) -> 
     assert (again.generation, again.replay_of, again.pages) == (3, first.run, first.pages)
     assert hashes(again) == hashes(first)
     assert unowned(await bench.left(), again) == []
+
+
+def test_the_parts_of_page_files_are_reserved_where_pages_are_kept(tmp_path: Path) -> None:
+    plain = memory_bytes(Bench(tmp_path).config.pipeline(NAME))
+    assert memory_bytes(Bench(tmp_path, CAPTURE).config.pipeline(NAME)) == plain + 5 * PART_BYTES
