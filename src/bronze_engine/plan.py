@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bronze_engine.config.graphql import templated_json
+from bronze_engine.config.chain_rules import all_asked
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.template import uses
@@ -170,13 +170,7 @@ def planned_window(request: Request) -> Window | None:
 
 def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
     """What to say where a past date will hold today's data; None where all is well."""
-    source = pipeline.source
-    body, _ = templated_json(source.json, source.paginator)  # a GraphQL query has its own braces
-    asked: list[Any] = [source.path, source.params, body]
-    if source.export is not None:
-        create = source.export.create
-        asked += [create.path, create.params, create.json]
-    if run_date >= today or any("run_date" in uses(part) for part in asked):
+    if run_date >= today or any("run_date" in uses(part) for part in all_asked(pipeline.source)):
         return None
     return (
         f"{run_date} is past and the request does not name it: this is today's data under an old"

@@ -14,7 +14,14 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import fields_of, uses
 from bronze_engine.errors import ConfigError
 
-__all__ = ["asked", "chain_faults", "circle_fault", "export_templates", "parent_faults"]
+__all__ = [
+    "all_asked",
+    "asked",
+    "chain_faults",
+    "circle_fault",
+    "export_templates",
+    "parent_faults",
+]
 
 _DAY_SECONDS: Final = 86400
 
@@ -23,6 +30,16 @@ def asked(source: HttpSourceConfig) -> tuple[Any, ...]:
     """The parts of a source's request that are templates."""
     body, _ = templated_json(source.json, source.paginator)
     return source.path, source.params, body
+
+
+def all_asked(source: HttpSourceConfig) -> Iterator[Any]:
+    """Those of every request that is made for a source: its own, its export's, its parents'."""
+    yield from asked(source)
+    if source.export is not None:
+        create = source.export.create
+        yield from (create.path, create.params, create.json)
+    if source.parent is not None:
+        yield from all_asked(source.parent.source)
 
 
 def chain_faults(

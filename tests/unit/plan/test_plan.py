@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.export import CreateJob, Export, PollJob
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.config.store import LocalStoreConfig
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
@@ -321,6 +322,16 @@ def test_an_old_date_that_the_request_does_not_name_is_a_warning() -> None:
     warning = old_date_warning(pipeline(None, path="/orders"), DAY, date(2025, 1, 16))
     assert warning is not None
     assert "today's data under an old date" in warning
+
+
+def test_an_old_date_that_a_parents_or_an_exports_request_names_is_no_warning() -> None:
+    above = pipeline(None, path="/orders/{run_date}").source
+    export = Export(
+        create=CreateJob(path="/jobs", json={"day": "{run_date}"}),
+        poll=PollJob(path="/jobs/{job.id}", done=["done"]),
+    )
+    for source in ({"parent": Parent(name="team.above", source=above)}, {"export": export}):
+        assert old_date_warning(pipeline(None, **source), DAY, date(2025, 1, 16)) is None
 
 
 def test_today_is_no_old_date() -> None:
