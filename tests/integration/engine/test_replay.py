@@ -379,3 +379,27 @@ async def test_no_more_of_a_page_is_replayed_than_was_taken(tmp_path: Path) -> N
     assert (first.row_count, first.pages[0].page_count) == (15, 2)
     assert [line.get("taken") for line in await bench.captured()] == [None, 5]
     await assert_same_again(bench, first, server)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("kind", "body", "raws"),
+    [
+        ('record_kind = "value"', b'[1.50, "x"]', ["1.50", '"x"']),
+        (
+            'record_kind = "array"\nrecord_keys = ["a", "b"]',
+            b"[[1, 2],\n [3,  4]]",
+            ["[1, 2]", "[3,  4]"],
+        ),
+    ],
+)
+async def test_raw_of_records_that_are_no_objects_is_what_they_are(
+    tmp_path: Path, kind: str, body: bytes, raws: list[str]
+) -> None:
+    async def api(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        return answer(body=body)
+
+    text = f'path = "/orders"\n{kind}\n'
+    bench, first, server = await ran(tmp_path, api, text, "schema.raw=true")
+    assert [row["_raw"] for row in await bench.rows()] == raws
+    await assert_same_again(bench, first, server)
