@@ -54,8 +54,7 @@ class Convoy:
     """Reads chains with the page machinery of one resource, at most `parallel` at once.
 
     `on_end` is told of each chain, in order, when its last page was handed on, and of how its
-    records differ from what the server stated; it may raise. `floor_bytes` must
-    be reserved.
+    records differ from what the server stated; it may raise. `floor_bytes` must be reserved.
     """
 
     def __init__(
