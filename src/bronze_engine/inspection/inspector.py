@@ -8,6 +8,8 @@ from datetime import date
 from functools import partial
 from typing import Any, Final, final
 
+import msgspec
+
 from bronze_engine.clock import Clock
 from bronze_engine.config.load import Config, parse_config
 from bronze_engine.config.paginator import AutoPaginator, NoPaginator
@@ -232,6 +234,9 @@ async def _tried_out(made: Draft, detected: Detected, see: See, notes: list[str]
             failed.append(f"{kind} was tried and does not lead on: {exc.message}")
             continue
         if leads_on(seen):
+            notes.extend(
+                _alternative(each) for each in detected.candidates if _is_faster(each, kind)
+            )
             return _found(candidate, "confirmed")
         if len(seen.pages) > 1 and seen.pages[1].records:
             failed.append(f"{kind} was tried and gives records of the first page again")
@@ -242,6 +247,21 @@ async def _tried_out(made: Draft, detected: Detected, see: See, notes: list[str]
     best = sure[0] if sure and not failed else _none(detected)
     made.take_paginator(best.settings)
     return _found(best, best.confidence)
+
+
+def _is_faster(candidate: Candidate, kind: str) -> bool:
+    """Whether pages could be read side by side, where `kind` reads them one after another."""
+    settings = candidate.settings
+    is_counted = settings["type"] in ("page", "offset") and kind in ("link_header", "next_url")
+    return is_counted and candidate.confidence == "likely" and "side by side" in candidate.why
+
+
+def _alternative(candidate: Candidate) -> str:
+    settings = ", ".join(
+        f"{name} = {msgspec.json.encode(value).decode()}"
+        for name, value in candidate.settings.items()
+    )
+    return f"faster, perhaps: a paginator of {settings}; {candidate.why}"
 
 
 def _none(detected: Detected) -> Candidate:

@@ -227,6 +227,14 @@ def test_what_is_found(bronze: Bronze) -> None:
     assert found["sample"][0][0] == "o-01"
 
 
+def test_a_next_link_that_only_counts_could_be_read_side_by_side(bronze: Bronze) -> None:
+    with in_background(guarded(by_next_url)) as server:
+        found = inspected(bronze, server, "-H", f"Authorization: Bearer {TOKEN}")
+    assert found["paginator"]["settings"]["type"] == "next_url"
+    [note] = found["notes"]
+    assert 'type = "page", total_path = "count"' in note
+
+
 def test_secrets_are_variables_and_never_shown(bronze: Bronze) -> None:
     def page(seen: Seen) -> bytes:
         assert seen.query["api_key"] == "canary-key-in-query"

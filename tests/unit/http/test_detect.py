@@ -142,6 +142,55 @@ def test_a_full_round_page_without_hints_is_told() -> None:
     assert [each.settings["type"] for each in found.candidates] == ["none", "page", "offset"]
 
 
+@pytest.mark.parametrize(
+    ("url", "body", "settings"),
+    [
+        (
+            URL,
+            {"count": 9, "next": f"{URL}?page=2", "previous": None, "results": ROWS},
+            {"type": "page", "total_path": "count"},
+        ),
+        (
+            f"{URL}?page_number=0&q=x",
+            {"next": "?page_number=1&q=x&size=2", "meta": {"total_pages": 5}, "data": ROWS},
+            {
+                "type": "page",
+                "page_param": "page_number",
+                "start": 0,
+                "size_param": "size",
+                "page_size": 2,
+                "total_pages_path": "meta.total_pages",
+            },
+        ),
+        (
+            URL,
+            {"count": 9, "next": f"{URL}?offset=2&limit=2", "previous": None, "results": ROWS},
+            {"type": "offset", "size_param": "limit", "page_size": 2, "total_path": "count"},
+        ),
+    ],
+)
+def test_a_next_link_that_counts_is_told_as_pages_too(url: str, body: Any, settings: Any) -> None:
+    best, other = detect(url, {}, body).candidates[:2]
+    assert best.settings["type"] == "next_url"
+    assert other.settings == settings
+    assert "side by side" in other.why
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"next": f"{URL}?page=2", "results": ROWS},
+        {"count": 9, "next": f"{URL}?page=2&token=x", "results": ROWS},
+        {"count": 9, "next": f"{URL}?offset=7", "results": ROWS},
+        {"count": 9, "next": f"{URL}?page=abc", "results": ROWS},
+        {"count": 9, "next": f"{URL}?page=0", "results": ROWS},
+    ],
+)
+def test_other_next_links_are_followed_alone(body: Any) -> None:
+    found = detect(URL, {}, body)
+    assert not [each for each in found.candidates if "side by side" in each.why]
+
+
 def test_link_header_of_the_last_page() -> None:
     found = detect(URL, {"link": f'<{URL}?page=1>; rel="first", <{URL}>; rel="prev"'}, ROWS)
     assert found.best.settings == {"type": "link_header"}

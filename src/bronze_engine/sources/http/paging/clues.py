@@ -12,7 +12,7 @@ import msgspec
 
 from bronze_engine.sources.http.paging.record_list import RecordList, find_records
 
-__all__ = ["Candidate", "Clues", "Confidence", "Member", "plain", "whole"]
+__all__ = ["Candidate", "Clues", "Confidence", "Member", "plain", "size_of", "whole"]
 
 Confidence = Literal["certain", "likely", "guess"]
 
@@ -126,11 +126,7 @@ class Clues:
     @cached_property
     def size(self) -> dict[str, Any]:
         """`size_param` and `page_size`, where the request asks for a size."""
-        for name, value in self.params.items():
-            bare = plain(name)
-            if bare in _SIZE_PARAMS and (number := whole(value)):
-                return {"size_param": name, "page_size": number}
-        return {}
+        return size_of(self.params)
 
     @property
     def total(self) -> Member | None:
@@ -148,6 +144,14 @@ class Clues:
             if number is not None and number > self.count:
                 return member
         return None
+
+
+def size_of(params: Mapping[str, str]) -> dict[str, Any]:
+    """`size_param` and `page_size` of parameters; nothing where none of them is a size."""
+    for name, value in params.items():
+        if plain(name) in _SIZE_PARAMS and (number := whole(value)):
+            return {"size_param": name, "page_size": number}
+    return {}
 
 
 def whole(value: object) -> int | None:

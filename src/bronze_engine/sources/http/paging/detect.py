@@ -24,6 +24,7 @@ from bronze_engine.sources.http.paging.detect_counted import (
     by_total,
     by_whole_list,
 )
+from bronze_engine.sources.http.paging.detect_counting import by_counting_link
 from bronze_engine.sources.http.paging.record_list import RecordList
 
 __all__ = ["Candidate", "Detected", "detect", "paginator_of"]
@@ -35,6 +36,7 @@ _DETECTORS: Final = (
     by_next_url,
     by_header_cursor,
     by_body_cursor,
+    by_counting_link,
     by_page,
     by_offset,
     by_has_more,

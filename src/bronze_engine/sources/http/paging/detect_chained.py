@@ -9,7 +9,14 @@ from typing import Any, Final
 from bronze_engine.sources.http.paging.clues import Candidate, Clues, Member, plain
 from bronze_engine.sources.http.paging.linked import next_link
 
-__all__ = ["by_body_cursor", "by_graphql", "by_header_cursor", "by_link_header", "by_next_url"]
+__all__ = [
+    "by_body_cursor",
+    "by_graphql",
+    "by_header_cursor",
+    "by_link_header",
+    "by_next_url",
+    "next_page_url",
+]
 
 _HAS_MORE: Final = ("hasmore", "hasnext", "hasnextpage", "hasmoreitems", "more", "moreresults")
 _NOT_ONE_PAGE: Final = frozenset({"prev", "previous", "first", "last", "self"})
@@ -137,6 +144,14 @@ def by_next_url(clues: Clues) -> Iterator[Candidate]:
             why='"totalSize" and "done" are Salesforce\'s, which names the next page in '
             '"nextRecordsUrl"; this page is the last',
         )
+
+
+def next_page_url(clues: Clues) -> str | None:
+    """The next page's URL, where a header or a member of the body names it."""
+    if (link := next_link(clues.headers.get("link", ""))) is not None:
+        return link
+    urls = (each.value for each in clues.named(*_NEXT_URLS))
+    return next((value for value in urls if isinstance(value, str) and _is_url(value)), None)
 
 
 def _next_url(clues: Clues, member: Member, confidence: Any, what: str) -> Candidate:

@@ -6,31 +6,48 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from bronze_engine.sources.http.paging.clues import Candidate, Clues, Confidence, Member, whole
+from bronze_engine.sources.http.paging.clues import (
+    Candidate,
+    Clues,
+    Confidence,
+    Member,
+    size_of,
+    whole,
+)
 
-__all__ = ["by_has_more", "by_offset", "by_page", "by_round_count", "by_total", "by_whole_list"]
+__all__ = [
+    "OFFSETS",
+    "PAGE_PARAMS",
+    "TOTAL_PAGES",
+    "by_has_more",
+    "by_offset",
+    "by_page",
+    "by_round_count",
+    "by_total",
+    "by_whole_list",
+]
 
 _PAGES: Final = ("currentpage", "pagenumber", "pageno", "pagenum", "pageindex", "page")
-_PAGE_PARAMS: Final = (
+PAGE_PARAMS: Final = (
     *("page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p", "pg"),
 )
-_TOTAL_PAGES: Final = (
+TOTAL_PAGES: Final = (
     *("totalpages", "pagecount", "lastpage", "numpages", "pagetotal", "nbpages", "totalpage"),
     *("pages",),
 )
 _SIZES: Final = ("perpage", "pagesize", "itemsperpage", "pagelimit", "maxresults", "limit", "size")
-_OFFSETS: Final = ("offset", "startat", "startindex", "start", "skip", "from")
-_OFFSET_PARAMS: Final = (*_OFFSETS, "first")
+OFFSETS: Final = ("offset", "startat", "startindex", "start", "skip", "from")
+_OFFSET_PARAMS: Final = (*OFFSETS, "first")
 _HAS_MORE: Final = ("hasmore", "hasnext", "hasnextpage", "hasmoreitems", "more", "moreresults")
 _ROUND: Final = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000})
 
 
 def by_page(clues: Clues) -> Iterator[Candidate]:
     """The number of this page, beside the number of pages, of records, or a page's size."""
-    sent = clues.sent(*_PAGE_PARAMS)
-    if clues.records is None or (sent is None and clues.sent(*_OFFSETS) is not None):
+    sent = clues.sent(*PAGE_PARAMS)
+    if clues.records is None or (sent is None and clues.sent(*OFFSETS) is not None):
         return
-    pages = clues.whole(*_TOTAL_PAGES)
+    pages = clues.whole(*TOTAL_PAGES)
     names = _PAGES if pages is None else ("number", *_PAGES)  # Spring's "number" is of pages
     here = next((each for each in clues.named(*names) if isinstance(each.value, int)), None)
     total, more = clues.total, clues.flag(*_HAS_MORE)
@@ -75,7 +92,7 @@ def by_offset(clues: Clues) -> Iterator[Candidate]:
     here = next(
         (
             each
-            for each in clues.named(*_OFFSETS)
+            for each in clues.named(*OFFSETS)
             if isinstance(each.value, int) and whole(each.value) is not None
         ),
         None,
@@ -219,7 +236,7 @@ def _param(clues: Clues, here: Member | None) -> str:
     """The parameter of a page's number: a link's own, else as the answer names it."""
     for query in _links(clues):
         for name in query:
-            if name.lower() in _PAGE_PARAMS or name == "page[number]":
+            if name.lower() in PAGE_PARAMS or name == "page[number]":
                 return name
     if here is None:
         return "page"
@@ -232,13 +249,8 @@ def _param(clues: Clues, here: Member | None) -> str:
 
 def _linked_size(clues: Clues) -> dict[str, Any]:
     """The size as the server's own links write it."""
-    for query in _links(clues):
-        size = Clues(
-            f"?{'&'.join(f'{name}={value}' for name, value in query.items())}", {}, None
-        ).size
-        if size:
-            return size
-    return {}
+    sizes = (size_of(query) for query in _links(clues))
+    return next((size for size in sizes if size), {})
 
 
 def _named_size(
