@@ -132,15 +132,10 @@ class Limits(Protocol):
         """Attempts of the group that may be in flight at once, now."""
         ...
 
-    @property
-    def sent(self) -> int:
-        """Requests that the group has let through so far: an operation reads it as it begins."""
-        ...
-
-    def told(self, quotas: Sequence[Quota], sent: int, /) -> None:
+    def told(self, quotas: Sequence[Quota], /) -> None:
         """What an answer says is left, to slow down before the server refuses.
 
-        `sent` as it was when the operation of this answer began.
+        An operation calls it when it has its answer, before it returns.
         """
         ...
 

@@ -20,7 +20,7 @@ become slower for other reasons, and the limit goes back up.
 Refused (429): as the limit has risen one by one, few requests are beyond what the server
 takes when the first is refused; those in flight then, less the refused, are what it takes.
 Each refusal silences the whole limit group for half a second or more, so such a ceiling
-is tested again after 8 s of work, later and later while it holds. Refusals that come again
+is tested again after 9 s of work, later and later while it holds. Refusals that come again
 soon at a limit that was not raised speak of a limit of rate, not of concurrency: then the
 limit is halved for as long as that brings more than the pauses cost.
 """
@@ -59,8 +59,9 @@ _FAILED_SHARE: Final = 0.05
 """More than that, and at least two: one failure in a window is chance, not load."""
 _HOLD_WINDOWS: Final = 32
 """Windows at a ceiling of latency before it is forgotten."""
-_HOLD_SECONDS: Final = 8.0
-"""Work at a ceiling of refusals before it is tested; grows by a quarter with each that fails."""
+_HOLD_SECONDS: Final = 9.0
+"""Work at a ceiling of refusals before is tested; longer with each test that fails."""
+_HOLD_GROWTH: Final = 1.2
 _LONGEST_HOLD_SECONDS: Final = 20.0
 _RATE_BACKOFF: Final = 0.5
 _RATE_STEP_SECONDS: Final = 4.0
@@ -308,7 +309,7 @@ class Search:
         else:
             self._ceiling_of = "refusals"
         if self._proved:
-            self._hold_seconds = min(_LONGEST_HOLD_SECONDS, self._hold_seconds * 1.25)
+            self._hold_seconds = min(_LONGEST_HOLD_SECONDS, self._hold_seconds * _HOLD_GROWTH)
         self._refused = 1
         self._cut_from = self._begun
         self._cut_seconds = self._worked_seconds

@@ -140,12 +140,8 @@ class Attempts:
     def trace(self) -> ConcurrencyTrace:
         return self._trace.since(self._made_at)
 
-    @property
-    def sent(self) -> int:
-        return self._throttle.sent
-
-    def told(self, quotas: Sequence[Quota], sent: int, /) -> None:
-        self._throttle.told(quotas, sent)
+    def told(self, quotas: Sequence[Quota], /) -> None:
+        self._throttle.told(quotas)
 
     async def call(
         self,
@@ -202,9 +198,11 @@ class Attempts:
                 await self._concurrency.acquire()
                 try:
                     await self._take_tokens(describe)
-                    if self._pause.seconds_left <= 0 and passage.start():
-                        return await self._observed(operation, passage)
-                    self._throttle.give_back()
+                    try:
+                        if self._pause.seconds_left <= 0 and passage.start():
+                            return await self._observed(operation, passage)
+                    finally:
+                        self._throttle.answered()
                     _give_back([*self._buckets, *self._quotas])
                 finally:
                     self._concurrency.release()

@@ -1,9 +1,10 @@
 """Slowing down before the server refuses: by what its answers say is left.
 
-Requests that are on their way are counted here, because the answers tell only of those
-that have arrived. While more than a tenth of a limit is left nothing is held back. The
-last tenth is spread over the time to the reset, unless the gaps were longer than
-`max_wait`; when nothing is left, nothing is sent until the reset.
+Answers come in any order, and tell only of requests that had arrived. So what is left is
+the least that was told in this window, less all requests that are still unanswered: never
+too much, and exact as soon as they are answered. While more than a tenth of a limit is left
+nothing is held back. The last tenth is spread over the time to the reset, unless the gaps
+were longer than `max_wait`; when nothing is left, nothing is sent until the reset.
 """
 
 from __future__ import annotations
@@ -42,65 +43,59 @@ class Throttle:
     """The limits of one group as its server tells of them. Free of cost while it tells nothing."""
 
     def __init__(self, *, clock: Clock, component: str) -> None:
-        self.sent = 0
-        """Requests let through so far."""
         self._clock = clock
         self._component = component
         self._windows: dict[str, _Window | _Leak] = {}
-        self._mark = 0
+        self._unanswered = 0
         self._turn = anyio.Lock(fast_acquire=True)
         self._nap: anyio.CancelScope | None = None
         self._logged_at = -math.inf
 
-    def told(self, quotas: Sequence[Quota], sent: int) -> None:
-        """Take in what an answer says; `sent` as it was when its request was let through.
-
-        What an older request's answer says is out of date.
-        """
-        if sent < self._mark:
-            return
-        self._mark = sent
+    def told(self, quotas: Sequence[Quota]) -> None:
+        """Take in what an answer says, before its request counts as answered."""
         now = self._clock.monotonic()
         for quota in quotas:
-            left = math.floor(quota.remaining) - (self.sent - sent)
             window = self._windows.get(quota.name)
             if window is None:
                 window = _Window() if quota.refill_per_second is None else _Leak()
                 self._windows[quota.name] = window
-            window.told(quota, left, now)
-        if self._nap is not None:
-            self._nap.cancel()  # whoever sleeps reckons anew
+            window.told(quota, now)
 
     async def acquire(self, max_wait_seconds: float) -> None:
         """Wait until one more request may be sent, in the order of asking.
 
-        Raises Exhausted where nothing is left and the reset is further away than that. A
-        cancelled caller has taken nothing.
+        The caller says `answered` when it is done with it, or has not sent it. Raises
+        Exhausted where nothing is left and the reset is further away than that. A cancelled
+        caller has taken nothing.
         """
         if self._windows:
             async with self._turn:
                 while (wait := self._seconds(max_wait_seconds)) > _ROUNDING_SECONDS:
                     self._log(wait)
                     await self._sleep(wait)
-                now = self._clock.monotonic()
-                for window in self._windows.values():
-                    window.take(now)
-        self.sent += 1
+                self._take()
+        self._unanswered += 1
 
-    def give_back(self) -> None:
-        """Return what was taken and not used."""
-        for window in self._windows.values():
-            window.left += 1
+    def answered(self) -> None:
+        """A request that was let through is answered, has failed, or was not sent."""
+        self._unanswered -= 1
+        if self._nap is not None:
+            self._nap.cancel()  # whoever sleeps reckons anew
 
     def _seconds(self, max_wait_seconds: float) -> float:
         now = self._clock.monotonic()
         wait = 0.0
         for window in self._windows.values():
-            seconds = window.seconds(now, max_wait_seconds)
+            seconds = window.seconds(now, self._unanswered, max_wait_seconds)
             if seconds > max_wait_seconds:
                 raise Exhausted(seconds)
             wait = max(wait, seconds)
         return wait
+
+    def _take(self) -> None:
+        now = self._clock.monotonic()
+        for window in self._windows.values():
+            window.take(now, self._unanswered)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -117,7 +112,7 @@ class Throttle:
         logger.info(
             "metric=rate_limit component=%s phase=throttle remaining=%d wait_seconds=%.2f",
             self._component,
-            max(0, min(int(window.left) for window in self._windows.values())),
+            min(int(window.remaining) for window in self._windows.values()),
             wait,
         )
 
@@ -127,40 +122,48 @@ class _Window:
     """A limit that is whole again at one instant."""
 
     def __init__(self) -> None:
-        self.left = 0.0
+        self.remaining = 0.0
+        """The least that was told in this window."""
         self._limit = 0.0
         self._resets_at = -math.inf
         self._seconds = 0.0
         self._free_at = -math.inf
 
-    def told(self, quota: Quota, left: float, now: float) -> None:
-        self.left = left
+    def told(self, quota: Quota, now: float) -> None:
         self._limit = quota.limit or max(quota.remaining, self._limit)
         resets_at = now + quota.reset_seconds
-        if abs(resets_at - self._resets_at) > _SAME_RESET_SECONDS:  # another window
-            self._seconds = quota.reset_seconds
-            self._free_at = -math.inf
-        self._resets_at = resets_at
+        tolerance = min(_SAME_RESET_SECONDS, self._seconds / 2)
+        if now >= self._resets_at or abs(resets_at - self._resets_at) > tolerance:
+            self._begin(quota.remaining, resets_at, quota.reset_seconds)
+        else:
+            self.remaining = min(self.remaining, quota.remaining)
+            self._resets_at = resets_at
 
-    def seconds(self, now: float, max_wait_seconds: float) -> float:
+    def seconds(self, now: float, unanswered: int, max_wait_seconds: float) -> float:
         if now >= self._resets_at:
-            # The next answer will tell; until then a window like the last one.
-            self.left = self._limit
-            self._resets_at = now + max(1.0, self._seconds)
-        if self.left < 1:
+            # Until an answer tells of it: a window like the last one.
+            seconds = max(1.0, self._seconds)
+            self._begin(self._limit, now + seconds, seconds)
+        left = self.remaining - unanswered
+        if left < 1:
             return self._resets_at - now
-        gap = self._gap(now)
+        gap = self._gap(now, left)
         return max(0.0, self._free_at - now) if 0 < gap <= max_wait_seconds else 0.0
 
-    def take(self, now: float) -> None:
-        self._free_at = now + self._gap(now)
-        self.left -= 1
+    def take(self, now: float, unanswered: int) -> None:
+        self._free_at = now + self._gap(now, self.remaining - unanswered)
 
-    def _gap(self, now: float) -> float:
+    def _begin(self, remaining: float, resets_at: float, seconds: float) -> None:
+        self.remaining = remaining
+        self._resets_at = resets_at
+        self._seconds = seconds
+        self._free_at = -math.inf
+
+    def _gap(self, now: float, left: float) -> float:
         """Seconds between requests that would use up exactly what is left."""
-        if self.left < 1 or self.left > self._limit * _RESERVE:
+        if left < 1 or left > self._limit * _RESERVE:
             return 0.0
-        return (self._resets_at - now) / self.left
+        return (self._resets_at - now) / left
 
 
 @final
@@ -168,21 +171,24 @@ class _Leak:
     """A limit that comes back one by one."""
 
     def __init__(self) -> None:
-        self.left = 0.0
+        self.remaining = math.inf
         self._limit = 0.0
         self._rate = 1.0
         self._at = 0.0
 
-    def told(self, quota: Quota, left: float, now: float) -> None:
-        self.left = left
+    def told(self, quota: Quota, now: float) -> None:
         self._limit = quota.limit or quota.remaining
         self._rate = quota.refill_per_second or 1.0
-        self._at = now
+        self._refill(now)
+        self.remaining = min(self.remaining, quota.remaining)
 
-    def seconds(self, now: float, _: float) -> float:
-        self.left = min(self._limit, self.left + (now - self._at) * self._rate)
-        self._at = now
-        return max(0.0, (1 - self.left) / self._rate)
+    def seconds(self, now: float, unanswered: int, _max_wait_seconds: float) -> float:
+        self._refill(now)
+        return max(0.0, (1 - self.remaining + unanswered) / self._rate)
 
-    def take(self, _: float) -> None:
-        self.left -= 1
+    def take(self, now: float, unanswered: int) -> None:
+        """Nothing: the request is unanswered from now on."""
+
+    def _refill(self, now: float) -> None:
+        self.remaining = min(self._limit, self.remaining + (now - self._at) * self._rate)
+        self._at = now

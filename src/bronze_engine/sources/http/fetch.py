@@ -184,9 +184,8 @@ class Fetcher:
         who no longer holds a slot of the API. A 401 is Refused: it is asked again, once, by
         `admitted`.
         """
-        sent = self._resources.limits.sent
         answer = await self._exchange(ask)
-        quotas = self._quotas(answer, sent)
+        quotas = self._quotas(answer)
         if answer.status == 404 and may_be_past_end:
             return answer, _NOTHING
         if answer.status >= 300:
@@ -225,7 +224,7 @@ class Fetcher:
         except ExtractError as exc:
             raise Transient(f"the connection ended, and {exc.message}") from None
 
-    def _quotas(self, answer: Answer, sent: int) -> tuple[Quota, ...]:
+    def _quotas(self, answer: Answer) -> tuple[Quota, ...]:
         """What the answer says is left, also told to the limits; nonsense is a warning, once."""
         try:
             quotas = self._quota_headers.read(answer.headers, self._resources.clock)
@@ -237,7 +236,7 @@ class Fetcher:
                 logger.warning("%s: it says %.80r", warning, answer.headers.get(name))
             return ()
         if quotas:
-            self._resources.limits.told(quotas, sent)
+            self._resources.limits.told(quotas)
         return quotas
 
     async def _exchange(self, ask: Ask) -> Answer:
