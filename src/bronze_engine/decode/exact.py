@@ -176,6 +176,8 @@ def _observe(columns: Columns, records: list[_Record], rules: Rules) -> None:
             try:
                 state = states[key]
             except KeyError:
+                if _is_absence(columns, rules, key, value):
+                    continue
                 if rules.is_frozen and rules.type_of(key) is None:
                     raise _outside_contract(record, key, rules) from None
                 state = columns.admit(key)
@@ -194,6 +196,11 @@ def _observe(columns: Columns, records: list[_Record], rules: Rules) -> None:
     for key, state in states.items():
         if state is not None and is_temporal(state.column.type) and not is_epoch(state.column.role):
             state.check_texts(record.values.get(key) for record in records)
+
+
+def _is_absence(columns: Columns, rules: Rules, key: str, value: Any) -> bool:
+    """Whether it is null or empty in the place of an object that columns come of."""
+    return rules.flatten is not None and (value is None or value == {}) and columns.is_opened(key)
 
 
 def _outside_contract(record: _Record, key: str, rules: Rules) -> QualityError:
@@ -245,16 +252,18 @@ class _Rewriter:
 
         Raises BadRecord when it has a misfit and misfits are quarantined.
         """
-        is_flat = self._rules.flatten is not None
+        columns, rules = self._columns, self._rules
+        is_flat = rules.flatten is not None
         texts: dict[str, bytes | None] = {}
         moved: dict[str, str] = {}
         left: set[str] = set()
         extras: list[str] = []
         for key, value in record.values.items():
-            state = self._columns.states[key]
-            if is_flat and (value is None or value == {}) and self._columns.is_opened(key):
+            if is_flat and _is_absence(columns, rules, key, value):
                 left.add(key)
-            elif state is None:
+                continue
+            state = columns.states[key]
+            if state is None:
                 extras.append(key)
             elif value is not None and type(value) is not self._plain[key]:
                 verdict = state.judge(value)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.cursor import CursorFilter
+from bronze_engine.decode.drift import DriftReader
 from bronze_engine.decode.exact import Line, decode_exact, split_lines
 from bronze_engine.decode.guard import contains, keeps_numbers
 from bronze_engine.decode.raw import with_raw
@@ -50,6 +51,7 @@ class JsonDecoder:
         self._cursor = None if request.incremental is None else CursorFilter(request)
         # One slot, replaced whole: threads may race to fill it, and each uses what it made.
         self._reader = Reader(self._start, self._rules)
+        self._drift: DriftReader | None = None
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group with the layout so far, None for the first.
@@ -105,17 +107,34 @@ class JsonDecoder:
             self._reader = reader = Reader(layout, self._rules)
         try:
             check_utf8(data)
-            batch, data = reader.read(data, rows)
         except pa.ArrowInvalid:
             return None
-        if _has_null_record(data, batch):
-            return None
-        if reader.doubles and not keeps_numbers(
-            data, [batch.column(place) for place in reader.doubles]
-        ):
-            return None
+        batch = _checked(reader, reader, data, rows)
+        if batch is None:
+            batch = self._read_drifting(layout, data, rows)
+            return None if batch is None else (batch, layout)
         big = [place for place in reader.open_integers if _has_big(batch.column(place))]
         return (batch, layout) if not big else _mark_big(batch, layout, big)
+
+    def _read_drifting(self, layout: Layout, data: bytes, rows: int) -> pa.RecordBatch | None:
+        drift = self._drift
+        if drift is None or drift.layout is not layout:
+            self._drift = drift = DriftReader(layout, self._rules)
+        return _checked(drift, drift.reader, data, rows) if drift.is_of_use else None
+
+
+def _checked(
+    way: Reader | DriftReader, reader: Reader, data: bytes, rows: int
+) -> pa.RecordBatch | None:
+    """What one way of reading gives, where it changes nothing; None where it may."""
+    try:
+        batch, data = way.read(data, rows)
+    except pa.ArrowInvalid:
+        return None
+    if _has_null_record(data, batch):
+        return None
+    doubles = [batch.column(reader.columns[place].name) for place in reader.doubles]
+    return batch if not doubles or keeps_numbers(data, doubles) else None
 
 
 def _came_rejected(blocks: Sequence[Block]) -> Iterator[tuple[int, Reject]]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from bronze_engine.decode.rules import Rules
-from bronze_engine.decode.texts import Cutter, string_array
+from bronze_engine.decode.texts import Cutter, string_array, tidy
 from bronze_engine.decode.tree import Tree
 from bronze_engine.decode.typed import (
     cast_temporal,
@@ -174,8 +174,7 @@ class Reader:
             if array is None:
                 array = pa.nulls(rows, column.type)
             elif name in cut:
-                self._check_texts(cut[name], column)
-                array = string_array(cut[name], array.is_valid())
+                array = string_array(self._landed_texts(cut[name], column), array.is_valid())
             elif name in plan.texts:
                 array = _land_numbers(array, column)
             elif is_epoch(column.role):
@@ -185,16 +184,18 @@ class Reader:
             arrays.append(array)
         return Read(pa.RecordBatch.from_arrays(arrays, schema=self.layout.schema), data)
 
-    def _check_texts(self, texts: list[bytes], column: Column) -> None:
+    def _landed_texts(self, texts: list[bytes], column: Column) -> list[bytes]:
         if column.role == "number":
             if not all(text[0] in _FIRST_OF_NUMBERS for text in texts if text):
                 raise pa.ArrowInvalid(f"a value in {column.name!r} that is no number")
-            return
+            return texts
+        texts = [tidy(text) if text[:1] == b"{" else text for text in texts]
         flatten = self._rules.flatten
         if flatten is None or column.key is None or not flatten.opens(key_path(column.key)):
-            return
+            return texts
         if any(text[:1] == b"{" and text != b"{}" for text in texts):
             raise pa.ArrowInvalid(f"an object in {column.name!r}, which has columns of its own")
+        return texts
 
 
 def _parse(data: bytes, rows: int, schema: pa.Schema) -> pa.Table:

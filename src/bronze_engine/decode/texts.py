@@ -83,11 +83,8 @@ class Cutter:
                 size = len(text)
                 at = pa.py_buffer(raw).address - begin
                 masked[at : at + size] = b"0".ljust(size)
-                texts.append(text if text[0] != _BRACE else tidy(text))
+                texts.append(text)
         return bytes(masked), found
-
-
-_BRACE: Final = ord("{")
 
 
 def tidy(text: bytes) -> bytes:
