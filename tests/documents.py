@@ -11,6 +11,7 @@ from bronze_engine import errors
 
 __all__ = [
     "GUIDE",
+    "HTTP",
     "READING",
     "README",
     "ROOT",
@@ -82,5 +83,6 @@ def exit_statuses() -> set[tuple[str, str]]:
 
 README: Final = Document("README.md")
 GUIDE: Final = Document("docs/operations.md")
+HTTP: Final = Document("docs/http.md")
 STORES: Final = Document("docs/stores.md")
 READING: Final = Document("docs/reading.md")
