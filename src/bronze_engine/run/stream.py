@@ -17,6 +17,7 @@ from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
 from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
+from bronze_engine.quality.duplicates import DuplicateFilter
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.run.survey import survey
@@ -122,10 +123,17 @@ class BatchStream:
             async for first in source.slices():
                 piece: Slice | None = first
                 while piece is not None:
-                    sink = _Sink(send, threshold, layout)
-                    piece = await decode_slice(
-                        source, decoder, piece, resources, sink.consume, layout=layout
+                    duplicates = DuplicateFilter(
+                        pipeline.quality.duplicates,
+                        pipeline.primary_key,
+                        resources.budget,
+                        resources.workers,
                     )
+                    with duplicates:
+                        sink = _Sink(send, threshold, duplicates, layout)
+                        piece = await decode_slice(
+                            source, decoder, piece, resources, sink.consume, layout=layout
+                        )
                     layout = sink.layout
         threshold.finish()
 
@@ -136,13 +144,16 @@ class _Sink:
         self,
         send: MemoryObjectSendStream[pa.RecordBatch],
         threshold: Threshold,
+        duplicates: DuplicateFilter,
         layout: Layout | None,
     ) -> None:
         self._send = send
         self._threshold = threshold
+        self._duplicates = duplicates
         self.layout = layout
 
     async def consume(self, decoded: Decoded) -> Layout:
+        decoded = await self._duplicates.apply(decoded)
         self._threshold.count(decoded.batch.num_rows, decoded.rejects)
         self._threshold.check()
         self.layout = decoded.layout

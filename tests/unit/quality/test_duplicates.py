@@ -10,6 +10,7 @@ import pytest
 from bronze_engine.errors import ConfigError, QualityError, SliceLost
 from bronze_engine.flow import Budget
 from bronze_engine.testing import ScriptedSource, Step, page
+from bronze_engine.testing.clock import ManualClock
 from tests.unit.run.harness import DAY, Bench, cut_groups, reports_of
 
 pytestmark = pytest.mark.unit
@@ -151,3 +152,18 @@ def test_without_a_key_there_is_nothing_to_compare(tmp_path: Path, mode: str) ->
     bench = Bench(tmp_path, f"quality.duplicates={mode}")
     with pytest.raises(ConfigError, match=r"quality.duplicates.*primary_key; set that"):
         bench.config.pipeline("team.orders")
+
+
+@pytest.mark.asyncio
+async def test_a_stream_of_batches_leaves_them_out_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, KEY, "quality.duplicates=drop")
+    clock = ManualClock()
+
+    async def read() -> list[Any]:
+        async with (
+            bench.engine(ScriptedSource([SHIFTED]), clock=clock) as engine,
+            engine.batches("team.orders", run_date=DAY) as stream,
+        ):
+            return [row["id"] async for batch in stream for row in batch.to_pylist()]
+
+    assert await clock.drive(read()) == [1, 2, 3, 4]
