@@ -20,7 +20,7 @@ become slower for other reasons, and the limit goes back up.
 Refused (429): as the limit has risen one by one, few requests are beyond what the server
 takes when the first is refused; those in flight then, less the refused, are what it takes.
 Each refusal silences the whole limit group for half a second or more, so such a ceiling
-is tested again after 9 s of work, later and later while it holds. Refusals that come again
+is tested again after 8.5 s of work, later and later while it holds. Refusals that come again
 soon at a limit that was not raised speak of a limit of rate, not of concurrency: then the
 limit is halved for as long as that brings more than the pauses cost.
 """
@@ -59,9 +59,9 @@ _FAILED_SHARE: Final = 0.05
 """More than that, and at least two: one failure in a window is chance, not load."""
 _HOLD_WINDOWS: Final = 32
 """Windows at a ceiling of latency before it is forgotten."""
-_HOLD_SECONDS: Final = 9.0
+_HOLD_SECONDS: Final = 8.5
 """Work at a ceiling of refusals before is tested; longer with each test that fails."""
-_HOLD_GROWTH: Final = 1.2
+_HOLD_GROWTH: Final = 1.15
 _LONGEST_HOLD_SECONDS: Final = 20.0
 _RATE_BACKOFF: Final = 0.5
 _RATE_STEP_SECONDS: Final = 4.0
@@ -82,6 +82,8 @@ class Search:
         self.is_wanted = False
         """Whether all slots were in use in this window; without demand nothing grows."""
         self._is_climbing = True
+        self._cap = MAX_LIMIT
+        """Where a climb pauses: a test of a ceiling goes a quarter further, and looks first."""
         self._begun = 0
         """Attempts so far. Each is known by its number, a level by the last one before it."""
         self._level_from = 0
@@ -139,7 +141,7 @@ class Search:
                 self._stop_climbing()
             else:
                 self._judge_sample(number, seconds)
-        if self._is_climbing and outcome == "succeeded" and in_flight >= self.limit < MAX_LIMIT:
+        if self._is_climbing and outcome == "succeeded" and in_flight >= self.limit < self._cap:
             self.limit += 1
             self._is_raised = True
         return self.limit != before
@@ -148,6 +150,8 @@ class Search:
 
     def _climb(self, reason: Reason) -> None:
         self._is_climbing = True
+        is_test = reason == "retest"
+        self._cap = min(MAX_LIMIT, self.limit + max(1, self.limit // 4)) if is_test else MAX_LIMIT
         self.reason = reason
         self._begin_level(base_count=self._succeeded)
 
@@ -170,6 +174,7 @@ class Search:
         count = self._base_count + self._sample
         self._base_seconds = ((base or 0.0) * self._base_count + latency * self._sample) / count
         self._base_limit = self._level_limit
+        self._cap = MAX_LIMIT
         self._begin_level(base_count=count)
 
     def _stop_climbing(self) -> None:

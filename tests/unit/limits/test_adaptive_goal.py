@@ -86,7 +86,7 @@ def test_the_trace_says_how_it_came_to_the_limit() -> None:
     first_refusal = next(at for at, _, reason in auto.trace if reason == "refused")
     assert first_refusal < 1
     assert limits[:6] == [5, 6, 7, 8, 9, 10]
-    assert 30 < max(limits) < 45 < MAX_LIMIT
+    assert 30 < max(limits) < 60 < MAX_LIMIT
     assert auto.limit == 30
     assert {reason for _, _, reason in auto.trace} == {"start", "refused", "retest"}
 
@@ -103,4 +103,4 @@ def test_a_ceiling_of_refusals_is_tested_again_and_a_test_that_fails_leads_back(
     assert 3 <= len(tests) <= 6
     waits = [later - earlier for earlier, later in pairwise(tests)]
     assert waits == sorted(waits)
-    assert min(limit for _, limit in settled) >= 10
+    assert {limit for _, limit in settled} <= set(range(10, 16))
