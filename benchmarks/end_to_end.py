@@ -94,7 +94,8 @@ async def _measure(rounds: int, pages: int) -> dict[str, list[Measured]]:
                     runs.append(run)
                     print(
                         f"round {number + 1} {name}: {run.per_second():,.0f} rows/s,"
-                        f" {run.cpu_seconds:.2f} CPU-s, {run.process_cpu_seconds:.2f} with start-up",
+                        f" {run.cpu_seconds:.2f} CPU-s,"
+                        f" {run.process_cpu_seconds:.2f} with start-up",
                         file=sys.stderr,
                     )
     return measured

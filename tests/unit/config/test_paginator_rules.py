@@ -86,8 +86,8 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
         ),
         (
             (
-                'paginator = {type = "page", page_param = "X-P", size_param = "x-p", page_size = 1, '
-                'param_in = "header"}'
+                'paginator = {type = "page", page_param = "X-P", size_param = "x-p", '
+                'page_size = 1, param_in = "header"}'
             ),
             "the header x-p is set twice: by paginator.page_param too",
         ),

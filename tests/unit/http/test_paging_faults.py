@@ -45,7 +45,9 @@ STATES: tuple[frozenset[Stated], ...] = (
     frozenset({"total_pages"}),
     frozenset({"total", "total_pages"}),
 )
-HIDDEN: st.SearchStrategy[list[int]] = st.just([]) | st.lists(st.integers(0, 5), min_size=2, max_size=4).filter(any)
+HIDDEN: st.SearchStrategy[list[int]] = st.just([]) | st.lists(
+    st.integers(0, 5), min_size=2, max_size=4
+).filter(any)
 RETRY = Retry(attempts=20, backoff=Duration(0.01), max_wait=Duration(86400))
 POST: dict[str, Any] = {"method": "POST", "json": {"query": "{ x }", "variables": {}}}
 
