@@ -1,6 +1,6 @@
 """Every command and every code block of README.md and docs/operations.md is run here.
 
-Those of docs/stores.md are run by test_stores_guide.py.
+Those of docs/stores.md and docs/http.md are run by test_stores_guide.py and test_http_guide.py.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from bronze_engine.demo.process import DemoServer
 from bronze_engine.telemetry.events import Event, RunFinished
 from tests.documents import (
     GUIDE,
+    HTTP,
     READING,
     README,
     ROOT,
@@ -68,6 +69,7 @@ ORDERS = [
 # What the prose shows as a command. Whoever adds one runs it in a test below.
 README_COMMANDS = {
     "bronze init",
+    "bronze inspect https://api.example.com/v2/orders --bearer-env SHOP_TOKEN",
     "bronze demo --serve",
     "bronze demo --target s3://my-bucket/bronze",
     "bronze check myteam.orders",
@@ -83,6 +85,7 @@ GUIDE_COMMANDS = {
     "bronze gc myteam.orders",
     "bronze plan",
     "bronze plan myteam.orders --date 2025-01-15",
+    "bronze replay team.orders --date 2025-01-15",
     "bronze run … --json",
     "bronze run … --set engine.target=/tmp/bronze",
     "bronze schema",
@@ -144,7 +147,7 @@ async def shop_api(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         return answer({"error": "no such thing"}, status=404)
     found = [order for order in ORDERS if str(order["updated_at"]) > seen.query.get("since", "")]
     size = int(seen.query.get("per_page", 20))
-    start = (int(seen.query["page"]) - 1) * size
+    start = (int(seen.query.get("page", 1)) - 1) * size
     return answer({"data": {"items": found[start : start + size]}, "meta": {"total": len(found)}})
 
 
@@ -306,6 +309,16 @@ def test_a_new_user_lands_an_api_step_by_step(shop: Shell) -> None:
     assert "verdict    ok" in shop("bronze verify myteam.orders --date 2025-01-15").stdout
     logged = "".join(path.read_text() for path in shop.folder.glob("logs/*"))
     assert TOKEN not in logged + ran + plan + checked
+
+
+def test_an_api_is_looked_at_before_it_is_configured(shop: Shell, shop_url: str) -> None:
+    [command] = [each for each in README_COMMANDS if each.startswith("bronze inspect")]
+    (shop.folder / "pipelines.toml").unlink()
+    shop.environment["SHOP_TOKEN"] = TOKEN
+    printed = shop(command.replace("https://api.example.com", shop_url)).stdout
+    assert 'records = "data.items"' in printed
+    assert 'token = "${SHOP_TOKEN}"' in printed
+    assert TOKEN not in printed
 
 
 def test_then_only_what_is_new(shop: Shell) -> None:
@@ -599,6 +612,18 @@ def test_pipelines_are_tried_out_as_the_guide_says(shop: Shell) -> None:
     assert kept == before
 
 
+def test_a_partition_is_decoded_again_as_the_guide_says(shop: Shell) -> None:
+    [command] = [each for each in GUIDE_COMMANDS if each.startswith("bronze replay")]
+    command = command.replace("team.orders", "myteam.orders")
+    shop("bronze run myteam.orders --date 2025-01-15")
+    assert "STATE001" in shop(command, status=7).stderr
+    shop("bronze run myteam.orders --date 2025-01-15 --set source.capture=pages")
+    failing(shop)
+    shop(command)
+    manifest = shop.manifest("myteam.orders")
+    assert (manifest["generation"], manifest["row_count"]) == (3, len(ORDERS))
+
+
 def test_garbage_is_listed_and_removed_as_the_guide_says(shop: Shell) -> None:
     shop("bronze run myteam.orders --date 2025-01-15")
     partition = shop.folder / f"bronze/myteam/orders/dt={DAY}"
@@ -642,13 +667,13 @@ def test_every_command_of_the_prose_is_known_to_this_test(
 
 
 def test_every_block_of_toml_is_valid_by_itself() -> None:
-    for document in (README, GUIDE, STORES):
+    for document in (README, GUIDE, HTTP, STORES):
         for block in document.blocks("toml"):
             assert tomllib.loads(block)
 
 
 @pytest.mark.parametrize(
-    "document", [README, GUIDE, STORES, READING], ids=lambda document: document.path.name
+    "document", [README, GUIDE, HTTP, STORES, READING], ids=lambda document: document.path.name
 )
 def test_every_link_leads_somewhere(document: Document) -> None:
     assert document.links()

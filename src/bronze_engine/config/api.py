@@ -87,7 +87,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     headers: dict[str, Secret] = {}
     """Sent with every request to the API's own origin; values are never shown."""
     auth: Auth | None = None
-    """Bearer token, basic, or API key."""
+    """How requests prove who they are."""
     group: str | None = None
     """APIs of one group share its rate limit, pauses, circuit breaker and concurrency, and must
     say the same of them; where unset the API's name."""
