@@ -83,7 +83,7 @@ class Search:
         """Whether all slots were in use in this window; without demand nothing grows."""
         self._is_climbing = True
         self._cap = MAX_LIMIT
-        """Where a climb pauses: a test of a ceiling goes a quarter further, and looks first."""
+        """Where a climb waits: a test of a ceiling goes one further, and looks first."""
         self._begun = 0
         """Attempts so far. Each is known by its number, a level by the last one before it."""
         self._level_from = 0
@@ -151,7 +151,7 @@ class Search:
     def _climb(self, reason: Reason) -> None:
         self._is_climbing = True
         is_test = reason == "retest"
-        self._cap = min(MAX_LIMIT, self.limit + max(1, self.limit // 4)) if is_test else MAX_LIMIT
+        self._cap = min(MAX_LIMIT, self.limit + 1) if is_test else MAX_LIMIT
         self.reason = reason
         self._begin_level(base_count=self._succeeded)
 

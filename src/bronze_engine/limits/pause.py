@@ -23,9 +23,14 @@ class Pause:
         """How long it still lasts; zero or less when there is none."""
         return self.until - self._clock.monotonic()
 
-    def extend(self, seconds: float) -> None:
-        """Pause for `seconds` from now on; a longer pause that is running stays."""
+    def extend(self, seconds: float) -> bool:
+        """Pause for `seconds` from now on; a longer pause that is running stays.
+
+        True where there was none.
+        """
+        is_new = self.seconds_left <= 0
         self.until = max(self.until, self._clock.monotonic() + seconds)
+        return is_new
 
     async def wait(self) -> None:
         """Return when there is no pause, also when it is extended meanwhile."""

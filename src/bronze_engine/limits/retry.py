@@ -176,14 +176,15 @@ class Attempts:
                     paused_seconds += seconds
                     if paused_seconds > self._retry.max_wait:
                         raise self._too_long(describe, exc, seconds, paused_seconds) from exc
-                    self._pause.extend(seconds)
-                    self._tell(describe, exc, attempt, seconds, is_pause=True)
+                    # One line a pause: a burst may be refused by the hundred.
+                    level = logging.WARNING if self._pause.extend(seconds) else logging.DEBUG
+                    self._tell_pause(describe, exc, attempt, seconds, level)
                     last = exc.with_traceback(None)
                     continue  # the next attempt begins by waiting for the end of the pause
                 if attempt >= self._retry.attempts or (exc.is_sent and not may_repeat):
                     raise self._spent(describe, exc, attempt) from exc
                 seconds = self._backoff_seconds(attempt)
-                self._tell(describe, exc, attempt, seconds, is_pause=False)
+                self._tell_retry(describe, exc, attempt, seconds)
                 # Its frames would keep this attempt's response alive through the wait.
                 last = exc.with_traceback(None)
             await self._clock.sleep(seconds)
@@ -290,26 +291,20 @@ class Attempts:
             return asked
         return max(asked or 0.0, self._backoff_seconds(pauses))
 
-    def _tell(
-        self, describe: str, exc: Transient, attempt: int, seconds: float, *, is_pause: bool
+    def _tell_pause(
+        self, describe: str, exc: Transient, attempt: int, seconds: float, level: int
     ) -> None:
-        if is_pause:
-            logger.warning(
-                "%s: %s; no request goes to %s for %.2f s",
-                describe,
-                exc.reason,
-                self._group,
-                seconds,
-            )
-        else:
-            logger.warning(
-                "%s: %s; attempt %d of %d, the next in %.2f s",
-                describe,
-                exc.reason,
-                attempt,
-                self._retry.attempts,
-                seconds,
-            )
+        told = "%s: %s; no request goes to %s for %.2f s"
+        logger.log(level, told, describe, exc.reason, self._group, seconds)
+        self._publish_retry(exc, attempt, seconds)
+
+    def _tell_retry(self, describe: str, exc: Transient, attempt: int, seconds: float) -> None:
+        attempts = self._retry.attempts
+        told = "%s: %s; attempt %d of %d, the next in %.2f s"
+        logger.warning(told, describe, exc.reason, attempt, attempts, seconds)
+        self._publish_retry(exc, attempt, seconds)
+
+    def _publish_retry(self, exc: Transient, attempt: int, seconds: float) -> None:
         self._publish(
             RequestRetried(
                 group=self._group, attempt=attempt, wait_seconds=seconds, reason=exc.reason

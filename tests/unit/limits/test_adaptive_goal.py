@@ -103,4 +103,4 @@ def test_a_ceiling_of_refusals_is_tested_again_and_a_test_that_fails_leads_back(
     assert 3 <= len(tests) <= 6
     waits = [later - earlier for earlier, later in pairwise(tests)]
     assert waits == sorted(waits)
-    assert {limit for _, limit in settled} <= set(range(10, 16))
+    assert {limit for _, limit in settled} <= set(range(10, 14))

@@ -199,6 +199,23 @@ async def test_a_pause_holds_for_the_whole_group() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_burst_that_is_refused_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    it = Fixture()
+    server = Server(it.clock, [throttled(5.0)] * 8)
+    server.latency = 0.125
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(it.call(server) for _ in range(8)))
+
+    with caplog.at_level(logging.WARNING):
+        await it.clock.drive(all_of_them())
+    assert [each.getMessage() for each in caplog.records] == [
+        "GET /orders: 429 Too Many Requests; no request goes to shop for 5.00 s"
+    ]
+    assert len([each for each in it.events if isinstance(each, RequestRetried)]) == 8
+
+
+@pytest.mark.asyncio
 async def test_a_pause_that_begins_while_waiting_for_a_token_costs_none() -> None:
     it = Fixture(rate=RateLimit(rps=1, burst=2))
     first, second, third = Server(it.clock, [throttled(10)]), Server(it.clock), Server(it.clock)
