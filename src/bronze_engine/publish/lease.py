@@ -21,6 +21,7 @@ from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
+from bronze_engine.model.process import is_dead
 from bronze_engine.shield import finish
 
 __all__ = [
@@ -56,15 +57,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_dead(self) -> bool:
         """Whether its process is known to be gone: only on this host, and never by guess."""
-        if self.host != socket.gethostname() or self.pid <= 0:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return is_dead(self.host, self.pid)
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bronze_engine.errors import AuthError
+from bronze_engine.model.process import is_dead
 
 __all__ = ["Claim", "Record", "first_record", "read_record"]
 
@@ -31,15 +32,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_dead(self) -> bool:
         """Whether its process is known to be gone: only on this host, and never by guess."""
-        if self.host != socket.gethostname() or self.pid <= 0:
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return is_dead(self.host, self.pid)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,16 +15,52 @@ __all__ = ["OffsetPager", "PagePager"]
 Warn = Callable[[str], None]
 
 
-@final
-class PagePager:
-    """Pages by number."""
+class _Counted:
+    """What the pagers share that need no page to know where the next one is."""
 
     key = None
 
-    def __init__(self, config: PagePaginator, warn: Warn) -> None:
-        self._config = config
+    def __init__(self, config: PagePaginator | OffsetPaginator, warn: Warn) -> None:
+        self._max_records = config.max_records
+        self._parallel = config.parallel
         self._progress = Progress(config, warn)
         self._warn = warn
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        return self._progress.sizes
+
+    @property
+    def max_records(self) -> int | None:
+        return self._max_records
+
+    @property
+    def total(self) -> int | None:
+        return self._progress.total
+
+    @property
+    def is_end_known(self) -> bool:
+        """Whether the server has said how far the pages go."""
+        return self.total is not None
+
+    @property
+    def ahead(self) -> int | None:
+        if self._parallel is not None:
+            return self._parallel
+        return None if self.is_end_known else 1
+
+    @property
+    def ends_at_404(self) -> bool:
+        return self._parallel is not None and not self.is_end_known
+
+
+@final
+class PagePager(_Counted):
+    """Pages by number."""
+
+    def __init__(self, config: PagePaginator, warn: Warn) -> None:
+        super().__init__(config, warn)
+        self._config = config
         self._size = 0
         self._pages: int | None = None
         """How many the server says there are."""
@@ -40,30 +76,8 @@ class PagePager:
         return frozenset({self._config.page_param}) | self.sizes
 
     @property
-    def sizes(self) -> frozenset[str]:
-        return self._progress.sizes
-
-    @property
-    def max_records(self) -> int | None:
-        return self._config.max_records
-
-    @property
-    def total(self) -> int | None:
-        return self._progress.total
-
-    @property
-    def ahead(self) -> int | None:
-        if self._config.parallel is not None:
-            return self._config.parallel
-        return None if self._is_end_known else 1
-
-    @property
-    def ends_at_404(self) -> bool:
-        return self._config.parallel is not None and not self._is_end_known
-
-    @property
-    def _is_end_known(self) -> bool:
-        return self._progress.total is not None or self._pages is not None
+    def is_end_known(self) -> bool:
+        return self.total is not None or self._pages is not None
 
     def first(self) -> Ask:
         return self._ask(1)
@@ -117,15 +131,12 @@ class PagePager:
 
 
 @final
-class OffsetPager:
+class OffsetPager(_Counted):
     """Pages by the number of records to skip, which is the number received."""
 
-    key = None
-
     def __init__(self, config: OffsetPaginator, warn: Warn) -> None:
+        super().__init__(config, warn)
         self._config = config
-        self._progress = Progress(config, warn)
-        self._warn = warn
         self._size_params = self._progress.size_params
         self._step = 0
 
@@ -136,28 +147,6 @@ class OffsetPager:
     @property
     def params(self) -> frozenset[str]:
         return frozenset({self._config.offset_param}) | self.sizes
-
-    @property
-    def sizes(self) -> frozenset[str]:
-        return self._progress.sizes
-
-    @property
-    def max_records(self) -> int | None:
-        return self._config.max_records
-
-    @property
-    def total(self) -> int | None:
-        return self._progress.total
-
-    @property
-    def ahead(self) -> int | None:
-        if self._config.parallel is not None:
-            return self._config.parallel
-        return None if self.total is not None else 1
-
-    @property
-    def ends_at_404(self) -> bool:
-        return self._config.parallel is not None and self.total is None
 
     def first(self) -> Ask:
         return self._ask(1, 0)
