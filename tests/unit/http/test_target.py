@@ -322,6 +322,17 @@ def test_server_texts_lose_every_secret() -> None:
         ("timestamp", None, "epoch", "1969-12-31T23:59:59.5Z", "-1", "0"),
         ("timestamp", None, "%Y-%m-%d", "2025-01-01T12:00:00Z", "2025-01-01", "2025-01-02"),
         ("timestamp", None, "%Y-%m-%d", "2025-01-01T00:00:00Z", "2025-01-01", "2025-01-02"),
+        # The day on which the clock goes back has 25 hours.
+        (
+            "timestamp",
+            "Europe/Berlin",
+            "%Y-%m-%d",
+            "2024-10-27T00:00:00",
+            "2024-10-27",
+            "2024-10-28",
+        ),
+        ("timestamp", None, "%Y-%m", "2025-01-01T00:00:00Z", "2025-01", "2025-02"),
+        ("timestamp", None, "%Y", "2024-01-01T00:00:00Z", "2024", "2025"),
         (
             "timestamp",
             "Europe/Berlin",

@@ -24,7 +24,11 @@ _UNITS: Final = (
     timedelta(minutes=1),
     timedelta(hours=1),
     timedelta(days=1),
+    timedelta(days=2),  # the day of a clock change has 25 hours
+    timedelta(days=32),
+    timedelta(days=367),
 )
+"""The next text of a format is one of these away, whatever its finest field is."""
 
 
 def bound_params(
