@@ -119,7 +119,7 @@ class Columns:
         columns = [
             column
             for place, column in enumerate(self._columns)
-            if place < before.known or not self._is_emptied(column)
+            if place < before.known or not self._is_emptied(place, column)
         ]
         schema = pa.schema([column.field() for column in columns])
         if schema.equals(before.schema, check_metadata=True):
@@ -137,13 +137,14 @@ class Columns:
         if self._rules.flatten is not None and is_nested(key):
             self._opened.update(outer_keys(key))
 
-    def _is_emptied(self, column: Column) -> bool:
-        """Whether it stands for an object, not a file written yet, that now has columns itself."""
-        return (
-            column.key in self._opened
-            and not self._before.is_settled
-            and (pa.types.is_null(column.type) or _is_empty(column))
-        )
+    def _is_emptied(self, place: int, column: Column) -> bool:
+        """Whether it had only null, or within this group {}, where an object has columns now."""
+        if column.key not in self._opened or self._before.is_settled:
+            return False
+        if pa.types.is_null(column.type):
+            return True
+        is_new = place >= len(self._before.schema)
+        return is_new and _is_empty(column) and column.name not in self._variants
 
     def _may_grow(self) -> bool:
         if not self._before.is_settled:

@@ -109,8 +109,7 @@ class DriftReader:
 
 
 def _drifting(layout: Layout, columns: list[Column], rules: Rules) -> list[Column]:
-    """The columns that have a variant column by now, and those that take numbers as texts, which
-    the reader does not; none where misfits do not go there."""
+    """The columns that have a variant column by now; none where misfits do not go there."""
     if not layout.is_settled or rules.on_drift not in ("variant", "widen"):
         return []
     drifted = {column.of for column in columns}
@@ -120,7 +119,7 @@ def _drifting(layout: Layout, columns: list[Column], rules: Rules) -> list[Colum
     return [
         column
         for column in columns
-        if (column.name in drifted or column.role == "text")
+        if column.name in drifted
         and column.key is not None
         and column.key not in opened
         and Cutter.takes(_path(column.key, rules))

@@ -126,7 +126,7 @@ class Reader:
         cut = {
             c.name: paths[c.name]
             for c in there
-            if c.role in ("json", "number") and Cutter.takes(paths[c.name])
+            if c.role in ("json", "number", "text") and Cutter.takes(paths[c.name])
         }
         texts = frozenset(
             column.name
@@ -189,6 +189,8 @@ class Reader:
             if not all(text[0] in _FIRST_OF_NUMBERS for text in texts if text):
                 raise pa.ArrowInvalid(f"a value in {column.name!r} that is no number")
             return texts
+        if column.role == "text":
+            return [_said(text, column.name) for text in texts]
         texts = [tidy(text) if text[:1] == b"{" else text for text in texts]
         flatten = self._rules.flatten
         if flatten is None or column.key is None or not flatten.opens(key_path(column.key)):
@@ -207,6 +209,15 @@ def _parse(data: bytes, rows: int, schema: pa.Schema) -> pa.Table:
     if table.num_rows != rows:
         raise pa.ArrowInvalid(f"{table.num_rows} records instead of {rows}")
     return table
+
+
+def _said(text: bytes, name: str) -> bytes:
+    """What a string says, and the text of a number or a boolean."""
+    if text[:1] == b'"':
+        return msgspec.json.decode(text, type=str).encode()
+    if text[:1] in (b"{", b"["):
+        raise pa.ArrowInvalid(f"an object or a list in {name!r}, which holds strings")
+    return text
 
 
 def _direct_type(column: Column) -> DataType:

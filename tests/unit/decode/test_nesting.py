@@ -129,11 +129,18 @@ def test_keys_past_the_last_new_column_keep_their_objects() -> None:
 
 
 def test_an_object_that_was_null_or_empty_first_leaves_no_column_behind() -> None:
-    first = decode(b'{"o":null,"e":{}}', flatten="__")
+    first = decode(b'{"o":null,"e":{}}', b'{"e":{"k":1}}', flatten="__")
     second = decode(b'{"o":{"k":1},"e":{"k":2}}', layout=first.layout, flatten="__")
-    assert types(second) == {"o__k": "int64", "e__k": "int64"}
+    assert types(second) == {"e__k": "int64", "o__k": "int64"}
     again = decode(b'{"o":null,"e":{}}', layout=second.layout.settled(), flatten="__")
     assert again.batch.to_pylist() == [{"o__k": None, "e__k": None}]
+
+
+def test_what_an_earlier_group_kept_as_empty_stays_kept() -> None:
+    first = decode(b'{"e":{}}', flatten="__")
+    second = decode(b'{"e":{"k":1}}', b'{"e":5}', b'{"e":{}}', layout=first.layout, flatten="__")
+    assert types(second) == {"e": "string", "e__k": "int64", "e__variant": "string"}
+    assert second.batch.column("e__variant").to_pylist() == [None, "5", None]
 
 
 def test_a_text_where_objects_were_has_a_column_of_its_own() -> None:
