@@ -161,6 +161,8 @@ class Search:
         To the first attempts, because the quickest answers come first.
         """
         if number > self._level_from + self._sample:
+            if self._results >= self._window:  # one of the first was cancelled, and never told
+                self._stop_climbing()
             return
         self._first_succeeded += 1
         self._first_seconds += seconds
@@ -201,8 +203,13 @@ class Search:
         self._failed = self._succeeded = 0
         self._seconds = 0.0
 
+    @property
+    def _window(self) -> int:
+        """Results of the first round at a level, and of the second, which is judged."""
+        return self.limit + max(_LEAST_RESULTS, self.limit)
+
     def _judge_window(self) -> None:
-        if self._results < self.limit + max(_LEAST_RESULTS, self.limit):
+        if self._results < self._window:
             if self._results == self.limit:
                 self._forget()  # the round in which the change of level still works through
             return

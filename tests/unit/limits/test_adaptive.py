@@ -233,6 +233,16 @@ async def test_results_of_an_earlier_level_are_not_taken_for_the_present_one() -
     assert limiter.limit == before
 
 
+async def test_an_attempt_that_is_never_told_of_does_not_blind_it() -> None:
+    clock = ManualClock()
+    limiter = Concurrency("auto")
+    await limiter.acquire()
+    limiter.begin()  # its caller is cancelled
+    limiter.release()
+    await load(clock, limiter, queue_server(clock, 20), requests=1500)
+    assert 17 <= limiter.limit <= 40
+
+
 async def test_a_fixed_number_stays() -> None:
     limiter = Concurrency(7)
     for _ in range(1000):
