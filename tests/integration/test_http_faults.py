@@ -133,11 +133,17 @@ FAULTS: dict[str, tuple[Handler, type[BronzeError], int, str]] = {
         1,
         "as only a bomb does",
     ),
-    "zstd unasked": (
+    "zstd cut": (
         after_two_pages(framed(b"\x28\xb5\x2f\xfd", Content_Encoding="zstd")),
+        RetryError,
+        5,
+        "zstd stream was cut off",
+    ),
+    "br unasked": (
+        after_two_pages(framed(b"\x0b\x00[]\x03", Content_Encoding="br")),
         ExtractError,
         1,
-        "compressed with 'zstd'",
+        "compressed with 'br'",
     ),
     "deflate unasked": (
         after_two_pages(framed(zlib.compress(b"[]"), Content_Encoding="deflate")),
