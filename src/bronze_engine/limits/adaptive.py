@@ -31,8 +31,9 @@ from typing import Final, Literal, final
 
 __all__ = ["INITIAL_LIMIT", "MAX_LIMIT", "Outcome", "Reason", "Search"]
 
-Outcome = Literal["succeeded", "failed", "refused"]
-"""Failed: 5xx, a timeout, a broken connection. Refused: asked to come back later (429)."""
+Outcome = Literal["succeeded", "failed", "refused", "untold"]
+"""Failed: 5xx, a timeout, a broken connection. Refused: asked to come back later (429). Untold:
+cancelled, or another error, which says nothing of the load."""
 
 Reason = Literal["start", "gain", "no_gain", "latency", "failures", "refused", "retest"]
 """Why a limit was chosen; `retest`: a ceiling has been there for long, and is tried again."""
@@ -125,6 +126,10 @@ class Search:
         True when it changed the limit.
         """
         before = self.limit
+        if outcome == "untold":
+            if self._is_climbing and number > self._level_from:
+                self._judge_sample(number, None)
+            return False
         self._worked_seconds += seconds / max(1, in_flight)
         if outcome == "refused":
             self._refuse(number, in_flight)
@@ -146,8 +151,6 @@ class Search:
             self._is_raised = True
         return self.limit != before
 
-    # Climbing: by one with each success, as long as the answers are as quick as before.
-
     def _climb(self, reason: Reason) -> None:
         self._is_climbing = True
         is_test = reason == "retest"
@@ -155,29 +158,33 @@ class Search:
         self.reason = reason
         self._begin_level(base_count=self._succeeded)
 
-    def _judge_sample(self, number: int, seconds: float) -> None:
+    def _judge_sample(self, number: int, seconds: float | None) -> None:
         """Compare the answers to the first attempts of the level with all before them.
 
-        To the first attempts, because the quickest answers come first.
+        To the first attempts, because the quickest answers come first; None is of one that
+        tells nothing.
         """
-        if number > self._level_from + self._sample:
-            if self._results >= self._window:  # one of the first was cancelled, and never told
+        if number > self._sample_until:
+            return
+        if seconds is None:
+            self._sample -= 1
+        else:
+            self._first_succeeded += 1
+            self._first_seconds += seconds
+        count = self._first_succeeded
+        if count < self._sample - self._sample // 8:  # a few may hang
+            return
+        if count:
+            latency = max(_SHORTEST_SECONDS, self._first_seconds / count)
+            base = self._base_seconds
+            if base is not None and latency > _STEADY * base:
                 self._stop_climbing()
-            return
-        self._first_succeeded += 1
-        self._first_seconds += seconds
-        if self._first_succeeded < self._sample:
-            return
-        latency = max(_SHORTEST_SECONDS, self._first_seconds / self._sample)
-        base = self._base_seconds
-        if base is not None and latency > _STEADY * base:
-            self._stop_climbing()
-            return
-        count = self._base_count + self._sample
-        self._base_seconds = ((base or 0.0) * self._base_count + latency * self._sample) / count
-        self._base_limit = self._level_limit
-        self._cap = MAX_LIMIT
-        self._begin_level(base_count=count)
+                return
+            weight = self._base_count / (self._base_count + count)
+            self._base_seconds = latency if base is None else base + (latency - base) * (1 - weight)
+            self._base_limit = self._level_limit
+            self._cap = MAX_LIMIT
+        self._begin_level(base_count=self._base_count + count)
 
     def _stop_climbing(self) -> None:
         """Judge where the limit is by a whole window, and what failed by the round that began."""
@@ -187,13 +194,12 @@ class Search:
         self._failed = failed
         self._results = self.limit if failed else 0
 
-    # Levels: each is judged by a window of answers.
-
     def _begin_level(self, *, base_count: int = 0) -> None:
         self._level_from = self._begun
         self._level_limit = self.limit
         self._sample = max(_LEAST_SAMPLE, self.limit // 2) if base_count else INITIAL_LIMIT
         self._base_count = base_count
+        self._sample_until = self._begun + self._sample
         self._first_succeeded = 0
         self._first_seconds = 0.0
         self._results = 0
@@ -203,13 +209,8 @@ class Search:
         self._failed = self._succeeded = 0
         self._seconds = 0.0
 
-    @property
-    def _window(self) -> int:
-        """Results of the first round at a level, and of the second, which is judged."""
-        return self.limit + max(_LEAST_RESULTS, self.limit)
-
     def _judge_window(self) -> None:
-        if self._results < self._window:
+        if self._results < self.limit + max(_LEAST_RESULTS, self.limit):
             if self._results == self.limit:
                 self._forget()  # the round in which the change of level still works through
             return
@@ -298,8 +299,6 @@ class Search:
         self.reason = reason
         self._changed_seconds = self._worked_seconds
         self._begin_level()
-
-    # Refusals.
 
     def _refuse(self, number: int, in_flight: int) -> None:
         if number <= self._cut_from:  # one more of those that were in flight

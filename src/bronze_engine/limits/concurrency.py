@@ -68,8 +68,7 @@ class Concurrency:
     def observe(self, number: int, seconds: float, outcome: Outcome) -> bool:
         """Learn from the attempt of this number, before its slot is released.
 
-        True when that changed the limit. What says nothing about the load (a 404, a body
-        that is no JSON) is not reported here.
+        True when that changed the limit. Call it for every attempt, whatever became of it.
         """
         search = self.search
         if search is None or not search.observe(number, seconds, outcome, self.in_flight):

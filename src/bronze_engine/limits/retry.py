@@ -221,6 +221,9 @@ class Attempts:
             outcome: Outcome = "refused" if _asks_for_pause(exc) else "failed"
             self._learn(number, began, outcome)
             raise
+        except BaseException:
+            self._learn(number, began, "untold")
+            raise
         passage.succeed()
         self._learn(number, began, "succeeded")
         return value

@@ -233,12 +233,14 @@ async def test_results_of_an_earlier_level_are_not_taken_for_the_present_one() -
     assert limiter.limit == before
 
 
-async def test_an_attempt_that_is_never_told_of_does_not_blind_it() -> None:
+@pytest.mark.parametrize("told", [1, 4, 9])
+async def test_attempts_that_tell_nothing_do_not_blind_it(told: int) -> None:
     clock = ManualClock()
     limiter = Concurrency("auto")
-    await limiter.acquire()
-    limiter.begin()  # its caller is cancelled
-    limiter.release()
+    for _ in range(told):
+        await limiter.acquire()
+        limiter.observe(limiter.begin(), 0.0, "untold")
+        limiter.release()
     await load(clock, limiter, queue_server(clock, 20), requests=1500)
     assert 17 <= limiter.limit <= 40
 

@@ -113,3 +113,26 @@ async def test_what_the_attempts_show_moves_the_adaptive_limit() -> None:
 
     await clock.drive(run())
     assert group.statistics().limit >= 32
+
+
+@pytest.mark.asyncio
+async def test_attempts_that_end_otherwise_do_not_blind_the_adaptive_limit() -> None:
+    clock = ManualClock()
+    group = group_of(registry_of(clock), rate=None)
+    limits = group.limits()
+    lanes = asyncio.Semaphore(20)
+
+    async def broken() -> None:
+        raise ValueError
+
+    async def queued() -> None:
+        async with lanes:
+            await clock.sleep(0.125)
+
+    async def run() -> None:
+        with pytest.raises(ValueError):  # noqa: PT011  # the operation's own
+            await limits.call(broken, describe="x")
+        await asyncio.gather(*(limits.call(queued, describe="x") for _ in range(1500)))
+
+    await clock.drive(run())
+    assert 17 <= group.statistics().limit <= 40
