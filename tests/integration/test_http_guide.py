@@ -149,7 +149,8 @@ def test_what_is_around_the_records_is_joined(bronze: Bronze) -> None:
 
 
 def test_csv_lands_as_configured(bronze: Bronze) -> None:
-    body = 'Report\nof today\nname\tclicks\tspend\n""\t5\t1.50\nn/a\t\tn/a\ncafé\t7\t0.1\n'
+    rows = '""\t5\t1.50\nn/a\t\tn/a\ncafé\t7\t+00.1\nx\t007\t2\n'
+    body = f"Report\nof today\nname\tclicks\tspend\n{rows}"
     csv = answer(body=body.encode("latin-1"), headers={"Content-Type": "text/csv"})
     with in_background(plain(lambda _: csv)) as server:
         write(bronze, block("Formats", "delimiter"), server.url)
@@ -158,7 +159,9 @@ def test_csv_lands_as_configured(bronze: Bronze) -> None:
         ("", 5, "1.5000"),
         (None, None, None),
         ("café", 7, "0.1000"),
+        ("x", None, "2.0000"),
     ]
+    assert [row["clicks__variant"] for row in found] == [None, None, None, '"007"']
 
 
 def test_columns_have_the_types_of_the_guide(bronze: Bronze) -> None:

@@ -21,12 +21,12 @@ from bronze_engine.config.api import (
     Retry,
     Timeout,
 )
-from bronze_engine.config.auth import Auth, CustomAuth
-from bronze_engine.config.delimited import CsvFormat
-from bronze_engine.config.export import CreateJob, Export, PollJob
+from bronze_engine.config.auths.auth import Auth, CustomAuth
+from bronze_engine.config.http.delimited import CsvFormat
+from bronze_engine.config.http.export import CreateJob, Export, PollJob
+from bronze_engine.config.http.paginator import Paginator
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.load import load_config
-from bronze_engine.config.paginator import Paginator
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import HttpSourceConfig
@@ -197,7 +197,7 @@ def test_the_numbers_of_the_guide_are_those_of_the_code() -> None:
     assert f"begins at {INITIAL_LIMIT}, climbs" in text
     assert f"never passes {MAX_LIMIT}." in text
     assert f"{MAX_EMPTY:,} empty ones in a row are `PAGE001`" in text
-    assert f"of a run so do {MAX_NEW_COLUMNS} more" in text
+    assert f"a new column; {MAX_NEW_COLUMNS} after the first file has opened" in text
     defaults = dict(
         zip(
             reversed(HttpSourceConfig.__struct_fields__),
