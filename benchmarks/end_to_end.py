@@ -27,7 +27,7 @@ from benchmarks.http import OURS, expected_totals, landed_totals
 from benchmarks.null_api import NullApi
 from benchmarks.runner import Measured, measure, spread
 from bronze_engine.adapters import open_store
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.demo.api import BEARER_TOKEN
 from bronze_engine.demo.moto import open_moto

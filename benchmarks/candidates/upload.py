@@ -12,7 +12,7 @@ from benchmarks.content import BUCKET, KEY, Job
 from benchmarks.job import measured
 from benchmarks.lag import Ticker
 from bronze_engine.adapters import open_store
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Store
 from bronze_engine.encode.sink import PART_BYTES, PartSink

@@ -14,9 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.auths.plugins import AUTHS, TOKEN_STORES, plugin
 from bronze_engine.config.load import Config
-from bronze_engine.config.plugins import AUTHS, TOKEN_STORES, plugin
-from bronze_engine.config.store import RemoteStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import RemoteStoreConfig, StoreConfig
 from bronze_engine.contracts import Limits, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError

@@ -25,7 +25,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.config.store import RemoteStoreConfig
+from bronze_engine.config.stores.store import RemoteStoreConfig
 from bronze_engine.credentials import Auth
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject

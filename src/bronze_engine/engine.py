@@ -31,7 +31,7 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import Api
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Hook, Resources, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.json import JsonDecoder

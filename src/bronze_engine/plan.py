@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from bronze_engine.config.chain_rules import all_asked
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.chain import all_asked
 from bronze_engine.config.template import uses
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any, Final
 
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     CursorPaginator,
     HeaderCursorPaginator,
     KeysetPaginator,

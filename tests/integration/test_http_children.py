@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.http.paginator import CursorPaginator, GraphqlPaginator, PagePaginator
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import CursorPaginator, GraphqlPaginator, PagePaginator
 from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.errors import ExtractError, PageError, RetryError, SliceLost
 from tests.integration.http_server import ONCE, Handler, Opened, Seen, answer, opened, serve

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.auth import BearerAuth
-from bronze_engine.config.export import CreateJob, Export, PollJob
+from bronze_engine.config.auths.auth import BearerAuth
+from bronze_engine.config.http.export import CreateJob, Export, PollJob
+from bronze_engine.config.http.paginator import HeaderCursorPaginator
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import HeaderCursorPaginator
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import AuthError, ExtractError, PageError, RetryError
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve

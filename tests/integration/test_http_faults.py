@@ -19,8 +19,8 @@ import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Timeout
-from bronze_engine.config.auth import ApiKeyAuth, BearerAuth
-from bronze_engine.config.paginator import (
+from bronze_engine.config.auths.auth import ApiKeyAuth, BearerAuth
+from bronze_engine.config.http.paginator import (
     CursorPaginator,
     LinkHeaderPaginator,
     NextUrlPaginator,

@@ -11,19 +11,26 @@ from typing import Any, Final, get_args
 
 import pytest
 
-from bronze_engine.config.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth, CustomAuth, LoginAuth
-from bronze_engine.config.oauth2 import (
+from bronze_engine.config.auths.auth import (
+    ApiKeyAuth,
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    CustomAuth,
+    LoginAuth,
+)
+from bronze_engine.config.auths.oauth2 import (
     JwtBearerAuth,
     OAuth2ClientCredentialsAuth,
     OAuth2RefreshTokenAuth,
 )
-from bronze_engine.config.paginator import (
+from bronze_engine.config.auths.signing import HmacAuth, SigV4Auth
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     GraphqlPaginator,
     NoPaginator,
     Paginator,
 )
-from bronze_engine.config.signing import HmacAuth, SigV4Auth
 from bronze_engine.config.units import Secret
 from tests.integration.http_server import Seen, opened, serve
 from tests.integration.paged_server import (

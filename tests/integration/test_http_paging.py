@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.auth import BearerAuth
-from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import (
+from bronze_engine.config.auths.auth import BearerAuth
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     GraphqlPaginator,
     KeysetPaginator,
     NoPaginator,
 )
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import ExtractError, PageError
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve

@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
-from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import (
+from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.http.paginator import (
     CursorPaginator,
     LinkHeaderPaginator,
     NextUrlPaginator,
     OffsetPaginator,
     PagePaginator,
 )
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.units import ByteSize, Secret
 from bronze_engine.errors import PageError, SliceLost
 from bronze_engine.telemetry.events import PageFetched

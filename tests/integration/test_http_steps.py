@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bronze_engine.config.http.paginator import CursorPaginator
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import CursorPaginator
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Request
 from bronze_engine.decode.json import JsonDecoder

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from bronze_engine.config.load import load_config
-from bronze_engine.config.store import AzureStoreConfig, RemoteStoreConfig, S3StoreConfig
-from bronze_engine.config.store_variables import VARIABLES
+from bronze_engine.config.stores.store import AzureStoreConfig, RemoteStoreConfig, S3StoreConfig
+from bronze_engine.config.stores.variables import VARIABLES
 from bronze_engine.encode.sink import PART_BYTES, part_size
 from bronze_engine.land.slice import PARTS_HELD
 from bronze_engine.publish.lease import RENEW_SECONDS

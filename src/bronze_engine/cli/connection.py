@@ -20,10 +20,10 @@ from bronze_engine.cli.session import LogOptions
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api
-from bronze_engine.config.fault import nearest
+from bronze_engine.config.file.fault import nearest
+from bronze_engine.config.file.sensitive import of_store
 from bronze_engine.config.load import Config
-from bronze_engine.config.sensitive import of_store
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.credentials import Auth, AuthResources
 from bronze_engine.errors import ConfigError

@@ -27,8 +27,8 @@ from bronze_engine.cli.options import (
 )
 from bronze_engine.cli.place import find_place, load_if_there
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.config.describe import json_schema
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.manifest import run_date_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from bronze_engine.cli.options import CONFIG_PATH
 from bronze_engine.cli.session import LogOptions, load
 from bronze_engine.config.load import Config, load_store
-from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.errors import ConfigError
 
 __all__ = ["find_place", "load_if_there"]

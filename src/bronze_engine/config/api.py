@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bronze_engine.config.auth import Auth
+from bronze_engine.config.auths.auth import Auth
 from bronze_engine.config.units import Duration, Secret
 
 __all__ = ["Api", "CircuitBreaker", "RateLimit", "RateLimitHeaders", "Retry", "Timeout"]

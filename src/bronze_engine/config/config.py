@@ -13,21 +13,16 @@ from typing import Any, Final, TypeVar, final
 import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.api_rules import api_faults, sends_secrets_in_clear
-from bronze_engine.config.chain_rules import circle_fault, parent_faults
-from bronze_engine.config.convert import UNRESOLVED, convert
-from bronze_engine.config.document import Document
+from bronze_engine.config.auths.token_place import token_faults, with_token_place
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.expand import Expander
-from bronze_engine.config.fault import Fault, KeyPath, config_error, nearest
-from bronze_engine.config.identity import config_hash
-from bronze_engine.config.incremental import Incremental, with_instant
-from bronze_engine.config.merge import inherit, merge
-from bronze_engine.config.names import check_path_part
-from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.pipeline_rules import engine_faults, pipeline_faults, source_faults
-from bronze_engine.config.rate_rules import group_faults, with_default_rate
-from bronze_engine.config.sensitive import (
+from bronze_engine.config.file.convert import UNRESOLVED, convert
+from bronze_engine.config.file.document import Document
+from bronze_engine.config.file.expand import Expander
+from bronze_engine.config.file.fault import Fault, KeyPath, config_error, nearest
+from bronze_engine.config.file.identity import config_hash
+from bronze_engine.config.file.merge import inherit, merge
+from bronze_engine.config.file.names import check_path_part
+from bronze_engine.config.file.sensitive import (
     of_api,
     of_api_table,
     of_source,
@@ -37,13 +32,18 @@ from bronze_engine.config.sensitive import (
     of_variables,
     worth_hiding,
 )
+from bronze_engine.config.file.variables import default_rate, log_level
+from bronze_engine.config.incremental import Incremental, with_instant
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
+from bronze_engine.config.rules.chain import circle_fault, parent_faults
+from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults, source_faults
+from bronze_engine.config.rules.rate import group_faults, with_default_rate
+from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
 from bronze_engine.config.source import HttpSourceConfig, Parent
-from bronze_engine.config.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
-from bronze_engine.config.store_place import place_of
-from bronze_engine.config.store_rules import is_in_clear, store_faults, store_of_url
-from bronze_engine.config.store_variables import with_variables
-from bronze_engine.config.token_place import token_faults, with_token_place
-from bronze_engine.config.variables import default_rate, log_level
+from bronze_engine.config.stores.place import place_of
+from bronze_engine.config.stores.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
+from bronze_engine.config.stores.variables import with_variables
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Config"]

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bronze_engine.config.config import Config
-from bronze_engine.config.document import Document, parse_toml
-from bronze_engine.config.dotenv import parse_dotenv
-from bronze_engine.config.fault import Fault, config_error
-from bronze_engine.config.merge import overrides_tree
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.file.document import Document, parse_toml
+from bronze_engine.config.file.dotenv import parse_dotenv
+from bronze_engine.config.file.fault import Fault, config_error
+from bronze_engine.config.file.merge import overrides_tree
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Config", "load_config", "load_store", "parse_config"]

@@ -9,7 +9,7 @@ from bronze_engine.config.output import Output
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import SourceConfig
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest import Load
 
 __all__ = ["Pipeline"]

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, Retry
-from bronze_engine.config.delimited import CsvFormat
-from bronze_engine.config.export import Export, ParamValue
-from bronze_engine.config.paginator import NoPaginator, Paginator
-from bronze_engine.config.selector import parse_selector
+from bronze_engine.config.http.delimited import CsvFormat
+from bronze_engine.config.http.export import Export, ParamValue
+from bronze_engine.config.http.paginator import NoPaginator, Paginator
+from bronze_engine.config.http.selector import parse_selector
 from bronze_engine.config.units import ByteSize
 
 __all__ = ["HttpSourceConfig", "Parent", "SourceConfig"]

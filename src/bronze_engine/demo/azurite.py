@@ -11,7 +11,7 @@ from typing import Final
 
 from azure.storage.blob.aio import ContainerClient
 
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.demo.process import ServerProcess
 from bronze_engine.errors import ConfigError

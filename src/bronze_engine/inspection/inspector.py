@@ -11,8 +11,8 @@ from typing import Any, Final, final
 import msgspec
 
 from bronze_engine.clock import Clock
+from bronze_engine.config.http.paginator import AutoPaginator, NoPaginator
 from bronze_engine.config.load import Config, parse_config
-from bronze_engine.config.paginator import AutoPaginator, NoPaginator
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import (
     BronzeError,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar, cast, final
 
 from bronze_engine.adapters import StoreOpener, open_store
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.workers import Workers
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, final
 import pyarrow as pa
 
 from bronze_engine.adapters import StoreOpener
-from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError
 from bronze_engine.reading.connection import Connection

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from bronze_engine.adapters import StoreOpener
 from bronze_engine.config.load import load_store
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.files import Files, open_files
 from bronze_engine.reading.handler import CommittedFiles

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import final
 
-from bronze_engine.config.store import RemoteStoreConfig
+from bronze_engine.config.stores.store import RemoteStoreConfig
 from bronze_engine.network.proxy import proxy_choice
 from bronze_engine.network.tls import tls_context
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.auth import LoginAuth
-from bronze_engine.config.paginator import PagePaginator
+from bronze_engine.config.auths.auth import LoginAuth
+from bronze_engine.config.http.paginator import PagePaginator
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError
 from bronze_engine.testing.clock import ManualClock

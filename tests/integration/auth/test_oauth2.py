@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from bronze_engine.config.auth import BearerAuth
-from bronze_engine.config.oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
-from bronze_engine.config.paginator import PagePaginator
+from bronze_engine.config.auths.auth import BearerAuth
+from bronze_engine.config.auths.oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
+from bronze_engine.config.http.paginator import PagePaginator
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ExtractError, RetryError
 from bronze_engine.testing.clock import ManualClock

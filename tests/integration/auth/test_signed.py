@@ -15,9 +15,9 @@ from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from bronze_engine.config.paginator import PagePaginator
-from bronze_engine.config.signing import HmacAuth
-from bronze_engine.config.signing import SigV4Auth as SigV4Config
+from bronze_engine.config.auths.signing import HmacAuth
+from bronze_engine.config.auths.signing import SigV4Auth as SigV4Config
+from bronze_engine.config.http.paginator import PagePaginator
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError
 from bronze_engine.testing.clock import ManualClock

@@ -325,7 +325,7 @@ def test_tokens_may_lie_in_an_object_store_of_their_own(bronze: Bronze, moto: Mo
 PACKAGE = '''
 from urllib.parse import quote
 
-from bronze_engine.config.auth import CustomAuth
+from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.units import Secret
 from bronze_engine.credentials import AuthResources, Credential, Exchange, TokenRequest
 from bronze_engine.errors import AuthError, Conflict

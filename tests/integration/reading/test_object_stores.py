@@ -22,7 +22,7 @@ from bronze_engine import (
     read_partition,
     stream_partition,
 )
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from tests.integration.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.integration.moto import Moto, moto
 from tests.integration.store import azure_opened, s3_opened

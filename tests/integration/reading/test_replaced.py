@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine import Reader, open_reader
-from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.reading.partition import Superseded
 from tests.integration.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.integration.moto import Moto, moto

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.store.s3.client import open_client
 from bronze_engine.workers import Workers
 from tests.integration.http_server import Seen, Server, answer, serve

@@ -12,7 +12,7 @@ import msgspec
 
 from bronze_engine.adapters import open_store
 from bronze_engine.config.load import load_config
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.workers import Workers
 from tests.integration.azurite import ACCOUNT, KEY

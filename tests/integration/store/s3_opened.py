@@ -9,7 +9,7 @@ from typing import Any
 from bronze_engine.adapters import store_limits
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Retry
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.contracts import StoreResources
 from bronze_engine.limits.registry import LimitRegistry

@@ -21,7 +21,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, RetryError, StoreError
 from bronze_engine.model.part import ABSENT, ANY
@@ -357,7 +357,7 @@ def test_a_key_needs_no_azure_identity() -> None:
     """Its import costs a quarter of a second and is an extra: only tokens need it."""
     code = (
         "import sys, anyio\n"
-        "from bronze_engine.config.store import AzureStoreConfig\n"
+        "from bronze_engine.config.stores.store import AzureStoreConfig\n"
         "from bronze_engine.config.units import Secret\n"
         "from tests.integration.store.azure_opened import opened\n"
         "config = AzureStoreConfig(url='az://lake', account='name', account_key=Secret('a2V5'))\n"

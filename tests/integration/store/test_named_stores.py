@@ -17,7 +17,7 @@ import pytest
 
 from bronze_engine.adapters import open_store
 from bronze_engine.config.load import load_store
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 from bronze_engine.workers import Workers

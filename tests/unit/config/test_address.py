@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bronze_engine.config.address import SCHEMES, Address, parse_address, service_of
-from bronze_engine.config.connection_string import account_in, connection_parts
-from bronze_engine.config.loopback import is_loopback
+from bronze_engine.config.stores.address import SCHEMES, Address, parse_address, service_of
+from bronze_engine.config.stores.connection_string import account_in, connection_parts
+from bronze_engine.config.stores.loopback import is_loopback
 
 pytestmark = pytest.mark.unit
 

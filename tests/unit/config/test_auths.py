@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.config.describe import json_schema
-from bronze_engine.config.oauth2 import OAuth2RefreshTokenAuth
-from bronze_engine.config.sensitive import of_auth
+from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
+from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.file.sensitive import of_auth
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import API, ORDERS, load
 
@@ -242,7 +242,7 @@ def test_tokens_beside_a_lake_are_fine(target: str, place: str, tmp_path: Path) 
 # Third parties
 
 PACKAGE = '''
-from bronze_engine.config.auth import CustomAuth
+from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.units import Secret
 
 
@@ -308,7 +308,7 @@ def test_a_third_partys_table_is_read_as_every_other(tmp_path: Path) -> None:
         ({"type": "vault", "role": 3, "key": "k"}, "auth.role: expected a string"),
         ({"type": "vaul"}, 'unknown type "vaul"; did you mean "vault"?'),
         ({"type": "broken"}, "(vaulted:Missing, of vaulted) can't be imported: AttributeError"),
-        ({"type": "none"}, "its `config` is no subclass of config.auth.CustomAuth"),
+        ({"type": "none"}, "its `config` is no subclass of config.auths.auth.CustomAuth"),
         ({"type": "other"}, "its `config` has the tag 'vault'"),
     ],
 )

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bronze_engine.config.describe import json_schema
-from bronze_engine.config.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
+from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.stores.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
 from tests.unit.config.files import API, ORDERS
 
 pytestmark = pytest.mark.unit

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.config.auth import BearerAuth
+from bronze_engine.config.auths.auth import BearerAuth
+from bronze_engine.config.http.paginator import CursorPaginator, NoPaginator, PagePaginator
 from bronze_engine.config.load import load_config
-from bronze_engine.config.paginator import CursorPaginator, NoPaginator, PagePaginator
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import API, ORDERS, load, pipeline_table
 

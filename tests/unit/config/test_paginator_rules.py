@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.config.graphql import page_info_path
-from bronze_engine.config.paginator import GraphqlPaginator, KeysetPaginator, PagePaginator
+from bronze_engine.config.http.graphql import page_info_path
+from bronze_engine.config.http.paginator import GraphqlPaginator, KeysetPaginator, PagePaginator
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import load
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.config.envelope import EnvelopePath, parse_envelope_path
+from bronze_engine.config.http.envelope import EnvelopePath, parse_envelope_path
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import load
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.describe import json_schema
+from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.load import load_config
 
 pytestmark = pytest.mark.unit

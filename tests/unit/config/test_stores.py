@@ -12,13 +12,13 @@ import pytest
 
 from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.load import load_config, load_store
-from bronze_engine.config.store import (
+from bronze_engine.config.stores.place import place_of
+from bronze_engine.config.stores.store import (
     AzureStoreConfig,
     LocalStoreConfig,
     S3StoreConfig,
     StoreConfig,
 )
-from bronze_engine.config.store_place import place_of
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import API, ORDERS, load

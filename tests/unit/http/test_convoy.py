@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.config.api import Api, Retry
-from bronze_engine.config.paginator import CursorPaginator, PagePaginator, Paginator
+from bronze_engine.config.http.paginator import CursorPaginator, PagePaginator, Paginator
 from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.config.units import Duration
 from bronze_engine.errors import PageError

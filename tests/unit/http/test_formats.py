@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bronze_engine.config.delimited import CsvFormat
+from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.body import table
 from bronze_engine.sources.http.body.blocks import BLOCK_BYTES, Members

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.config.api import Retry
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     CursorPaginator,
     GraphqlPaginator,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bronze_engine.config.paginator import NextUrlPaginator
+from bronze_engine.config.http.paginator import NextUrlPaginator
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.linked import next_link
 from bronze_engine.sources.http.paging.pager import Ask

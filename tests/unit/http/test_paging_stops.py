@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     KeysetPaginator,
     OffsetPaginator,
     PagePaginator,

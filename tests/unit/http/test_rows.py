@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.config.delimited import CsvFormat
+from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.http.body import table
 from bronze_engine.sources.http.body.rows import row_texts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.config.selector import (
+from bronze_engine.config.http.selector import (
     Descend,
     Element,
     Every,

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.auth import ApiKeyAuth, BearerAuth
-from bronze_engine.config.export import ParamValue
-from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.paginator import (
+from bronze_engine.config.auths.auth import ApiKeyAuth, BearerAuth
+from bronze_engine.config.http.export import ParamValue
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     CursorPaginator,
     GraphqlPaginator,
     PagePaginator,
 )
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Request

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.export import CreateJob, Export, PollJob
+from bronze_engine.config.http.export import CreateJob, Export, PollJob
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import HttpSourceConfig, Parent
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.errors import StateError
 from bronze_engine.store.local import disk, flock, folder, temporary
 from bronze_engine.store.local.store import open_local

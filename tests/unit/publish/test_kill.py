@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.errors import StateError
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.commit import Published, publish

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import pytest
 
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.errors import OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.part import ANY, Expect, Version

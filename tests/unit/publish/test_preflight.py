@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.errors import OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT, ANY, Expect, Version
 from bronze_engine.publish.preflight import Preflight

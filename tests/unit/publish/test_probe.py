@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store, Upload
 from bronze_engine.errors import AuthError, RetryError, StoreError
 from bronze_engine.model.part import ANY, Expect, ObjectInfo, Staged, StoredObject, Version

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bronze_engine.adapters import StoreOpener, open_store
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.manifest import (

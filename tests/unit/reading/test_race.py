@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine import StateError, StoreError, open_partition, open_reader, stream_partition
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY
 from bronze_engine.reading import reader as reader_module

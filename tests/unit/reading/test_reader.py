@@ -27,7 +27,7 @@ from bronze_engine import (
     read_partition,
     stream_partition,
 )
-from bronze_engine.config.store import StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ANY
 from bronze_engine.reading import portions

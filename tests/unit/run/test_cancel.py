@@ -16,7 +16,7 @@ import pytest
 from bronze_engine import engine as engine_module
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.engine import Engine
 from bronze_engine.model.part import Expect

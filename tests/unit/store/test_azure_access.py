@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import ConfigError
 from bronze_engine.store.azure.access import Access, access_of

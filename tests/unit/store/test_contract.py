@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Locking, Store
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore

@@ -20,7 +20,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT, ANY, DataFile, Part, Staged
 from bronze_engine.store.local import disk, flock

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from bronze_engine.config.api import RateLimitHeaders
-from bronze_engine.config.paginator import GraphqlPaginator, Paginator
+from bronze_engine.config.http.paginator import GraphqlPaginator, Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import final
 
-from bronze_engine.config.paginator import Paginator
+from bronze_engine.config.http.paginator import Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import Values
 from bronze_engine.contracts import Request, Resources

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from bronze_engine.config import template
-from bronze_engine.config.graphql import templated_json
-from bronze_engine.config.paginator import GraphqlPaginator, Paginator, Place
+from bronze_engine.config.http.graphql import templated_json
+from bronze_engine.config.http.paginator import GraphqlPaginator, Paginator, Place
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.errors import PageError

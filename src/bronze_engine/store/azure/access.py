@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 
-from bronze_engine.config.loopback import is_loopback
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.loopback import is_loopback
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Access", "access_of"]

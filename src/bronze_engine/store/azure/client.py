@@ -12,7 +12,7 @@ import msgspec
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import ContainerClient
 
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.errors import AuthError
 from bronze_engine.network.session import open_session
 from bronze_engine.store.azure.access import Access, access_of

@@ -12,7 +12,7 @@ from typing import Final, final
 from azure.storage.blob import BlobProperties
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.store import AzureStoreConfig
+from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.contracts import StoreResources, Upload
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, RetryError, StoreError
 from bronze_engine.model.part import (

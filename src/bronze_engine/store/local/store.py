@@ -22,7 +22,7 @@ from typing import Final, Protocol, TypeVar, final
 import anyio
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.store import LocalStoreConfig
+from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Upload
 from bronze_engine.errors import Conflict, StoreError
 from bronze_engine.model.part import (

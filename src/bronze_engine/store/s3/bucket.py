@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, final
 from botocore.exceptions import ClientError
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import (
     BronzeError,

@@ -13,8 +13,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError
 
-from bronze_engine.config.loopback import is_loopback
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.loopback import is_loopback
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.network import Network

@@ -14,7 +14,7 @@ from typing import Any, Final, final
 from urllib.parse import urlencode
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.store import S3StoreConfig
+from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.contracts import StoreResources, Upload
 from bronze_engine.errors import Conflict, OutcomeUnknown, RetryError, StoreError
 from bronze_engine.model.part import (

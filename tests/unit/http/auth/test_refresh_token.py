@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bronze_engine.config.oauth2 import OAuth2RefreshTokenAuth
+from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
 from bronze_engine.config.units import Secret
 from bronze_engine.credentials import Credential, TokenStore
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, Conflict, StoreError

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.signing import HmacAuth, SigV4Auth
+from bronze_engine.config.auths.signing import HmacAuth, SigV4Auth
 from bronze_engine.config.units import Secret
 from bronze_engine.credentials import Outgoing
 from bronze_engine.errors import AuthError

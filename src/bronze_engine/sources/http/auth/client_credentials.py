@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from bronze_engine.config.oauth2 import OAuth2ClientCredentialsAuth
+from bronze_engine.config.auths.oauth2 import OAuth2ClientCredentialsAuth
 from bronze_engine.credentials import AuthResources, Credential, Exchange
 from bronze_engine.sources.http.auth.reread import reread
 from bronze_engine.sources.http.auth.tokens import as_credential, form_request, read_token

@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import Api
-from bronze_engine.config.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
 from bronze_engine.contracts import Hide
 from bronze_engine.credentials import (
     Auth,

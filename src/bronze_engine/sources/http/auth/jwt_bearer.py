@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from bronze_engine.config.oauth2 import JwtBearerAuth
+from bronze_engine.config.auths.oauth2 import JwtBearerAuth
 from bronze_engine.credentials import AuthResources, Credential, Exchange
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.http.auth.reread import reread

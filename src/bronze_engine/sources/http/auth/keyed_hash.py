@@ -14,7 +14,7 @@ from typing import Final, final
 from urllib.parse import quote, urlsplit
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.signing import HmacAuth
+from bronze_engine.config.auths.signing import HmacAuth
 from bronze_engine.credentials import AuthResources, Credential, Exchange, Outgoing, Signature
 from bronze_engine.sources.http.auth.reread import reread
 

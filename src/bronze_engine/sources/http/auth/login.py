@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bronze_engine.config.auth import LoginAuth
+from bronze_engine.config.auths.auth import LoginAuth
 from bronze_engine.config.units import Secret
 from bronze_engine.credentials import (
     AuthResources,

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.signing import SigV4Auth as SigV4Config
+from bronze_engine.config.auths.signing import SigV4Auth as SigV4Config
 from bronze_engine.credentials import AuthResources, Credential, Exchange, Outgoing, Sign, Signature
 from bronze_engine.errors import AuthError
 from bronze_engine.sources.http.auth.reread import reread

@@ -11,8 +11,8 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
-from bronze_engine.config.oauth2 import TokenAuth
-from bronze_engine.config.sensitive import of_auth
+from bronze_engine.config.auths.oauth2 import TokenAuth
+from bronze_engine.config.file.sensitive import of_auth
 from bronze_engine.config.units import Secret
 from bronze_engine.credentials import Credential, TokenAnswer, TokenRequest
 from bronze_engine.errors import AuthError

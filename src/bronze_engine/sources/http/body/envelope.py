@@ -8,7 +8,7 @@ from typing import final
 
 import msgspec
 
-from bronze_engine.config.envelope import EnvelopePath, parse_envelope_path
+from bronze_engine.config.http.envelope import EnvelopePath, parse_envelope_path
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.blocks import Members
 from bronze_engine.sources.http.body.onepass import Path

@@ -14,7 +14,7 @@ from typing import Final, final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.config.selector import (
+from bronze_engine.config.http.selector import (
     Descend,
     Element,
     Every,

@@ -6,7 +6,7 @@ from typing import Protocol, final
 
 import msgspec
 
-from bronze_engine.config.selector import Selector, parse_selector
+from bronze_engine.config.http.selector import Selector, parse_selector
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.envelope import readings
 from bronze_engine.sources.http.body.evaluate import evaluate

@@ -10,7 +10,7 @@ from typing import Literal, final
 
 import msgspec
 
-from bronze_engine.config.delimited import CsvFormat
+from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.sources.http.body.blocks import (
     NO_MEMBERS,
     Members,

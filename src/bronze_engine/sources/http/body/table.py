@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
-from bronze_engine.config.delimited import CsvFormat
+from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Array, scalar
 from bronze_engine.sources.http.body.blocks import BLOCK_BYTES

@@ -9,7 +9,7 @@ from typing import Final, final
 
 import msgspec
 
-from bronze_engine.config.chain_rules import asked
+from bronze_engine.config.rules.chain import asked
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import Parent
 from bronze_engine.config.template import Values, fields_of

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 import httpx
 import msgspec
 
-from bronze_engine.config.chain_rules import asked
-from bronze_engine.config.export import Export
+from bronze_engine.config.http.export import Export
+from bronze_engine.config.rules.chain import asked
 from bronze_engine.contracts import Preview
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.raw import kind_of

@@ -7,8 +7,8 @@ from typing import Final, final
 
 import msgspec
 
-from bronze_engine.config.export import Export
-from bronze_engine.config.paginator import NoPaginator
+from bronze_engine.config.http.export import Export
+from bronze_engine.config.http.paginator import NoPaginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import Values, fields_of
 from bronze_engine.errors import ExtractError, PageError

@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import msgspec
 
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     KeysetPaginator,
     NoPaginator,

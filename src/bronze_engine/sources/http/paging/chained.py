@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final, final
 
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     CursorPaginator,
     HeaderCursorPaginator,
     KeysetPaginator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import final
 
-from bronze_engine.config.paginator import OffsetPaginator, PagePaginator
+from bronze_engine.config.http.paginator import OffsetPaginator, PagePaginator
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.pager import Answered, Ask
 from bronze_engine.sources.http.paging.progress import Progress, count_of

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bronze_engine.config.paginator import Paginator
+from bronze_engine.config.http.paginator import Paginator
 from bronze_engine.sources.http.paging.clues import Candidate, Clues
 from bronze_engine.sources.http.paging.detect_chained import (
     by_body_cursor,

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from bronze_engine.config.paginator import NextUrlPaginator
+from bronze_engine.config.http.paginator import NextUrlPaginator
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.chained import Chained
 from bronze_engine.sources.http.paging.pager import Answered, Ask

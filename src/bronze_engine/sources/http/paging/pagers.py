@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import final
 
-from bronze_engine.config.graphql import as_cursor
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.graphql import as_cursor
+from bronze_engine.config.http.paginator import (
     AutoPaginator,
     CursorPaginator,
     GraphqlPaginator,

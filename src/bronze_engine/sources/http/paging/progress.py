@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-from bronze_engine.config.paginator import (
+from bronze_engine.config.http.paginator import (
     CursorPaginator,
     HeaderCursorPaginator,
     KeysetPaginator,

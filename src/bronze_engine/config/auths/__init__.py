@@ -1,0 +1,1 @@
+"""[apis.NAME.auth]: how requests prove who they are, and where rotating tokens lie."""

@@ -1,0 +1,1 @@
+"""pipelines.toml itself: found, merged, expanded, converted, described."""

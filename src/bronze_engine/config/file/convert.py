@@ -1,0 +1,273 @@
+"""Plain TOML values to Structs, with every fault of a table reported, not only the first.
+
+msgspec converts the leaves; the tables are walked here, because its errors name neither
+the keys of a mapping nor more than one fault, and quote values that may be secret.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+import msgspec
+
+from bronze_engine.config.api import Api
+from bronze_engine.config.auths.auth import CustomAuth
+from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
+from bronze_engine.config.file.expand import Expanded
+from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.stores.store import (
+    AzureStoreConfig,
+    LocalStoreConfig,
+    S3StoreConfig,
+    implied_type,
+)
+from bronze_engine.config.units import ByteSize, Duration, Secret, decode_unit
+from bronze_engine.errors import ConfigError
+
+__all__ = [
+    "MAY_LACK_TYPE",
+    "SET_ON_LOADING",
+    "UNRESOLVED",
+    "convert",
+    "is_struct",
+    "kind_of",
+    "options_of",
+]
+
+SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
+    Pipeline: frozenset({"name", "state", "config_hash"}),
+    Api: frozenset({"name"}),
+    LocalStoreConfig: frozenset({"name"}),
+    S3StoreConfig: frozenset({"name"}),
+    AzureStoreConfig: frozenset({"name"}),
+}
+"""Fields that are no keys of the file."""
+
+MAY_LACK_TYPE: Final = frozenset({LocalStoreConfig, S3StoreConfig, AzureStoreConfig})
+"""Structs whose other keys tell their `type` where it is left out (`implied_type`)."""
+
+UNRESOLVED: Final = object()
+"""In the place of a table that something refers to and that has faults of its own."""
+
+
+def convert(value: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
+    """`value` as `kind`; where it is wrong, faults are added and the result means nothing.
+
+    A Struct within `value` is taken as it is: a name that was resolved before.
+    """
+    if isinstance(value, msgspec.Struct) or value is UNRESOLVED:
+        return value
+    options = options_of(kind)
+    structs = [option for option in options if is_struct(option)]
+    if structs:
+        if not isinstance(value, dict):
+            faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
+            return None
+        return _table(value, structs, path, faults)
+    if get_origin(options[0]) is dict:
+        if not isinstance(value, dict):
+            faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
+            return None
+        item_kind = get_args(options[0])[1]
+        return {key: convert(item, item_kind, (*path, key), faults) for key, item in value.items()}
+    return _leaf(value, kind, options, path, faults)
+
+
+def kind_of(value: Any) -> str:
+    """What a TOML value is, without showing it."""
+    match value:
+        case Expanded():
+            return "a text from a variable"
+        case str():
+            return "a string"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case date() | time():
+            return "a date"
+        case list():
+            return "an array"
+        case _:
+            return "a table"
+
+
+def options_of(kind: Any) -> Sequence[Any]:
+    """The members of a union, without None; a type that is none is its only member."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return [option for option in get_args(kind) if option is not type(None)]
+    return [kind]
+
+
+def is_struct(kind: Any) -> bool:
+    """Whether a type is a table of its own."""
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _table(
+    value: dict[str, Any], structs: Sequence[Any], path: KeyPath, faults: list[Fault]
+) -> Any:
+    struct = structs[0]
+    is_tagged = struct.__struct_config__.tag is not None
+    if is_tagged:
+        tags = {
+            str(option.__struct_config__.tag): option
+            for option in structs
+            if option is not CustomAuth
+        }
+        tag = value.get("type")
+        if tag is None and struct in MAY_LACK_TYPE:
+            try:
+                tag = implied_type(value)
+            except ValueError as exc:
+                faults.append(Fault((*path, "url"), str(exc)))
+                return None
+        if tag not in tags and CustomAuth in structs:
+            try:
+                tags |= _of_third_parties(tag)
+            except ConfigError as exc:
+                faults.append(Fault((*path, "type"), exc.message))
+                return None
+        if tag not in tags:
+            faults.append(Fault((*path, "type"), _wrong_tag(tag, tags)))
+            return None
+        struct = tags[tag]
+    hidden = SET_ON_LOADING.get(struct, frozenset())
+    fields = {
+        field.encode_name: field
+        for field in msgspec.structs.fields(struct)
+        if field.encode_name not in hidden
+    }
+    before = len(faults)
+    known = [*fields, "type"] if is_tagged else list(fields)
+    arguments: dict[str, Any] = {}
+    for key, item in value.items():
+        if key in fields:
+            arguments[fields[key].name] = convert(item, fields[key].type, (*path, key), faults)
+        elif key not in known:
+            faults.append(Fault((*path, key), f"unknown key; {nearest(key, known)}"))
+    faults.extend(
+        Fault((*path, key), f"missing; it is {_meaning(field.type)}")
+        for key, field in fields.items()
+        if field.required and key not in value
+    )
+    return struct(**arguments) if len(faults) == before else None
+
+
+def _of_third_parties(tag: Any) -> dict[str, Any]:
+    """The Struct that an entry point gives a tag; of a wrong tag the names that there are."""
+    found = auth_struct(tag) if isinstance(tag, str) and not isinstance(tag, Expanded) else None
+    return {tag: found} if found is not None else dict.fromkeys(plugin_names(AUTHS))
+
+
+def _wrong_tag(tag: Any, tags: Mapping[str, Any]) -> str:
+    if tag is None:
+        return f"missing; {nearest('', tags)}"
+    if not isinstance(tag, str) or isinstance(tag, Expanded):
+        return f"{kind_of(tag)} is no type; {nearest('', tags)}"
+    return f"unknown type {json.dumps(tag)}; {nearest(tag, tags)}"
+
+
+def _leaf(value: Any, kind: Any, options: Sequence[Any], path: KeyPath, faults: list[Fault]) -> Any:
+    plain = _plain(value)
+    result = _try(plain, kind, strict=True)
+    if result is UNRESOLVED and isinstance(value, Expanded):
+        result = _try(plain, kind, strict=False)
+    if result is UNRESOLVED or (isinstance(result, float) and not math.isfinite(result)):
+        hint = ""
+        literals = [text for text in _literals(kind) if isinstance(text, str)]
+        if isinstance(value, str) and not isinstance(value, Expanded) and literals:
+            hint = f"; {nearest(value, literals)}"
+        if isinstance(value, int | float) and _WORDS.get(options[0]) == "a string":
+            hint = "; write it in quotes"
+        faults.append(Fault(path, f"expected {_meaning(kind)}, got {_shown(value, options)}{hint}"))
+        return None
+    return result
+
+
+def _try(value: Any, kind: Any, *, strict: bool) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=strict, dec_hook=decode_unit)
+    except (msgspec.ValidationError, OverflowError):
+        return UNRESOLVED
+
+
+def _plain(value: Any) -> Any:
+    """Dates as their text (no key of the file means a date), and plain strings, at any depth."""
+    match value:
+        case Expanded() if value.read_again is not None:
+            return value  # a Secret takes that along
+        case str():
+            return str(value)
+        case datetime():
+            text = value.isoformat()
+            return text[:-6] + "Z" if text.endswith("+00:00") else text
+        case date() | time():
+            return value.isoformat()
+        case list():
+            return [_plain(item) for item in value]
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _shown(value: Any, options: Sequence[Any]) -> str:
+    if Secret in options or isinstance(value, Expanded | dict | list):
+        return kind_of(value)
+    if isinstance(value, str):
+        return json.dumps(value if len(value) <= 60 else value[:57] + "...", ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(_plain(value))
+
+
+def _literals(kind: Any) -> list[Any]:
+    return [
+        value
+        for option in options_of(kind)
+        if get_origin(option) is Literal
+        for value in get_args(option)
+    ]
+
+
+_WORDS: Final[Mapping[Any, str]] = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    Duration: 'a duration ("500ms", "30s", "5m", "6h", "1d")',
+    ByteSize: 'a size ("512KiB", "8MiB", "1GB", or bytes)',
+    Secret: "a string",
+}
+
+
+def _meaning(kind: Any) -> str:
+    """What a key takes, in words."""
+    words = []
+    for option in options_of(kind):
+        origin = get_origin(option)
+        if origin is Literal:
+            words.append(" or ".join(json.dumps(value) for value in get_args(option)))
+        elif origin is Annotated:
+            base, *metas = get_args(option)
+            words.append(_meaning(base) + "".join(_bounds(meta) for meta in metas))
+        elif origin in (tuple, list):
+            words.append("an array of strings")
+        elif is_struct(option) or origin is dict:
+            words.append("a table")
+        else:
+            words.append(_WORDS.get(option, "a value"))
+    return " or ".join(dict.fromkeys(words))
+
+
+def _bounds(meta: Any) -> str:
+    if not isinstance(meta, msgspec.Meta):
+        return ""
+    named = ((meta.gt, "above"), (meta.ge, "at least"), (meta.lt, "below"), (meta.le, "at most"))
+    texts = [f"{word} {bound:g}" for bound, word in named if bound is not None]
+    return f" ({', '.join(texts)})" if texts else ""

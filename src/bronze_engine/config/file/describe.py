@@ -1,0 +1,185 @@
+"""The JSON Schema of pipelines.toml, for editors (`bronze schema`).
+
+Made from the Structs that the file is converted to, so it can't disagree with them;
+their docstrings become the descriptions. It says what one file may hold: a key that a
+pipeline may inherit is not required, and a number may be a text with a `${VAR}` in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from itertools import pairwise
+from typing import Any, Final, Union, get_args, get_origin
+
+import msgspec
+
+from bronze_engine.config.api import Api
+from bronze_engine.config.auths.auth import CustomAuth
+from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
+from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.file.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_struct, options_of
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.units import ByteSize, Duration, Secret
+
+__all__ = ["json_schema"]
+
+Schema = dict[str, Any]
+
+_REFERENCE: Final = {"type": "string", "pattern": r"\$\{"}
+_NAMED: Final = {
+    (Pipeline, "target"): {"type": "string"},
+    (HttpSourceConfig, "api"): {"type": "string"},
+    (HttpSourceConfig, "parent"): {"type": "string"},
+}
+"""Fields that hold a name in the file, and what it names behind the loader."""
+
+_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
+_PIPELINE_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*[.][A-Za-z0-9][A-Za-z0-9_-]*$"
+
+
+def json_schema() -> Schema:
+    """A JSON Schema (draft 2020-12) of a whole pipelines.toml."""
+    definitions: dict[str, Schema] = {}
+    # Pipelines first: what a table of theirs lacks may be inherited, so nothing is required.
+    pipeline = _schema_of(Pipeline, definitions, is_partial=True)
+    definitions["Pipeline"]["properties"]["extends"] = {
+        "type": "string",
+        "description": "A name of [templates], or of another pipeline, to build on.",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pipelines.toml of bronze-engine",
+        "type": "object",
+        "properties": {
+            "include": {
+                "description": "Files with more tables, relative to this one: pipelines/*.toml",
+                "type": "array",
+                "items": {"type": "string"},
+            },
+            "engine": _schema_of(EngineConfig, definitions),
+            "stores": _entries(_schema_of(StoreConfig, definitions), _NAME),
+            "apis": _entries(_schema_of(Api, definitions), _NAME),
+            "defaults": pipeline,
+            "templates": _entries(pipeline, _NAME),
+            "pipelines": {
+                "type": "object",
+                "patternProperties": {_PIPELINE_NAME: pipeline, _NAME: _entries(pipeline, _NAME)},
+                "additionalProperties": False,
+            },
+        },
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _entries(schema: Schema, pattern: str) -> Schema:
+    return {
+        "type": "object",
+        "patternProperties": {pattern: schema},
+        "additionalProperties": False,
+    }
+
+
+def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = False) -> Schema:
+    """The schema of one type; Structs are put into `definitions` and referred to."""
+    options = options_of(kind)
+    structs = [option for option in options if is_struct(option)]
+    if CustomAuth in structs:
+        structs.remove(CustomAuth)
+        structs += filter(None, map(auth_struct, sorted(set(plugin_names(AUTHS)))))
+    if structs:
+        members: list[Schema] = []
+        for struct in structs:
+            if struct.__name__ not in definitions:
+                _define(struct, definitions, is_partial=is_partial)
+            members.append({"$ref": f"#/$defs/{struct.__name__}"})
+        if type(None) in get_args(kind) and is_partial:
+            members.append({"const": False, "description": "Takes an inherited table away."})
+        return members[0] if len(members) == 1 else {"anyOf": members}
+    if get_origin(options[0]) is dict:
+        item = _schema_of(get_args(options[0])[1], definitions, is_partial=is_partial)
+        return {"type": "object", "additionalProperties": item}
+    # TOML has no null: a key that is off is left out.
+    leaf = msgspec.json.schema(Union[tuple(options)], schema_hook=_unit_schema)  # noqa: UP007
+    takes_any_text = leaf.get("type") in (None, "string", "array") and "enum" not in leaf
+    if takes_any_text and "anyOf" not in leaf:
+        return leaf
+    return {"anyOf": [*leaf.get("anyOf", [leaf]), _REFERENCE]}
+
+
+def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) -> None:
+    properties: dict[str, Schema] = {}
+    definition: Schema = {
+        "description": inspect.cleandoc(struct.__doc__ or ""),
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    definitions[struct.__name__] = definition
+    required: list[str] = []
+    tag = struct.__struct_config__.tag
+    if tag is not None:
+        # The tag decides which member of a union is meant, so no variable may stand for it.
+        properties["type"] = {"const": tag}
+        if not is_partial and struct not in MAY_LACK_TYPE:
+            required.append("type")
+    texts = _docstrings(struct)
+    for field in msgspec.structs.fields(struct):
+        name = field.encode_name
+        if name in SET_ON_LOADING.get(struct, ()):
+            continue
+        schema = dict(
+            _NAMED.get((struct, name)) or _schema_of(field.type, definitions, is_partial=is_partial)
+        )
+        if name in texts:
+            schema["description"] = texts[name]
+        match field.default:
+            case bool() | str():
+                schema["default"] = field.default
+            case int():
+                schema["default"] = int(field.default)
+            case float():
+                schema["default"] = float(field.default)
+            case _:
+                pass
+        properties[name] = schema
+        if field.required and not is_partial:
+            required.append(name)
+    if required:
+        definition["required"] = required
+
+
+def _unit_schema(kind: type[Any]) -> Schema:
+    if kind is Duration:
+        pattern = r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)\s*$"
+        return {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}]}
+    if kind is ByteSize:
+        pattern = r"^\s*\d+(\.\d+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)\s*$"
+        return {
+            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": pattern}]
+        }
+    if kind is Secret:
+        return {"type": "string"}
+    raise NotImplementedError(kind)
+
+
+def _docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """The string below each field, of the class and of those that it is built on."""
+    found: dict[str, str] = {}
+    for owner in reversed(struct.__mro__):
+        if not issubclass(owner, msgspec.Struct) or owner is msgspec.Struct:
+            continue
+        tree = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        body = tree.body if isinstance(tree, ast.ClassDef) else []
+        for node, after in pairwise(body):
+            match node, after:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    found[name] = " ".join(text.split())
+    return found

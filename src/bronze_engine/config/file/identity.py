@@ -1,0 +1,115 @@
+"""The hash of what changes a pipeline's rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bronze_engine.config.file.sensitive import is_credential_name
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import HttpSourceConfig
+
+__all__ = ["config_hash"]
+
+
+def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
+    """SHA-256 over what decides which rows land, and how.
+
+    Left out: credentials, limits, timeouts, file sizes, names. `hidden` are values from
+    the environment; a parameter that holds one counts by its name alone, so that a hash
+    in a manifest helps nobody to guess a secret, and a rotated key is no new configuration.
+    """
+    source = pipeline.source
+    url = urlsplit(source.api.base_url)
+    paginator = msgspec.to_builtins(source.paginator)
+    paginator.pop("parallel", None)
+    identity = {
+        "source": {
+            "type": "http",
+            "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
+            "headers": sorted(name.lower() for name in source.api.headers),
+            "path": _masked(source.path, hidden),
+            "method": source.method,
+            "params": _masked(source.params, hidden),
+            "json": _masked(source.json, hidden),
+            "records": source.records,
+            "null_records": source.null_records,
+            **_shape(source),
+            **_chains(source, hidden),
+            "paginator": paginator,
+        },
+        "load": pipeline.load,
+        "primary_key": pipeline.primary_key,
+        "incremental": _without_step(pipeline.incremental),
+        "schema": pipeline.schema,
+        "drops_duplicates": pipeline.quality.duplicates == "drop",
+        "load_columns": pipeline.output.load_columns,
+        "extracted_at": pipeline.output.extracted_at,
+    }
+    # msgspec takes no subclass of float, which Duration is.
+    encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+_SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format", "csv")
+
+
+def _shape(source: HttpSourceConfig) -> dict[str, Any]:
+    """What else decides how records are read; nothing where nothing is set."""
+    usual = {field.name: field.default for field in msgspec.structs.fields(source)}
+    found = {key: getattr(source, key) for key in _SHAPE}
+    return {key: value for key, value in found.items() if value and value != usual[key]}
+
+
+def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    """What decides which chains a source has; nothing where it is one."""
+    found: dict[str, Any] = {}
+    if source.parent is not None:
+        parent = source.parent.source
+        found["carry"] = source.carry
+        found["parent"] = {
+            "path": _masked(parent.path, hidden),
+            "method": parent.method,
+            "params": _masked(parent.params, hidden),
+            "json": _masked(parent.json, hidden),
+            "records": parent.records,
+            **_shape(parent),
+            **_chains(parent, hidden),
+        }
+    if source.export is not None:
+        create = source.export.create
+        found["export"] = {
+            "path": _masked(create.path, hidden),
+            "params": _masked(create.params, hidden),
+            "json": _masked(create.json, hidden),
+            "files": source.export.files,
+        }
+    if source.on_not_found != "fail":
+        found["on_not_found"] = source.on_not_found
+    return found
+
+
+def _without_step(incremental: Incremental | None) -> dict[str, Any] | None:
+    """How the window is cut changes no row of it."""
+    if incremental is None:
+        return None
+    fields = msgspec.structs.asdict(incremental)
+    del fields["step"]
+    return fields
+
+
+def _masked(value: Any, hidden: Collection[str], name: str = "") -> Any:
+    match value:
+        case dict():
+            return {key: _masked(item, hidden, key) for key, item in value.items()}
+        case list():
+            return [_masked(item, hidden, name) for item in value]
+        case str() if is_credential_name(name) or any(part in value for part in hidden):
+            return "***"
+        case _:
+            return value

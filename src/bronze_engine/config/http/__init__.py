@@ -1,0 +1,1 @@
+"""The tables of an HTTP source: paging, records, formats, exports."""

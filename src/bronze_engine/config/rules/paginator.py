@@ -1,0 +1,189 @@
+"""What a well-typed paginator may still get wrong, alone and with the rest of its source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from bronze_engine.config.file.fault import Fault, KeyPath, dotted
+from bronze_engine.config.http.graphql import as_cursor, page_info_path
+from bronze_engine.config.http.paginator import (
+    AutoPaginator,
+    CursorPaginator,
+    GraphqlPaginator,
+    HeaderCursorPaginator,
+    KeysetPaginator,
+    OffsetPaginator,
+    PagePaginator,
+    Paginator,
+    Place,
+)
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.rules.auth import auth_headers, auth_params, is_header_name
+from bronze_engine.config.source import HttpSourceConfig
+
+__all__ = ["paginator_faults"]
+
+_PATHS: Final = (
+    *("total_path", "has_more_path", "total_pages_path", "cursor_path", "next_path"),
+    *("page_info_path", "key"),
+)
+
+
+def paginator_faults(
+    source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
+) -> Iterator[Fault]:
+    """Faults of a source's paginator; `path` is the source's."""
+    paginator = source.paginator
+    here = (*path, "paginator")
+    for key in _PATHS:
+        text = getattr(paginator, key, None)
+        if text is not None and not all(text.split(".")):
+            yield Fault((*here, key), f"{json.dumps(text)} is no dotted path; write data.items")
+    if getattr(paginator, "page_size", None) is None:
+        if getattr(paginator, "size_param", None) is not None:
+            yield Fault((*here, "size_param"), "has nothing to send; set page_size")
+        if getattr(paginator, "stop_on_short_page", False):
+            yield Fault((*here, "stop_on_short_page"), "can't tell what is short; set page_size")
+        if isinstance(paginator, OffsetPaginator) and (paginator.parallel or 1) > 1:
+            yield Fault(
+                (*here, "parallel"), "needs page_size: the offsets must be known beforehand"
+            )
+    if isinstance(paginator, AutoPaginator) and paginator.page_size and not paginator.size_param:
+        yield Fault((*here, "page_size"), "is sent as size_param; set that too")
+    if isinstance(paginator, HeaderCursorPaginator) and not is_header_name(paginator.cursor_header):
+        yield Fault(
+            (*here, "cursor_header"), f"{json.dumps(paginator.cursor_header)} is no header's name"
+        )
+    if isinstance(paginator, GraphqlPaginator):
+        yield from _graphql(source, paginator, here)
+    yield from _placed(source, incremental, path)
+
+
+def _graphql(
+    source: HttpSourceConfig, paginator: GraphqlPaginator, path: KeyPath
+) -> Iterator[Fault]:
+    if source.method != "POST":
+        yield Fault((*path, "type"), 'GraphQL is a POST; write method = "POST"')
+    elif not isinstance(source.json, dict):
+        yield Fault((*path, "type"), "needs a query; write it into json.query")
+    if page_info_path(paginator, source.records) is None:
+        yield Fault(
+            (*path, "page_info_path"),
+            "can't be told from `records`; set it, as in data.orders.pageInfo",
+        )
+
+
+def _placed(
+    source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
+) -> Iterator[Fault]:
+    """Parameters that can't go where they should, and such that two places would set."""
+    paginator = source.paginator
+    place: Place = getattr(paginator, "param_in", "query")
+    setters = list(_setters(paginator))
+    if isinstance(paginator, GraphqlPaginator):
+        setters, place = list(_setters(as_cursor(paginator, source.records))), "body"
+    elif place == "body":
+        if source.method != "POST":
+            yield Fault(
+                (*path, "paginator", "param_in"), '"body" needs a body; write method = "POST"'
+            )
+        elif source.json is not None and not isinstance(source.json, dict):
+            yield Fault((*path, "json"), "must be a table: the paginator's parameters go into it")
+    match place:
+        case "body":
+            yield from _body(source.json, setters, path)
+            setters = []
+        case "header":
+            yield from _headers(source, setters, path)
+            setters = []
+        case _:
+            pass
+    yield from _query(source, setters, incremental, path)
+
+
+def _setters(paginator: Paginator) -> Iterator[tuple[str, str, bool]]:
+    """The names of its parameters, the keys that give them, and whether the configuration may
+    give them a value for the first page."""
+    match paginator:
+        case PagePaginator():
+            yield paginator.page_param, "page_param", False
+        case OffsetPaginator():
+            yield paginator.offset_param, "offset_param", False
+        case CursorPaginator() | HeaderCursorPaginator():
+            yield paginator.cursor_param, "cursor_param", True
+        case KeysetPaginator():
+            yield paginator.param, "param", True
+        case _:
+            pass
+    size = getattr(paginator, "size_param", None)
+    if size is not None:
+        yield size, "size_param", False
+
+
+def _query(
+    source: HttpSourceConfig,
+    paging: list[tuple[str, str, bool]],
+    incremental: Incremental | None,
+    path: KeyPath,
+) -> Iterator[Fault]:
+    setters: list[tuple[str | None, str, bool]] = [
+        (name, f"paginator.{key}", may_begin) for name, key, may_begin in paging
+    ]
+    if incremental is not None:
+        setters.append((incremental.start_param, "incremental.start_param", False))
+        setters.append((incremental.end_param, "incremental.end_param", False))
+    setters += [(name, "the API's [auth]", False) for name in auth_params(source.api.auth)]
+    taken: dict[str, str] = dict.fromkeys(source.params, "source.params")
+    for name, setter, may_begin in setters:
+        if name is None:
+            continue
+        if name in taken and not (may_begin and taken[name] == "source.params"):
+            yield Fault((*path, "params", name), f"is set twice: by {taken[name]} and by {setter}")
+        taken[name] = setter
+
+
+def _body(body: Any, setters: list[tuple[str, str, bool]], path: KeyPath) -> Iterator[Fault]:
+    taken: dict[tuple[str, ...], str] = {}
+    for name, key, may_begin in setters:
+        here = (*path, "paginator", key)
+        parts = tuple(name.split("."))
+        if not all(parts):
+            yield Fault(here, f"{json.dumps(name)} is no dotted path into json")
+            continue
+        other = next((given for given in taken if _overlap(given, parts)), None)
+        if other is not None:
+            yield Fault(here, f"{json.dumps(name)} is set twice: by paginator.{taken[other]} too")
+        taken[parts] = key
+        value = body if isinstance(body, Mapping) else {}
+        for depth, part in enumerate(parts):
+            if part not in value:
+                break
+            value = value[part]
+            above = dotted(("json", *parts[: depth + 1]))
+            if depth == len(parts) - 1:
+                if not may_begin:
+                    yield Fault(here, f"{above} is set twice: by source.json and by the paginator")
+            elif not isinstance(value, Mapping):
+                yield Fault(here, f"leads through {above}, which is no table")
+                break
+
+
+def _overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _headers(
+    source: HttpSourceConfig, setters: list[tuple[str, str, bool]], path: KeyPath
+) -> Iterator[Fault]:
+    taken = dict.fromkeys(map(str.lower, source.api.headers), "the API's [headers]")
+    taken |= {name.lower(): "the API's [auth]" for name in auth_headers(source.api.auth)}
+    for name, key, _ in setters:
+        here = (*path, "paginator", key)
+        if not is_header_name(name):
+            yield Fault(here, f"{json.dumps(name)} is no header's name")
+        elif name.lower() in taken:
+            yield Fault(here, f"the header {name} is set twice: by {taken[name.lower()]} too")
+        taken[name.lower()] = f"paginator.{key}"

@@ -1,0 +1,68 @@
+"""What a well-typed [pipelines.….schema] may still get wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.schema import SchemaConfig
+
+__all__ = ["schema_faults", "timezone_faults"]
+
+_SIMPLE_TYPES: Final = (
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("double", "bool", "string", "json", "date", "time", "timestamp"),
+    *("epoch_s", "epoch_ms", "epoch_us", "epoch_ns"),
+)
+_TIMESTAMP_TYPE: Final = re.compile(
+    r"timestamp\(\s*(?:us|ns|ms|s)\s*(?:,\s*([A-Za-z0-9_+\-/:]+)\s*)?\)"
+)
+_DECIMAL_TYPE: Final = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+
+
+def schema_faults(schema: SchemaConfig, path: KeyPath) -> Iterator[Fault]:
+    for column, kind in schema.columns.items():
+        yield from _type(kind, (*path, "columns", column))
+    if schema.contract == "freeze" and schema.on_drift in ("widen", "quarantine"):
+        yield Fault(
+            (*path, "on_drift"),
+            f'is "{schema.on_drift}", and contract = "freeze" fails at any value that does not'
+            ' fit; leave on_drift out, or write contract = "evolve"',
+        )
+    if schema.flatten is not None and not schema.flatten:
+        yield Fault((*path, "flatten"), 'is empty; write what stands between the names, as "__"')
+    elif schema.flatten is not None and schema.flatten.endswith("variant"):
+        yield Fault((*path, "flatten"), 'may not end in "variant": columns of misfits do')
+    if schema.flatten_depth is not None and schema.flatten is None:
+        yield Fault((*path, "flatten_depth"), 'is a limit of flatten; set flatten = "__"')
+
+
+def timezone_faults(name: str, path: KeyPath) -> Iterator[Fault]:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        hint = nearest(name, available_timezones())
+        if hint.startswith("known are"):
+            hint = 'write an IANA name such as "UTC" or "Europe/Berlin"'
+        yield Fault(path, f"{json.dumps(name)} is no time zone; {hint}")
+
+
+def _type(kind: str, path: KeyPath) -> Iterator[Fault]:
+    if kind in _SIMPLE_TYPES:
+        return
+    timestamp = _TIMESTAMP_TYPE.fullmatch(kind)
+    decimal = _DECIMAL_TYPE.fullmatch(kind)
+    if timestamp is not None:
+        if timestamp[1] is not None:
+            yield from timezone_faults(timestamp[1].strip(), path)
+    elif decimal is not None:
+        precision, scale = int(decimal[1]), int(decimal[2])
+        if not 1 <= precision <= 76 or scale > precision:
+            yield Fault(path, f'"{kind}": 1 to 76 digits in all, the scale at most as many')
+    else:
+        known = [*_SIMPLE_TYPES, "timestamp(us, UTC)", "decimal(18,4)"]
+        yield Fault(path, f"{json.dumps(kind)} is no type; {nearest(kind, known)}")

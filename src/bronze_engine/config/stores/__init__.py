@@ -1,0 +1,1 @@
+"""[stores.NAME]: where partitions land."""
