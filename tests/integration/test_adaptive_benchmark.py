@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 from benchmarks.adaptive import row
 from benchmarks.runner import ROOT
 
@@ -34,5 +33,5 @@ def test_a_row_compares_runs_of_the_same_round() -> None:
         {"auto": (99, 1), "4": (60, 0), "8": (110, 0)},
     ]
     assert row("x", rounds, [4, 8], 10.0) == (
-        "| x | 4 or 8 | 10.5 (10.0 to 11.0) | 90.0 (90.0 to 90.0) % | 5.50 (1.00 to 10.00) % |"
+        "| x | 4 or 8 | 10.50 (10.00 to 11.00) | 90.0 (90.0 to 90.0) % | 5.50 (1.00 to 10.00) % |"
     )
