@@ -532,7 +532,13 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     folder = lines[0]
     shown = [re.split(r" {2,}|\.zst |\.json ", line)[0] for line in lines[1:]]
     patterns = [each if each.startswith("{") else folder + each for each in shown]
-    values = {"target": "bronze", "log_dir": "logs", "system": "myteam", "entity": "orders"}
+    values = {
+        "target": "bronze",
+        "log_dir": "logs",
+        "system": "myteam",
+        "entity": "orders",
+        "api": "shop",
+    }
 
     def glob(pattern: str) -> str:
         text = pattern.replace("2025-01-15", "*").replace("g00000001", "g*")
@@ -543,7 +549,8 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     rejecting += " --set incremental.cursor=changed_at"
     shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting}", status=8)
     shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting} --set quality.max_bad_rows=2000")
-    shop("bronze run myteam.orders --date 2025-01-16")
+    kept = "--set source.capture=pages --set apis.shop.rate_limit.requests_per_day=1000"
+    shop(f"bronze run myteam.orders --date 2025-01-16 {kept}")
     found = [path for path in tree(shop.folder) if path.startswith(("bronze/", "logs/"))]
     unknown = [path for path in found if not any(fnmatchcase(path, glob(p)) for p in patterns)]
     assert not unknown
