@@ -532,13 +532,7 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     folder = lines[0]
     shown = [re.split(r" {2,}|\.zst |\.json ", line)[0] for line in lines[1:]]
     patterns = [each if each.startswith("{") else folder + each for each in shown]
-    values = {
-        "target": "bronze",
-        "log_dir": "logs",
-        "system": "myteam",
-        "entity": "orders",
-        "api": "shop",
-    }
+    values = {"target": "bronze", "log_dir": "logs", "system": "myteam", "entity": "orders"}
 
     def glob(pattern: str) -> str:
         text = pattern.replace("2025-01-15", "*").replace("g00000001", "g*")
