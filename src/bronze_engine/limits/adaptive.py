@@ -18,7 +18,7 @@ stays: then the requests only queued. Where the throughput falls with it, the se
 become slower for other reasons, and the limit goes back up.
 
 Refused (429): as the limit has risen one by one, few requests are beyond what the server
-takes when the first is refused; those in flight then, less the refused, are what it takes.
+takes when the first is refused; those that were in flight when it began are what it takes.
 Each refusal silences the whole limit group for half a second or more, so such a ceiling
 is tested again after 8.5 s of work, later and later while it holds. Refusals that come again
 soon at a limit that was not raised speak of a limit of rate, not of concurrency: then the
@@ -69,6 +69,8 @@ _RATE_STEP_SECONDS: Final = 4.0
 """Work at each level above a forgotten ceiling of rate: a server's bucket must first run dry."""
 _REFUSED_SHARE: Final = 0.02
 """Refusals among the attempts up to the next one that are too many, whatever they cost."""
+_CLEARLY_LESS: Final = 0.9
+"""Refused with so much less in flight than the limit: that is a limit of concurrency."""
 _REFUSAL_SECONDS: Final = 0.75
 """What a refusal costs: the pause of the whole group, between half a second and one."""
 
@@ -107,17 +109,20 @@ class Search:
         """Whether the limit was raised since."""
         self._refused = 0
         """How many were then refused."""
-        self._taken = 0
-        """How many the server took then: those in flight, less the refused."""
+        self._first_refused = 0
+        self._limit_before = INITIAL_LIMIT
+        self._in_flight_at: dict[int, int] = {}
+        """With how many each attempt began, itself included."""
         self._hold_seconds = _HOLD_SECONDS
         self._proved = 0
         """A level held for long below refusals: tests of the ceiling that fail lead back to it."""
         self._failed = self._succeeded = self._results = 0
         self._begin_level()
 
-    def begin(self) -> int:
-        """Count an attempt that begins now; the number is for `observe`."""
+    def begin(self, in_flight: int) -> int:
+        """Count an attempt that begins now, one of so many; the number is for `observe`."""
         self._begun += 1
+        self._in_flight_at[self._begun] = in_flight
         return self._begun
 
     def observe(self, number: int, seconds: float, outcome: Outcome, in_flight: int) -> bool:
@@ -127,12 +132,14 @@ class Search:
         """
         before = self.limit
         if outcome == "untold":
+            self._in_flight_at.pop(number, None)
             if self._is_climbing and number > self._level_from:
                 self._judge_sample(number, None)
             return False
         self._worked_seconds += seconds / max(1, in_flight)
+        began_among = self._in_flight_at.pop(number, in_flight)
         if outcome == "refused":
-            self._refuse(number, in_flight)
+            self._refuse(number, began_among)
         elif number > self._level_from:
             self._results += 1
             if outcome == "failed":
@@ -301,23 +308,29 @@ class Search:
         self._begin_level()
 
     def _refuse(self, number: int, in_flight: int) -> None:
-        if number <= self._cut_from:  # one more of those that were in flight
-            self._taken -= 1
+        """Those in flight when the first of the refused began are what the server takes."""
+        others = max(1, in_flight - 1)
+        if number <= self._cut_from:
             self._refused += 1
-            limit = max(1, self._proved, self._taken)
-            if limit < self.limit:
-                self._settle(limit, self._ceiling or limit + 1)
+            if number < self._first_refused:
+                self._first_refused = number
+                if others < self._limit_before * _CLEARLY_LESS:
+                    self._ceiling_of = "refusals"
+                    self._settle(max(others, self._proved), self._limit_before)
             return
-        self._taken = in_flight - 1
-        limit, ceiling = max(1, self._proved, self._taken), self.limit
-        if not self._is_raised:
+        self._first_refused = number
+        self._limit_before = ceiling = self.limit
+        limit = max(others, self._proved)
+        if not self._is_raised and others >= self.limit * _CLEARLY_LESS:
             slower = self._slower()
             self._proved = 0
             self._ceiling_of = "rate" if slower < self.limit else "refusals"
-            limit = max(1, min(self._taken, slower))
-        elif self._ceiling_of == "rate" and self._proved:
+            limit = max(1, min(others, slower))
+        elif self._is_raised and self._ceiling_of == "rate" and self._proved:
             limit = self._proved
         else:
+            if not self._is_raised:
+                self._proved, limit = 0, others
             self._ceiling_of = "refusals"
         if self._proved:
             self._hold_seconds = min(_LONGEST_HOLD_SECONDS, self._hold_seconds * _HOLD_GROWTH)

@@ -66,7 +66,7 @@ async def test_the_trace_is_what_the_limit_did_with_a_climb_as_one_step() -> Non
     first, second = trace.changes[:2]
     assert (first.reason, second.reason, second.limit) == ("start", "refused", 20)
     assert 20 < first.limit <= 32
-    assert 0.3 <= first.seconds <= second.seconds < 0.6
+    assert 0.3 <= first.seconds <= second.seconds < 1.0
 
 
 async def test_a_run_is_told_of_the_changes_since_it_began() -> None:
