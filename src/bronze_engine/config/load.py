@@ -14,7 +14,7 @@ from bronze_engine.config.file.merge import overrides_tree
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Config", "load_config", "load_store", "parse_config"]
+__all__ = ["Config", "load_config", "load_store", "parse_config", "variables_beside"]
 
 
 def load_config(
@@ -74,7 +74,7 @@ def _loaded(
     for included in _included(main, document.include, faults):
         name = os.path.relpath(included, main.parent)
         document.add(parse_toml(_read_text(included), name), name, faults, is_main=False)
-    variables = {**_dotenv(main.parent / ".env"), **(os.environ if environ is None else environ)}
+    variables = variables_beside(main, environ)
     tree = overrides_tree(overrides, faults)
     root = variables.get("BRONZE_TARGET_ROOT")
     if root and not any(override.startswith("engine.target") for override in overrides):
@@ -83,6 +83,18 @@ def _loaded(
     if faults:
         raise config_error(main.name, faults)
     return Config(main, document, selected, variables, _read_named)
+
+
+def variables_beside(
+    main: str | os.PathLike[str], environ: Mapping[str, str] | None = None
+) -> Mapping[str, str]:
+    """What `${VAR}` may stand for in a file: `.env` beside it, below the environment.
+
+    `environ` stands in for the process's environment. Raises ConfigError for a `.env` that
+    can't be read.
+    """
+    given = os.environ if environ is None else environ
+    return {**_dotenv(Path(main).absolute().parent / ".env"), **given}
 
 
 def load_store(

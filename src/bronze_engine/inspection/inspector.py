@@ -12,7 +12,7 @@ import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.http.paginator import AutoPaginator, NoPaginator
-from bronze_engine.config.load import Config, parse_config
+from bronze_engine.config.load import Config, parse_config, variables_beside
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import (
     BronzeError,
@@ -64,7 +64,7 @@ class Inspector:
         environ: Mapping[str, str] | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
-        self._environ = dict(os.environ if environ is None else environ)
+        self._environ = environ
         self._answers = Answers()
         self._look = partial(
             look, run_date=run_date, clock=clock, hooks=hooks, answers=self._answers
@@ -89,9 +89,11 @@ class Inspector:
             beside, base_url = config.path, config.api(wanted.api).base_url
             self._configs.append(config)
         taken = () if config is None else config.names
-        made = draft(wanted, self._environ, base_url=base_url, taken=taken)
+        main = "pipelines.toml" if config is None else config.path
+        environ = variables_beside(main, self._environ)
+        made = draft(wanted, environ, base_url=base_url, taken=taken)
         self._given = frozenset(made.variables.secrets)
-        see = partial(self._see, made, beside, {**self._environ, **made.variables.missing})
+        see = partial(self._see, made, beside, {**environ, **made.variables.missing})
         refusal: BronzeError | None = None
         records: object = wanted.records
         try:

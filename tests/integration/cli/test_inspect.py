@@ -278,6 +278,17 @@ def test_braces_and_dollars_in_parameters_mean_themselves(bronze: Bronze) -> Non
     assert len(landed(bronze, "orders")) == len(ROWS)
 
 
+def test_a_token_may_lie_in_the_env_file_of_the_folder(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SHOP_TOKEN", raising=False)
+    (bronze.folder / ".env").write_text(f"SHOP_TOKEN={TOKEN}\n")
+    with in_background(guarded(by_link)) as server:
+        ran = bronze.well("inspect", f"{server.url}/orders", "--toml", "--bearer-env", "SHOP_TOKEN")
+    assert 'token = "${SHOP_TOKEN}"' in ran.out
+    assert TOKEN not in ran.out + ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
