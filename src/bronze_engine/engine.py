@@ -31,8 +31,9 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import Api
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.contracts import Hook, Resources, SourceType, Store, StoreResources
+from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.flow import Budget
@@ -310,16 +311,7 @@ class _Shared:
         return await self._store(self._config.place(engine.state or engine.target))
 
     def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
-        source, api = pipeline.source, pipeline.source.api
-        group = self.limits.group(
-            api.limit_group,
-            "ApiExtractor",
-            rate=api.rate_limit,
-            retry=api.retry,
-            breaker=api.circuit_breaker,
-            concurrency=api.concurrency,
-        )
-        limits = group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
+        limits = self._limits(pipeline)
         tally.trace = limits.trace
         return Resources(
             clock=self._clock,
@@ -333,6 +325,31 @@ class _Shared:
             open_auth=self._open_auth,
             hide=self._config.hide,
         )
+
+    def _limits(self, pipeline: Pipeline) -> Limits:
+        """Those of the group that the pipeline's API or connection belongs to."""
+        source = pipeline.source
+        if isinstance(source, HttpSourceConfig):
+            api = source.api
+            group = self.limits.group(
+                api.limit_group,
+                "ApiExtractor",
+                rate=api.rate_limit,
+                retry=api.retry,
+                breaker=api.circuit_breaker,
+                concurrency=api.concurrency,
+            )
+            return group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
+        connection = source.connection
+        group = self.limits.group(
+            f"connections.{connection.name}",  # an API may have the same name
+            "DatabaseExtractor",
+            rate=None,
+            retry=connection.retry,
+            breaker=connection.circuit_breaker,
+            concurrency=connection.max_connections,
+        )
+        return group.limits(pipeline=pipeline.name)
 
     async def _open_auth(self, api: Api) -> Auth | None:
         return await open_auth(

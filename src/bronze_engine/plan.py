@@ -7,6 +7,7 @@ full load, and a full refresh, begin an epoch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -15,13 +16,14 @@ import msgspec
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import all_asked
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import uses
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
-from bronze_engine.model.window import Window, cursor_key
+from bronze_engine.model.window import Window, cursor_key, earlier_cursor
 
 __all__ = [
     "begins_epoch",
@@ -64,12 +66,21 @@ def make_request(
         load=pipeline.load,
         started_at=started_at,
         low=low,
-        read_from=low,
+        read_from=_read_from(pipeline.incremental, low),
         cap=cap,
         epoch=epoch,
         base=base,
         incremental=pipeline.incremental,
         schema=pipeline.schema,
+    )
+
+
+def _read_from(incremental: Incremental | None, low: str | None) -> str | None:
+    """Below low by the lookback; the first run has nothing to look back at."""
+    if incremental is None or incremental.lookback is None or low in (None, incremental.initial):
+        return low
+    return earlier_cursor(
+        low, incremental.lookback, incremental.cursor_type, incremental.cursor_timezone
     )
 
 
@@ -170,11 +181,17 @@ def planned_window(request: Request) -> Window | None:
 
 def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
     """What to say where a past date will hold today's data; None where all is well."""
-    if run_date >= today or any("run_date" in uses(part) for part in all_asked(pipeline.source)):
+    source = pipeline.source
+    asked: Iterable[Any]
+    if isinstance(source, HttpSourceConfig):
+        asked, where = all_asked(source), "the path or params where the API"
+    else:
+        asked, where = (source.query, source.where), "query or where, if the database"
+    if run_date >= today or any("run_date" in uses(part) for part in asked):
         return None
     return (
         f"{run_date} is past and the request does not name it: this is today's data under an old"
-        " date; use {run_date} in the path or params where the API can be asked for a date"
+        f" date; use {{run_date}} in {where} can be asked for a date"
     )
 
 

@@ -28,6 +28,7 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.place import find_place, load_if_there
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.source import HttpSourceConfig, SourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
@@ -63,7 +64,7 @@ def list_pipelines(
         {
             "name": each.name,
             "load": each.load,
-            "source": f"{each.source.api.name}{each.source.path}",
+            "source": _read_from(each.source),
             "partitions": f"{each.target.location}/{each.system}/{each.entity}/",
             "tags": each.tags,
         }
@@ -76,6 +77,12 @@ def list_pipelines(
         header = ["name", "load", "source", "partitions", "tags"]
         cells = [{**row, "tags": ", ".join(row["tags"])} for row in rows]
         text.print_table(header, [[str(row[key]) for key in header] for row in cells])
+
+
+def _read_from(source: SourceConfig) -> str:
+    if isinstance(source, HttpSourceConfig):
+        return f"{source.api.name}{source.path}"
+    return f"{source.connection.name}: {source.table or 'a query'}"
 
 
 def plan(

@@ -14,6 +14,8 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.token_place import token_faults, with_token_place
+from bronze_engine.config.connection import Connection, PostgresConnection
+from bronze_engine.config.database.variables import with_libpq_variables
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.convert import UNRESOLVED, convert
 from bronze_engine.config.file.document import Document
@@ -25,6 +27,8 @@ from bronze_engine.config.file.names import check_path_part
 from bronze_engine.config.file.sensitive import (
     of_api,
     of_api_table,
+    of_connection,
+    of_connection_table,
     of_source,
     of_store,
     of_store_table,
@@ -37,7 +41,9 @@ from bronze_engine.config.incremental import Incremental, with_instant
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
 from bronze_engine.config.rules.chain import circle_fault, parent_faults
-from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults, source_faults
+from bronze_engine.config.rules.connection import connection_faults
+from bronze_engine.config.rules.http_source import http_source_faults
+from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults
 from bronze_engine.config.rules.rate import group_faults, with_default_rate
 from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
 from bronze_engine.config.source import HttpSourceConfig, Parent
@@ -49,7 +55,10 @@ from bronze_engine.errors import ConfigError
 __all__ = ["Config"]
 
 Table = dict[str, Any]
-_Files = TypeVar("_Files", bound=Api | RemoteStoreConfig)
+_Files = TypeVar("_Files", bound=Api | RemoteStoreConfig | PostgresConnection)
+
+_TEMPLATES: Final = tuple((key,) for key in ("path", "params", "json", "export", "query", "where"))
+"""Keys of a source in whose texts braces mean something."""
 
 _log = logging.getLogger("bronze_engine.config")
 
@@ -81,11 +90,13 @@ class Config:
         self._renewable: list[Expander] = []
         """What may yet read a secret anew."""
         self._apis: dict[str, Api] = {}
+        self._connections: dict[str, Connection] = {}
         self._stores: dict[str, StoreConfig] = {}
         """By name or URL."""
         self._pipelines: dict[str, Pipeline] = {}
         self.names: Final = tuple(sorted(document.pipelines))
         self.api_names: Final = tuple(sorted(document.apis))
+        self.connection_names: Final = tuple(sorted(document.connections))
         self.store_names: Final = tuple(sorted(document.stores))
         faults: list[Fault] = []
         engine = self._convert(document.engine, EngineConfig, ("engine",), faults)
@@ -142,6 +153,14 @@ class Config:
             raise self._refusal(self._document.origin("apis", name), faults)
         return api
 
+    def connection(self, name: str) -> Connection:
+        """An entry of [connections]. Raises ConfigError."""
+        faults: list[Fault] = []
+        connection = self._connection(name, ("connections", name), faults)
+        if faults or not isinstance(connection, Connection):
+            raise self._refusal(self._document.origin("connections", name), faults)
+        return connection
+
     def store(self, name: str) -> StoreConfig:
         """An entry of [stores], its path absolute. Raises ConfigError."""
         faults: list[Fault] = []
@@ -162,12 +181,13 @@ class Config:
         return store
 
     def check_all(self) -> list[ConfigError]:
-        """Resolve every pipeline, API and store; one error for each that is wrong."""
+        """Resolve every pipeline, API, connection and store; one error for each that is wrong."""
         errors: list[ConfigError] = []
         checks: list[tuple[Callable[[str], object], Sequence[str]]] = [
             (self.pipeline, self.names),
-            (self.api, sorted(self._document.apis)),
-            (self.store, sorted(self._document.stores)),
+            (self.api, self.api_names),
+            (self.connection, self.connection_names),
+            (self.store, self.store_names),
         ]
         for check, names in checks:
             for name in names:
@@ -201,6 +221,8 @@ class Config:
         # Also of a table that is refused below.
         if path[0] == "apis":
             self._secrets.update(of_api_table(expanded))
+        elif path[0] == "connections":
+            self._secrets.update(of_connection_table(expanded))
         elif path[0] == "stores":
             self._secrets.update(of_store_table(expanded))
         return convert(expanded, kind, path, faults)
@@ -221,7 +243,7 @@ class Config:
         target = table.get("target", self.engine.target)
         table["target"] = self._place(target, (*path, "target"), faults)
         source = table.get("source")
-        if isinstance(source, dict) and source.get("type") == "http":
+        if isinstance(source, dict):
             self._refer(source, path, faults, (name,))
         pipeline = self._convert(table, Pipeline, path, faults)
         state = (
@@ -261,10 +283,21 @@ class Config:
     def _refer(
         self, source: Table, path: KeyPath, faults: list[Fault], below: tuple[str, ...]
     ) -> None:
-        """Put what an HTTP source names in the place of the names: its API, its parent.
+        """Put what a source names in the place of the names: its API, its parent, its connection.
 
         `below` are the pipelines whose parent it is, the last of them its own.
         """
+        kind = source.get("type")
+        if kind in ("postgres", "adbc"):
+            here = (*path, "source", "connection")
+            found = self._connection(source.get("connection"), here, faults)
+            source["connection"] = found
+            if isinstance(found, Connection) and _tag(found) != kind:
+                faults.append(
+                    Fault(here, f'is of type "{_tag(found)}", and the source of "{kind}"')
+                )
+        if kind != "http":
+            return
         source["api"] = self._api(source.get("api"), (*path, "source", "api"), faults)
         if "parent" in source:
             here = (*path, "source", "parent")
@@ -299,7 +332,7 @@ class Config:
             return UNRESOLVED
         self._secrets.update(of_source(read))
         incremental = rows if isinstance(rows, Incremental) else None
-        faults.extend(source_faults(read, incremental, (*here, "source")))
+        faults.extend(http_source_faults(read, incremental, (*here, "source")))
         faults.extend(parent_faults(read, name, path))
         return Parent(name=name, source=read)
 
@@ -382,9 +415,40 @@ class Config:
         self._apis[name] = api
         return api
 
+    def _connection(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.connections
+        if name is None:
+            hint = nearest("", known)
+            faults.append(Fault(path, f"missing; it names an entry of [connections]: {hint}"))
+            return UNRESOLVED
+        name = self._convert(name, str, path, faults)
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        if name not in known:
+            faults.append(Fault(path, f'there is no connection "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._connections:
+            return self._connections[name]
+        here = ("connections", name)
+        found: list[Fault] = []
+        connection = self._convert(known[name], Connection, here, found)
+        if isinstance(connection, Connection):
+            connection = msgspec.structs.replace(connection, name=name)
+            connection = with_libpq_variables(connection, self._variables)
+            self._secrets.update(of_connection(connection))
+            found.extend(connection_faults(connection, here))
+            if isinstance(connection, PostgresConnection):
+                connection, missing = self._with_files(connection, here)
+                found.extend(missing)
+        if found or not isinstance(connection, Connection):
+            faults.extend(found)
+            return UNRESOLVED
+        self._connections[name] = connection
+        return connection
+
     def _with_files(self, table: _Files, path: KeyPath) -> tuple[_Files, list[Fault]]:
-        """An API or a store with the absolute paths of its certificates, and a fault for each
-        that can't be read."""
+        """An API, a store or a database with the absolute paths of its certificates, and a
+        fault for each that can't be read."""
         files: dict[str, str] = {}
         faults: list[Fault] = []
         for key in ("ca_file", "client_cert", "client_key"):
@@ -469,8 +533,9 @@ class Config:
 
 
 def _is_template(path: KeyPath) -> bool:
-    return (
-        path[0] == "pipelines"
-        and path[3:4] == ("source",)
-        and (path[4:5] in (("path",), ("params",), ("json",), ("export",)))
-    )
+    return path[0] == "pipelines" and path[3:4] == ("source",) and path[4:5] in _TEMPLATES
+
+
+def _tag(table: msgspec.Struct) -> str:
+    """The `type` of a table."""
+    return str(table.__struct_config__.tag)

@@ -32,10 +32,16 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lag: Duration | None = None
     """Rows newer than the source's clock less this wait for the next run. Timestamps only;
     where unset one unit of the resolution (1 s by HTTP's Date header)."""
+    lookback: Duration | None = None
+    """Read again from so far below the low watermark, for rows that appear late; of integers a
+    whole number. Needs `primary_key`: the rows that have landed before come once more."""
     start_param: str | None = None
     """Query parameter that carries the low watermark."""
     end_param: str | None = None
     """Query parameter that carries the high bound where one is known."""
+    low_open: bool = True
+    """Whether rows exactly at the low watermark have landed. Databases only; false reads them
+    again, where rows with the last cursor value may still come."""
     format: str | None = None
     """strftime format of the two parameters, or "epoch" / "epoch_ms"; where unset as recorded."""
     on_null_cursor: Literal["fail", "quarantine"] = "fail"

@@ -26,8 +26,8 @@ def load_config(
     """Read pipelines.toml, what it includes, and `.env` beside it.
 
     `overrides` are `key=value` as after `--set`: keys that begin with `engine`, `apis`,
-    `stores`, `pipelines`, `defaults` or `templates` mean those tables, all others the
-    pipelines that are asked for. `environ` stands in for the process's environment.
+    `connections`, `stores`, `pipelines`, `defaults` or `templates` mean those tables, all
+    others the pipelines that are asked for. `environ` stands in for the process's environment.
 
     Raises ConfigError for a file that can't be read or is no TOML, and for faults of its
     shape and of [engine]. Faults of a pipeline are raised by `Config.pipeline`: variables

@@ -7,13 +7,23 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, Retry
+from bronze_engine.config.database.adbc import AdbcSourceConfig
+from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.config.http.export import Export, ParamValue
 from bronze_engine.config.http.paginator import NoPaginator, Paginator
 from bronze_engine.config.http.selector import parse_selector
 from bronze_engine.config.units import ByteSize
 
-__all__ = ["HttpSourceConfig", "Parent", "SourceConfig"]
+__all__ = [
+    "AdbcSourceConfig",
+    "DatabaseSourceConfig",
+    "HttpSourceConfig",
+    "Parent",
+    "PostgresSourceConfig",
+    "SourceConfig",
+    "captures_pages",
+]
 
 
 class HttpSourceConfig(
@@ -103,4 +113,10 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     source: HttpSourceConfig
 
 
-SourceConfig = HttpSourceConfig
+DatabaseSourceConfig = PostgresSourceConfig | AdbcSourceConfig
+SourceConfig = HttpSourceConfig | DatabaseSourceConfig
+
+
+def captures_pages(source: SourceConfig) -> bool:
+    """Whether a source keeps the responses that its rows came in."""
+    return isinstance(source, HttpSourceConfig) and source.capture is not None

@@ -13,6 +13,7 @@ import msgspec
 from bronze_engine.clock import Clock
 from bronze_engine.config.http.paginator import AutoPaginator, NoPaginator
 from bronze_engine.config.load import Config, parse_config, variables_beside
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import (
     BronzeError,
@@ -168,6 +169,8 @@ class Inspector:
         self._configs.append(config)
         pipeline = config.pipeline(name)
         source = pipeline.source
+        if not isinstance(source, HttpSourceConfig):
+            raise ConfigError(f"{name} reads no API, so there are no pages to look at")
         changes: dict[str, Any] = {}
         notes: list[str] = []
         try:

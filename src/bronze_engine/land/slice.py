@@ -16,6 +16,7 @@ from typing import Final, final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import captures_pages
 from bronze_engine.contracts import Decoded, Request, Resources, Source, Store
 from bronze_engine.decode.stamp import Stamps
 from bronze_engine.encode.jsonl import RejectsEncoder
@@ -54,7 +55,7 @@ READS: Final = 3
 def memory_bytes(pipeline: Pipeline) -> int:
     """What a run of this pipeline holds at the least, beside its source's lane."""
     encoder = ENCODE_MULTIPLE * pipeline.output.row_group_bytes + PARTS_HELD * PART_BYTES
-    pages = PARTS_HELD * PART_BYTES if pipeline.source.capture is not None else 0
+    pages = PARTS_HELD * PART_BYTES if captures_pages(pipeline.source) else 0
     return encoder + pages + DECODE_FLOOR_BYTES
 
 
@@ -79,7 +80,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def keeps_pages(self) -> bool:
         """Whether captured pages are written: those of a replay lie there already."""
-        return self.pipeline.source.capture is not None and self.replayed is None
+        return captures_pages(self.pipeline.source) and self.replayed is None
 
     def rejected_key_of(self, piece: Slice) -> str:
         """Each slice has a file of its own: one would overwrite the other."""

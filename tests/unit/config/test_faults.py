@@ -299,7 +299,7 @@ def test_a_query_key_that_is_also_a_parameter_is_refused(tmp_path: Path) -> None
             "is for timestamps and dates only",
         ),
         ('cursor = "u"\nstart_param = "s"\nend_param = "s"', "is set twice"),
-        ('cursor = "u"\nlookback = "5m"', "incremental.lookback: unknown key"),
+        ('cursor = "u"\nlookback = "5m"', "set the pipeline's primary_key"),
     ],
 )
 def test_a_wrong_incremental_is_refused(tmp_path: Path, body: str, message: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bronze_engine.config.file.describe import json_schema
-from bronze_engine.config.load import load_config
+from bronze_engine.config.load import load_config, parse_config
+from bronze_engine.config.source import HttpSourceConfig
 
 pytestmark = pytest.mark.unit
 
@@ -24,20 +25,21 @@ def test_it_loads_without_any_variable() -> None:
 
 def test_every_paginator_and_every_auth_stands_in_it() -> None:
     config = load_config(FILE, environ={})
-    pipelines = [config.pipeline(name) for name in config.names]
+    sources = [config.pipeline(name).source for name in config.names]
+    pipelines = [source for source in sources if isinstance(source, HttpSourceConfig)]
     definitions = json_schema()["$defs"]
     tags = {
         schema["properties"]["type"]["const"]
         for name, schema in definitions.items()
         if name.endswith("Paginator")
     }
-    assert {type(p.source.paginator).__struct_config__.tag for p in pipelines} == tags
+    assert {type(p.paginator).__struct_config__.tag for p in pipelines} == tags
     auths = {
         schema["properties"]["type"]["const"]
         for name, schema in definitions.items()
         if name.endswith("Auth")
     }
-    found = {type(p.source.api.auth).__struct_config__.tag for p in pipelines if p.source.api.auth}
+    found = {type(p.api.auth).__struct_config__.tag for p in pipelines if p.api.auth}
     assert found == auths
 
 
@@ -66,7 +68,17 @@ def test_every_table_of_the_file_is_shown() -> None:
         "engine",
         "stores",
         "apis",
+        "connections",
         "defaults",
         "templates",
         "pipelines",
     }
+
+
+def test_the_pipelines_of_databases_that_stand_in_comments_are_right() -> None:
+    lines = FILE.read_text().splitlines()
+    text = "\n".join(line.removeprefix("#>") for line in lines if line.startswith("#>"))
+    config = parse_config(text, beside=FILE, environ={})
+    names = ["warehouse.orders", "warehouse.balances", "warehouse.customers"]
+    kinds = [type(config.pipeline(name).source).__struct_config__.tag for name in names]
+    assert kinds == ["postgres", "postgres", "adbc"]

@@ -12,6 +12,7 @@ from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
 from bronze_engine.config.auths.plugins import TOKEN_STORES, plugin_names
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.place import lies_within
 from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 
@@ -58,10 +59,13 @@ def token_faults(
 ) -> Iterator[Fault]:
     """Faults where the tokens of a pipeline's API would lie within a lake: what it lands in, the
     engine's state, or what any other pipeline lands in (`targets`, as they are written)."""
-    auth = pipeline.source.api.auth
+    source = pipeline.source
+    if not isinstance(source, HttpSourceConfig):
+        return
+    auth = source.api.auth
     if not isinstance(auth, OAuth2RefreshTokenAuth):
         return
-    path = ("apis", pipeline.source.api.name, "auth", "token_store")
+    path = ("apis", source.api.name, "auth", "token_store")
     tokens: object = None
     if auth.token_store.startswith("/"):
         tokens = LocalStoreConfig(path=auth.token_store)

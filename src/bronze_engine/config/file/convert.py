@@ -18,6 +18,7 @@ import msgspec
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
+from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.pipeline import Pipeline
@@ -43,6 +44,8 @@ __all__ = [
 SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     Pipeline: frozenset({"name", "state", "config_hash"}),
     Api: frozenset({"name"}),
+    PostgresConnection: frozenset({"name"}),
+    AdbcConnection: frozenset({"name"}),
     LocalStoreConfig: frozenset({"name"}),
     S3StoreConfig: frozenset({"name"}),
     AzureStoreConfig: frozenset({"name"}),

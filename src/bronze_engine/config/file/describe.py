@@ -18,10 +18,15 @@ import msgspec
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
+from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_struct, options_of
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import (
+    AdbcSourceConfig,
+    HttpSourceConfig,
+    PostgresSourceConfig,
+)
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret
 
@@ -34,6 +39,8 @@ _NAMED: Final = {
     (Pipeline, "target"): {"type": "string"},
     (HttpSourceConfig, "api"): {"type": "string"},
     (HttpSourceConfig, "parent"): {"type": "string"},
+    (PostgresSourceConfig, "connection"): {"type": "string"},
+    (AdbcSourceConfig, "connection"): {"type": "string"},
 }
 """Fields that hold a name in the file, and what it names behind the loader."""
 
@@ -63,6 +70,7 @@ def json_schema() -> Schema:
             "engine": _schema_of(EngineConfig, definitions),
             "stores": _entries(_schema_of(StoreConfig, definitions), _NAME),
             "apis": _entries(_schema_of(Api, definitions), _NAME),
+            "connections": _entries(_schema_of(Connection, definitions), _NAME),
             "defaults": pipeline,
             "templates": _entries(pipeline, _NAME),
             "pipelines": {

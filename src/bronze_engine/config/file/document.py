@@ -18,7 +18,7 @@ __all__ = ["Document", "parse_toml"]
 
 Table = dict[str, Any]
 
-_SHARED: Final = ("templates", "stores", "apis", "pipelines")
+_SHARED: Final = ("templates", "stores", "apis", "connections", "pipelines")
 _MAIN_ONLY: Final = ("engine", "defaults", "include")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _TWICE = re.compile(r"Cannot declare \((.*?),?\) twice")
@@ -56,6 +56,7 @@ class Document:
         self.templates: dict[str, Table] = {}
         self.stores: dict[str, Table] = {}
         self.apis: dict[str, Table] = {}
+        self.connections: dict[str, Table] = {}
         self.pipelines: dict[str, Table] = {}
         self.include: list[str] = []
         self._origins: dict[KeyPath, str] = {}

@@ -12,7 +12,7 @@ import msgspec
 from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import DatabaseSourceConfig, HttpSourceConfig
 
 __all__ = ["config_hash"]
 
@@ -25,24 +25,10 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     in a manifest helps nobody to guess a secret, and a rotated key is no new configuration.
     """
     source = pipeline.source
-    url = urlsplit(source.api.base_url)
-    paginator = msgspec.to_builtins(source.paginator)
-    paginator.pop("parallel", None)
     identity = {
-        "source": {
-            "type": "http",
-            "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
-            "headers": sorted(name.lower() for name in source.api.headers),
-            "path": _masked(source.path, hidden),
-            "method": source.method,
-            "params": _masked(source.params, hidden),
-            "json": _masked(source.json, hidden),
-            "records": source.records,
-            "null_records": source.null_records,
-            **_shape(source),
-            **_chains(source, hidden),
-            "paginator": paginator,
-        },
+        "source": _http(source, hidden)
+        if isinstance(source, HttpSourceConfig)
+        else _database(source, hidden),
         "load": pipeline.load,
         "primary_key": pipeline.primary_key,
         "incremental": _without_step(pipeline.incremental),
@@ -54,6 +40,43 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     # msgspec takes no subclass of float, which Duration is.
     encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
     return hashlib.sha256(encoded).hexdigest()
+
+
+def _http(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    url = urlsplit(source.api.base_url)
+    paginator = msgspec.to_builtins(source.paginator)
+    paginator.pop("parallel", None)
+    return {
+        "type": "http",
+        "base_url": f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}",
+        "headers": sorted(name.lower() for name in source.api.headers),
+        "path": _masked(source.path, hidden),
+        "method": source.method,
+        "params": _masked(source.params, hidden),
+        "json": _masked(source.json, hidden),
+        "records": source.records,
+        "null_records": source.null_records,
+        **_shape(source),
+        **_chains(source, hidden),
+        "paginator": paginator,
+    }
+
+
+_HOW: Final = ("connection", "partitions", "partition_column", "parallel", "chunk_rows")
+"""Keys of a database's source that say how it is read, not what."""
+
+
+def _database(source: DatabaseSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    """The connection counts by its name: a database that has moved holds the same rows."""
+    found: dict[str, Any] = {
+        "type": source.__struct_config__.tag,
+        "connection": source.connection.name,
+    }
+    for field in msgspec.structs.fields(source):
+        value = getattr(source, field.name)
+        if field.name not in (*_HOW, "batch_rows") and value:
+            found[field.name] = _masked(value, hidden)
+    return found
 
 
 _SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format", "csv")
@@ -100,6 +123,9 @@ def _without_step(incremental: Incremental | None) -> dict[str, Any] | None:
         return None
     fields = msgspec.structs.asdict(incremental)
     del fields["step"]
+    for key, usual in (("lookback", None), ("low_open", True)):
+        if fields[key] == usual:  # as if it were not there: hashes stay what they were
+            del fields[key]
     return fields
 
 

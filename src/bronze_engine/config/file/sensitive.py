@@ -17,8 +17,9 @@ from bronze_engine.config.auths.oauth2 import (
     OAuth2ClientCredentialsAuth,
     OAuth2RefreshTokenAuth,
 )
+from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.file.fault import KeyPath
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import HttpSourceConfig, SourceConfig
 from bronze_engine.config.stores.connection_string import connection_parts
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
@@ -34,6 +35,8 @@ __all__ = [
     "of_api",
     "of_api_table",
     "of_auth",
+    "of_connection",
+    "of_connection_table",
     "of_source",
     "of_store",
     "of_store_table",
@@ -73,6 +76,12 @@ _PUBLIC_STORE_KEYS: Final = frozenset(
     | {"addressing_style", "part_checksum"}
 )
 """An access key's id is a name: a server's own may be a word that every line has."""
+_PUBLIC_CONNECTION_KEYS: Final = frozenset(
+    {"host", "port", "database", "user", "sslmode", "passfile", "application_name"}
+    | {"connect_timeout", "statement_timeout", "lock_timeout", "max_connections"}
+    | {"driver", "entrypoint"}
+)
+_DSN_PASSWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*([^\s']\S*|'((?:[^'\\]|\\.)*)')")
 
 
 def is_credential_name(name: str) -> bool:
@@ -89,6 +98,11 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
         is_public = path[-1] in _PUBLIC_KEYS or "tags" in path
         if path[0] == "stores":
             is_public = is_public or path[-1] in _PUBLIC_STORE_KEYS
+        elif path[0] == "connections":
+            is_public = is_public or path[-1] in _PUBLIC_CONNECTION_KEYS
+            if path[-1] in ("dsn", "uri"):  # host, database and user are no secrets
+                yield from _of_dsn(value)
+                continue
         elif path[0] == "apis" and path[2:3] == ("auth",):
             is_public = is_public or path[3:] in {(key,) for key in _PUBLIC_AUTH_KEYS}
         if not is_public:
@@ -245,8 +259,44 @@ def _of_credential(text: str) -> Iterator[str]:
         yield from of_url(f"https://sas/?{signature.removeprefix('?')}")
 
 
-def of_source(source: HttpSourceConfig) -> Iterator[str]:
+def of_connection(connection: Connection) -> Iterator[str]:
+    """The password, wherever it stands, and every secret of a driver."""
+    if isinstance(connection, AdbcConnection):
+        yield from _of_value(connection.options)
+        uri = connection.uri
+        yield from () if uri is None else _of_dsn(uri.reveal())
+        return
+    yield from _of_value(connection.password)
+    if connection.dsn is not None:
+        yield from _of_dsn(connection.dsn.reveal())
+
+
+def of_connection_table(table: Any) -> Iterator[str]:
+    """The same of a table of [connections] that may yet be refused."""
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if name in ("dsn", "uri"):
+            yield from _of_dsn(value if isinstance(value, str) else "")
+        elif name not in _PUBLIC_CONNECTION_KEYS:
+            yield from credential_values(value, name)
+
+
+def _of_dsn(text: str) -> Iterator[str]:
+    """What is secret in a URL, or in pairs of key=value."""
+    if "://" in text:
+        yield from of_url(text)
+        return
+    for match in _DSN_PASSWORD.finditer(text):
+        yield from worth_hiding(match[1] if match[2] is None else _unquoted(match[2]))
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def of_source(source: SourceConfig) -> Iterator[str]:
     """Values of parameters, and what credential-like keys of the body hold."""
+    if not isinstance(source, HttpSourceConfig):
+        return
     requests = [(source.params, source.json)]
     if source.export is not None:
         requests.append((source.export.create.params, source.export.create.json))

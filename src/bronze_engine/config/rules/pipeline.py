@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from typing import Final
 
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.rules.chain import chain_faults, export_templates
-from bronze_engine.config.rules.paginator import paginator_faults
+from bronze_engine.config.rules.database import database_source_faults
+from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.quality import quality_faults
-from bronze_engine.config.rules.rate import rate_faults
-from bronze_engine.config.rules.record import record_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
 from bronze_engine.config.source import HttpSourceConfig
-from bronze_engine.config.template import render, uses
-from bronze_engine.errors import ConfigError
 from bronze_engine.model.window import cursor_key
 
-__all__ = ["engine_faults", "pipeline_faults", "source_faults"]
+__all__ = ["engine_faults", "pipeline_faults"]
 
 _LEVELS: Final = {"zstd": 22, "gzip": 9}
+_DAY_SECONDS: Final = 86400
 
 
 def engine_faults(engine: EngineConfig, path: KeyPath) -> Iterator[Fault]:
@@ -47,16 +42,20 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
             "or take the table away",
         )
     elif pipeline.load == "cdc":
-        yield Fault((*path, "load"), 'an HTTP source knows "full" and "incremental", no "cdc"')
+        yield Fault((*path, "load"), 'sources know "full" and "incremental", no "cdc"')
     for key in pipeline.primary_key:
         if not key:
             yield Fault((*path, "primary_key"), "holds an empty name")
     if incremental is not None:
         yield from _incremental(incremental, (*path, "incremental"))
+        yield from _read_again(incremental, pipeline.primary_key, (*path, "incremental"))
     yield from schema_faults(pipeline.schema, (*path, "schema"))
     yield from quality_faults(pipeline.quality, pipeline.primary_key, (*path, "quality"))
     yield from _output(pipeline.output, (*path, "output"))
-    yield from source_faults(pipeline.source, incremental, (*path, "source"))
+    if isinstance(pipeline.source, HttpSourceConfig):
+        yield from http_source_faults(pipeline.source, incremental, (*path, "source"))
+    else:
+        yield from database_source_faults(pipeline, pipeline.source, path)
 
 
 def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
@@ -93,6 +92,31 @@ def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
         )
 
 
+def _read_again(
+    incremental: Incremental, primary_key: tuple[str, ...], path: KeyPath
+) -> Iterator[Fault]:
+    """Faults of what reads rows that have landed before."""
+    lookback = incremental.lookback
+    if lookback is not None:
+        here = (*path, "lookback")
+        kind = incremental.cursor_type
+        if kind == "text":
+            yield Fault(here, 'can\'t go back from a text: leave it out for cursor_type = "text"')
+        elif lookback <= 0:
+            yield Fault(here, "must be above zero")
+        elif kind == "date" and lookback % _DAY_SECONDS:
+            yield Fault(here, 'of dates is a number of whole days: "1d", "7d"')
+        elif kind in ("integer", "xid8") and lookback % 1:
+            yield Fault(here, f'of cursor_type = "{kind}" is a whole number')
+    for key, is_set in (("lookback", lookback is not None), ("low_open", not incremental.low_open)):
+        if is_set and not primary_key:
+            yield Fault(
+                (*path, key),
+                "reads rows that have landed before; set the pipeline's primary_key, by which "
+                "whoever reads the partitions tells them apart",
+            )
+
+
 def _output(output: Output, path: KeyPath) -> Iterator[Fault]:
     level = output.compression_level
     if level is not None:
@@ -105,45 +129,3 @@ def _output(output: Output, path: KeyPath) -> Iterator[Fault]:
     for key in ("max_bytes_per_file", "row_group_bytes"):
         if getattr(output, key) <= 0:
             yield Fault((*path, key), "must be above zero")
-
-
-def source_faults(
-    source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
-) -> Iterator[Fault]:
-    """Faults of a source, of a pipeline's own or of its parent's."""
-    if "://" in source.path or source.path.startswith("//"):
-        yield Fault((*path, "path"), "is joined to the API's base_url; leave the host out")
-    elif "?" in source.path or "#" in source.path:
-        yield Fault((*path, "path"), "holds `?` or `#`; write parameters into [….source.params]")
-    if source.json is not None and source.method == "GET":
-        yield Fault((*path, "json"), 'is a body, and GET has none; write method = "POST"')
-    if source.max_page_bytes <= 0:
-        yield Fault((*path, "max_page_bytes"), "must be above zero")
-    if source.rate_limit is not None:
-        yield from rate_faults(source.rate_limit, (*path, "rate_limit"), of_api=False)
-    yield from record_faults(source, path)
-    yield from _templates(source, incremental, path)
-    yield from paginator_faults(source, incremental, path)
-    yield from chain_faults(source, incremental, path)
-
-
-def _templates(
-    source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
-) -> Iterator[Fault]:
-    body, _ = templated_json(source.json, source.paginator)
-    places = [((*path, "path"), source.path), ((*path, "json"), body)]
-    places += [((*path, "params", key), value) for key, value in source.params.items()]
-    places += export_templates(source, path)
-    for here, value in places:
-        try:
-            names = uses(value)
-            if isinstance(value, str):
-                render(value, {**dict.fromkeys(names, "0"), "run_date": date(2025, 1, 15)})
-        except (ConfigError, ValueError) as exc:
-            yield Fault(here, exc.message if isinstance(exc, ConfigError) else "no strftime format")
-            continue
-        bounds = sorted(names & {"low", "high"})
-        if bounds and incremental is None:
-            yield Fault(here, f'{{{bounds[0]}}} needs load = "incremental" and its table')
-        elif here[-1] == "path" and "low" in names and incremental and not incremental.initial:
-            yield Fault(here, "{low} has no value in the first run; set incremental.initial")
