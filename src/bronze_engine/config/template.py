@@ -32,6 +32,7 @@ __all__ = [
     "render_json",
     "render_params",
     "render_url",
+    "substitute",
     "uses",
 ]
 
@@ -159,11 +160,21 @@ def _checked(match: re.Match[str]) -> str | None:
     return str(name)
 
 
-def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
+def substitute(text: str, value: Callable[[str, str | None], str]) -> str:
+    """The text with every placeholder replaced by what `value(name, format)` says.
+
+    Raises ConfigError for what is no template.
+    """
+
     def replace(match: re.Match[str]) -> str:
         name = _checked(match)
-        if name is None:
-            return str(match[0][0])
+        return str(match[0][0]) if name is None else value(name, match[2])
+
+    return _TOKEN.sub(replace, text)
+
+
+def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
+    def known(name: str, style: str | None) -> str:
         value = values.get(name)
         if value is None:
             raise ConfigError(
@@ -171,9 +182,9 @@ def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
                 "or use it in params, where it is left out"
             )
         if isinstance(value, date):
-            return encode(value.strftime(match[2]) if match[2] else value.isoformat())
+            return encode(value.strftime(style) if style else value.isoformat())
         if isinstance(value, msgspec.Raw):
             return encode(bytes(value).decode())
         return encode(value)
 
-    return _TOKEN.sub(replace, text)
+    return substitute(text, known)

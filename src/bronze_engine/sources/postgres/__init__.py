@@ -1,0 +1,1 @@
+"""The PostgreSQL source: tables and queries by COPY, in the binary format."""

@@ -1,0 +1,77 @@
+"""SQL from parts: what a value or a condition can't break out of."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from bronze_engine.errors import ConfigError
+from bronze_engine.sources.postgres.query import Origin, Values, both, literal, render_sql, select
+
+pytestmark = pytest.mark.unit
+
+VALUES = Values(run_date=date(2025, 1, 15), low="'1'::bigint", high="'9'::bigint")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("plain", "'plain'::text"),
+        ("it's", "'it''s'::text"),
+        ("back\\slash's", "E'back\\\\slash''s'::text"),
+        ("", "''::text"),
+        ("two\nlines -- no comment", "'two\nlines -- no comment'::text"),
+    ],
+)
+def test_a_value_stays_within_its_quotes(value: str, written: str) -> None:
+    assert literal(value, "text") == written
+
+
+def test_a_nul_is_refused_before_the_server_sees_it() -> None:
+    with pytest.raises(ConfigError, match="NUL"):
+        literal("a\0b", "text")
+
+
+def test_placeholders_become_typed_literals() -> None:
+    text = "day = {run_date} and key = {run_date:%Y%m%d} and id > {low} and id <= {high}"
+    assert render_sql(text, VALUES) == (
+        "day = '2025-01-15'::date and key = '20250115' and id > '1'::bigint and id <= '9'::bigint"
+    )
+
+
+def test_braces_of_sql_are_doubled() -> None:
+    assert render_sql("tags && '{{a,b}}'", VALUES) == "tags && '{a,b}'"
+    with pytest.raises(ConfigError, match="double it"):
+        render_sql("tags && '{a,b}'", VALUES)
+
+
+def test_a_bound_that_the_run_does_not_have_says_what_to_set() -> None:
+    with pytest.raises(ConfigError, match=r"\{low\} has no value.*incremental\.initial"):
+        render_sql("id > {low}", Values(run_date=date(2025, 1, 15)))
+
+
+def test_a_comment_at_the_end_of_a_condition_hides_nothing() -> None:
+    origin = Origin.of_table('"public"."orders"', "paid -- really", VALUES)
+    assert select(['"id"'], origin, '"id" > 1') == (
+        'SELECT "id" FROM "public"."orders" WHERE (\npaid -- really\n) AND "id" > 1'
+    )
+
+
+def test_a_query_stands_in_brackets_without_its_semicolon() -> None:
+    origin = Origin.of_query("SELECT 1 AS id ; \n", None, VALUES)
+    assert select(['"id"'], origin) == 'SELECT "id" FROM (\nSELECT 1 AS id\n) AS "query"'
+
+
+def test_rows_without_columns_ordered_and_cut() -> None:
+    origin = Origin.of_table('"t"', None, VALUES)
+    assert select([], origin) == 'SELECT  FROM "t"'
+    assert select(["1"], origin, order_by=['"a"', '"b"'], tail="LIMIT 1") == (
+        'SELECT 1 FROM "t" ORDER BY "a", "b" LIMIT 1'
+    )
+
+
+def test_conditions_are_joined_in_brackets() -> None:
+    assert both(None, None) is None
+    assert both("a", None) == "a"
+    assert both("a", "b") == "(a AND b)"
