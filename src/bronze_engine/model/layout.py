@@ -47,6 +47,7 @@ _ROLE: Final = b"bronze.role"
 _OF: Final = b"bronze.of"
 _WIDER: Final = b"bronze.wider"
 _BIG: Final = b"bronze.big"
+_SOURCE_TYPE: Final = b"bronze.source_type"
 
 
 @final
@@ -66,6 +67,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """The field that would have held every value (Arrow IPC, base64): the next partition's."""
     big: bool = False
     """Holds an integer past 2^53: it can't become a double. Kept until the layout is settled."""
+    nullable: bool = True
+    """False only where the source itself allows no NULL."""
+    source_type: str | None = None
+    """What the source calls the type, where it has a word for it: "numeric(18,4)"."""
 
     def is_called(self, name: str) -> bool:
         """Whether the configuration means this column: by its key, or, flattened, by its name."""
@@ -76,11 +81,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     def parse(cls, field: Field) -> Column:
         metadata = field.metadata
         if not metadata:
-            return cls(name=field.name, type=field.type, key=field.name)
+            return cls(name=field.name, type=field.type, key=field.name, nullable=field.nullable)
         role: Role = metadata.get(_ROLE, b"value").decode()
         key = metadata.get(_KEY)
         of = metadata.get(_OF)
         wider = metadata.get(_WIDER)
+        source_type = metadata.get(_SOURCE_TYPE)
         derived = role in ("variant", "extra", "raw")
         return cls(
             name=field.name,
@@ -90,6 +96,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
             of=None if of is None else of.decode(),
             wider=None if wider is None else wider.decode(),
             big=_BIG in metadata,
+            nullable=field.nullable,
+            source_type=None if source_type is None else source_type.decode(),
         )
 
     def field(self) -> Field:
@@ -104,7 +112,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
             metadata[_WIDER] = self.wider.encode()
         if self.big:
             metadata[_BIG] = b"1"
-        return pa.field(self.name, self.type, metadata=metadata or None)
+        if self.source_type is not None:
+            metadata[_SOURCE_TYPE] = self.source_type.encode()
+        return pa.field(self.name, self.type, nullable=self.nullable, metadata=metadata or None)
 
 
 @final

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 import pyarrow as pa
 
+from bronze_engine.model.layout import Column
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.window import Window
 
@@ -180,6 +181,11 @@ def run_date_of(folder: str) -> date | None:
 def columns_of(schema: pa.Schema) -> tuple[ColumnInfo, ...]:
     """The columns of an Arrow schema as the manifest lists them."""
     return tuple(
-        ColumnInfo(name=field.name, type=str(field.type), nullable=field.nullable)
-        for field in schema
+        ColumnInfo(
+            name=column.name,
+            type=str(column.type),
+            nullable=column.nullable,
+            source_type=column.source_type,
+        )
+        for column in map(Column.parse, schema)
     )
