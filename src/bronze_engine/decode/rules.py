@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.flatten import Flatten
-from bronze_engine.decode.types import parse_type
 from bronze_engine.model.arrow import DataType
+from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import RAW_COLUMN, Column, Layout, Role
 from bronze_engine.model.path import is_nested
 
