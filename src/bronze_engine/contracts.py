@@ -208,7 +208,14 @@ class SourceType(Protocol[C_contra]):
         ...
 
     def floor_bytes(self, config: C_contra, /) -> int:
-        """What the lanes of such a source must always be able to hold: reserved for each run."""
+        """What the lanes of one slice must always be able to hold: reserved for each."""
+        ...
+
+    def slices_at_once(self, config: C_contra, /) -> int:
+        """How many slices may be read side by side, where there is memory for them.
+
+        Above 1 only where all slices have one layout, whatever rows they hold.
+        """
         ...
 
 
@@ -271,6 +278,8 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """The highest cursor value among the accepted records, as the source wrote it."""
     late_rows: int = 0
     """Records received at or below the window's low; those at or below read_from are dropped."""
+    special_values: int = 0
+    """Values that their columns can't hold, landed as NULL because the source says so."""
     later_rows: int = 0
     """Records above the window's end, dropped: they belong to the next window."""
 

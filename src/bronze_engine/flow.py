@@ -153,9 +153,23 @@ class Budget:
         try:
             yield
         finally:
-            self.reserved_bytes -= size_bytes
-            self._admit()
-            self.wake()
+            self.release(size_bytes)
+
+    def reserve_now(self, size_bytes: int) -> bool:
+        """Set `size_bytes` aside if they are free and nobody waits for theirs; never waits.
+
+        What was granted is given back by `release`.
+        """
+        if self._admissions or self.reserved_bytes + size_bytes > self.limit_bytes:
+            return False
+        self.reserved_bytes += size_bytes
+        return True
+
+    def release(self, size_bytes: int) -> None:
+        """Give back what was set aside."""
+        self.reserved_bytes -= size_bytes
+        self._admit()
+        self.wake()
 
     def _admit(self) -> None:
         while self._admissions:

@@ -85,6 +85,9 @@ class RecordingSource:
     def floor_bytes(self, config: HttpSourceConfig, /) -> int:
         return self._http.floor_bytes(config)
 
+    def slices_at_once(self, config: HttpSourceConfig, /) -> int:
+        return self._http.slices_at_once(config)
+
     @asynccontextmanager
     async def _open(
         self, config: HttpSourceConfig, request: Request, resources: Resources

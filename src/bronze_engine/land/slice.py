@@ -34,11 +34,11 @@ from bronze_engine.plan import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
 from bronze_engine.quality.quarantine import Kept, Quarantine
-from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.quality.thresholds import SliceCount, Threshold
 from bronze_engine.shield import finish
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 
-__all__ = ["Job", "Landed", "keep_rejected", "land_slice", "memory_bytes"]
+__all__ = ["Job", "Landed", "Written", "keep_rejected", "land_slice", "memory_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,16 @@ READS: Final = 3
 
 
 def memory_bytes(pipeline: Pipeline) -> int:
-    """What a run of this pipeline holds at the least, beside its source's lane."""
+    """What one slice of this pipeline holds at the least, beside its source's lane."""
     encoder = ENCODE_MULTIPLE * pipeline.output.row_group_bytes + PARTS_HELD * PART_BYTES
     pages = PARTS_HELD * PART_BYTES if captures_pages(pipeline.source) else 0
     return encoder + pages + DECODE_FLOOR_BYTES
+
+
+class Written(msgspec.Struct):
+    """Rows that a run has written so far, over all its slices: for what is told meanwhile."""
+
+    rows: int = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     threshold: Threshold
     resources: Resources
     grace_seconds: Callable[[], float]
+    written: Written
     replayed: Manifest | None = None
     """The manifest whose captured pages are decoded again, in place of a reading."""
 
@@ -108,6 +115,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
     """What one slice left in the stores, whole and invisible."""
 
+    index: int
+    """The slice's place in the plan."""
     files: tuple[Staged, ...]
     rejects: Kept | None
     layout: Layout | None
@@ -115,6 +124,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     high: str | None
     late_rows: int
     later_rows: int
+    special_values: int = 0
     pages: tuple[Staged, ...] = ()
     """Files of captured pages."""
     repeats: Repeats = Repeats()
@@ -142,21 +152,17 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def land_slice(
-    job: Job, source: Source, piece: Slice, layout: Layout | None, *, rows_before: int = 0
+    job: Job, source: Source, piece: Slice, layout: Layout | None
 ) -> tuple[Landed, Slice | None]:
     """Land one slice; returns it, and the next slice of its chain.
-
-    `rows_before` is what the run's earlier slices have written: for what is told meanwhile.
 
     A slice that is lost is read again, READS times in all. Failed or cancelled, nothing
     of it is left in the stores but the rejected records that a QualityError speaks of.
     """
-    mark = job.threshold.mark()
     for reading in range(1, READS + 1):
         try:
-            return await _land_once(job, source, piece, layout, rows_before)
+            return await _land_once(job, source, piece, layout)
         except SliceLost as exc:
-            job.threshold.rewind(mark)
             if reading == READS:
                 raise ExtractError(
                     f"{job.pipeline.name}: {piece.label} was lost {READS} times in a row: {exc};"
@@ -167,9 +173,9 @@ async def land_slice(
 
 
 async def _land_once(
-    job: Job, source: Source, piece: Slice, layout: Layout | None, rows_before: int
+    job: Job, source: Source, piece: Slice, layout: Layout | None
 ) -> tuple[Landed, Slice | None]:
-    landing = _Landing(job, piece, rows_before)
+    landing = _Landing(job, piece)
     try:
         async with landing:
             try:
@@ -187,6 +193,8 @@ async def _land_once(
                 await landing.seal_rejects()
                 raise
     except BaseException as exc:
+        if isinstance(exc, SliceLost):
+            landing.forget()
         # Outside of the landing: leaving it is where a cancellation may be seen first.
         await finish(landing.abort, exc, grace_seconds=job.grace_seconds)
         raise
@@ -197,13 +205,16 @@ async def _land_once(
 class _Landing:
     """Where the groups of one slice go. Leave it to remove what is not whole."""
 
-    def __init__(self, job: Job, piece: Slice, rows_before: int) -> None:
+    def __init__(self, job: Job, piece: Slice) -> None:
         self._job = job
+        self._index = piece.index
+        self._count = SliceCount(job.threshold)
         self._layout: Layout | None = None
         self._high: str | None = None
         self._late_rows = 0
         self._later_rows = 0
-        self._rows = rows_before
+        self._special_values = 0
+        self._rows = 0
         run, workers = job.request.run, job.resources.workers
         quarantined = quarantine_name(generation=job.generation, run=run, slice=piece.index)
         self._quarantine = Quarantine(
@@ -255,14 +266,14 @@ class _Landing:
 
     async def consume(self, decoded: Decoded) -> Layout:
         """Take one group, in order; returns the layout that later ones are decoded with."""
-        threshold = self._job.threshold
         decoded = await self._duplicates.apply(decoded)
-        threshold.count(decoded.batch.num_rows, decoded.rejects)
+        self._count.add(decoded.batch.num_rows, decoded.rejects)
         await self._quarantine.write(decoded.rejects)
-        threshold.check()
+        self._job.threshold.check()
         self._high = highest(self._high, decoded.high, self._job.request)
         self._late_rows += decoded.late_rows
         self._later_rows += decoded.later_rows
+        self._special_values += decoded.special_values
         self._layout = await self._files.write(decoded.batch, decoded.layout)
         return self._layout
 
@@ -271,15 +282,23 @@ class _Landing:
         await self._files.finish(self._layout)
         await self._pages.finish()
         return Landed(
+            index=self._index,
             files=tuple(self._files.staged),
             rejects=await self._quarantine.seal(),
             layout=self._layout,
             high=self._high,
             late_rows=self._late_rows,
             later_rows=self._later_rows,
+            special_values=self._special_values,
             pages=tuple(self._pages.staged),
             repeats=self._duplicates.seen,
         )
+
+    def forget(self) -> None:
+        """Take back what was counted: the slice is read again."""
+        self._count.withdraw()
+        self._job.written.rows -= self._rows
+        self._rows = 0
 
     async def seal_rejects(self) -> None:
         """End the quarantine alone: it is all that will be left."""
@@ -300,9 +319,10 @@ class _Landing:
 
     def _tell_rows(self, rows: int) -> None:
         self._rows += rows
-        request = self._job.request
+        written, request = self._job.written, self._job.request
+        written.rows += rows
         self._job.resources.publish(
-            RowsWritten(pipeline=request.pipeline, run=request.run, rows=self._rows)
+            RowsWritten(pipeline=request.pipeline, run=request.run, rows=written.rows)
         )
 
     def _tell_file(self, staged: Staged) -> None:

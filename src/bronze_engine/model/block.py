@@ -16,8 +16,10 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Records as the source sent them. Only the decoder of that source reads `data`."""
 
     data: bytes
-    """JSON sources: one record a line, UTF-8, each line ended by a newline."""
+    """JSON sources: one record a line, UTF-8, each line ended by a newline. Postgres: whole rows
+    of COPY BINARY. Empty where a page has no record."""
     records: int
+    """0 where nobody knows before they are decoded."""
     page: int
     """Number of the page (from 1) or chunk that these records came in: for the quarantine."""
     offset: int = 0

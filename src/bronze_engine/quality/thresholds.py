@@ -8,7 +8,7 @@ from bronze_engine.config.quality import Quality
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Reject
 
-__all__ = ["KEPT_REJECTS", "Threshold"]
+__all__ = ["KEPT_REJECTS", "SliceCount", "Threshold"]
 
 KEPT_REJECTS: Final = 100_000
 """Rejected records past this are counted and no longer kept, and the run then fails."""
@@ -39,13 +39,10 @@ class Threshold:
         if rejects and self._first is None:
             self._first = rejects[0]
 
-    def mark(self) -> tuple[int, int]:
-        """What has been counted so far, for `rewind`."""
-        return self.accepted, self.rejected
-
-    def rewind(self, mark: tuple[int, int]) -> None:
-        """Forget what was counted since `mark`: that slice is read again."""
-        self.accepted, self.rejected = mark
+    def reset(self) -> None:
+        """Forget everything: the run reads all of it again."""
+        self.accepted = self.rejected = 0
+        self._first = None
 
     def check(self) -> None:
         """Raise QualityError as soon as the run can't succeed any more."""
@@ -76,3 +73,25 @@ class Threshold:
             f"{self.rejected} records were rejected, {why}; nothing was committed.{example}"
             f" {kept} kept with their reasons at {self._kept_at}; mend the source or [schema]{hint}"
         )
+
+
+@final
+class SliceCount:
+    """What one reading of one slice adds to the counts of its run."""
+
+    def __init__(self, threshold: Threshold) -> None:
+        self._threshold = threshold
+        self._accepted = 0
+        self._rejected = 0
+
+    def add(self, accepted: int, rejects: tuple[Reject, ...]) -> None:
+        """Count one group."""
+        self._threshold.count(accepted, rejects)
+        self._accepted += accepted
+        self._rejected += len(rejects)
+
+    def withdraw(self) -> None:
+        """Forget this reading: the slice is read again."""
+        self._threshold.accepted -= self._accepted
+        self._threshold.rejected -= self._rejected
+        self._accepted = self._rejected = 0

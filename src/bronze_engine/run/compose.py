@@ -125,6 +125,11 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
     layout = _last_layout(landed)
     if layout is None:
         return ()
+    nulled = sum(each.special_values for each in landed)
+    special = (
+        f"{nulled:,} values that their columns can't hold landed as NULL;"
+        ' source.on_special = "text" keeps them'
+    )
     repeated = duplicate_warnings(
         job.pipeline.quality.duplicates,
         job.pipeline.primary_key,
@@ -134,7 +139,8 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
         "schema.columns": job.request.schema.columns,
         "primary_key": job.pipeline.primary_key,
     }
-    return (*schema_warnings(layout, job.request.base, named), *repeated)
+    warnings = (*schema_warnings(layout, job.request.base, named), *repeated)
+    return (*warnings, special) if nulled else warnings
 
 
 def _last_layout(landed: Sequence[Landed]) -> Layout | None:

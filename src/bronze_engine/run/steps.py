@@ -14,6 +14,7 @@ from datetime import date
 from functools import partial
 from typing import Final, final
 
+import anyio
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
@@ -26,7 +27,15 @@ from bronze_engine.errors import (
     SnapshotLost,
     StoreError,
 )
-from bronze_engine.land.slice import Job, Landed, keep_rejected, land_slice, memory_bytes
+from bronze_engine.flow import single
+from bronze_engine.land.slice import (
+    Job,
+    Landed,
+    Written,
+    keep_rejected,
+    land_slice,
+    memory_bytes,
+)
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
@@ -40,6 +49,7 @@ from bronze_engine.run.account import Account
 from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.replay import fetched_by, open_source, replayable
+from bronze_engine.run.seats import Seats
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
@@ -81,6 +91,8 @@ class _Run:
         self.identity = Identity.new(services.clock)
         self.account = Account(pipeline, run_date, services, self.identity)
         self.landed: list[Landed] = []
+        self.slice_bytes = 0
+        """What one slice holds at the least; reserved for the first."""
         self.outcome: Outcome | None = None
         """Set as soon as the manifest is committed, whatever comes after."""
 
@@ -90,8 +102,8 @@ class _Run:
         self.account.begin()
         waiting = partial(self.account.phase, "waiting for memory")
         try:
-            needed = await self._minimum_bytes()
-            async with services.budget.reserve(needed, on_wait=waiting):
+            self.slice_bytes = await self._minimum_bytes()
+            async with services.budget.reserve(self.slice_bytes, on_wait=waiting):
                 self.account.phase("preparing")
                 stores = self.account.stores = await services.stores(self.pipeline)
                 report = await self._hold_lease(stores)
@@ -161,6 +173,7 @@ class _Run:
             threshold=Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}"),
             resources=services.resources(pipeline, self.account.tally),
             grace_seconds=services.grace_seconds,
+            written=Written(),
             replayed=replayed,
         )
         warning = old_date_warning(pipeline, self.run_date, services.today())
@@ -199,16 +212,20 @@ class _Run:
     async def _read(self, job: Job) -> str:
         """Land every slice; returns where the rows came from, without secrets."""
         source_type = await self.services.source_type(self.pipeline)
-        nothing = job.threshold.mark()
         for reading in range(1, READS + 1):
             try:
                 async with open_source(source_type, job) as source:
                     self.account.phase("reading")
-                    await self._read_slices(job, source)
+                    at_once = source_type.slices_at_once(self.pipeline.source)
+                    if at_once == 1 or job.replayed is not None:
+                        await self._read_in_turn(job, source)
+                    else:
+                        await self._read_side_by_side(job, source, at_once)
                     return source.preview().location
             except SnapshotLost as exc:
                 await self._discard(job)
-                job.threshold.rewind(nothing)
+                job.threshold.reset()
+                job.written.rows = 0
                 if reading == READS:
                     raise ExtractError(
                         f"{self.pipeline.name}: the source's snapshot was lost {READS} times in a"
@@ -217,15 +234,37 @@ class _Run:
                 log.warning("%s: %s; the run starts over", self.pipeline.name, exc)
         raise AssertionError("the loop returns or raises")
 
-    async def _read_slices(self, job: Job, source: Source) -> None:
+    async def _read_in_turn(self, job: Job, source: Source) -> None:
         layout: Layout | None = None  # the decoder starts from the base, in the types configured
         async for first in source.slices():
             piece: Slice | None = first
             while piece is not None:
-                rows = sum(landed.rows for landed in self.landed)
-                landed, piece = await land_slice(job, source, piece, layout, rows_before=rows)
+                landed, piece = await land_slice(job, source, piece, layout)
                 self.landed.append(landed)
                 layout = landed.layout or layout
+
+    async def _read_side_by_side(self, job: Job, source: Source, at_once: int) -> None:
+        """For sources whose slices have one layout: none waits for another's."""
+        seats = Seats(self.services.budget, self.slice_bytes, at_once)
+
+        async def land(first: Slice) -> None:
+            piece: Slice | None = first
+            while piece is not None:
+                landed, piece = await land_slice(job, source, piece, None)
+                self.landed.append(landed)
+            seats.give_back()
+
+        try:
+            with seats:
+                async with anyio.create_task_group() as tasks:
+                    async for first in source.slices():
+                        await seats.take()
+                        tasks.start_soon(land, first)
+        except BaseExceptionGroup as group:
+            error = single(group)
+            raise error from error.__cause__  # hides the group, keeps what the error came from
+        finally:
+            self.landed.sort(key=lambda landed: landed.index)
 
     async def _abort(self, job: Job, error: BaseException) -> None:
         """Leave nothing behind but the rejected records that a QualityError speaks of."""

@@ -69,7 +69,8 @@ class ScriptedSource:
 
     `script` may be a function of the request, called for each run. A slice that is read
     again takes its steps from the next of `rereads`, if there is one; a source that is
-    opened again takes its script from the next of `reopens`. With `chained` each slice
+    opened again takes its script from the next of `reopens`. `slices_at_once` are read side by
+    side; their records must lead to one layout. With `chained` each slice
     names the one after it, in place of listing all of them.
     """
 
@@ -81,12 +82,14 @@ class ScriptedSource:
         reopens: Sequence[Script] = (),
         chained: bool = False,
         floor_bytes: int = 1024**2,
+        slices_at_once: int = 1,
     ) -> None:
         self._script = script
         self._rereads = rereads
         self._reopens = reopens
         self._chained = chained
         self._floor_bytes = floor_bytes
+        self._slices_at_once = slices_at_once
         self.requests: list[Request] = []
         """What each run asked for, in order of opening."""
         self.emitted = 0
@@ -96,6 +99,9 @@ class ScriptedSource:
 
     def floor_bytes(self, _config: object, /) -> int:
         return self._floor_bytes
+
+    def slices_at_once(self, _config: object, /) -> int:
+        return self._slices_at_once
 
     def replayer(self, _config: object, request: Request, resources: Resources, /) -> Replayer:
         """What makes blocks of captured pages again; it needs no script."""

@@ -323,6 +323,9 @@ class Asking:
     def floor_bytes(self, _config: object, /) -> int:
         return 1
 
+    def slices_at_once(self, _config: object, /) -> int:
+        return 1
+
     @asynccontextmanager
     async def open(
         self, config: object, request: Request, resources: Resources, /

@@ -58,6 +58,10 @@ class HttpSourceType:
         above = 0 if config.parent is None else self.floor_bytes(config.parent.source)
         return _floor_bytes(config) + above
 
+    def slices_at_once(self, _config: HttpSourceConfig, /) -> int:
+        """One: the layout of each slice begins where the one before left it."""
+        return 1
+
 
 def _floor_bytes(config: HttpSourceConfig) -> int:
     return min(_FLOOR_BYTES, max(1, config.max_page_bytes))
