@@ -1,0 +1,163 @@
+"""The window of an incremental run: which rows it reads, and the watermark that it leaves.
+
+In two steps. `find_reach`, before the snapshot, says how far rows may be read without leaving
+any behind that are committed late. `fix_window`, within the snapshot, says what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, final
+
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.contracts import Request
+from bronze_engine.errors import QualityError
+from bronze_engine.model.window import cursor_key
+from bronze_engine.sources.postgres.cursor import Cursor
+from bronze_engine.sources.postgres.horizon import last_before, look, settle
+from bronze_engine.sources.postgres.query import Origin, Values, select
+
+__all__ = ["Reach", "Span", "find_reach", "fix_window"]
+
+_READ_XMIN = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text"
+_READ_XMAX = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+
+MakeOrigin = Callable[[Values], Origin]
+
+
+@final
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """How far rows may be read."""
+
+    last: str | None = None
+    """The last cursor value; None where only the snapshot says, or where nothing is there."""
+    warning: str | None = None
+
+
+@final
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one run. Of a full load all of them."""
+
+    origin: Origin
+    conditions: tuple[str, ...] = ()
+    high: str | None = None
+    """The watermark that the rows leave."""
+    is_empty: bool = False
+    """Whether it is known that there is no row."""
+    null_rows: int = 0
+    """Rows without a cursor value, which go to the quarantine."""
+
+
+async def find_reach(
+    session: Any,
+    request: Request,
+    cursor: Cursor,
+    origin: MakeOrigin,
+    clock: Clock,
+) -> Reach:
+    """Ask, before the snapshot, for the last value that no open transaction may come below.
+
+    Of numbers and texts that is the highest that is there, and this returns when all that was
+    open at its reading has ended. Raises ExtractError where it can't be known.
+    """
+    incremental = _incremental(request)
+    if request.cap is not None:
+        return Reach(last=request.cap)
+    match cursor.kind:
+        case "timestamp" | "date":
+            lag = None if incremental.lag is None else float(incremental.lag)
+            horizon = await look(session, lag)
+            return Reach(last=last_before(horizon.before, cursor), warning=horizon.warning)
+        case "xid8":
+            return Reach()
+        case "integer" | "text":
+            low = _low(request, cursor)
+            top = _top(
+                cursor,
+                origin(_values(request, cursor, cursor.last_value)),
+                low or f"{cursor.expression} IS NOT NULL",
+            )
+            sql = f"SELECT ({top}) AS last, {_READ_XMAX} AS next_xid"
+            row = await session.fetchrow(sql)
+            if row["last"] is not None:
+                await settle(session, row["next_xid"], clock)
+            return Reach(last=row["last"])
+
+
+async def fix_window(
+    session: Any, request: Request, cursor: Cursor, reach: Reach, origin: MakeOrigin
+) -> Span:
+    """Fix the window within the snapshot of the data.
+
+    Raises QualityError for rows without a cursor value where `on_null_cursor` is "fail".
+    """
+    last = reach.last
+    if last is None and cursor.kind == "xid8":
+        last = await session.fetchval(_READ_XMIN)
+    source = origin(_values(request, cursor, None if last is None else cursor.literal(last)))
+    nulls = await _null_rows(session, request, cursor, source)
+    if last is None:
+        return Span(origin=source, is_empty=True, null_rows=nulls)
+    low = _low(request, cursor)
+    conditions = (*([] if low is None else [low]), cursor.up_to(last))
+    high = last
+    if request.cap is None and cursor.kind in ("timestamp", "date"):
+        found = await session.fetchval(_top(cursor, source, *conditions))
+        if found is None:
+            return Span(origin=source, is_empty=True, null_rows=nulls)
+        high = found
+    return Span(
+        origin=source,
+        conditions=conditions,
+        high=_highest(high, request),
+        null_rows=nulls,
+    )
+
+
+async def _null_rows(session: Any, request: Request, cursor: Cursor, origin: Origin) -> int:
+    if not cursor.nullable:
+        return 0
+    count: int = await session.fetchval(select(["count(*)"], origin, cursor.is_null))
+    if count and _incremental(request).on_null_cursor == "fail":
+        raise QualityError(
+            f"{count} rows have no {cursor.name!r}, which is the cursor, so no window would ever"
+            ' hold them; set incremental.on_null_cursor = "quarantine", leave them out by'
+            " source.where, or take a column that is NOT NULL"
+        )
+    return count
+
+
+def _top(cursor: Cursor, origin: Origin, *conditions: str) -> str:
+    """The highest cursor value, by an index where there is one: max() is not there for uuid."""
+    order = f"{cursor.expression} DESC"
+    return select([cursor.text], origin, *conditions, order_by=[order], tail="LIMIT 1")
+
+
+def _low(request: Request, cursor: Cursor) -> str | None:
+    """The condition of the rows that have not landed, and of those looked back at."""
+    read_from = request.read_from
+    is_open = _incremental(request).low_open
+    return None if read_from is None else cursor.above(read_from, is_open=is_open)
+
+
+def _values(request: Request, cursor: Cursor, high: str | None) -> Values:
+    low = None if request.read_from is None else cursor.literal(request.read_from)
+    return Values(run_date=request.run_date, low=low, high=high)
+
+
+def _highest(high: str, request: Request) -> str:
+    """A lookback may find nothing above low: the watermark never goes back."""
+    incremental, low = _incremental(request), request.low
+
+    def key(value: str) -> Any:
+        return cursor_key(value, incremental.cursor_type, incremental.cursor_timezone)
+
+    return high if low is None or key(high) > key(low) else low
+
+
+def _incremental(request: Request) -> Incremental:
+    assert request.incremental is not None  # noqa: S101  # or there would be no cursor
+    return request.incremental
