@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bronze_engine.config.load import Config, load_config
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import HttpSourceConfig
 
 API = """
 [apis.shop]
@@ -35,3 +37,9 @@ def load(
 
 def pipeline_table(table: str, body: str) -> str:
     return f"{API}{ORDERS}[pipelines.myteam.orders.{table}]\n{body}\n"
+
+
+def http_of(pipeline: Pipeline) -> HttpSourceConfig:
+    """The source of a pipeline that reads an API."""
+    assert isinstance(pipeline.source, HttpSourceConfig)
+    return pipeline.source

@@ -14,7 +14,7 @@ from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
 from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.file.sensitive import of_auth
 from bronze_engine.errors import ConfigError
-from tests.unit.config.files import API, ORDERS, load
+from tests.unit.config.files import API, ORDERS, http_of, load
 
 pytestmark = pytest.mark.unit
 
@@ -168,7 +168,7 @@ def test_secrets_that_go_in_clear_are_warned_of(
 
 
 def store_of(config_text: str, folder: Path, environ: dict[str, str] | None = None) -> str:
-    auth = load(folder, config_text, environ=environ).pipeline("myteam.orders").source.api.auth
+    auth = http_of(load(folder, config_text, environ=environ).pipeline("myteam.orders")).api.auth
     assert isinstance(auth, OAuth2RefreshTokenAuth)
     return auth.token_store
 

@@ -15,7 +15,7 @@ from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
 from bronze_engine.telemetry.log import setup_logging
 from bronze_engine.testing.clock import ManualClock
-from tests.unit.config.files import API, ORDERS, load
+from tests.unit.config.files import API, ORDERS, http_of, load
 
 pytestmark = pytest.mark.unit
 
@@ -124,7 +124,7 @@ def test_no_log_shows_a_canary_at_debug_tracebacks_included(
         log_dir=tmp_path / "logs",
         secrets=lambda: config.secrets,
     ):
-        LOG.debug("%r %s", pipeline, pipeline.source.params)
+        LOG.debug("%r %s", pipeline, http_of(pipeline).params)
         for value in canaries:
             if value == "CANARY-token" and value not in config.secrets:
                 continue  # of another parameter of this test
@@ -134,7 +134,7 @@ def test_no_log_shows_a_canary_at_debug_tracebacks_included(
                 raise ValueError(f"https://shop.example/?k={value}")
             except ValueError:
                 LOG.exception("failed", extra={"url": value, "list": [value]})
-        if type(pipeline.source.api.auth).__name__ == "BasicAuth":
+        if type(http_of(pipeline).api.auth).__name__ == "BasicAuth":
             LOG.debug(base64.b64encode(b"user:CANARY-password").decode())
     (file,) = (tmp_path / "logs").iterdir()
     for text in (stream.getvalue(), file.read_text()):

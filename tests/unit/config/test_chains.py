@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.errors import ConfigError
-from tests.unit.config.files import load
+from tests.unit.config.files import http_of, load
 
 pytestmark = pytest.mark.unit
 
@@ -59,7 +59,7 @@ done = ["done"]
 def test_parents_are_found_by_their_name_in_the_team_or_in_full(tmp_path: Path) -> None:
     config = load(tmp_path, TEXT)
     assert config.check_all() == []
-    parent = config.pipeline("myteam.notes").source.parent
+    parent = http_of(config.pipeline("myteam.notes")).parent
     assert parent is not None
     assert (parent.name, parent.source.path) == ("myteam.lines", "/orders/{parent.id}/lines")
     above = parent.source.parent
@@ -69,7 +69,7 @@ def test_parents_are_found_by_their_name_in_the_team_or_in_full(tmp_path: Path) 
 
 def test_what_the_command_line_sets_is_not_set_for_the_parent(tmp_path: Path) -> None:
     config = load(tmp_path, TEXT, overrides=["source.max_page_bytes=1MiB"])
-    source = config.pipeline("myteam.lines").source
+    source = http_of(config.pipeline("myteam.lines"))
     assert source.max_page_bytes == 1024**2
     assert source.parent is not None
     assert source.parent.source.max_page_bytes == 64 * 1024**2
@@ -176,7 +176,7 @@ def test_what_lacks_is_told(
 def test_bounds_may_stand_in_templates(tmp_path: Path) -> None:
     text = TEXT.replace('start_param = "since"\nend_param = "until"\n', "")
     text += '[pipelines.myteam.events.source.params]\nq = "at > {low} and at <= {high}"\n'
-    assert load(tmp_path, text).pipeline("myteam.events").source.params
+    assert http_of(load(tmp_path, text).pipeline("myteam.events")).params
 
 
 @pytest.mark.parametrize(

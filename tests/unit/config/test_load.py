@@ -9,7 +9,7 @@ from bronze_engine.config.auths.auth import BearerAuth
 from bronze_engine.config.http.paginator import CursorPaginator, NoPaginator, PagePaginator
 from bronze_engine.config.load import load_config
 from bronze_engine.errors import ConfigError
-from tests.unit.config.files import API, ORDERS, load, pipeline_table
+from tests.unit.config.files import API, ORDERS, http_of, load, pipeline_table
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +23,7 @@ def test_a_pipeline_is_resolved_with_api_target_and_names(tmp_path: Path) -> Non
         "myteam",
         "orders",
     )
-    assert (pipeline.source.api.name, pipeline.source.api.base_url) == (
+    assert (http_of(pipeline).api.name, http_of(pipeline).api.base_url) == (
         "shop",
         "https://shop.example/v1",
     )
@@ -31,7 +31,7 @@ def test_a_pipeline_is_resolved_with_api_target_and_names(tmp_path: Path) -> Non
     assert pipeline.state is None
     assert len(pipeline.config_hash) == 64
     assert config.pipeline("myteam.orders") is pipeline
-    assert config.api("shop") is pipeline.source.api
+    assert config.api("shop") is http_of(pipeline).api
 
 
 def test_the_quoted_form_of_a_name_means_the_same(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_variables_of_other_pipelines_may_be_missing(tmp_path: Path) -> None:
 def test_dotenv_gives_variables_and_never_overrides_the_environment(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=from-file\nB=from-file\n")
     text = API + ORDERS.replace("/orders", "/${A}/${B}", 1)
-    path = load(tmp_path, text, environ={"A": "from-environment"}).pipeline("myteam.orders").source
-    assert path.path == "/from-environment/from-file"
+    config = load(tmp_path, text, environ={"A": "from-environment"})
+    assert http_of(config.pipeline("myteam.orders")).path == "/from-environment/from-file"
 
 
 def test_a_broken_dotenv_names_its_line_and_not_its_text(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_included_files_add_tables(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "a.toml").write_text(ORDERS)
     config = load(tmp_path, 'include = ["more/*.toml", "none/*.toml"]\n' + API)
-    assert config.pipeline("myteam.orders").source.path == "/orders"
+    assert http_of(config.pipeline("myteam.orders")).path == "/orders"
 
 
 def test_an_included_file_is_found_by_each_way_of_writing_it_once(tmp_path: Path) -> None:
@@ -167,8 +167,8 @@ def test_set_changes_selected_pipelines_and_named_tables(tmp_path: Path) -> None
         ],
     ).pipeline("myteam.orders")
     assert pipeline.output.compression == "snappy"
-    assert pipeline.source.api.base_url == "https://other.example/a=b"
-    assert pipeline.source.params == {"since": "2025-01-01"}
+    assert http_of(pipeline).api.base_url == "https://other.example/a=b"
+    assert http_of(pipeline).params == {"since": "2025-01-01"}
     assert pipeline.entity == "renamed"
 
 
@@ -176,7 +176,7 @@ def test_set_of_a_type_may_stand_before_or_after_its_keys(tmp_path: Path) -> Non
     text = pipeline_table("source.paginator", 'type = "page"\npage_param = "p"')
     sets = ["source.paginator.type=cursor", "source.paginator.cursor_path=next"]
     for overrides in (sets, sets[::-1]):
-        source = load(tmp_path, text, overrides=overrides).pipeline("myteam.orders").source
+        source = http_of(load(tmp_path, text, overrides=overrides).pipeline("myteam.orders"))
         assert source.paginator == CursorPaginator(cursor_path="next")
 
 
@@ -223,9 +223,9 @@ def test_defaults_lie_below_templates_and_templates_below_the_pipeline(tmp_path:
         8,
         7,
     )
-    assert b.source.paginator == PagePaginator(page_param="p")
-    assert c.source.paginator == NoPaginator()
-    assert (c.source.path, c.output.compression) == ("/t", "none")
+    assert http_of(b).paginator == PagePaginator(page_param="p")
+    assert http_of(c).paginator == NoPaginator()
+    assert (http_of(c).path, c.output.compression) == ("/t", "none")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_false_takes_an_inherited_table_away(tmp_path: Path) -> None:
     )
     pipeline = load(tmp_path, text).pipeline("a.b")
     assert pipeline.incremental is None
-    assert pipeline.source.rate_limit is None
+    assert http_of(pipeline).rate_limit is None
 
 
 def test_the_default_rate_is_for_apis_without_one(tmp_path: Path) -> None:
@@ -405,7 +405,8 @@ def test_dates_become_text_in_params_and_json(tmp_path: Path) -> None:
     text = pipeline_table("source.params", "day = 2025-01-01\nat = 2025-01-01T10:00:00Z") + (
         "[pipelines.myteam.orders.source.json]\nfrom = 2025-01-01\nlist = [10:00:00]\n"
     )
-    source = load(tmp_path, text, overrides=["source.method=POST"]).pipeline("myteam.orders").source
+    config = load(tmp_path, text, overrides=["source.method=POST"])
+    source = http_of(config.pipeline("myteam.orders"))
     assert source.params == {"day": "2025-01-01", "at": "2025-01-01T10:00:00Z"}
     assert source.json == {"from": "2025-01-01", "list": ["10:00:00"]}
 

@@ -9,7 +9,7 @@ import pytest
 from bronze_engine.config.http.graphql import page_info_path
 from bronze_engine.config.http.paginator import GraphqlPaginator, KeysetPaginator, PagePaginator
 from bronze_engine.errors import ConfigError
-from tests.unit.config.files import load
+from tests.unit.config.files import http_of, load
 
 pytestmark = pytest.mark.unit
 
@@ -126,7 +126,7 @@ def test_a_paginator_that_contradicts_itself_is_refused(
 def test_a_query_key_may_be_a_header_too(tmp_path: Path) -> None:
     api = '[apis.shop.auth]\ntype = "api_key"\nkey = "v"\nname = "page"\nlocation = "query"\n'
     text = config('paginator = {type = "page", param_in = "header"}', api)
-    assert load(tmp_path, text).pipeline("myteam.orders").source.paginator == PagePaginator(
+    assert http_of(load(tmp_path, text).pipeline("myteam.orders")).paginator == PagePaginator(
         param_in="header"
     )
     key = api.replace('location = "query"\n', "")
@@ -155,7 +155,7 @@ def test_a_graphql_query_keeps_its_braces_and_variables_are_templates(tmp_path: 
         f'[{HERE}.json.variables]\nday = "{{run_date}}"\n'
     )
     assert (
-        load(tmp_path, config(source)).pipeline("myteam.orders").source.paginator
+        http_of(load(tmp_path, config(source)).pipeline("myteam.orders")).paginator
         == GraphqlPaginator()
     )
     wrong = config(source.replace("{run_date}", "{rundate}"))
@@ -169,12 +169,12 @@ def test_a_graphql_query_keeps_its_braces_and_variables_are_templates(tmp_path: 
 )
 def test_page_info_stands_beside_the_records(tmp_path: Path, records: str) -> None:
     source = f'{POST}records = {records}\njson = {{query = "q"}}\npaginator = {{type = "graphql"}}'
-    found = load(tmp_path, config(source)).pipeline("myteam.orders").source
+    found = http_of(load(tmp_path, config(source)).pipeline("myteam.orders"))
     assert isinstance(found.paginator, GraphqlPaginator)
     assert page_info_path(found.paginator, found.records) == "data.orders.pageInfo"
 
 
 def test_the_key_is_the_id_unless_named(tmp_path: Path) -> None:
     text = config('paginator = {type = "keyset", param = "since_id"}')
-    found = load(tmp_path, text).pipeline("myteam.orders").source.paginator
+    found = http_of(load(tmp_path, text).pipeline("myteam.orders")).paginator
     assert found == KeysetPaginator(param="since_id", key="id")

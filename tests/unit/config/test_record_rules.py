@@ -8,7 +8,7 @@ import pytest
 
 from bronze_engine.config.http.envelope import EnvelopePath, parse_envelope_path
 from bronze_engine.errors import ConfigError
-from tests.unit.config.files import load
+from tests.unit.config.files import http_of, load
 
 pytestmark = pytest.mark.unit
 
@@ -103,7 +103,7 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path, source: str, message
     ],
 )
 def test_what_fits_is_taken(tmp_path: Path, source: str, path: str | None) -> None:
-    loaded = load(tmp_path, config(source)).pipeline("myteam.orders").source
+    loaded = http_of(load(tmp_path, config(source)).pipeline("myteam.orders"))
     assert loaded.list_path == path
 
 

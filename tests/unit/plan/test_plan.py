@@ -326,6 +326,7 @@ def test_an_old_date_that_the_request_does_not_name_is_a_warning() -> None:
 
 def test_an_old_date_that_a_parents_or_an_exports_request_names_is_no_warning() -> None:
     above = pipeline(None, path="/orders/{run_date}").source
+    assert isinstance(above, HttpSourceConfig)
     export = Export(
         create=CreateJob(path="/jobs", json={"day": "{run_date}"}),
         poll=PollJob(path="/jobs/{job.id}", done=["done"]),
