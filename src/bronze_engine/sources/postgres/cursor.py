@@ -19,6 +19,7 @@ import msgspec
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import CursorType
+from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.query import literal
 
 __all__ = ["SYSTEM_CURSOR", "Cursor"]
@@ -27,17 +28,16 @@ SYSTEM_CURSOR: Final = "xmin"
 """The transaction that wrote a row: a column that every table has and no list names."""
 
 _ISO: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US'
-_TEXTS: Final = frozenset({"text", "character varying", "character", "name", "citext"})
-_BY_CODE_POINT: Final = frozenset({"text", "character varying"})
+_TEXTS: Final = frozenset({"text", "varchar", "bpchar", "name", "citext"})
+_BY_CODE_POINT: Final = frozenset({"text", "varchar"})
 """Texts that an index of their own column in COLLATE "C" serves; others are cast."""
 _TYPES: Final[dict[CursorType, frozenset[str]]] = {
-    "timestamp": frozenset({"timestamp with time zone", "timestamp without time zone"}),
+    "timestamp": frozenset({"timestamptz", "timestamp"}),
     "date": frozenset({"date"}),
-    "integer": frozenset({"smallint", "integer", "bigint", "numeric", "oid"}),
+    "integer": frozenset({"int2", "int4", "int8", "numeric", "oid"}),
     "text": _TEXTS | {"uuid"},
     "xid8": frozenset({"xid8"}),
 }
-_MODIFIER: Final = re.compile(r"\([^)]*\)")
 _OFFSET: Final = re.compile(r"[T ]\d\d:\d\d.*(?:[Zz]|[+-]\d\d(?::?\d\d)?)\s*$")
 _WRAP: Final = 1 << 32
 
@@ -49,7 +49,7 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: CursorType
     type_name: str
-    """Without its modifier: "timestamp with time zone", "numeric"."""
+    """As pg_type has it, below all domains: "timestamptz", "numeric"."""
     nullable: bool = True
     timezone: str | None = None
     """IANA zone of timestamps without one, and of the days of dates."""
@@ -57,43 +57,39 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """Of xmin, which holds 32 bits of a transaction's number: the next number of 64."""
 
     @classmethod
-    def of_column(
-        cls,
-        name: str,
-        kind: CursorType,
-        type_name: str,
-        *,
-        nullable: bool,
-        timezone: str | None,
-    ) -> Cursor:
-        """The cursor over a column of this type, printed as format_type() does.
-
-        Raises ConfigError where the configured kind does not fit it.
-        """
-        plain = " ".join(_MODIFIER.sub("", type_name).split())
-        if plain not in _TYPES[kind]:
+    def of_column(cls, column: CatalogueColumn, kind: CursorType, timezone: str | None) -> Cursor:
+        """The cursor over a column. Raises ConfigError where the configured kind does not fit."""
+        name, plain = column.name, column.type_name
+        if column.is_array or plain not in _TYPES[kind]:
             fits = [other for other, names in _TYPES.items() if plain in names]
             advice = (
                 f'set incremental.cursor_type = "{fits[0]}"'
-                if fits
+                if fits and not column.is_array
                 else "take a column of another type as the cursor"
             )
             raise ConfigError(
-                f"incremental.cursor {name!r} is of the type {type_name}, which is no"
+                f"incremental.cursor {name!r} is of the type {column.source_type}, which is no"
                 f' cursor_type = "{kind}"; {advice}'
             )
-        if plain == "timestamp without time zone" and timezone is None:
+        if plain == "timestamp" and timezone is None:
             raise ConfigError(
-                f"incremental.cursor {name!r} is of the type {type_name}, which has no offset; set"
-                ' incremental.cursor_timezone to the zone of its values, "UTC" for instance'
+                f"incremental.cursor {name!r} is of the type {column.source_type}, which has no"
+                ' offset; set incremental.cursor_timezone to the zone of its values, "UTC" for'
+                " instance"
             )
-        return cls(name=name, kind=kind, type_name=plain, nullable=nullable, timezone=timezone)
+        return cls(
+            name=name,
+            kind=kind,
+            type_name=plain,
+            nullable=not column.is_required,
+            timezone=timezone,
+        )
 
     @classmethod
     def of_xmin(cls, next_xid: int) -> Cursor:
         """The cursor over the transactions that wrote the rows of a table."""
         return cls(
-            name=SYSTEM_CURSOR, kind="xid8", type_name="bigint", nullable=False, next_xid=next_xid
+            name=SYSTEM_CURSOR, kind="xid8", type_name="int8", nullable=False, next_xid=next_xid
         )
 
     @property
@@ -116,10 +112,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """An expression that prints it exactly."""
         match self.type_name:
-            case "timestamp with time zone":
+            case "timestamptz":
                 zoned = f"{self.expression} AT TIME ZONE 'UTC'"
                 return f"to_char({zoned}, '{_ISO}') || '+00:00'"
-            case "timestamp without time zone":
+            case "timestamp":
                 return f"to_char({self.expression}, '{_ISO}')"
             case "date":
                 return f"to_char({self.expression}, 'YYYY-MM-DD')"
@@ -135,10 +131,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         if self.kind == "timestamp" and self.timezone is not None:
             has_offset = _OFFSET.search(value) is not None
             # A cast would drop an offset, and give the session's to what has none.
-            if has_offset and self.type_name == "timestamp without time zone":
-                return self._in_zone(literal(value, "timestamp with time zone"))
-            if not has_offset and self.type_name == "timestamp with time zone":
-                return self._in_zone(literal(value, "timestamp without time zone"))
+            if has_offset and self.type_name == "timestamp":
+                return self._in_zone(literal(value, "timestamptz"))
+            if not has_offset and self.type_name == "timestamptz":
+                return self._in_zone(literal(value, "timestamp"))
         name = "text" if self.type_name in _TEXTS else self.type_name
         return literal(value, name)
 
@@ -174,8 +170,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LAST: Final = {
-    "smallint": 2**15 - 1,
-    "integer": 2**31 - 1,
-    "bigint": 2**63 - 1,
+    "int2": 2**15 - 1,
+    "int4": 2**31 - 1,
+    "int8": 2**63 - 1,
     "oid": 2**32 - 1,
 }

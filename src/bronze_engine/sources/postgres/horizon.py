@@ -139,7 +139,7 @@ def last_before(before: datetime, cursor: Cursor) -> str:
     """The last value of a timestamp or date cursor that was given before an instant, whole."""
     if cursor.kind == "date":
         return (_wall(before, cursor.timezone or _ANYWHERE).date() - timedelta(days=1)).isoformat()
-    if cursor.type_name == "timestamp with time zone":
+    if cursor.type_name == "timestamptz":
         last = before - timedelta(microseconds=1)
         return last.astimezone(ZoneInfo("UTC")).isoformat(timespec="microseconds")
     zone = cursor.timezone or "UTC"
