@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from bronze_engine.decode.column import ColumnState
 from bronze_engine.decode.rules import Rules
-from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.layout import (
     EXTRA_COLUMN,
     MAX_NEW_COLUMNS,
     RAW_COLUMN,
+    STAMP_COLUMNS,
     VARIANT_SUFFIX,
     Column,
     Layout,

@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
-from bronze_engine.model.layout import Column, Layout
+from bronze_engine.model.layout import STAMP_COLUMNS, Column, Layout
 from bronze_engine.model.manifest import Manifest, SchemaChange
 from bronze_engine.model.path import is_nested, key_path
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Final
 
 import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType, scalar
 
-__all__ = ["STAMP_COLUMNS", "Stamps", "stamp", "stamped_schema"]
-
-STAMP_COLUMNS: Final = ("_load_date", "_source_system", "_source_entity", "_extracted_at")
-"""Names that are ours: no part of a layout."""
+__all__ = ["Stamps", "stamp", "stamped_schema"]
 
 
 class Stamps(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ __all__ = [
     "EXTRA_COLUMN",
     "MAX_NEW_COLUMNS",
     "RAW_COLUMN",
+    "STAMP_COLUMNS",
     "VARIANT_SUFFIX",
     "Column",
     "Layout",
@@ -30,6 +31,8 @@ __all__ = [
 VARIANT_SUFFIX = "__variant"
 EXTRA_COLUMN = "_extra"
 RAW_COLUMN = "_raw"
+STAMP_COLUMNS: Final = ("_load_date", "_source_system", "_source_entity", "_extracted_at")
+"""Names of the columns that the engine adds to each row: no part of a layout."""
 MAX_NEW_COLUMNS = 20
 """New columns that may each close a file in one run; what comes later goes to `_extra`."""
 

@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.decode.stamp import STAMP_COLUMNS
 from bronze_engine.model.arrow import schema_from_text
-from bronze_engine.model.layout import Layout
+from bronze_engine.model.layout import STAMP_COLUMNS, Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.clock import ManualClock
