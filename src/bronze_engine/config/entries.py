@@ -1,0 +1,204 @@
+"""What pipelines refer to by name: APIs, connections, stores. Each is converted once."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import msgspec
+
+from bronze_engine.config.api import Api, RateLimit
+from bronze_engine.config.auths.token_place import with_token_place
+from bronze_engine.config.connection import Connection, PostgresConnection
+from bronze_engine.config.database.variables import with_libpq_variables
+from bronze_engine.config.file.convert import UNRESOLVED
+from bronze_engine.config.file.document import Document
+from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.sensitive import of_api, of_connection, of_store, of_url
+from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
+from bronze_engine.config.rules.connection import connection_faults
+from bronze_engine.config.rules.rate import group_faults, with_default_rate
+from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
+from bronze_engine.config.stores.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
+from bronze_engine.config.stores.variables import with_variables
+from bronze_engine.config.tables import Tables
+
+__all__ = ["Entries"]
+
+_Files = TypeVar("_Files", bound=Api | RemoteStoreConfig | PostgresConnection)
+
+_log = logging.getLogger("bronze_engine.config")
+
+
+@final
+class Entries:
+    """Each method returns the Struct of an entry, or UNRESOLVED with its faults added."""
+
+    def __init__(self, document: Document, tables: Tables, default_rate: RateLimit | None) -> None:
+        self._document = document
+        self._tables = tables
+        self._default_rate = default_rate
+        self._apis: dict[str, Api] = {}
+        self._connections: dict[str, Connection] = {}
+        self._stores: dict[str, StoreConfig] = {}
+        """By name or URL."""
+
+    def api(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.apis
+        if name is None:
+            faults.append(
+                Fault(path, f"missing; it names an entry of [apis]: {nearest('', known)}")
+            )
+            return UNRESOLVED
+        name = self._tables.convert(name, str, path, faults)
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        if name not in known:
+            faults.append(Fault(path, f'there is no API "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._apis:
+            return self._apis[name]
+        here = ("apis", name)
+        found: list[Fault] = []
+        api = self._tables.convert(known[name], Api, here, found)
+        if isinstance(api, Api):
+            self._tables.hide(of_api(api))
+            found.extend(api_faults(api, here))
+            api, missing = self._with_files(api, here)
+            found.extend(missing)
+            stores = self._document.stores
+            api = with_token_place(api, name, stores, self.place, self._tables.absolute, found)
+            rate = with_default_rate(api.rate_limit, self._default_rate)
+            api = msgspec.structs.replace(api, name=name, rate_limit=rate)
+            found.extend(group_faults(api, self._apis.values(), here))
+        if found or not isinstance(api, Api):
+            faults.extend(found)
+            return UNRESOLVED
+        if sends_secrets_in_clear(api):
+            _log.warning(
+                "apis.%s: base_url or token_url is http: its credentials can be read on the way; "
+                "use https",
+                name,
+            )
+        self._apis[name] = api
+        return api
+
+    def connection(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.connections
+        if name is None:
+            hint = nearest("", known)
+            faults.append(Fault(path, f"missing; it names an entry of [connections]: {hint}"))
+            return UNRESOLVED
+        name = self._tables.convert(name, str, path, faults)
+        if not isinstance(name, str):  # a fault already
+            return UNRESOLVED
+        if name not in known:
+            faults.append(Fault(path, f'there is no connection "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._connections:
+            return self._connections[name]
+        here = ("connections", name)
+        found: list[Fault] = []
+        connection = self._tables.convert(known[name], Connection, here, found)
+        if isinstance(connection, Connection):
+            connection = msgspec.structs.replace(connection, name=name)
+            connection = with_libpq_variables(connection, self._tables.variables)
+            self._tables.hide(of_connection(connection))
+            found.extend(connection_faults(connection, here))
+            if isinstance(connection, PostgresConnection):
+                connection, missing = self._with_files(connection, here)
+                found.extend(missing)
+                if connection.passfile is not None:
+                    passfile = str(self._tables.absolute(connection.passfile))
+                    connection = msgspec.structs.replace(connection, passfile=passfile)
+        if found or not isinstance(connection, Connection):
+            faults.extend(found)
+            return UNRESOLVED
+        self._connections[name] = connection
+        return connection
+
+    def store(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.stores
+        if name not in known:
+            faults.append(Fault(path, f'there is no store "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._stores:
+            return self._stores[name]
+        here = ("stores", name)
+        store = self._tables.convert(known[name], StoreConfig, here, faults)
+        if not isinstance(store, StoreConfig):
+            return UNRESOLVED
+        return self._finished(name, msgspec.structs.replace(store, name=name), here, faults)
+
+    def place(self, text: Any, path: KeyPath, faults: list[Fault]) -> object:
+        """A store, from its name, from a URL, or from the path of a directory.
+
+        A bare word is a store's name as soon as there are stores: a typing error must not
+        become a directory.
+        """
+        before = len(faults)
+        place = self._tables.convert(text, str, path, faults)
+        if len(faults) > before or not isinstance(place, str):
+            return UNRESOLVED
+        if not place.strip():
+            faults.append(Fault(path, "is empty; write a store's name or a path"))
+            return UNRESOLVED
+        if place in self._document.stores:
+            return self.store(place, path, faults)
+        if place in self._stores:
+            return self._stores[place]
+        if "://" in place:
+            self._tables.hide(of_url(place))
+            try:
+                store = store_of_url(place)
+            except ValueError as exc:
+                faults.append(Fault(path, str(exc)))
+                return UNRESOLVED
+            return self._finished(place, store, path, faults)
+        if self._document.stores and place.replace("-", "").replace("_", "").isalnum():
+            hint = nearest(place, self._document.stores)
+            faults.append(
+                Fault(path, f'there is no store "{place}"; {hint} (a directory is "./{place}")')
+            )
+            return UNRESOLVED
+        return LocalStoreConfig(path=str(self._tables.absolute(place)))
+
+    def _finished(self, key: str, store: StoreConfig, path: KeyPath, faults: list[Fault]) -> object:
+        """A store with its paths absolute and the vendor's variables filled in, kept by what
+        it was asked for: its name or its URL."""
+        if isinstance(store, LocalStoreConfig):
+            store = msgspec.structs.replace(store, path=str(self._tables.absolute(store.path)))
+        else:
+            store = with_variables(store, self._tables.variables)
+            self._tables.hide(of_store(store))
+            found = list(store_faults(store, path))
+            store, missing = self._with_files(store, path)
+            faults.extend([*found, *missing])
+            if found or missing:
+                return UNRESOLVED
+        if is_in_clear(store):
+            _log.warning(
+                "%s is reached over http: what lands there can be read and changed on the way; "
+                "use https",
+                key,
+            )
+        self._stores[key] = store
+        return store
+
+    def _with_files(self, table: _Files, path: KeyPath) -> tuple[_Files, list[Fault]]:
+        """An API, a store or a database with the absolute paths of its certificates, and a
+        fault for each that can't be read."""
+        files: dict[str, str] = {}
+        faults: list[Fault] = []
+        for key in ("ca_file", "client_cert", "client_key"):
+            name = getattr(table, key)
+            if name is None:
+                continue
+            files[key] = str(self._tables.absolute(name))
+            try:
+                self._tables.read(Path(files[key]))
+            except (OSError, ValueError) as exc:
+                reason = exc.strerror if isinstance(exc, OSError) else "it is not PEM text"
+                faults.append(Fault((*path, key), f"{files[key]} can't be read: {reason}"))
+        return msgspec.structs.replace(table, **files), faults
