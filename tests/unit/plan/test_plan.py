@@ -14,6 +14,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import HttpSourceConfig, Parent
 from bronze_engine.config.stores.store import LocalStoreConfig
+from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo
@@ -337,3 +338,14 @@ def test_an_old_date_that_a_parents_or_an_exports_request_names_is_no_warning() 
 
 def test_today_is_no_old_date() -> None:
     assert old_date_warning(pipeline(None, path="/orders"), DAY, DAY) is None
+
+
+def test_a_lookback_reads_again_from_below_what_has_landed() -> None:
+    request = plan(manifest(14, None, "100"), cursor=incremental(lookback=Duration(30)))
+    assert (request.low, request.read_from) == ("100", "70")
+
+
+def test_a_first_run_has_nothing_to_look_back_at() -> None:
+    cursor = incremental(initial="5", lookback=Duration(30))
+    assert bounds(plan(cursor=cursor)) == ("5", None, 1)
+    assert bounds(plan(cursor=incremental(lookback=Duration(30)))) == (None, None, 1)
