@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -51,5 +52,7 @@ def test_nothing_lies_a_distance_below_a_text() -> None:
 def test_an_earlier_timestamp_is_never_too_late(moment: datetime, by: timedelta) -> None:
     text = moment.isoformat()
     earlier = earlier_cursor(text, by.total_seconds(), "timestamp")
-    distance = cursor_key(text, "timestamp") - cursor_key(earlier, "timestamp")  # type: ignore[operator]
-    assert abs(float(distance) - by.total_seconds()) < 1e-3
+    low, high = cursor_key(earlier, "timestamp"), cursor_key(text, "timestamp")
+    assert isinstance(low, Fraction)
+    assert isinstance(high, Fraction)
+    assert abs(float(high - low) - by.total_seconds()) < 1e-3

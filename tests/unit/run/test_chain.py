@@ -52,7 +52,8 @@ class Shop:
             self.rows.append({"id": len(self.rows), "updated_at": stamp, "at": str(self.now)})
 
     def answer(self, request: Request) -> Sequence[Sequence[Step]]:
-        low = None if request.low is None else datetime.fromisoformat(request.low)
+        since = request.read_from
+        low = None if since is None else datetime.fromisoformat(since)
         found = [
             row
             for row in self.rows
@@ -259,3 +260,25 @@ async def windows_join(shop: Shop) -> None:
         assert manifest.watermark is not None
         assert manifest.watermark.low == end
         end = manifest.watermark.high
+
+
+@pytest.mark.asyncio
+async def test_a_lookback_lands_what_appeared_below_the_watermark(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "incremental.lookback=1h", 'primary_key=["id"]')
+    for _ in range(8):
+        shop.insert()
+        shop.later(30 * 60)
+    first = await shop.run()
+    assert (first.row_count, first.late_rows) == (8, 0)
+    late = dict(shop.rows[-1])
+    shop.insert()
+    late |= {"id": 100, "updated_at": shop.rows[-3]["updated_at"]}
+    shop.rows.append(late)
+    shop.later(60)
+    second = await shop.run()
+    assert await shop.ids(1) == [6, 7, 8, 100]
+    assert second.late_rows == 4  # and the one at read_from, which the shop gave again
+    assert second.watermark is not None
+    assert first.watermark is not None
+    assert second.watermark.low == first.watermark.high
+    assert second.watermark.read_from != second.watermark.low
