@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from bronze_engine.model.arrow import Array, DataType
@@ -13,7 +14,7 @@ from bronze_engine.sources.copy_binary.cells import Mask, Words
 __all__ = ["empty", "fixed_width", "packed", "validity", "wrapped"]
 
 
-def empty(count: int, dtype: str | np.dtype[Any]) -> Words:
+def empty(count: int, dtype: npt.DTypeLike) -> Words:
     """Room for `count` values in Arrow's memory, which goes back to the system when freed."""
     kind = np.dtype(dtype)
     return np.ndarray((count,), kind, memoryview(pa.allocate_buffer(count * kind.itemsize)))

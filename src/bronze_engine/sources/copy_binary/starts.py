@@ -1,0 +1,129 @@
+"""Where the rows of a block begin, found without walking through them.
+
+A row begins with the count of its columns, two bytes that are the same in each row, and the
+length of its first value. A search for those bytes finds every row, and false starts: places
+inside of values that look alike. What tells them apart is the chain. A row's lengths say where
+it ends, and there the next one begins. The first row begins the block, so what the chain leads
+to is a row, and nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from bronze_engine.sources.copy_binary.cells import Bytes, Mask, Positions, gather
+from bronze_engine.sources.copy_binary.framing import (
+    COUNT_BYTES,
+    LENGTH_BYTES,
+    NULL,
+    BrokenFraming,
+    ends_block,
+)
+
+__all__ = ["candidates", "chained"]
+
+_PRINTABLE: Final = range(32, 127)
+
+
+def candidates(
+    data: Bytes, begin: int, end: int, widths: Sequence[int | None], *, first_is_null: bool
+) -> Positions:
+    """Every place in `data[begin:end]` where a row of such columns may begin, in order.
+
+    `widths` are the bytes of each column's values, None where they differ; at least one
+    column. `first_is_null` says whether the first may be NULL.
+    """
+    first = widths[0]
+    anchor = len(widths).to_bytes(COUNT_BYTES, "big")
+    if first is None or first_is_null:
+        found = _matches(data, begin, end, anchor, widths)
+        lengths = _lengths(data, found + COUNT_BYTES)
+        room = end - COUNT_BYTES - LENGTH_BYTES - found
+        fitting: Positions = found[_fits(lengths, room, first)]
+        return fitting
+    return _matches(data, begin, end, anchor + first.to_bytes(LENGTH_BYTES, "big"), widths)
+
+
+def chained(
+    data: Bytes, starts: Positions, begin: int, end: int, widths: Sequence[int | None]
+) -> Positions:
+    """Those of `starts` that the chain from `begin` leads to.
+
+    A loop over candidates, for blocks that have false ones. Raises BrokenFraming where the
+    chain doesn't reach the end.
+    """
+    ends = _ends(data, starts, end, widths)
+    places, leads = starts.tolist(), ends.tolist()
+    following = np.searchsorted(starts, ends).tolist()
+    kept: list[int] = []
+    at, place = 0, begin
+    while not ends_block(data, place, end):
+        if at == len(places) or places[at] != place:
+            raise BrokenFraming(_misplaced(data, place - begin, place, len(kept), len(widths)))
+        if not leads[at]:
+            raise BrokenFraming(
+                f"row {len(kept) + 1}, at byte {place - begin}, has a length that its column or "
+                f"the rest of the block has no room for"
+            )
+        kept.append(at)
+        at, place = following[at], leads[at]
+    return starts[kept]
+
+
+def _matches(
+    data: Bytes, begin: int, end: int, anchor: bytes, widths: Sequence[int | None]
+) -> Positions:
+    """Where `anchor` stands; its rarest byte is searched for, the others compared there."""
+
+    def frequency(place: int) -> int:
+        byte = anchor[place]
+        if not byte:
+            return 1000  # most bytes of counts, lengths and small numbers
+        if byte in _PRINTABLE:
+            return 100
+        return sum(width == byte for width in widths) + (3 if byte <= LENGTH_BYTES else 0)
+
+    first, *others = sorted(range(len(anchor)), key=frequency)
+    found = np.flatnonzero(data[begin + first : end] == anchor[first])
+    found += begin
+    for place in others:
+        same = data.take(found + place) == anchor[place]
+        if not same.all():
+            found = found[same]
+    return found
+
+
+def _ends(data: Bytes, starts: Positions, end: int, widths: Sequence[int | None]) -> Positions:
+    """Where a row that begins at each start would end; 0 where none can begin."""
+    ends = np.zeros_like(starts)
+    alive = np.arange(len(starts))
+    places = starts + COUNT_BYTES
+    for width in widths:
+        lengths = _lengths(data, places)
+        places += LENGTH_BYTES
+        fits = _fits(lengths, end - places, width)
+        if not fits.all():
+            alive, places, lengths = alive[fits], places[fits], lengths[fits]
+        places += np.maximum(lengths, 0)
+    ends[alive] = places
+    return ends
+
+
+def _lengths(data: Bytes, places: Positions) -> Positions:
+    lengths: Positions = gather(data, places, LENGTH_BYTES).view(">i4")[:, 0].astype(np.int64)
+    return lengths
+
+
+def _fits(lengths: Positions, room: Positions, width: int | None) -> Mask:
+    fits: Mask = lengths <= room if width is None else (lengths == width) | (lengths == NULL)
+    fits &= (lengths >= NULL) & (np.maximum(lengths, 0) <= room)
+    return fits
+
+
+def _misplaced(data: Bytes, offset: int, place: int, rows: int, columns: int) -> str:
+    count = int.from_bytes(data[place : place + COUNT_BYTES].tobytes(), "big", signed=True)
+    where = f"behind row {rows}, at byte {offset}" if rows else "at the beginning"
+    return f"{where}, a row of {columns} columns was expected, and {count} was read as their count"
