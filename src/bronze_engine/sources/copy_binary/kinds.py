@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from bronze_engine.sources.copy_binary.arrays import array_reader
 from bronze_engine.sources.copy_binary.field import Field, Kind
 from bronze_engine.sources.copy_binary.fixed import read_bool, read_number
 from bronze_engine.sources.copy_binary.numeric import read_numeric, show_numeric
@@ -22,7 +23,7 @@ from bronze_engine.sources.copy_binary.varlen import read_bytea, read_jsonb, rea
 
 __all__ = ["READERS", "has_specials"]
 
-READERS: Final[Mapping[Kind, Reader]] = {
+_PLAIN: Final[Mapping[Kind, Reader]] = {
     "bool": Reader(read_bool, width=1),
     "bytea": Reader(read_bytea),
     "date": Reader(read_date, show_date, width=4),
@@ -40,6 +41,8 @@ READERS: Final[Mapping[Kind, Reader]] = {
     "timestamptz": Reader(read_timestamp, show_timestamp, width=8),
     "uuid": Reader(read_uuid, width=16),
 }
+
+READERS: Final[Mapping[Kind, Reader]] = {**_PLAIN, "array": array_reader(_PLAIN)}
 
 
 def has_specials(field: Field) -> bool:
