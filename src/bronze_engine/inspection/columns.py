@@ -11,7 +11,15 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["Column", "Cursor", "columns_of", "cursors_of", "primary_key_of"]
+__all__ = [
+    "Column",
+    "Cursor",
+    "changed_rank",
+    "columns_of",
+    "created_rank",
+    "cursors_of",
+    "primary_key_of",
+]
 
 _LONGEST: Final = 40
 _INSTANT: Final = re.compile(
@@ -149,12 +157,12 @@ def cursors_of(
         kind = _cursor_type(column)
         if kind is None or column.nulls:
             continue
-        bare = _plain(column.name)
+        changed, created = changed_rank(column.name), created_rank(column.name)
         order = _order(table.column(column.name).to_pylist())
-        if bare in _CHANGED:
-            rank, why = _CHANGED.index(bare), "says when a record changed"
-        elif bare in _CREATED and kind in ("timestamp", "date"):
-            rank = 100 + _CREATED.index(bare)
+        if changed is not None:
+            rank, why = changed, "says when a record changed"
+        elif created is not None and kind in ("timestamp", "date"):
+            rank = 100 + created
             why = "says when a record came to be: changes of older ones are not seen"
         elif column.name == primary_key and kind == "integer" and order == "ascending":
             rank, why = 300, "grows from record to record: changes of older ones are not seen"
@@ -184,6 +192,18 @@ def _order(values: list[Any]) -> str:
     if all(one >= other for one, other in pairwise(values)):
         return "descending"
     return "mixed"
+
+
+def changed_rank(name: str) -> int | None:
+    """How usual a name is for the instant of a change, from 0; None where it is none."""
+    bare = _plain(name)
+    return _CHANGED.index(bare) if bare in _CHANGED else None
+
+
+def created_rank(name: str) -> int | None:
+    """The same for the instant at which something came to be."""
+    bare = _plain(name)
+    return _CREATED.index(bare) if bare in _CREATED else None
 
 
 def _plain(name: str) -> str:
