@@ -1,0 +1,309 @@
+"""One connection to a PostgreSQL server: made, told how to print values, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import socket
+import ssl
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Final, final
+
+import asyncpg
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.connection import PostgresConnection
+from bronze_engine.config.database.address import Address, Endpoint, SessionAttributes, address_of
+from bronze_engine.contracts import Hide
+from bronze_engine.errors import AuthError, BronzeError, ConfigError
+from bronze_engine.limits.retry import Transient
+from bronze_engine.shield import finish
+from bronze_engine.sources.postgres.faults import (
+    DATABASE_ERRORS,
+    Subject,
+    Tls,
+    of_connecting,
+)
+from bronze_engine.sources.postgres.passfile import find_password
+from bronze_engine.workers import Workers
+
+__all__ = ["Connector", "end", "local_settings"]
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS: Final = 0.8
+"""What ending a connection may take, the cancelling of what runs on it included. Then the
+socket is closed under it, which the server notices when it next sends."""
+
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
+"""A server that is gone without a word is noticed after two minutes; asyncpg would wait for
+ever. (libpq leaves these to the system: two hours.)"""
+
+TLS_REQUEST: Final = struct.pack("!ii", 8, 80877103)
+
+
+def local_settings(config: PostgresConnection, *, version: int, pipeline: str = "") -> str:
+    """SQL for the beginning of a transaction: how values are printed, and what may take long.
+
+    For one transaction, so that it holds behind a pooler that shares sessions, too, and
+    nothing of it is left. No query: SET TRANSACTION SNAPSHOT may follow. Where no timeout is
+    configured, none of the server's defaults ends a long reading, as with pg_dump. `version`
+    is the server's major one.
+    """
+    settings = {
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        "TimeZone": "UTC",
+        "extra_float_digits": "3",  # the shortest that is exact; before version 12 all digits
+        "bytea_output": "hex",
+        "lc_monetary": "C",
+        "xmloption": "content",
+        "statement_timeout": _milliseconds(config.statement_timeout or 0),
+        "lock_timeout": _milliseconds(config.lock_timeout),
+        "idle_in_transaction_session_timeout": "0",  # whoever keeps a snapshot for others is idle
+        "synchronize_seqscans": "off",  # the same rows in the same order, run after run
+    }
+    if version >= 17:
+        settings["transaction_timeout"] = "0"
+    if pipeline:
+        settings["application_name"] = f"{address_of(config).application_name}/{pipeline}"
+    return "; ".join(f"SET LOCAL {name} = {_literal(text)}" for name, text in settings.items())
+
+
+@final
+class Connector:
+    """Makes connections to one database; knows where it is and who we are there."""
+
+    def __init__(
+        self, config: PostgresConnection, clock: Clock, workers: Workers, hide: Hide
+    ) -> None:
+        """Raises ConfigError for a dsn that is none."""
+        self._config = config
+        self._clock = clock
+        self._workers = workers
+        self._hide = hide
+        self._address = _address_of(config)
+        self._tls: ssl.SSLContext | str | bool | None = None
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    async def connect(self) -> asyncpg.Connection:
+        """One attempt: each host in turn, until one is what is asked for.
+
+        Raises Transient where another attempt may succeed, else a BronzeError. Cancelled, it
+        leaves nothing open.
+        """
+        try:
+            return await self._try_hosts()
+        except AuthError:
+            if not await self._workers.run(self._read_again):
+                raise
+            return await self._try_hosts()
+
+    async def _try_hosts(self) -> asyncpg.Connection:
+        address = self._address
+        if self._tls is None:
+            self._tls = await self._workers.run(_tls_of, address, self._owner)
+        rounds: tuple[SessionAttributes, ...] = (address.attributes,)
+        if address.attributes == "prefer-standby":
+            rounds = ("standby", "any")
+        last: Transient | None = None
+        for attributes in rounds:
+            for endpoint in address.endpoints:
+                try:
+                    return await self._to(endpoint, attributes)
+                except Transient as exc:
+                    last = exc
+        assert last is not None  # noqa: S101  # there is an endpoint
+        raise last
+
+    async def _to(self, endpoint: Endpoint, attributes: SessionAttributes) -> asyncpg.Connection:
+        who = await self._workers.run(_who, self._address, endpoint)
+        if who.password:
+            self._hide(f"{self._owner} at {endpoint}", [who.password])
+        options = self._address.options
+        try:
+            async with self._clock.timeout(self._address.connect_timeout_seconds):
+                return await asyncpg.connect(
+                    host=endpoint.host,
+                    port=endpoint.port,
+                    user=who.user,
+                    password=who.password,  # with None asyncpg would look for one by itself
+                    database=who.database,
+                    ssl=False if endpoint.is_socket else self._tls,
+                    direct_tls=False,
+                    target_session_attrs=attributes,
+                    server_settings={
+                        "application_name": self._address.application_name,
+                        **({} if options is None else {"options": options}),
+                    },
+                    # Prepared statements would outlive a pooler's share of a session.
+                    statement_cache_size=0,
+                    connection_class=_Connection,
+                    timeout=None,
+                )
+        except DATABASE_ERRORS as exc:
+            subject = Subject(
+                text=f"{self.describe()} as {who.user}{'' if who.password else ', no password'}",
+                role=who.user,
+                grant=f"CONNECT ON DATABASE {who.database}",
+            )
+            # Exactly this class, so asyncpg: the server would not go on to TLS.
+            asked = type(exc) is ConnectionError and not endpoint.is_socket
+            tls: Tls = await self._ask_for_tls(endpoint) if asked else "unknown"
+            raise of_connecting(exc, endpoint, subject, tls=tls) from exc
+
+    def describe(self) -> str:
+        """For messages: which connection, and where it leads."""
+        return f"{self._owner} ({self._address.location})"
+
+    @property
+    def _owner(self) -> str:
+        return f"connections.{self._config.name}" if self._config.name else "the connection"
+
+    def _read_again(self) -> bool:
+        """Whether a file holds another password than the one that was refused."""
+        config = self._config
+        try:
+            renewed = msgspec.structs.replace(
+                config,
+                dsn=None if config.dsn is None else config.dsn.renewed(),
+                password=None if config.password is None else config.password.renewed(),
+            )
+            address = _address_of(renewed)
+        except (OSError, BronzeError):
+            return False
+        if renewed == config:
+            return False
+        self._config, self._address = renewed, address
+        return True
+
+    async def _ask_for_tls(self, endpoint: Endpoint) -> Tls:
+        try:
+            async with self._clock.timeout(self._address.connect_timeout_seconds):
+                reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+                try:
+                    writer.write(TLS_REQUEST)
+                    answer = await reader.read(1)
+                finally:
+                    writer.close()
+                    with suppress(OSError):
+                        await writer.wait_closed()
+        except OSError:
+            return "unknown"
+        answers: dict[bytes, Tls] = {b"S": "yes", b"N": "no", b"E": "unknown", b"": "unknown"}
+        return answers.get(answer, "foreign")
+
+
+async def end(*connections: asyncpg.Connection) -> None:
+    """Close connections; what still runs on one is cancelled on the server first.
+
+    Takes at most CLOSE_SECONDS for all, and raises nothing but the caller's cancellation.
+    """
+    await finish(_close_all, connections, grace_seconds=lambda: CLOSE_SECONDS)
+
+
+async def _close_all(connections: Iterable[asyncpg.Connection]) -> None:
+    await asyncio.gather(*map(_close, connections))
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    try:
+        # asyncpg has sent a CancelRequest when the statement's task was cancelled; this waits
+        # until the server has said that it has stopped.
+        await connection.close(timeout=CLOSE_SECONDS)
+    except DATABASE_ERRORS as exc:
+        log.debug("a connection was cut, not closed: %s", type(exc).__name__)
+    finally:
+        connection.terminate()
+
+
+@final
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it ships no types
+    """asyncpg's, on a socket that notices when the server has gone without a word."""
+
+    __slots__ = ()
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        found = transport.get_extra_info("socket")
+        if found is not None and found.family != socket.AF_UNIX:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in KEEPALIVE.items():
+                if hasattr(socket, name):  # not on every system
+                    found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class _Who(msgspec.Struct, frozen=True, kw_only=True):
+    user: str
+    database: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"_Who(user={self.user!r})"
+
+
+def _who(address: Address, endpoint: Endpoint) -> _Who:
+    """Who we are there. Reads files: for a worker."""
+    try:
+        user = address.user or getpass.getuser()
+    except (KeyError, OSError) as exc:  # a uid without a name, as containers have them
+        raise ConfigError(
+            "connections: this process's user has no name; set user of the connection, or PGUSER"
+        ) from exc
+    database = address.database or user
+    password = None if address.password is None else address.password.reveal()
+    if password is None and address.passfile is not None:
+        password = find_password(address.passfile, endpoint, database, user)
+    return _Who(user=user, database=database, password=password or "")
+
+
+def _address_of(config: PostgresConnection) -> Address:
+    try:
+        return address_of(config)
+    except ValueError as exc:
+        raise ConfigError(f"connections.{config.name}.dsn: {exc}") from exc
+
+
+def _tls_of(address: Address, owner: str) -> ssl.SSLContext | str | bool:
+    """What asyncpg is told: our own context wherever TLS is a must. Reads files."""
+    if address.sslmode == "disable":
+        return False
+    if address.sslmode == "prefer":
+        return "prefer"
+    try:
+        context = ssl.create_default_context(cafile=address.ca_file)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"{owner}: {address.ca_file} can't be loaded: {exc}; "
+            "ca_file is a PEM file of certificate authorities"
+        ) from exc
+    if address.sslmode != "verify-full":
+        context.check_hostname = False
+    if address.sslmode == "require" and address.ca_file is None:  # as libpq has it
+        context.verify_mode = ssl.CERT_NONE
+    if address.client_cert is not None:
+        try:
+            context.load_cert_chain(address.client_cert, address.client_key)
+        except (OSError, ValueError) as exc:
+            raise ConfigError(
+                f"{owner}: {address.client_cert} can't be loaded: {exc}; "
+                "client_cert is a PEM file, with its key in it or in client_key"
+            ) from exc
+    return context
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+def _literal(text: str) -> str:
+    """As SQL reads it, whatever standard_conforming_strings is."""
+    doubled = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{doubled}'"
