@@ -7,9 +7,7 @@ import getpass
 import logging
 import socket
 import ssl
-import struct
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, Final, final
 
 import asyncpg
@@ -29,9 +27,10 @@ from bronze_engine.sources.postgres.faults import (
     of_connecting,
 )
 from bronze_engine.sources.postgres.passfile import find_password
+from bronze_engine.sources.postgres.tls import ask_for_tls, tls_of
 from bronze_engine.workers import Workers
 
-__all__ = ["Connector", "end", "local_settings"]
+__all__ = ["Connector", "end"]
 
 log = logging.getLogger(__name__)
 
@@ -42,36 +41,6 @@ socket is closed under it, which the server notices when it next sends."""
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 """A server that is gone without a word is noticed after two minutes; asyncpg would wait for
 ever. (libpq leaves these to the system: two hours.)"""
-
-TLS_REQUEST: Final = struct.pack("!ii", 8, 80877103)
-
-
-def local_settings(config: PostgresConnection, *, version: int, pipeline: str = "") -> str:
-    """SQL for the beginning of a transaction: how values are printed, and what may take long.
-
-    For one transaction, so that it holds behind a pooler that shares sessions, too, and
-    nothing of it is left. No query: SET TRANSACTION SNAPSHOT may follow. Where no timeout is
-    configured, none of the server's defaults ends a long reading, as with pg_dump. `version`
-    is the server's major one.
-    """
-    settings = {
-        "DateStyle": "ISO",
-        "IntervalStyle": "postgres",
-        "TimeZone": "UTC",
-        "extra_float_digits": "3",  # the shortest that is exact; before version 12 all digits
-        "bytea_output": "hex",
-        "lc_monetary": "C",
-        "xmloption": "content",
-        "statement_timeout": _milliseconds(config.statement_timeout or 0),
-        "lock_timeout": _milliseconds(config.lock_timeout),
-        "idle_in_transaction_session_timeout": "0",  # whoever keeps a snapshot for others is idle
-        "synchronize_seqscans": "off",  # the same rows in the same order, run after run
-    }
-    if version >= 17:
-        settings["transaction_timeout"] = "0"
-    if pipeline:
-        settings["application_name"] = f"{address_of(config).application_name}/{pipeline}"
-    return "; ".join(f"SET LOCAL {name} = {_literal(text)}" for name, text in settings.items())
 
 
 @final
@@ -109,7 +78,7 @@ class Connector:
     async def _try_hosts(self) -> asyncpg.Connection:
         address = self._address
         if self._tls is None:
-            self._tls = await self._workers.run(_tls_of, address, self._owner)
+            self._tls = await self._workers.run(tls_of, address, self._owner)
         rounds: tuple[SessionAttributes, ...] = (address.attributes,)
         if address.attributes == "prefer-standby":
             rounds = ("standby", "any")
@@ -156,7 +125,10 @@ class Connector:
             )
             # Exactly this class, so asyncpg: the server would not go on to TLS.
             asked = type(exc) is ConnectionError and not endpoint.is_socket
-            tls: Tls = await self._ask_for_tls(endpoint) if asked else "unknown"
+            tls: Tls = "unknown"
+            if asked:
+                seconds = self._address.connect_timeout_seconds
+                tls = await ask_for_tls(endpoint, self._clock, timeout_seconds=seconds)
             raise of_connecting(exc, endpoint, subject, tls=tls) from exc
 
     def describe(self) -> str:
@@ -183,22 +155,6 @@ class Connector:
             return False
         self._config, self._address = renewed, address
         return True
-
-    async def _ask_for_tls(self, endpoint: Endpoint) -> Tls:
-        try:
-            async with self._clock.timeout(self._address.connect_timeout_seconds):
-                reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-                try:
-                    writer.write(TLS_REQUEST)
-                    answer = await reader.read(1)
-                finally:
-                    writer.close()
-                    with suppress(OSError):
-                        await writer.wait_closed()
-        except OSError:
-            return "unknown"
-        answers: dict[bytes, Tls] = {b"S": "yes", b"N": "no", b"E": "unknown", b"": "unknown"}
-        return answers.get(answer, "foreign")
 
 
 async def end(*connections: asyncpg.Connection) -> None:
@@ -269,41 +225,3 @@ def _address_of(config: PostgresConnection) -> Address:
         return address_of(config)
     except ValueError as exc:
         raise ConfigError(f"connections.{config.name}.dsn: {exc}") from exc
-
-
-def _tls_of(address: Address, owner: str) -> ssl.SSLContext | str | bool:
-    """What asyncpg is told: our own context wherever TLS is a must. Reads files."""
-    if address.sslmode == "disable":
-        return False
-    if address.sslmode == "prefer":
-        return "prefer"
-    try:
-        context = ssl.create_default_context(cafile=address.ca_file)
-    except (OSError, ValueError) as exc:
-        raise ConfigError(
-            f"{owner}: {address.ca_file} can't be loaded: {exc}; "
-            "ca_file is a PEM file of certificate authorities"
-        ) from exc
-    if address.sslmode != "verify-full":
-        context.check_hostname = False
-    if address.sslmode == "require" and address.ca_file is None:  # as libpq has it
-        context.verify_mode = ssl.CERT_NONE
-    if address.client_cert is not None:
-        try:
-            context.load_cert_chain(address.client_cert, address.client_key)
-        except (OSError, ValueError) as exc:
-            raise ConfigError(
-                f"{owner}: {address.client_cert} can't be loaded: {exc}; "
-                "client_cert is a PEM file, with its key in it or in client_key"
-            ) from exc
-    return context
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))
-
-
-def _literal(text: str) -> str:
-    """As SQL reads it, whatever standard_conforming_strings is."""
-    doubled = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{doubled}'"
