@@ -193,7 +193,7 @@ def of_connecting(
             )
         case ssl.SSLError() if not isinstance(exc, _BROKEN_TLS):
             return ExtractError(
-                f"{subject.text}: TLS with {endpoint} failed ({exc.reason or type(exc).__name__}); "
+                f"{subject.text}: TLS with {endpoint} failed ({exc}); "
                 "check client_cert and sslmode of the connection"
             )
         case PermissionError():
