@@ -43,12 +43,20 @@ class Workers:
         # Every job has been awaited by its caller, so this joins idle threads only.
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    async def run(self, function: Callable[..., T], /, *args: object) -> T:
+    async def run(
+        self,
+        function: Callable[..., T],
+        /,
+        *args: object,
+        interrupt: Callable[[], None] | None = None,
+    ) -> T:
         """Call `function(*args)` in a worker and return its result.
 
         Cancelled while the job waits for a worker, it is never begun. Cancelled while it
         runs, this waits for its end and then raises the cancellation: in either case the
         thread keeps no reference to the caller's buffers once this has returned or raised.
+        `interrupt` is called then, on the loop: it makes the job end early, must not block,
+        and raises nothing.
         """
         context = contextvars.copy_context()
         job = self._pool.submit(context.run, function, *args)
@@ -58,21 +66,25 @@ class Workers:
         try:
             await ended
         except asyncio.CancelledError:
-            job.cancel()
+            if not job.cancel() and interrupt is not None:
+                interrupt()
             await _ended(job)
             raise
         return job.result()
 
     @asynccontextmanager
-    async def iterate(self, iterator: Iterator[T], /) -> AsyncIterator[AsyncIterator[T]]:
+    async def iterate(
+        self, iterator: Iterator[T], /, *, interrupt: Callable[[], None] | None = None
+    ) -> AsyncIterator[AsyncIterator[T]]:
         """Step a blocking iterator one `next` a job, so that no worker is held meanwhile.
 
             async with workers.iterate(reader) as items:
                 async for item in items: ...
 
         On exit, cancelled or not, the iterator is closed in a worker, where it has `close`.
+        `interrupt` is as for `run`, of each step.
         """
-        steps = self._steps(iterator)
+        steps = self._steps(iterator, interrupt)
         try:
             yield steps
         finally:
@@ -82,9 +94,11 @@ class Workers:
                 with anyio.CancelScope(shield=True):
                     await self.run(close)
 
-    async def _steps(self, iterator: Iterator[T]) -> AsyncGenerator[T, None]:
+    async def _steps(
+        self, iterator: Iterator[T], interrupt: Callable[[], None] | None
+    ) -> AsyncGenerator[T, None]:
         while True:
-            item = await self.run(next, iterator, _END)
+            item = await self.run(next, iterator, _END, interrupt=interrupt)
             if item is _END:
                 return
             yield item

@@ -265,3 +265,51 @@ async def test_iterate_passes_the_error_of_a_step_on(workers: Workers) -> None:
 
     with pytest.raises(OSError, match="disk"):
         await consume()
+
+
+async def test_a_cancelled_job_is_interrupted_and_still_waited_for(workers: Workers) -> None:
+    job = Job()
+    task = asyncio.create_task(workers.run(job, interrupt=job.let_go.set))
+    await job.has_begun()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert job.ended
+
+
+async def test_a_job_that_has_not_begun_is_not_interrupted(workers: Workers) -> None:
+    jobs = [Job(), Job()]
+    interrupted: list[str] = []
+    async with anyio.create_task_group() as tasks:
+        for job in jobs:
+            tasks.start_soon(workers.run, job)
+            await job.has_begun()
+        waiting = asyncio.create_task(
+            workers.run(str, interrupt=lambda: interrupted.append("waiting"))
+        )
+        await anyio.lowlevel.checkpoint()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        for job in jobs:
+            job.let_go.set()
+    assert interrupted == []
+
+
+async def test_a_step_of_an_iterator_is_interrupted(workers: Workers) -> None:
+    job = Job()
+
+    def steps() -> Iterator[str]:
+        yield job()
+
+    async def step() -> None:
+        async with workers.iterate(steps(), interrupt=job.let_go.set) as items:
+            async for _ in items:
+                pass
+
+    task = asyncio.create_task(step())
+    await job.has_begun()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert job.ended

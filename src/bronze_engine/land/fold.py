@@ -65,7 +65,7 @@ class Groups:
         self._came, self._left = Gate(), Gate()
 
     async def accept(self, block: Block) -> None:
-        if not block.data and not block.rejects:
+        if not block.data and block.batch is None and not block.rejects:
             return
         self._blocks.append(block)
         self._size += block.size_bytes
