@@ -1,11 +1,11 @@
-"""`bronze inspect`: what an API gives, and the TOML that lands it."""
+"""`bronze inspect`: what an API or a table gives, and the TOML that lands it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import anyio
 import msgspec
@@ -23,9 +23,11 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.place import load_if_there
 from bronze_engine.cli.session import LogOptions, load, mask
 from bronze_engine.cli.signals import until_signal
+from bronze_engine.cli.tables import inspect_pipeline, inspect_table, print_table_inspection
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.load import Config
+from bronze_engine.config.load import Config, load_config
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.inspection.look import QUICKLY
 from bronze_engine.inspection.report import Inspection
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
+T = TypeVar("T")
+
 _COLUMNS = 8
 """As many as a terminal shows side by side; the list of columns has all."""
 
@@ -45,8 +49,9 @@ def inspect(
     what: Annotated[
         str,
         typer.Argument(
-            help="A URL, a path below an API (with --api), or a pipeline: team.name.",
-            metavar="URL|NAME",
+            help="A URL, a path below an API (with --api), a table (with --connection), or a"
+            " pipeline: team.name.",
+            metavar="URL|TABLE|NAME",
             show_default=False,
         ),
     ],
@@ -68,6 +73,10 @@ def inspect(
     api: Annotated[
         str | None, typer.Option("--api", help="An entry of [apis]: its address and credentials.")
     ] = None,
+    connection: Annotated[
+        str | None,
+        typer.Option("--connection", help="An entry of [connections], for schema.table."),
+    ] = None,
     records: Annotated[
         str | None, typer.Option("--records", help="Where the records are: data.items.")
     ] = None,
@@ -83,20 +92,34 @@ def inspect(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Fetch a page or two of an API, say what is there, and print the TOML that lands it."""
+    """Look at an API or a table, say what is there, and print the TOML that lands it."""
     log = LogOptions(verbose=verbose, in_log_dir=False)
+    if connection is not None:
+        _refuse(
+            "-H, --param, --data, --bearer-env, --api and --records are of APIs",
+            headers, params, data, bearer_env, api, records,
+        )  # fmt: skip
+        table = inspect_table(load(config, overrides, log), connection, what, name=name)
+        _show(table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection)
+        return
     is_url = "://" in what or what.startswith("/") or api is not None
     loaded: Config | None
     if is_url:
         loaded = load_if_there(config, overrides, log)
     else:
-        given = (headers, params, data, bearer_env, records, name)
-        if any(each is not None for each in given):
-            raise ConfigError(
-                "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
-                f'"{what}" is taken for a pipeline'
+        _refuse(
+            "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
+            f'"{what}" is taken for a pipeline',
+            headers, params, data, bearer_env, records, name,
+        )  # fmt: skip
+        loaded = load(config, overrides, log)
+        if what in loaded.names and not isinstance(loaded.pipeline(what).source, HttpSourceConfig):
+            table = inspect_pipeline(loaded, what)
+            _show(
+                table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection
             )
-        loaded = load(config, [*QUICKLY, *(overrides or ())], log)
+            return
+        loaded = load_config(config, overrides=[*QUICKLY, *(overrides or ())])
     run_date = read_date(date, loaded.engine if loaded is not None else EngineConfig())
 
     async def work() -> Inspection:
@@ -120,12 +143,23 @@ def inspect(
         return await one.url(asked, loaded)
 
     found = anyio.run(_run, work)
+    _show(found, found.toml, only_toml=only_toml, as_json=as_json, show=_print)
+
+
+def _refuse(message: str, *given: object) -> None:
+    if any(each is not None for each in given):
+        raise ConfigError(message)
+
+
+def _show(
+    found: T, toml: str, *, only_toml: bool, as_json: bool, show: Callable[[T], None]
+) -> None:
     if only_toml:
-        sys.stdout.write(found.toml)
+        sys.stdout.write(toml)
     elif as_json:
         text.print_json(found)
     else:
-        _print(found)
+        show(found)
 
 
 async def _run(work: Callable[[], Awaitable[Inspection]]) -> Inspection:

@@ -19,6 +19,7 @@ __all__ = [
     "created_rank",
     "cursors_of",
     "primary_key_of",
+    "shorten",
 ]
 
 _LONGEST: Final = 40

@@ -12,13 +12,24 @@ from typing import Any, Final
 
 import msgspec
 
-from bronze_engine.inspection.columns import changed_rank, created_rank
+from bronze_engine.inspection.columns import changed_rank, created_rank, shorten
 from bronze_engine.inspection.toml import render
 from bronze_engine.model.identifier import RelationName
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn, Relation
 from bronze_engine.sources.postgres.outline import Evidence
 
-__all__ = ["ColumnSeen", "CursorSeen", "Drafted", "TableInspection", "drafted", "inspected"]
+__all__ = [
+    "ColumnSeen",
+    "CursorSeen",
+    "Discovery",
+    "Drafted",
+    "TableInspection",
+    "cursors_of",
+    "discovered",
+    "drafted",
+    "inspected",
+    "key_of",
+]
 
 _CURSORS: Final = {
     "timestamptz": "timestamp",
@@ -93,6 +104,16 @@ class TableInspection(msgspec.Struct, frozen=True, kw_only=True):
     """What to paste into pipelines.toml."""
 
 
+class Discovery(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of a schema, and the configuration that lands them."""
+
+    connection: str
+    schema: str
+    pipelines: tuple[str, ...]
+    notes: tuple[str, ...]
+    toml: str
+
+
 def key_of(relation: Relation, evidence: Evidence) -> tuple[tuple[str, ...], str]:
     """The columns that tell rows apart, and how that is known; none where nothing says so."""
     if relation.primary_key:
@@ -149,12 +170,11 @@ def drafted(
     *,
     name: str | None = None,
     taken: Sequence[str] = (),
-    is_short: bool = False,
 ) -> Drafted:
     """The pipeline that lands a relation whole; what would read only new rows is a comment.
 
     `name` is `team.name`, where unset the connection's and the relation's; one that is
-    `taken` gets a number. `is_short` leaves out the comments.
+    `taken` gets a number.
     """
     team, _, entity = (name or "").partition(".")
     if not entity:
@@ -174,8 +194,7 @@ def drafted(
         table["primary_key"] = list(key)
     table["source"] = source
     comments: dict[tuple[str, ...], list[str]] = {}
-    if not is_short:
-        _comment(comments, relation, cursors, f"{team}.{entity}")
+    _comment(comments, relation, cursors, f"{team}.{entity}")
     return Drafted(team=team, entity=entity, table=table, comments=comments)
 
 
@@ -225,7 +244,9 @@ def inspected(
     cursors = cursors_of(relation, evidence, key)
     made = drafted(connection, relation, key, cursors, name=name, taken=taken)
     readable = [column for column in relation.columns if column.is_readable]
-    known = evidence.statistics
+    short = tuple(
+        tuple(None if value is None else shorten(value) for value in row) for row in sample
+    )
     notes = []
     if relation.row_estimate is None:
         notes.append("it was never analyzed: rows and shares of NULL are not known")
@@ -249,17 +270,30 @@ def inspected(
                 null_share=seen.null_share
                 if (seen := evidence.statistics.get(column.name))
                 else None,
-                example=next((row[place] or "" for row in sample if row[place] is not None), ""),
+                example=next((row[place] or "" for row in short if row[place] is not None), ""),
             )
             for place, column in enumerate(readable)
         ),
-        sample=sample,
+        sample=short,
         primary_key=key,
         why_key=why_key,
         cursors=cursors,
         slices=slices,
         notes=tuple(notes),
         toml=document([made]),
+    )
+
+
+def discovered(
+    connection: str, schema: str, made: Sequence[Drafted], notes: Sequence[str]
+) -> Discovery:
+    """Put together what was drafted."""
+    return Discovery(
+        connection=connection,
+        schema=schema,
+        pipelines=tuple(each.name for each in made),
+        notes=tuple(notes),
+        toml=document(made),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.integration.cli.conftest import bronze
 from tests.integration.postgres import (
     any_postgres,
     database,
@@ -10,4 +11,4 @@ from tests.integration.postgres import (
     postgres_dsn,
 )
 
-__all__ = ["any_postgres", "database", "own_postgres", "postgres", "postgres_dsn"]
+__all__ = ["any_postgres", "bronze", "database", "own_postgres", "postgres", "postgres_dsn"]
