@@ -43,20 +43,25 @@ class Pool:
         `limits` are those of the connection's group, for the pipeline that claims.
         """
         await self._slots.acquire()
-        size = 1
         self._claims += 1
+        claim = Claim(self, limits)
         try:
-            while size < most and self._slots.value > 0:
-                self._slots.acquire_nowait()
-                size += 1
-            yield Claim(self, limits, size)
+            claim.widen(most)
+            yield claim
         finally:
             self._claims -= 1
-            for _ in range(size):
+            for _ in range(claim.size):
                 self._slots.release()
             if self._claims == 0:
                 # Nobody is there who would soon want one; none lies about and grows stale.
                 await self.aclose()
+
+    def take_slot(self) -> bool:
+        """Count one connection more, if one is free. For `Claim`."""
+        if self._slots.value == 0:
+            return False
+        self._slots.acquire_nowait()
+        return True
 
     async def aclose(self) -> None:
         """Close what is idle."""
@@ -82,12 +87,18 @@ class Pool:
 class Claim:
     """Connections that one run may use."""
 
-    def __init__(self, pool: Pool, limits: Limits, size: int) -> None:
-        self.size = size
+    def __init__(self, pool: Pool, limits: Limits) -> None:
+        self.size = 1
         """How many may be open at once."""
         self._pool = pool
         self._limits = limits
-        self._seats = anyio.Semaphore(size, max_value=size)
+        self._seats = anyio.Semaphore(1)
+
+    def widen(self, most: int) -> None:
+        """Claim up to `most` in all, as far as they are free now; waits for none."""
+        while self.size < most and self._pool.take_slot():
+            self.size += 1
+            self._seats.release()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
