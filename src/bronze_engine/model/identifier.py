@@ -10,14 +10,21 @@ The rules are PostgreSQL's (4.1.1, Identifiers and Key Words). Its `U&"..."` is 
 from __future__ import annotations
 
 import re
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import msgspec
 
-__all__ = ["RelationName", "quote_ident"]
+__all__ = ["NamePart", "RelationName", "parse_parts", "quote_ident"]
 
 _PART: Final = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\U0010ffff][\w$]*))\s*')
 _UPPER: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+
+
+class NamePart(NamedTuple):
+    """One part of a name, as it is written: the server folds what is not quoted."""
+
+    text: str
+    is_quoted: bool
 
 
 @final
@@ -31,21 +38,11 @@ class RelationName(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> RelationName:
         """Read `table` or `schema.table`. Raises ValueError saying what to write instead."""
-        parts: list[str] = []
-        place = 0
-        while True:
-            match = _PART.match(text, place)
-            if match is None or "\0" in text:
-                raise ValueError(_advice(text))
-            quoted, plain = match.groups()
-            # Only ASCII is folded: what a server does to other letters depends on its encoding.
-            parts.append(plain.translate(_UPPER) if plain else quoted.replace('""', '"'))
-            place = match.end()
-            if place == len(text):
-                break
-            if text[place] != ".":
-                raise ValueError(_advice(text))
-            place += 1
+        # Only ASCII is folded: what a server does to other letters depends on its encoding.
+        parts = [
+            part.text if part.is_quoted else part.text.translate(_UPPER)
+            for part in parse_parts(text)
+        ]
         if len(parts) > 2:
             raise ValueError(
                 f"{text!r} has {len(parts)} parts; write schema.table: another database is another"
@@ -62,6 +59,24 @@ class RelationName(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """For people: the bare names."""
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+def parse_parts(text: str) -> list[NamePart]:
+    """Read a name of any number of parts. Raises ValueError saying what to write instead."""
+    parts: list[NamePart] = []
+    place = 0
+    while True:
+        match = _PART.match(text, place)
+        if match is None or "\0" in text:
+            raise ValueError(_advice(text))
+        quoted, plain = match.groups()
+        parts.append(NamePart(plain, False) if plain else NamePart(quoted.replace('""', '"'), True))
+        place = match.end()
+        if place == len(text):
+            return parts
+        if text[place] != ".":
+            raise ValueError(_advice(text))
+        place += 1
 
 
 def quote_ident(name: str) -> str:
