@@ -47,6 +47,7 @@ CONNECTING: dict[Kind, Meaning] = {
     "lost": Transient,
     "full": Transient,
     "canceled": Transient,
+    **dict.fromkeys(("name", "sql", "value"), ConfigError),  # of the dsn's options
 }
 
 

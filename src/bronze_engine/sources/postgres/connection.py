@@ -19,6 +19,7 @@ from bronze_engine.config.database.address import Address, Endpoint, SessionAttr
 from bronze_engine.contracts import Hide
 from bronze_engine.errors import AuthError, BronzeError, ConfigError
 from bronze_engine.limits.retry import Transient
+from bronze_engine.model.identifier import quote_ident
 from bronze_engine.shield import finish
 from bronze_engine.sources.postgres.faults import (
     DATABASE_ERRORS,
@@ -121,7 +122,7 @@ class Connector:
             subject = Subject(
                 text=f"{self.describe()} as {who.user}{'' if who.password else ', no password'}",
                 role=who.user,
-                grant=f"CONNECT ON DATABASE {who.database}",
+                grant=f"CONNECT ON DATABASE {quote_ident(who.database)}",
             )
             # Exactly this class, so asyncpg: the server would not go on to TLS.
             asked = type(exc) is ConnectionError and not endpoint.is_socket

@@ -180,6 +180,11 @@ def of_connecting(
             kind = kind_of(exc.sqlstate)
             if kind in ("lost", "full", "canceled"):
                 return Transient(_words(exc), is_sent=False)
+            if kind in ("name", "sql", "value"):  # nothing else of ours has reached the server
+                return ConfigError(
+                    f"{subject.text}: {_words(exc)}; mend what dsn says in options",
+                    sqlstate=exc.sqlstate,
+                )
             return _refused(exc, kind, subject)
         case TimeoutError():
             return Transient(f"{endpoint}: no connection within connect_timeout", is_sent=False)
