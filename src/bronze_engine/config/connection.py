@@ -63,12 +63,13 @@ class AdbcConnection(
     name: str = ""
     """The key in [connections], set on loading."""
     driver: str
-    """A name ("sqlite", "duckdb", "snowflake", "bigquery", "flightsql", "postgresql"), or the
-    path of a driver's shared library."""
+    """"sqlite", "duckdb", "postgresql", "snowflake", "bigquery" or "flightsql", of which each has
+    a package to install, or the path of a driver's shared library."""
     entrypoint: str | None = None
     """The function that a shared library begins with, where it has no usual name."""
     uri: Secret | None = None
-    """What the driver opens: a file, a URL; never shown."""
+    """What the driver opens: a file, a URL; never shown. A file that is not there is a fault: no
+    driver makes one."""
     options: dict[str, Secret] = {}
     """The driver's own options of a database ("adbc.snowflake.sql.warehouse"); never shown."""
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4

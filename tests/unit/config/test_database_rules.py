@@ -21,6 +21,7 @@ password = "a-real-secret"
 [connections.lite]
 type = "adbc"
 driver = "sqlite"
+uri = "shop.db"
 """
 
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.database.address import Address, address_of
+from bronze_engine.config.database.drivers import DRIVERS, is_library_path
 from bronze_engine.config.database.dsn import parse_dsn
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 
 __all__ = ["connection_faults"]
 
@@ -35,8 +36,7 @@ _SHORTEST_SECONDS: Final = 0.001
 def connection_faults(connection: Connection, path: KeyPath) -> Iterator[Fault]:
     """Faults of a connection by itself. No text holds a credential."""
     if isinstance(connection, AdbcConnection):
-        if not connection.driver:
-            yield Fault((*path, "driver"), 'is empty; write "sqlite", or the path of a library')
+        yield from _adbc_faults(connection, path)
         return
     for key in ("connect_timeout", "statement_timeout", "lock_timeout"):
         value = getattr(connection, key)
@@ -60,6 +60,24 @@ def connection_faults(connection: Connection, path: KeyPath) -> Iterator[Fault]:
         if connection.port != _USUAL_PORT and "port" in found:
             yield Fault((*path, "port"), _TWICE)
     yield from _tls_faults(address, where)
+
+
+def _adbc_faults(connection: AdbcConnection, path: KeyPath) -> Iterator[Fault]:
+    driver = connection.driver
+    if is_library_path(driver):
+        return
+    if driver not in DRIVERS:
+        yield Fault(
+            (*path, "driver"),
+            f"{nearest(driver, DRIVERS)}; any other driver is named by the path of its library",
+        )
+        return
+    if connection.entrypoint is not None:
+        yield Fault((*path, "entrypoint"), "is for the path of a library only; leave it out")
+    if connection.uri is None and not connection.options:
+        yield Fault((*path, "uri"), "is not set, and no option either: nothing says what to open")
+    if driver == "duckdb" and connection.uri is not None and "path" in connection.options:
+        yield Fault((*path, "options", "path"), "says what uri says; leave one of the two out")
 
 
 def _tls_faults(address: Address, where: KeyPath) -> Iterator[Fault]:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
+from bronze_engine.config.database.drivers import DRIVERS, TAKES_BATCH_ROWS
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.config.source import DatabaseSourceConfig, PostgresSourceConfig
+from bronze_engine.config.source import (
+    AdbcSourceConfig,
+    DatabaseSourceConfig,
+    PostgresSourceConfig,
+)
 from bronze_engine.config.template import render, uses
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.identifier import parse_parts
 
 __all__ = ["database_source_faults"]
 
 _HTTP_ONLY: Final = ("step", "start_param", "end_param", "format")
 _KNOWN: Final = frozenset({"run_date", "low", "high"})
+_ASIDE: Final = re.compile(r"--[^\n]*|/\*.*?\*/|\"[^\"]*\"", re.DOTALL)
+"""Comments and quoted names: what else stands in a query is no text, or between quotes."""
+_PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(?:run_date|low|high)\b")
 
 
 def database_source_faults(
@@ -38,6 +48,8 @@ def database_source_faults(
     yield from _templates(source, pipeline.incremental, here)
     if isinstance(source, PostgresSourceConfig):
         yield from _postgres(source, pipeline, here)
+    else:
+        yield from _adbc(source, pipeline.incremental, here)
     if pipeline.incremental is not None:
         yield from _incremental(source, pipeline.incremental, (*path, "incremental"))
     yield from _schema(pipeline.schema, (*path, "schema"))
@@ -93,6 +105,23 @@ def _partitions(source: PostgresSourceConfig, path: KeyPath) -> Iterator[Fault]:
         yield Fault((*path, "partition_column"), "has no effect where partitions = 1")
 
 
+def _adbc(
+    source: AdbcSourceConfig, incremental: Incremental | None, path: KeyPath
+) -> Iterator[Fault]:
+    if source.table is not None and source.table.strip():
+        try:
+            parse_parts(source.table)
+        except ValueError as exc:
+            yield Fault((*path, "table"), str(exc))
+    if incremental is not None and source.columns and incremental.cursor not in source.columns:
+        yield Fault(
+            (*path, "columns"), f"lacks the cursor, {json.dumps(incremental.cursor)}; take it too"
+        )
+    driver = source.connection.driver
+    if source.batch_rows is not None and driver in DRIVERS and driver not in TAKES_BATCH_ROWS:
+        yield Fault((*path, "batch_rows"), f"has no effect: {driver} cuts batches as it likes")
+
+
 def _templates(
     source: DatabaseSourceConfig, incremental: Incremental | None, path: KeyPath
 ) -> Iterator[Fault]:
@@ -106,6 +135,10 @@ def _templates(
         except (ConfigError, ValueError) as exc:
             yield Fault(here, exc.message if isinstance(exc, ConfigError) else "no strftime format")
             continue
+        if text is not None and _has_quoted_placeholder(text):
+            yield Fault(
+                here, "has a placeholder between quotes, where it is text; leave the quotes out"
+            )
         for name in sorted(names - _KNOWN):
             yield Fault(
                 here, f"{{{name}}} is unknown here; known are {{run_date}}, {{low}}, {{high}}"
@@ -113,6 +146,12 @@ def _templates(
         if names & {"low", "high"} and incremental is None:
             name = min(names & {"low", "high"})
             yield Fault(here, f'{{{name}}} needs load = "incremental" and its table')
+
+
+def _has_quoted_placeholder(text: str) -> bool:
+    """Whether a value would become a piece of a text, which is not what it is bound as."""
+    code = _ASIDE.sub("", text)
+    return any(code.count("'", 0, each.start()) % 2 for each in _PLACEHOLDER.finditer(code))
 
 
 def _incremental(
