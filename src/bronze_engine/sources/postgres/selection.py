@@ -6,8 +6,7 @@ newest earlier partition, whose columns never narrow.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, final
 
 import msgspec
@@ -15,25 +14,24 @@ import pyarrow as pa
 
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.errors import ConfigError, ExtractError, QualityError
+from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.identifier import quote_ident
-from bronze_engine.model.layout import (
-    EXTRA_COLUMN,
-    RAW_COLUMN,
-    STAMP_COLUMNS,
-    VARIANT_SUFFIX,
-    Column,
-    Layout,
-)
+from bronze_engine.model.layout import VARIANT_SUFFIX, Column, Layout
+from bronze_engine.model.widening import wider
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.kinds import has_specials
+from bronze_engine.sources.landing import (
+    check_contract,
+    columns_by_key,
+    landed_names,
+    nearest_column,
+)
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
-from bronze_engine.sources.postgres.types import Reading, reading_as, reading_of, wider
+from bronze_engine.sources.postgres.types import Reading, reading_as, reading_of
 
 __all__ = ["Selected", "Selection", "select_columns"]
 
-_RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, RAW_COLUMN})
 _OFFERED: Final = (
     *("int16", "int32", "int64", "double", "decimal(38,9)", "timestamp", "json", "string"),
 )
@@ -84,8 +82,10 @@ def select_columns(
     that may change values, QualityError where `contract = "freeze"` is broken.
     """
     chosen = _chosen(columns, source, schema, origin)
-    before = {} if base is None else _by_key(base)
-    names, warnings = _names(chosen, source, before)
+    before = columns_by_key(base)
+    names, warnings = landed_names(
+        [column.name for column in chosen], source.rename, before, "source.rename gives it one"
+    )
     selected = [
         _selected(column, names[column.name], source, schema, before.get(column.name))
         for column in chosen
@@ -95,8 +95,7 @@ def select_columns(
         landing.append(each.column)
         if source.on_special == "text" and has_specials(each.field):
             landing.append(_variant_of(each.column))
-    if schema.contract == "freeze" and base is not None:
-        _check_contract(base, landing, schema, origin)
+    check_contract(base, landing, schema, origin)
     fixed = pa.schema([column.field() for column in landing])
     return Selection(
         columns=tuple(selected),
@@ -123,53 +122,13 @@ def _chosen(
             if name not in known:
                 raise ExtractError(
                     f"{option} names {name!r}, and {origin} has no such column;"
-                    f" {_near(name, known)}"
+                    f" {nearest_column(name, known)}"
                 )
     chosen = source.columns or [name for name in known if name not in source.omit]
     for name in schema.columns:
         if name not in chosen:
             raise ConfigError(f"schema.columns.{name}: the column is not read; leave its type out")
     return [known[name] for name in chosen]
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    folded = {other.casefold(): other for other in known}
-    near = [folded[key] for key in difflib.get_close_matches(name.casefold(), folded, n=3)]
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"it has {', '.join(map(repr, folded.values())) or 'none at all'}"
-
-
-def _by_key(base: Layout) -> dict[str, Column]:
-    return {column.key: column for column in base.columns() if column.key is not None}
-
-
-def _names(
-    chosen: Sequence[CatalogueColumn], source: PostgresSourceConfig, before: dict[str, Column]
-) -> tuple[dict[str, str], list[str]]:
-    """What each column lands as. Names differ by more than case: many engines fold it."""
-    names = {
-        column.name: before[column.name].name
-        for column in chosen
-        if column.name in before and column.name not in source.rename
-    }
-    taken = {name.casefold() for name in (*_RESERVED, *names.values())}
-    warnings: list[str] = []
-    for column in chosen:
-        if column.name in names:
-            continue
-        wanted = source.rename.get(column.name, column.name)
-        name, number = wanted, 2
-        while name.casefold() in taken or name.casefold().endswith(VARIANT_SUFFIX):
-            name, number = f"{wanted}_{number}", number + 1
-        if name != wanted:
-            warnings.append(
-                f"column {column.name!r} lands as {name!r}: another column has its name up to"
-                " case, or the name is the engine's own; source.rename gives it one"
-            )
-        taken.add(name.casefold())
-        names[column.name] = name
-    return names, warnings
 
 
 def _selected(
@@ -249,26 +208,3 @@ def _variant_of(column: Column) -> Column:
         role="variant",
         of=column.name,
     )
-
-
-def _check_contract(
-    base: Layout, landing: Sequence[Column], schema: SchemaConfig, origin: str
-) -> None:
-    before = {column.name: column for column in base.columns() if column.role != "variant"}
-    now = {column.name: column for column in landing if column.role != "variant"}
-    found = [f"{name!r} is new" for name, column in now.items() if _is_new(column, before, schema)]
-    found += [f"{name!r} is gone" for name in before if name not in now]
-    found += [
-        f"{name!r} was {before[name].type} and is {column.type} ({column.source_type})"
-        for name, column in now.items()
-        if name in before and before[name].type != column.type and column.key not in schema.columns
-    ]
-    if found:
-        raise QualityError(
-            f'{origin} is not what contract = "freeze" has frozen: {"; ".join(found)}; name the'
-            ' columns in source.columns, or write contract = "evolve" for one run'
-        )
-
-
-def _is_new(column: Column, before: dict[str, Column], schema: SchemaConfig) -> bool:
-    return column.name not in before and column.key not in schema.columns

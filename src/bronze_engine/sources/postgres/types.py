@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
+from bronze_engine.model.widening import decimal_of
 from bronze_engine.sources.copy_binary.field import Kind
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 
-__all__ = ["Reading", "decimal_of", "reading_as", "reading_of", "wider"]
+__all__ = ["Reading", "reading_as", "reading_of"]
 
 _TEXT: Final = "{}::pg_catalog.text"
 _TEXTS: Final = "{}::pg_catalog.text[]"
@@ -56,7 +57,6 @@ _BINARY: Final[Mapping[str, tuple[Kind, DataType]]] = {
 as int64, which every reader of Parquet knows; xid8 has 64."""
 
 _DIGITS: Final[Mapping[str, int]] = {"int2": 5, "int4": 10, "int8": 19, "oid": 10}
-_MOST_DIGITS: Final = 76
 _INT64_DIGITS: Final = 18
 
 
@@ -103,40 +103,6 @@ def reading_as(column: CatalogueColumn, kind: DataType, role: Role = "value") ->
     if _is_numeric(column) and pa.types.is_decimal(kind):
         return Reading(kind="numeric", type=kind)
     return _scalar_as(usual, kind)
-
-
-def wider(one: DataType, other: DataType) -> DataType:
-    """The least type that holds all values of both; a string where no other does."""
-    if one == other:
-        return one
-    pair = one, other
-    if all(map(pa.types.is_signed_integer, pair)):
-        return max(pair, key=lambda kind: int(kind.bit_width))
-    if any(map(pa.types.is_floating, pair)):
-        return pa.float64() if all(map(_fits_double, pair)) else pa.string()
-    decimals = [_as_decimal(kind) for kind in pair]
-    if None not in decimals:
-        digits = max(kind.precision - kind.scale for kind in decimals if kind is not None)
-        scale = max(kind.scale for kind in decimals if kind is not None)
-        return decimal_of(digits + scale, scale) or pa.string()
-    if all(map(pa.types.is_list, pair)):
-        return pa.list_(wider(one.value_type, other.value_type))
-    return pa.string()
-
-
-def decimal_of(precision: int, scale: int) -> DataType | None:
-    """The decimal for numeric(precision, scale); None past 76 digits.
-
-    Parquet knows no scale below 0 or above the precision: numeric(3,-2), which rounds to
-    hundreds, is a decimal(5,0), and numeric(2,5), 0.00012 say, a decimal(5,5).
-    """
-    if scale < 0:
-        precision, scale = precision - scale, 0
-    precision = max(precision, scale)
-    if precision > _MOST_DIGITS:
-        return None
-    make = pa.decimal128 if precision <= 38 else pa.decimal256
-    return make(precision, scale)
 
 
 def _text(template: str, role: Role = "value") -> Reading:
@@ -217,17 +183,4 @@ def _integer_as(usual: Reading, kind: DataType) -> Reading | None:
         return msgspec.structs.replace(usual, type=kind)
     if pa.types.is_decimal(kind) and kind.precision - kind.scale >= _DIGITS[usual.kind]:
         return Reading(kind="numeric", type=kind, template="{}::pg_catalog.numeric")
-    return None
-
-
-def _fits_double(kind: DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and kind.bit_width <= 32))
-
-
-def _as_decimal(kind: DataType) -> DataType | None:
-    if pa.types.is_decimal(kind):
-        return kind
-    if pa.types.is_integer(kind):
-        bits = kind.bit_width - pa.types.is_signed_integer(kind)
-        return pa.decimal128(len(str(2**bits)), 0)
     return None
