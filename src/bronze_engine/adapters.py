@@ -61,6 +61,10 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
         from bronze_engine.sources.http.source import HttpSourceType  # noqa: PLC0415
 
         return HttpSourceType()
+    if tag == "postgres":
+        from bronze_engine.sources.postgres.source import PostgresSourceType  # noqa: PLC0415
+
+        return PostgresSourceType()
     raise ConfigError(f"nothing reads a source of type = {tag!r}")
 
 

@@ -1,0 +1,90 @@
+"""What makes record batches of a COPY's blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.contracts import Decoded
+from bronze_engine.errors import SnapshotLost
+from bronze_engine.model.arrow import Array, DataType
+from bronze_engine.model.block import Block
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.window import CursorType
+from bronze_engine.sources.copy_binary.batch import CopyBinary
+from bronze_engine.sources.copy_binary.framing import BrokenFraming
+from bronze_engine.sources.postgres.framing import Framing
+
+__all__ = ["Mark", "PostgresDecoder", "is_ordered_as"]
+
+_ORDERED: Final[dict[CursorType, tuple[Callable[[DataType], bool], ...]]] = {
+    "timestamp": (pa.types.is_timestamp,),
+    "date": (pa.types.is_date,),
+    "integer": (pa.types.is_integer, pa.types.is_decimal),
+    "text": (pa.types.is_string,),
+    "xid8": (pa.types.is_integer, pa.types.is_decimal),
+}
+
+
+def is_ordered_as(kind: DataType, cursor_type: CursorType) -> bool:
+    """Whether values of an Arrow type compare as the cursor's do."""
+    return any(fits(kind) for fits in _ORDERED[cursor_type])
+
+
+@final
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """The watermark that a window leaves, and what tells its late rows."""
+
+    high: str
+    low: str | None = None
+    """Rows at or below it count as late; None where none are read."""
+    column: str | None = None
+    """What the cursor lands as; None where it does not."""
+
+
+@final
+class PostgresDecoder:
+    """Decodes whole rows. Its layout is fixed: whatever rows come, they land as it says."""
+
+    def __init__(
+        self, rows: CopyBinary, layout: Layout, mark: Mark | None, framing: Framing
+    ) -> None:
+        self._rows: Final = rows
+        self._layout: Final = layout
+        self._mark: Final = mark
+        self._framing: Final = framing
+        self._low: Any = None
+        if mark is not None and mark.low is not None and mark.column is not None:
+            self._low = pa.scalar(mark.low).cast(layout.schema.field(mark.column).type)
+
+    def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:  # noqa: ARG002  # fixed
+        """Decode one group.
+
+        Raises SnapshotLost where its blocks are not whole rows: the next reading finds rows
+        one after another. Raises QualityError for values that may not land.
+        """
+        try:
+            found = self._rows.decode([block.data for block in blocks if block.data])
+        except BrokenFraming as exc:
+            raise SnapshotLost(self._framing.broke(str(exc))) from exc
+        batch = found.batch
+        if batch.num_columns:
+            batch = pa.RecordBatch.from_arrays(batch.columns, schema=self._layout.schema)
+        return Decoded(
+            batch=batch,
+            layout=self._layout,
+            rejects=tuple(reject for block in blocks for reject in block.rejects),
+            high=None if self._mark is None or not batch.num_rows else self._mark.high,
+            late_rows=self._late_rows(batch),
+            special_values=sum(found.specials.values()),
+        )
+
+    def _late_rows(self, batch: pa.RecordBatch) -> int:
+        if self._low is None or self._mark is None or self._mark.column is None:
+            return 0
+        late: Array = pc.less_equal(batch.column(self._mark.column), self._low)
+        return int(late.true_count)

@@ -1,0 +1,112 @@
+"""What a run learns before its snapshot: what is read, and how far.
+
+In a transaction of its own, in which each statement sees what is committed by then.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import asyncpg
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.database.postgres import PostgresSourceConfig
+from bronze_engine.contracts import Request
+from bronze_engine.sources.postgres.catalogue import (
+    CatalogueColumn,
+    Relation,
+    columns_of_query,
+    find_relation,
+)
+from bronze_engine.sources.postgres.cursor import SYSTEM_CURSOR, Cursor
+from bronze_engine.sources.postgres.query import Origin, Values, render_sql
+from bronze_engine.sources.postgres.selection import Selection, select_columns
+from bronze_engine.sources.postgres.slices import find_column
+from bronze_engine.sources.postgres.window import Reach, find_reach
+
+__all__ = ["Look", "describe_source", "look_at"]
+
+_NEXT_XID: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_UNKNOWN: Final = "NULL"
+"""What bounds are while only the columns of a query are asked for."""
+
+
+@final
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read."""
+
+    config: PostgresSourceConfig
+    relation: Relation | None
+    """None of a query."""
+    columns: tuple[CatalogueColumn, ...]
+    """All that there are."""
+    selection: Selection
+    cursor: Cursor | None
+    reach: Reach = Reach()
+
+    def origin(self, values: Values) -> Origin:
+        """Where the rows come from, with what placeholders stand for."""
+        config = self.config
+        if self.relation is not None:
+            return Origin.of_table(self.relation.quoted, config.where, values)
+        return Origin.of_query(config.query or "", config.where, values)
+
+
+async def describe_source(
+    connection: asyncpg.Connection, config: PostgresSourceConfig, request: Request
+) -> Look:
+    """Find the relation or the query's columns, choose those to read, and find the cursor."""
+    relation = None
+    if config.table is not None:
+        relation = await find_relation(connection, config.table)
+        columns = relation.columns
+    else:
+        values = Values(run_date=request.run_date, low=_UNKNOWN, high=_UNKNOWN)
+        query = render_sql(config.query or "", values).strip().rstrip(";")
+        columns = await columns_of_query(connection, query)
+    selection = select_columns(
+        columns,
+        config,
+        request.schema,
+        request.base,
+        origin="the query" if relation is None else str(relation),
+    )
+    cursor = await _cursor(connection, columns, relation, request)
+    if relation is not None:
+        used = [each.source.name for each in selection.columns]
+        used += [cursor.name] if cursor is not None else []
+        used += [config.partition_column] if config.partition_column is not None else []
+        relation.check_readable(list(dict.fromkeys(used)))
+    return Look(
+        config=config, relation=relation, columns=columns, selection=selection, cursor=cursor
+    )
+
+
+async def look_at(
+    connection: asyncpg.Connection, config: PostgresSourceConfig, request: Request, clock: Clock
+) -> Look:
+    """As `describe_source`; and where the pipeline has a cursor, find how far it may be read,
+    and wait until that is so."""
+    look = await describe_source(connection, config, request)
+    if look.cursor is None:
+        return look
+    reach = await find_reach(connection, request, look.cursor, look.origin, clock)
+    return msgspec.structs.replace(look, reach=reach)
+
+
+async def _cursor(
+    connection: asyncpg.Connection,
+    columns: tuple[CatalogueColumn, ...],
+    relation: Relation | None,
+    request: Request,
+) -> Cursor | None:
+    incremental = request.incremental
+    if incremental is None:
+        return None
+    name, kind = incremental.cursor, incremental.cursor_type
+    is_system = name == SYSTEM_CURSOR and kind == "xid8" and relation is not None
+    if is_system and name not in {column.name for column in columns}:
+        return Cursor.of_xmin(await connection.fetchval(_NEXT_XID))
+    column = find_column(columns, name, "incremental.cursor")
+    return Cursor.of_column(column, kind, incremental.cursor_timezone)

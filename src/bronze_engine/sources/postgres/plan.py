@@ -1,0 +1,84 @@
+"""What one run reads, once its window is fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import final
+
+import msgspec
+
+from bronze_engine.contracts import Request
+from bronze_engine.model.identifier import quote_ident
+from bronze_engine.sources.copy_binary.batch import CopyBinary, selection_order
+from bronze_engine.sources.postgres.decoder import Mark, PostgresDecoder, is_ordered_as
+from bronze_engine.sources.postgres.framing import Framing
+from bronze_engine.sources.postgres.keyset import CHUNK_ROWS, Key, Keyset
+from bronze_engine.sources.postgres.look import Look
+from bronze_engine.sources.postgres.query import select
+from bronze_engine.sources.postgres.slices import find_column
+from bronze_engine.sources.postgres.window import Span
+
+__all__ = ["ReadingPlan"]
+
+
+@final
+class ReadingPlan(msgspec.Struct, frozen=True):
+    """The rows of a run, and the columns of them that land."""
+
+    look: Look
+    span: Span
+
+    def sql(self, *conditions: str | None, order_by: Iterable[str] = ()) -> str:
+        """The query of the rows of the window that meet the conditions."""
+        fields = self.look.selection.columns
+        columns = [fields[at].sql for at in selection_order(self.look.selection.fields)]
+        span = self.span
+        return select(columns, span.origin, *span.conditions, *conditions, order_by=order_by)
+
+    def nulls_sql(self) -> str:
+        """The query of the rows without a cursor value, each as JSON text."""
+        cursor = self.look.cursor
+        assert cursor is not None  # noqa: S101  # or there would be none
+        names = [quote_ident(each.source.name) for each in self.look.selection.columns]
+        rows = select(names, self.span.origin, cursor.is_null)
+        return f'SELECT row_to_json("row")::text FROM ({rows}) AS "row"'  # noqa: S608  # quoted
+
+    def keyset(self, primary_key: Iterable[str]) -> Keyset:
+        """The chunks to read, by the cursor or else by these columns, as they land."""
+        cursor = self.look.cursor
+        if cursor is not None:
+            keys = [Key.of_cursor(cursor)]
+        else:
+            landed = {each.field.name: each.source.name for each in self.look.selection.columns}
+            names = [landed.get(name, name) for name in primary_key]
+            columns = [find_column(self.look.columns, name, "primary_key") for name in names]
+            keys = [Key.of_column(column) for column in columns]
+        chunk_rows = self.look.config.chunk_rows or CHUNK_ROWS
+        return Keyset(keys, self.span.origin, self.span.conditions, chunk_rows)
+
+    def decoder(self, request: Request, framing: Framing) -> PostgresDecoder:
+        selection = self.look.selection
+        rows = CopyBinary(
+            selection.fields,
+            on_special=self.look.config.on_special,
+            order=selection_order(selection.fields),
+        )
+        return PostgresDecoder(rows, selection.layout, self._mark(request), framing)
+
+    def _mark(self, request: Request) -> Mark | None:
+        if self.span.high is None or self.look.cursor is None:
+            return None
+        name = self.look.cursor.name
+        landed = next(
+            (each for each in self.look.selection.columns if each.source.name == name), None
+        )
+        # Where the cursor lands as something else than what it is, nothing can be compared.
+        is_itself = landed is not None and is_ordered_as(landed.field.type, self.look.cursor.kind)
+        reads_late = request.incremental is not None and (
+            request.read_from != request.low or not request.incremental.low_open
+        )
+        return Mark(
+            high=self.span.high,
+            low=request.low if reads_late else None,
+            column=landed.field.name if landed is not None and is_itself else None,
+        )
