@@ -168,6 +168,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of the newest earlier partition; they never narrow."""
     incremental: Incremental | None = None
     schema: SchemaConfig = SchemaConfig()
+    primary_key: tuple[str, ...] = ()
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,6 +72,7 @@ def make_request(
         base=base,
         incremental=pipeline.incremental,
         schema=pipeline.schema,
+        primary_key=pipeline.primary_key,
     )
 
 

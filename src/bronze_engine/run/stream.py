@@ -12,6 +12,7 @@ import pyarrow as pa
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import captures_pages
 from bronze_engine.contracts import Decoded
 from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
 from bronze_engine.land.fold import decode_slice
@@ -117,9 +118,10 @@ class BatchStream:
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
         source_type = await services.source_type(pipeline)
         layout: Layout | None = None  # the decoder starts from the base, in the types configured
-        reading = msgspec.structs.replace(pipeline.source, capture=None)  # nothing is kept
+        reading = pipeline.source
+        if captures_pages(reading):
+            reading = msgspec.structs.replace(reading, capture=None)  # nothing is kept
         async with source_type.open(reading, standing.request, resources) as source:
-            decoder = source.decoder()
             async for first in source.slices():
                 piece: Slice | None = first
                 while piece is not None:
@@ -132,7 +134,7 @@ class BatchStream:
                     with duplicates:
                         sink = _Sink(send, threshold, duplicates, layout)
                         piece = await decode_slice(
-                            source, decoder, piece, resources, sink.consume, layout=layout
+                            source, source.decoder(), piece, resources, sink.consume, layout=layout
                         )
                     layout = sink.layout
         threshold.finish()
