@@ -121,9 +121,10 @@ $(VENV)/.emulators: requirements/emulators.txt $(VENV)/.runtime
 	@touch $@
 
 # Rivals live in an environment of their own: their dependencies must not decide ours.
-$(BENCH)/.rivals: benchmarks/requirements-rivals.txt | $(BIN)/python
-	$(BIN)/python -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+$(BENCH)/.rivals: requirements/rivals.txt | $(BIN)/python
+	@rm -rf $(BENCH)
+	@$(BIN)/python -m venv $(BENCH)
+	@{ $(call install,requirements/rivals.txt,$(BENCH)); } || { rm -rf $(BENCH); exit 1; }
 	@touch $@
 
 # Pins for every platform and every Python that is supported, with the hashes of all files.
@@ -137,6 +138,7 @@ lock: | $(BIN)/python
 	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt \
 	  -c requirements/emulators.txt -o requirements/dev.txt
 	$(COMPILE) requirements/localstack.in -o requirements/localstack.txt
+	$(COMPILE) requirements/rivals.in -o requirements/rivals.txt
 
 clean:
 	rm -rf $(VENV) $(BENCH) .lock .azurite .localstack-venv bronze logs build dist .mypy_cache .ruff_cache .pytest_cache \
