@@ -15,10 +15,10 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, NamedTuple, final
 from urllib.parse import quote
 
 import psutil
@@ -27,6 +27,7 @@ import pytest
 __all__ = [
     "Database",
     "PostgresServer",
+    "Session",
     "any_postgres",
     "database",
     "find_installations",
@@ -175,6 +176,21 @@ class PostgresServer:
         psutil.wait_procs(children, timeout=STOP_SECONDS)
         self._process = None
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """None of its processes does anything meanwhile; the kernel still takes bytes for it."""
+        postmaster = psutil.Process(self.pid)
+        postmaster.suspend()
+        stopped = [postmaster, *postmaster.children(recursive=True)]
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):  # one that was told to end has ended
+                    process.resume()
+
     def restart(self, mode: Shutdown = "fast") -> None:
         self.stop(mode)
         self.start()
@@ -227,6 +243,15 @@ class PostgresServer:
         assert done.returncode == 0, done.stdout
 
 
+class Session(NamedTuple):
+    """One of pg_stat_activity."""
+
+    pid: int
+    state: str
+    wait_event: str | None
+    query: str
+
+
 @final
 class Database:
     """A database of a server that is up."""
@@ -239,6 +264,22 @@ class Database:
     def execute(self, sql: str) -> list[Row]:
         """As `PostgresServer.execute`, here."""
         return self.server.execute(sql, self.name)
+
+    def sessions(self) -> list[Session]:
+        """Those of clients of this database, but for the one that asks."""
+        found = self.execute(
+            "SELECT pid, state, wait_event, query FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' ORDER BY pid"
+        )
+        return [
+            Session(int(pid or 0), state or "", wait_event, query or "")
+            for pid, state, wait_event, query in found
+        ]
+
+    def statements(self) -> list[str]:
+        """What its sessions are at, now."""
+        return [session.query for session in self.sessions() if session.state == "active"]
 
 
 @contextmanager

@@ -31,13 +31,13 @@ from bronze_engine.sources.postgres.passfile import find_password
 from bronze_engine.sources.postgres.tls import ask_for_tls, tls_of
 from bronze_engine.workers import Workers
 
-__all__ = ["Connector", "end"]
+__all__ = ["Connector", "abandon", "end"]
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 0.8
-"""What ending a connection may take, the cancelling of what runs on it included. Then the
-socket is closed under it, which the server notices when it next sends."""
+"""What ending a connection may take, the cancelling of what runs on it included. Then its socket
+goes, which the server notices when it next sends."""
 
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 """A server that is gone without a word is noticed after two minutes; asyncpg would wait for
@@ -159,11 +159,26 @@ class Connector:
 
 
 async def end(*connections: asyncpg.Connection) -> None:
-    """Close connections; what still runs on one is cancelled on the server first.
+    """Close connections on which nothing runs, saying goodbye.
 
     Takes at most CLOSE_SECONDS for all, and raises nothing but the caller's cancellation.
     """
     await finish(_close_all, connections, grace_seconds=lambda: CLOSE_SECONDS)
+
+
+async def abandon(connection: asyncpg.Connection) -> None:
+    """Close a connection whose statement has failed, or was cancelled and may still run.
+
+    The server has stopped it by then, or at the latest when it next sends something. Takes at
+    most CLOSE_SECONDS, and raises nothing but the caller's cancellation.
+    """
+    # asyncpg sends a CancelRequest when the task of a statement is cancelled; but not where that
+    # happens just as data of a COPY have come, which nobody takes any more: then the server waits
+    # for us, and a goodbye would wait for the server. Where the attribute is no more, it does.
+    if getattr(connection, "_cancellations", True):
+        await end(connection)
+    else:
+        connection.terminate()
 
 
 async def _close_all(connections: Iterable[asyncpg.Connection]) -> None:
@@ -172,8 +187,6 @@ async def _close_all(connections: Iterable[asyncpg.Connection]) -> None:
 
 async def _close(connection: asyncpg.Connection) -> None:
     try:
-        # asyncpg has sent a CancelRequest when the statement's task was cancelled; this waits
-        # until the server has said that it has stopped.
         await connection.close(timeout=CLOSE_SECONDS)
     except DATABASE_ERRORS as exc:
         log.debug("a connection was cut, not closed: %s", type(exc).__name__)

@@ -16,7 +16,8 @@ import asyncpg
 from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.database.address import Address
 from bronze_engine.contracts import Limits, Resources
-from bronze_engine.sources.postgres.connection import Connector, end
+from bronze_engine.sources.postgres.connection import Connector, abandon, end
+from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 
 __all__ = ["Claim", "Pool", "shared_pool"]
 
@@ -34,6 +35,11 @@ class Pool:
     @property
     def address(self) -> Address:
         return self._connector.address
+
+    @property
+    def waiting(self) -> int:
+        """Claims that wait for their turn."""
+        return self._slots.statistics().tasks_waiting
 
     @asynccontextmanager
     async def claim(self, limits: Limits, most: int = 1) -> AsyncIterator[Claim]:
@@ -72,8 +78,14 @@ class Pool:
         """One that is idle and alive, else a new one. For `Claim`."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
+            try:
+                await connection.execute("SELECT 1", timeout=self.address.connect_timeout_seconds)
+            except BaseException as exc:
+                await abandon(connection)
+                if not isinstance(exc, DATABASE_ERRORS):
+                    raise
+                continue  # it was ended while it was idle
+            return connection
         return await limits.call(
             self._connector.connect, describe=f"connecting to {self._connector.describe()}"
         )
@@ -113,7 +125,7 @@ class Claim:
             try:
                 yield connection
             except BaseException:
-                await end(connection)
+                await abandon(connection)
                 raise
             if connection.is_closed() or connection.is_in_transaction():
                 await end(connection)
