@@ -17,7 +17,7 @@ from bronze_engine.sources.copy_binary.cells import PADDING, Bytes, Cells, Mask
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.framing import BrokenFraming
 from bronze_engine.sources.copy_binary.kinds import READERS, has_specials
-from bronze_engine.sources.copy_binary.rows import columns_of, count_of_empty
+from bronze_engine.sources.copy_binary.rows import Shape, columns_of, count_of_empty
 
 __all__ = ["CopyBinary", "DecodedRows", "selection_order"]
 
@@ -72,7 +72,8 @@ class CopyBinary:
         self._fields = tuple(fields)
         self._on_special = on_special
         self._order = tuple(range(len(fields)) if order is None else order)
-        self._widths = [READERS[self._fields[at].kind].width for at in self._order]
+        readers = [READERS[self._fields[at].kind] for at in self._order]
+        self._shapes = [Shape(reader.width, reader.head_bytes) for reader in readers]
         self._first_is_null = bool(fields) and self._fields[self._order[0]].nullable
         landed: list[Any] = []
         for field in self._fields:
@@ -91,7 +92,7 @@ class CopyBinary:
         data, end = _joined(chunks)
         if not self._fields:
             return DecodedRows(_of_no_columns(count_of_empty(data, PADDING, end)), {})
-        columns = columns_of(data, PADDING, end, self._widths, first_is_null=self._first_is_null)
+        columns = columns_of(data, PADDING, end, self._shapes, first_is_null=self._first_is_null)
         arrays: dict[str, Array] = {}
         specials: dict[str, int] = {}
         for at, cells in zip(self._order, columns, strict=True):

@@ -11,6 +11,7 @@ addition of whole columns (words.py). What does not line up is looked at row by 
 
 from __future__ import annotations
 
+import functools
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -103,37 +104,34 @@ def show_numeric(value: bytes, field: Field) -> str:  # noqa: ARG001  # as Reade
 def _lined_up(cells: Cells, room: _Room, field: Field) -> _Lined:
     heads = cells.window(_HEAD_BYTES).view(">u8")[:, 0]
     first = int(heads[0])
-    if cells.uniform is not None and bool((heads == first).all()):
+    if cells.nulls is None and bool((heads == first).all()):
         lined = _alike(cells, first, room, field)
         if lined is not None:
             return lined
-    heads = heads.astype(np.int64)
+    counts_and_weights = cells.window(4).view(">i4")[:, 0].astype(np.int32)
     if cells.nulls is not None:
-        heads[cells.nulls] = 0
-    count = heads >> 48
-    weight = (heads << 16) >> 48
-    sign = (heads >> 16) & 0xFFFF
+        counts_and_weights[cells.nulls] = 0
+    count = counts_and_weights >> 16
+    weight = (counts_and_weights << 16) >> 16
     _check_counts(count, cells, field)
-    least = int(count.min())
-    if not least:
+    signs = cells.window(6)[:, 4:].view(">u2")[:, 0]
+    is_negative, odd = _signs(signs, cells.nulls)
+    if (
+        room.bottom > 0  # the weight of 0 is 0
+        or int(weight.max()) > room.top
+        or int((weight - count).min()) < room.bottom - 1
+    ):
         weight[count == 0] = room.bottom
-    away: Mask = (weight > room.top) | (weight - count < room.bottom - 1)
-    is_negative: Mask | None = None
-    if sign.any():
-        away |= sign > _NEGATIVE
-        is_negative = sign == _NEGATIVE
-    odd: Mask | None = None
-    if away.any():
-        odd = away
+        odd = _more(odd, (weight > room.top) | (weight - count < room.bottom - 1))
+    if odd is not None:
         count[odd], weight[odd] = 0, room.bottom
-        least = 0
-    top = int(weight.max())
+    top = max(int(weight.max()), room.bottom)
     width = top - room.bottom + 1
-    starts = cells.starts + _HEAD_BYTES
     before = top - weight
-    starts -= _DIGIT_BYTES * before
+    starts = cells.starts - _DIGIT_BYTES * before
+    starts += _HEAD_BYTES
     digits = gather(cells.data, starts, _DIGIT_BYTES * width).view(">u2")
-    if least < width or before.any():
+    if int(count.min()) < width or before.any():
         # what stands there of other columns, and what digits there are of the rows set aside
         digits &= _masks(width).take(before * (width + 1) + count, axis=0)
     return _Lined(digits, top, is_negative, odd)
@@ -151,6 +149,16 @@ def _alike(cells: Cells, head: int, room: _Room, field: Field) -> _Lined | None:
     return _Lined(digits, weight if count else room.bottom, is_negative, None)
 
 
+def _signs(signs: Words, nulls: Mask | None) -> tuple[Mask | None, Mask | None]:
+    """The rows that are negative, and those that are no number; None where there are none."""
+    if not signs.any():
+        return None, None
+    signs = signs.astype(np.uint16)
+    if nulls is not None:
+        signs[nulls] = 0
+    return signs == _NEGATIVE, _more(None, signs > _NEGATIVE)
+
+
 def _check_counts(count: Words, cells: Cells, field: Field) -> None:
     """Raise BrokenFraming where a value is not as long as its digits."""
     lengths = cells.lengths if cells.uniform is None else cells.uniform
@@ -163,6 +171,7 @@ def _check_counts(count: Words, cells: Cells, field: Field) -> None:
         )
 
 
+@functools.lru_cache
 def _masks(width: int) -> Words:
     """Which of `width` digits are a row's own, by how many lack in front and how many it has."""
     lacking = np.arange(width)[:, np.newaxis, np.newaxis]

@@ -29,3 +29,5 @@ class Reader(NamedTuple):
     """The bytes of one special value, as the server prints it; None where each value fits."""
     width: int | None = None
     """Bytes of each value that is not NULL; None where they differ."""
+    head_bytes: int = 0
+    """What is looked at of every value, where they differ in length: fetched with the length."""

@@ -26,6 +26,9 @@ from bronze_engine.sources.copy_binary.framing import (
 __all__ = ["candidates", "chained"]
 
 _PRINTABLE: Final = range(32, 127)
+_WORD_BYTES: Final = 8
+_NULL_LENGTH: Final = 2**32 + NULL
+"""The length of NULL, read as unsigned."""
 
 
 def candidates(
@@ -36,15 +39,24 @@ def candidates(
     `widths` are the bytes of each column's values, None where they differ; at least one
     column. `first_is_null` says whether the first may be NULL.
     """
-    first = widths[0]
-    anchor = len(widths).to_bytes(COUNT_BYTES, "big")
-    if first is None or first_is_null:
-        found = _matches(data, begin, end, anchor, widths)
-        lengths = _lengths(data, found + COUNT_BYTES)
-        room = end - COUNT_BYTES - LENGTH_BYTES - found
-        fitting: Positions = found[_fits(lengths, room, first)]
-        return fitting
-    return _matches(data, begin, end, anchor + first.to_bytes(LENGTH_BYTES, "big"), widths)
+    first, count = widths[0], len(widths)
+    anchor = count.to_bytes(COUNT_BYTES, "big")
+    if first is not None and not first_is_null:
+        anchor += first.to_bytes(LENGTH_BYTES, "big")
+    rarest = _rarest(anchor, widths)
+    found = np.flatnonzero(data[begin + rarest : end] == anchor[rarest])
+    found += begin
+    heads = gather(data, found, _WORD_BYTES).view(">u8")[:, 0] >> 16  # count and length
+    if first is None:
+        lengths = heads.astype(np.uint32).view(np.int32).astype(np.int64)
+        fits = _fits(lengths, end - COUNT_BYTES - LENGTH_BYTES - found, None)
+        fits &= heads >> 32 == count
+    else:
+        fits = heads == (count << 32 | first)
+        if first_is_null:
+            fits |= heads == (count << 32 | _NULL_LENGTH)
+    rows: Positions = found[fits]
+    return rows
 
 
 def chained(
@@ -73,10 +85,8 @@ def chained(
     return starts[kept]
 
 
-def _matches(
-    data: Bytes, begin: int, end: int, anchor: bytes, widths: Sequence[int | None]
-) -> Positions:
-    """Where `anchor` stands; its rarest byte is searched for, the others compared there."""
+def _rarest(anchor: bytes, widths: Sequence[int | None]) -> int:
+    """The place in `anchor` of the byte that is rarest in ordinary rows."""
 
     def frequency(place: int) -> int:
         byte = anchor[place]
@@ -86,14 +96,7 @@ def _matches(
             return 100
         return sum(width == byte for width in widths) + (3 if byte <= LENGTH_BYTES else 0)
 
-    first, *others = sorted(range(len(anchor)), key=frequency)
-    found = np.flatnonzero(data[begin + first : end] == anchor[first])
-    found += begin
-    for place in others:
-        same = data.take(found + place) == anchor[place]
-        if not same.all():
-            found = found[same]
-    return found
+    return min(range(len(anchor)), key=frequency)
 
 
 def _ends(data: Bytes, starts: Positions, end: int, widths: Sequence[int | None]) -> Positions:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from bronze_engine.sources.copy_binary.buffers import empty, validity, wrapped
-from bronze_engine.sources.copy_binary.cells import Cells
+from bronze_engine.sources.copy_binary.cells import Bytes, Cells, Words
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.reader import Column
 
@@ -19,20 +19,27 @@ _CHARACTERS: Final = 36
 _PARTS: Final = ((0, 0, 4), (9, 4, 6), (14, 6, 8), (19, 8, 10), (24, 10, 16))
 """Place in the text, first and last byte of each part between dashes."""
 
-_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
-"""The two characters of each byte."""
-
 
 def read_uuid(cells: Cells, field: Field) -> Column:
     """As string of 36 characters, in lower case."""
     count = len(cells)
-    pairs = _HEX.take(cells.window(_BYTES)).view(np.uint8).reshape(count, 2 * _BYTES)
+    digits = _hexadecimal(cells.window(_BYTES))
     text = empty(count * _CHARACTERS, np.uint8).reshape(count, _CHARACTERS)
     for place, first, last in _PARTS:
-        text[:, place : place + 2 * (last - first)] = pairs[:, 2 * first : 2 * last]
+        text[:, place : place + 2 * (last - first)] = digits[:, 2 * first : 2 * last]
         if place:
             text[:, place - 1] = ord("-")
     offsets = empty(count + 1, np.int32)
     offsets[:] = np.arange(0, (count + 1) * _CHARACTERS, _CHARACTERS)
     buffers = [validity(cells.nulls), wrapped(offsets), wrapped(text)]
     return Column(pa.Array.from_buffers(field.type, count, buffers))
+
+
+def _hexadecimal(values: Bytes) -> Bytes:
+    """Two characters for each byte of each row."""
+    wide = values.astype(np.uint16)
+    pairs: Words = (wide >> 4) | ((wide & 0xF) << 8)  # in memory: the high digit, then the low
+    digits = pairs.view(np.uint8)
+    characters = digits + np.uint8(ord("0"))
+    characters += (digits > 9).view(np.uint8) * np.uint8(ord("a") - ord("9") - 1)
+    return characters
