@@ -81,6 +81,8 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     gain fields, and structs that never had one become the text `{}`. Raises
     pa.ArrowInvalid for an integer that the double does not hold.
     """
+    if not schema.names:
+        return batch.select([])  # of arrays that are not there it would have no rows
     places = {name: place for place, name in enumerate(batch.schema.names)}
     arrays = [
         _conform(batch.column(places[field.name]), field.type)

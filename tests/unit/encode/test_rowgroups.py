@@ -117,3 +117,9 @@ def test_slices_conform_without_their_neighbours() -> None:
 def test_an_integer_that_a_double_does_not_hold_is_never_rounded() -> None:
     with pytest.raises(pa.ArrowInvalid):
         conformed(pa.array([2**53 + 1]), pa.float64())
+
+
+def test_rows_without_columns_stay_rows() -> None:
+    gathered = groups(rows=5)
+    gathered.add(pa.RecordBatch.from_arrays([pa.nulls(7)], names=["gone"]).select([]))
+    assert [gathered.take(pa.schema([])).num_rows for _ in range(2)] == [5, 2]
