@@ -1,0 +1,142 @@
+"""Arrow values as PostgreSQL prints them: written apart from the decoder, to judge it by."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+__all__ = ["copied_text", "differences"]
+
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def copied_text(data: bytes) -> list[list[str | None]]:
+    """The rows of COPY TO in its text format: what the types' output functions have printed."""
+    lines = data.decode().split("\n")[:-1]
+    return [[_unescaped(field) for field in line.split("\t")] for line in lines]
+
+
+def _unescaped(field: str) -> str | None:
+    if field == "\\N":
+        return None
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), field, flags=re.DOTALL)
+
+
+def differences(array: Any, texts: list[str | None]) -> list[tuple[int, Any, str | None]]:
+    """Rows in which an Arrow value is not what the server has printed."""
+    assert len(array) == len(texts)
+    kind = array.type
+    while pa.types.is_list(kind):
+        kind = kind.value_type
+    if pa.types.is_floating(kind):
+        format_ = "f" if pa.types.is_float32(kind) else "d"
+        ours: list[Any] = [_bits(value, format_) for value in array.to_pylist()]
+        theirs: list[Any] = [_bits(_parsed(text), format_) for text in texts]
+    else:
+        ours, theirs = _printed(array), list(texts)
+    return [
+        (row, one, texts[row])
+        for row, (one, other) in enumerate(zip(ours, theirs, strict=True))
+        if one != other
+    ]
+
+
+def _bits(value: Any, format_: str) -> Any:
+    """Floats by their bits, so that -0 is not 0, and NaN is itself."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [_bits(item, format_) for item in value]
+    return "NaN" if value != value else struct.pack(format_, value)
+
+
+def _parsed(text: str | None) -> Any:
+    """A float, or an array of them of one dimension."""
+    if text is None or text == "NULL":
+        return None
+    if text.startswith("{"):
+        return [_parsed(item) for item in text[1:-1].split(",")] if text != "{}" else []
+    return float(text)
+
+
+def _printed(array: Any) -> list[str | None]:
+    kind = array.type
+    if pa.types.is_list(kind):
+        return _lists(array)
+    if pa.types.is_date32(kind):
+        return _moments(array, pa.int32(), "D", "")
+    if pa.types.is_timestamp(kind):
+        return _moments(array, pa.int64(), "us", "+00" if kind.tz else "")
+    if pa.types.is_time64(kind):
+        return [None if text is None else text[11:] for text in _times(array)]
+    return [None if value is None else _plain(value) for value in array.to_pylist()]
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return "t" if value else "f"
+        case bytes():
+            return "\\x" + value.hex()
+        case int() | str():
+            return str(value)
+        case _:
+            return f"{value:f}"
+
+
+def _times(array: Any) -> list[str | None]:
+    return _moments(array.view(pa.int64()).view(pa.timestamp("us")), pa.int64(), "us", "")
+
+
+def _moments(array: Any, counts: Any, unit: str, zone: str) -> list[str | None]:
+    """By numpy's calendar, whose years go on below 1: its 0 is 1 BC."""
+    moments = np.array(array.view(counts).fill_null(0)).astype(np.int64).view(f"M8[{unit}]")
+    nulls = array.is_null().to_pylist()
+    return [
+        None if null else _moment(text, zone)
+        for text, null in zip(np.datetime_as_string(moments).tolist(), nulls, strict=True)
+    ]
+
+
+def _moment(text: str, zone: str) -> str:
+    match = re.fullmatch(r"(-?\d+)(-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)\.(\d+))?", text)
+    assert match is not None, text
+    year, day, clock, fraction = int(match[1]), match[2], match[3], match[4]
+    era = "" if year > 0 else " BC"
+    printed = f"{year if year > 0 else 1 - year:04d}{day}"
+    if clock is not None:
+        printed += f" {clock}.{fraction}".rstrip("0").rstrip(".")
+    return printed + zone + era
+
+
+def _lists(array: Any) -> list[str | None]:
+    texts = _printed(array.flatten())
+    sizes = [None if size is None else int(size) for size in array.value_lengths().to_pylist()]
+    is_text = not pa.types.is_list(array.type.value_type)
+    printed: list[str | None] = []
+    place = 0
+    for size in sizes:
+        if size is None:
+            printed.append(None)
+            continue
+        items = texts[place : place + size]
+        printed.append(
+            "{" + ",".join(_item(item) if is_text else str(item) for item in items) + "}"
+        )
+        place += size
+    return printed
+
+
+def _item(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    needs_quotes = (
+        text == "" or text.upper() == "NULL" or any(c in ' \t\n\r\v\f"\\{},' for c in text)
+    )
+    if not needs_quotes:
+        return text
+    return '"' + "".join("\\" + c if c in '"\\' else c for c in text) + '"'
