@@ -92,14 +92,8 @@ class PostgresServer:
         self._settings = settings
         self._programs = _usable(INSTALLATIONS[version], folder)
         self._process: subprocess.Popen[bytes] | None = None
-        password = folder / "password"
-        password.write_text(PASSWORD)
-        password.chmod(0o644)
-        self._run(
-            "initdb", f"--pgdata={self._data}", f"--username={USER}", f"--pwfile={password}",
-            "--auth-host=scram-sha-256", "--auth-local=trust", "--encoding=UTF8", "--locale=C",
-            "--no-sync", "--no-instructions",
-        )  # fmt: skip
+        if not (self._data / "PG_VERSION").exists():  # a benchmark keeps its tables
+            self._initialise()
 
     @property
     def dsn(self) -> str:
@@ -220,6 +214,27 @@ class PostgresServer:
             for record in done.stdout.decode().split("\0")[:-1]
         ]
 
+    @contextmanager
+    def session(self, database: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Another client's: psql, which takes statements by its stdin and is open meanwhile."""
+        client = subprocess.Popen(
+            [
+                self.psql(), "--no-psqlrc", "--quiet", f"--host={self.folder}",
+                f"--port={self.port}", f"--username={USER}", f"--dbname={database}",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert client.stdin is not None
+        assert client.stdout is not None
+        try:
+            client.stdin.write(b"\\echo here\n")
+            client.stdin.flush()
+            assert client.stdout.readline() == b"here\n"
+            yield client
+        finally:
+            client.communicate()
+
     def psql(self) -> str:
         """The program of the newest version: it talks to all of them."""
         return str(next(reversed(INSTALLATIONS.values())) / "psql")
@@ -229,6 +244,16 @@ class PostgresServer:
         name = name or f"test_{uuid.uuid4().hex[:12]}"
         self.execute(f'CREATE DATABASE "{name}"')
         return Database(self, name)
+
+    def _initialise(self) -> None:
+        password = self.folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            "initdb", f"--pgdata={self._data}", f"--username={USER}", f"--pwfile={password}",
+            "--auth-host=scram-sha-256", "--auth-local=trust", "--encoding=UTF8", "--locale=C",
+            "--no-sync", "--no-instructions",
+        )  # fmt: skip
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -362,5 +387,5 @@ def _usable(programs: Path, folder: Path) -> Path:
             **_unprivileged(),
         )
     except PermissionError:  # an environment below /root
-        return shutil.copytree(programs.parent, folder / "installation") / "bin"
+        return shutil.copytree(programs.parent, folder / "installation", dirs_exist_ok=True) / "bin"
     return programs
