@@ -75,7 +75,8 @@ def read_numeric(cells: Cells, field: Field) -> Column:
     have no room for are special."""
     kind = field.type
     room = _Room(kind.precision, kind.scale)
-    values = empty(len(cells) * (kind.bit_width // 64), "<i8").reshape(len(cells), -1)
+    words = kind.bit_width // 64
+    values = empty(len(cells) * words, "<i8").reshape(len(cells), words)
     if not len(cells):
         return Column(fixed_width(kind, values, None))
     lined = _lined_up(cells, room, field)
