@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
-from typing import Final, final
+from typing import final
 
 import asyncpg
 
@@ -24,18 +24,16 @@ from bronze_engine.inspection.tables import (
     key_of,
 )
 from bronze_engine.limits.retry import Transient
-from bronze_engine.sources.postgres.catalogue import Relation, find_relation
+from bronze_engine.sources.postgres.catalogue import find_relation
 from bronze_engine.sources.postgres.connection import Connector, end
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
 from bronze_engine.sources.postgres.outline import evidence_of, list_relations, sample_of
 from bronze_engine.sources.postgres.session import local_settings
+from bronze_engine.sources.postgres.slices import auto_count
 from bronze_engine.sources.postgres.types import reading_of
 from bronze_engine.workers import Workers
 
 __all__ = ["DatabaseInspector"]
-
-SLICE_BYTES: Final = 1024**3
-MOST_SLICES: Final = 64
 
 
 @final
@@ -72,7 +70,7 @@ class DatabaseInspector:
             evidence,
             sample,
             types={each.name: str(reading_of(each).type) for each in relation.columns},
-            slices=_slices(relation),
+            slices=auto_count(relation.size_bytes),
             name=name,
             taken=self._config.names,
         )
@@ -133,7 +131,3 @@ class DatabaseInspector:
             raise error if isinstance(error, BronzeError) else ExtractError(str(error)) from exc
         finally:
             await end(connection)
-
-
-def _slices(relation: Relation) -> int:
-    return max(1, min(MOST_SLICES, relation.size_bytes // SLICE_BYTES))
