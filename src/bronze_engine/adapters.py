@@ -65,7 +65,23 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
         from bronze_engine.sources.postgres.source import PostgresSourceType  # noqa: PLC0415
 
         return PostgresSourceType()
+    if tag == "adbc":
+        return _adbc()
     raise ConfigError(f"nothing reads a source of type = {tag!r}")
+
+
+def _adbc() -> SourceType[Any]:
+    """Raises ConfigError where the extra is not installed."""
+    try:
+        from bronze_engine.sources.adbc.source import AdbcSourceType  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "adbc_driver_manager":
+            raise
+        raise ConfigError(
+            'a source of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
+            " the driver of the database"
+        ) from exc
+    return AdbcSourceType()
 
 
 def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:

@@ -1,0 +1,87 @@
+"""Values of one Arrow type as another, each as it was or not at all.
+
+Arrow's own casts refuse what does not fit, with exceptions that are made good here: a double
+becomes the nearest decimal, a decimal the nearest double, any integer but 0 true, an integer the
+microseconds since 1970, and a local time one of UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.model.arrow import Array, DataType
+from bronze_engine.model.layout import Role
+
+__all__ = ["can_convert", "convert"]
+
+_TICKS: Final[dict[Role, tuple[int, DataType]]] = {
+    "epoch_s": (1_000_000, pa.timestamp("us")),
+    "epoch_ms": (1000, pa.timestamp("us")),
+    "epoch_us": (1, pa.timestamp("us")),
+    "epoch_ns": (1, pa.timestamp("ns")),
+}
+"""By how much numbers since 1970 are multiplied, and what they count then."""
+
+
+def can_convert(given: DataType, wanted: DataType, role: Role = "value") -> bool:
+    """Whether there is a way from one type to the other that changes no value that it takes."""
+    if role in _TICKS:
+        return bool(pa.types.is_integer(given))
+    if role == "json" and not (pa.types.is_string(given) or pa.types.is_large_string(given)):
+        return False
+    if pa.types.is_timestamp(wanted):
+        if pa.types.is_timestamp(given):
+            return (given.tz is None) == (wanted.tz is None)
+        if not _is_text(given):
+            return False
+    try:
+        convert(pa.nulls(0, given), wanted)
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True
+
+
+def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
+    """The array as another type, exactly. Raises pa.ArrowException naming what does not fit."""
+    if role in _TICKS:
+        factor, unit = _TICKS[role]
+        ticks = pc.multiply_checked(array.cast(pa.int64()), pa.scalar(factor, pa.int64()))
+        return ticks.cast(unit).cast(wanted)
+    given = array.type
+    if pa.types.is_run_end_encoded(given):
+        return convert(pc.call_function("run_end_decode", [array]), wanted)
+    if isinstance(given, pa.BaseExtensionType):
+        return convert(array.storage, wanted)
+    if given == wanted:
+        return array
+    found = array.cast(wanted)
+    if _may_round(given, wanted):
+        _check_same(array, found)
+    return found
+
+
+def _may_round(given: DataType, wanted: DataType) -> bool:
+    if pa.types.is_boolean(wanted):
+        return not _is_text(given)
+    one = pa.types.is_floating(given), pa.types.is_decimal(given)
+    other = pa.types.is_floating(wanted), pa.types.is_decimal(wanted)
+    return (one[0] and (other[1] or wanted.bit_width < given.bit_width)) or (one[1] and other[0])
+
+
+def _check_same(before: Array, after: Array) -> None:
+    """Raise pa.ArrowInvalid where the way back leads elsewhere."""
+    changed = pc.not_equal(after.cast(before.type, safe=False), before)
+    if pa.types.is_floating(before.type):  # NaN differs from itself
+        changed = pc.and_(changed, pc.invert(pc.is_nan(before)))
+    place = pc.index(changed, pa.scalar(True)).as_py()
+    if place >= 0:
+        raise pa.ArrowInvalid(f"{before[place].as_py()!r} is no {after.type}")
+
+
+def _is_text(kind: DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

@@ -1,0 +1,162 @@
+"""A driver's batches as those of the layout: pure, and safe in many threads at once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.contracts import Decoded
+from bronze_engine.errors import QualityError
+from bronze_engine.model.arrow import Array, DataType, Scalar
+from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.layout import Column, Layout
+from bronze_engine.sources.adbc.convert import convert
+
+__all__ = ["AdbcDecoder", "CursorRows"]
+
+_NO_CURSOR: Final = "the cursor is NULL: no window has this row"
+
+
+class CursorRows(msgspec.Struct, frozen=True, kw_only=True):
+    """What the decoder must know of an incremental pipeline's window."""
+
+    place: int
+    """Of the cursor among the columns."""
+    name: str
+    low: Array | None
+    """The watermark below which rows are late; None where the window has no beginning."""
+    high: str | None
+    """Where the window ends, which was settled before the first row."""
+    on_null: str
+    """"fail" or "quarantine"."""
+
+
+@final
+class AdbcDecoder:
+    """Decodes blocks that hold a batch each, with the columns of one result."""
+
+    def __init__(self, layout: Layout, cursor: CursorRows | None) -> None:
+        self._layout = layout
+        self._columns = layout.columns()
+        self._cursor = cursor
+
+    def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:  # noqa: ARG002  # it is fixed
+        """Decode one group. Raises QualityError for a value that its column can't hold."""
+        rejects: list[Reject] = []
+        batches: list[pa.RecordBatch] = []
+        late = 0
+        for block in blocks:
+            batch = block.batch
+            if batch is None:
+                continue
+            if self._cursor is not None:
+                batch, of_batch = self._with_cursor(block, batch, self._cursor)
+                rejects += of_batch
+                late += self._late_rows(batch, self._cursor)
+            batches.append(self._landed(batch))
+        whole = self._whole(batches)
+        return Decoded(
+            batch=whole,
+            layout=self._layout,
+            rejects=tuple(rejects),
+            high=None if self._cursor is None or not whole.num_rows else self._cursor.high,
+            late_rows=late,
+        )
+
+    def _whole(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+        schema = self._layout.schema
+        found = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
+        if found:
+            return found[0]
+        none: list[Array] = [pa.nulls(0, column.type) for column in self._columns]
+        return pa.RecordBatch.from_arrays(none, schema=schema)
+
+    def _landed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = [
+            self._column(array, column)
+            for array, column in zip(batch.columns, self._columns, strict=True)
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._layout.schema)
+
+    def _column(self, array: Array, column: Column) -> Array:
+        try:
+            found = convert(array, column.type, column.role)
+            found.validate(full=True)  # texts that are no UTF-8, decimals of too many digits
+        except pa.ArrowException as exc:
+            raise QualityError(
+                f"column {column.key!r} ({column.source_type}) has a value that is no"
+                f" {column.type}: {exc}; type it in schema.columns, or cast it in a query"
+            ) from exc
+        if pa.types.is_timestamp(column.type) or pa.types.is_date32(column.type):
+            _check_finite(found, column)
+        return found
+
+    def _with_cursor(
+        self, block: Block, batch: pa.RecordBatch, cursor: CursorRows
+    ) -> tuple[pa.RecordBatch, list[Reject]]:
+        """The rows that have a cursor, and those that have none."""
+        values = batch.column(cursor.place)
+        if not values.null_count:
+            return batch, []
+        if cursor.on_null == "fail":
+            raise QualityError(
+                f"the cursor {cursor.name!r} is NULL in {values.null_count:,} of"
+                f" {batch.num_rows:,} rows; leave them out with source.where, or set"
+                ' incremental.on_null_cursor = "quarantine"'
+            )
+        is_null = values.is_null()
+        rejects = [
+            Reject(reason=_NO_CURSOR, page=block.page, offset=block.offset + place, raw=raw)
+            for place, raw in _printed(batch, is_null)
+        ]
+        return batch.filter(pc.invert(is_null)), rejects
+
+    def _late_rows(self, batch: pa.RecordBatch, cursor: CursorRows) -> int:
+        if cursor.low is None or not batch.num_rows:
+            return 0
+        values = batch.column(cursor.place)
+        late = pc.less_equal(values, cursor.low[0])
+        return int(late.true_count)
+
+
+def _check_finite(array: Array, column: Column) -> None:
+    """Infinity is the last value of its type to some drivers (DuckDB): no day that there is."""
+    bounds: Scalar = pc.min_max(array)
+    for bound in (bounds["min"], bounds["max"]):
+        if bound.is_valid and abs(bound.value) >= _last(column.type):
+            raise QualityError(
+                f"column {column.key!r} ({column.source_type}) has an infinite value, which"
+                f" {column.type} can't hold; leave such rows out with source.where, or cast the"
+                " column to text in a query"
+            )
+
+
+def _last(kind: DataType) -> int:
+    return int(2 ** (kind.bit_width - 1) - 1)
+
+
+def _printed(batch: pa.RecordBatch, wanted: Array) -> Iterator[tuple[int, bytes]]:
+    """Rows as JSON for the quarantine: what JSON has no form for is text, bytes are base64."""
+    places: list[Any] = pc.indices_nonzero(wanted).to_pylist()
+    columns = [_plain(array.take(pa.array(places, pa.int64()))) for array in batch.columns]
+    for place, values in zip(places, zip(*columns, strict=True), strict=True):
+        row = dict(zip(batch.schema.names, values, strict=True))
+        yield place, json.dumps(row, default=str, ensure_ascii=False).encode()
+
+
+def _plain(array: Array) -> list[Any]:
+    kind = array.type
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind):
+        return list(array.to_pylist())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [value and base64.b64encode(value).decode() for value in array.to_pylist()]
+    try:
+        return list(array.cast(pa.string()).to_pylist())
+    except pa.ArrowNotImplementedError:
+        return list(array.to_pylist())

@@ -1,0 +1,176 @@
+"""What is settled over a session before the first row: columns, window, statement."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, final
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.config.database.adbc import AdbcSourceConfig
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.contracts import Request
+from bronze_engine.errors import ExtractError, SliceLost
+from bronze_engine.limits.retry import Transient
+from bronze_engine.model.arrow import Scalar
+from bronze_engine.model.window import CursorType
+from bronze_engine.sources.adbc.columns import Asked, Columns
+from bronze_engine.sources.adbc.cursor import Cursor
+from bronze_engine.sources.adbc.database import Session
+from bronze_engine.sources.adbc.decoder import CursorRows
+from bronze_engine.sources.adbc.query import Condition, Origin, Query, Values
+from bronze_engine.sources.adbc.window import AdbcWindow, instant_of
+from bronze_engine.sources.landing import nearest_column
+
+__all__ = ["Plan", "Planner"]
+
+_USUAL: Final[dict[CursorType, pa.DataType]] = {
+    "date": pa.date32(),
+    "integer": pa.int64(),
+    "text": pa.string(),
+}
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read, and what the decoder must know of it."""
+
+    query: Query
+    asked: list[Asked]
+    columns: Columns
+    window: AdbcWindow | None
+    on_null: str = "fail"
+
+    def cursor_rows(self) -> CursorRows | None:
+        if self.window is None:
+            return None
+        cursor = self.window.cursor
+        return CursorRows(
+            place=[each.name for each in self.asked].index(cursor.name),
+            name=cursor.name,
+            low=self.window.low,
+            high=self.window.high,
+            on_null=self.on_null,
+        )
+
+
+@final
+class Planner:
+    """Asks a database what a run's statement must be. `now` is this machine's clock."""
+
+    def __init__(
+        self,
+        config: AdbcSourceConfig,
+        request: Request,
+        session: Session,
+        *,
+        origin: str,
+        now: datetime,
+    ) -> None:
+        self._config = config
+        self._request = request
+        self._session = session
+        self._origin = origin
+        self._now = now
+
+    async def describe(self) -> pa.Schema:
+        """The columns of the table or query, all of them.
+
+        Where types are guessed from rows, from the first that the query gives.
+        """
+        incremental = self._request.incremental
+        values = Values(run_date=self._request.run_date)
+        if incremental is not None:
+            values = self._values(_presumed(incremental), self._now)
+        origin = Origin(self._config, self._session.dialect, values)
+        if self._session.dialect.guesses_types:
+            query = origin.select("*")
+        else:
+            query = origin.select("*", lambda _: "1 = 0", where=False)
+        async with self._session.query(query.sql, query.parameters) as result:
+            return result.schema
+
+    async def settle(self) -> Plan:
+        """All that is to be known. Raises Transient, or a BronzeError."""
+        described = await self.describe()
+        request, dialect = self._request, self._session.dialect
+        columns = Columns(self._config, request.schema, request.base, dialect, self._origin)
+        asked = columns.ask(described)
+        selected = ", ".join(each.sql for each in asked)
+        if request.incremental is None:
+            origin = Origin(self._config, dialect, Values(run_date=request.run_date))
+            return Plan(query=origin.select(selected), asked=asked, columns=columns, window=None)
+        window, values = await self._window(described, request.incremental)
+        origin = Origin(self._config, dialect, values)
+        return Plan(
+            query=origin.select(selected, window.rows),
+            asked=asked,
+            columns=columns,
+            window=window,
+            on_null=request.incremental.on_null_cursor,
+        )
+
+    async def _window(
+        self, described: pa.Schema, incremental: Incremental
+    ) -> tuple[AdbcWindow, Values]:
+        name = incremental.cursor
+        if name not in described.names:
+            raise ExtractError(
+                f"incremental.cursor names {name!r}, and {self._origin} has no such column;"
+                f" {nearest_column(name, described.names)}"
+            )
+        dialect = self._session.dialect
+        cursor = _presumed(incremental)
+        if not dialect.guesses_types:
+            cursor = Cursor.of_column(name, described.field(name).type, incremental)
+        limit = None
+        if cursor.kind == "timestamp":
+            limit = await self._limit(cursor, incremental)
+        values = self._values(cursor, limit)
+        window = AdbcWindow.begin(cursor, dialect.quoted(name), incremental, self._request)
+        if self._request.cap is not None:
+            return window.until(self._request.cap), values
+        conditions: list[Condition] = [window.above]
+        if limit is not None:
+            conditions.append(window.up_to(cursor.at(limit)))
+        origin = Origin(self._config, dialect, values)
+        found = await self._one(origin.select(f"MAX({window.column})", *conditions))
+        if dialect.guesses_types and found.is_valid:
+            cursor = Cursor.of_column(name, found.type, incremental)
+        return window.until(cursor.watermark(found)), values
+
+    async def _limit(self, cursor: Cursor, incremental: Incremental) -> datetime:
+        """Rows newer than that wait for the next run: others of that time may still come."""
+        now = instant_of(await self._one(Query("SELECT CURRENT_TIMESTAMP")), cursor.timezone)
+        unit = timedelta(seconds=cursor.unit_seconds)
+        lag = timedelta(seconds=incremental.lag or 0)
+        return now - max(lag, unit, timedelta(microseconds=1))
+
+    async def _one(self, query: Query) -> Scalar:
+        """The one value of a query."""
+        try:
+            async with self._session.query(query.sql, query.parameters) as result:
+                async for batch in result:
+                    return batch.column(0)[0]
+        except SliceLost as exc:  # no row of a slice was read
+            raise Transient(str(exc)) from exc
+        raise ExtractError(f"{self._origin}: an aggregate gave no row; is this a SQL database?")
+
+    def _values(self, cursor: Cursor, limit: datetime | None) -> Values:
+        request = self._request
+        start = request.low if request.read_from is None else request.read_from
+        end = request.cap
+        if end is None and limit is not None and cursor.kind == "timestamp":
+            end = cursor.at(limit)
+        return Values(
+            run_date=request.run_date,
+            low=None if start is None else cursor.bound(start),
+            high=None if end is None else cursor.bound(end),
+        )
+
+
+def _presumed(incremental: Incremental) -> Cursor:
+    """The cursor as the configuration has it, before the database has told its type."""
+    kind, zone = incremental.cursor_type, incremental.cursor_timezone
+    usual = _USUAL.get(kind) or pa.timestamp("us", "UTC" if zone is None else None)
+    return Cursor(name=incremental.cursor, kind=kind, type=usual, timezone=zone)

@@ -1,0 +1,195 @@
+"""The source of type "adbc": a table or a query, as the batches that its driver hands on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final, TypeVar, final
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.config.database.adbc import AdbcSourceConfig
+from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.flow import Lane
+from bronze_engine.model.block import Block
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.slice import Slice
+from bronze_engine.sources.adbc.database import Database, Result, Session
+from bronze_engine.sources.adbc.decoder import AdbcDecoder
+from bronze_engine.sources.adbc.plan import Plan, Planner
+
+__all__ = ["AdbcSource", "AdbcSourceType"]
+
+T = TypeVar("T")
+
+_FLOOR_BYTES: Final = 8 * 1024**2
+"""What a driver's batch may take without waiting; a larger one passes alone."""
+
+_BLOCK_BYTES: Final = 1024**2
+"""A larger batch is cut, for one job in a worker each."""
+
+
+@final
+class AdbcSourceType:
+    """`type = "adbc"`."""
+
+    def open(
+        self, config: AdbcSourceConfig, request: Request, resources: Resources, /
+    ) -> AbstractAsyncContextManager[Source]:
+        """Open one run's reading of a database. Nothing is opened before it is asked."""
+        return _open(config, request, resources)
+
+    def floor_bytes(self, _config: AdbcSourceConfig, /) -> int:
+        return _FLOOR_BYTES
+
+    def slices_at_once(self, _config: AdbcSourceConfig, /) -> int:
+        """One: a result comes in order, from one connection."""
+        return 1
+
+
+@asynccontextmanager
+async def _open(
+    config: AdbcSourceConfig, request: Request, resources: Resources
+) -> AsyncIterator[Source]:
+    connection = config.connection
+    database = await resources.share(
+        f"adbc:{connection.name}", lambda: Database(connection, resources.workers)
+    )
+    async with AsyncExitStack() as stack:
+        yield AdbcSource(config, request, resources, database, stack)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A result that has begun, and the stack that closes it with its session."""
+
+    result: Result
+    stack: AsyncExitStack
+
+
+@final
+class AdbcSource:
+    """One run's reading of one table or query: a single slice."""
+
+    def __init__(
+        self,
+        config: AdbcSourceConfig,
+        request: Request,
+        resources: Resources,
+        database: Database,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._config = config
+        self._request = request
+        self._resources = resources
+        self._database = database
+        self._stack = stack
+        self._plan: Plan | None = None
+        self._layout: Layout | None = None
+        self._reading: Reading | None = None
+
+    @property
+    def token(self) -> None:
+        """A result can't be resumed: it begins afresh."""
+        return
+
+    def preview(self) -> Preview:
+        cursor = self._request.incremental
+        window = "" if cursor is None else f", the window of {cursor.cursor}"
+        return Preview(
+            location=self._location,
+            first=f"SELECT of {self._location}{window}",
+            slices=("all rows",),
+        )
+
+    @property
+    def _location(self) -> str:
+        return f"{self._config.connection.name}: {self._config.table or 'a query'}"
+
+    async def check(self) -> str:
+        """Ask for the columns, and for no row where the database can be asked so."""
+
+        async def describe() -> tuple[pa.Schema, str]:
+            async with self._database.session() as session:
+                return await self._planner(session).describe(), session.vendor
+
+        described, vendor = await self._asking(describe)
+        return f"{self._location} has {len(described.names)} columns ({vendor or 'connected'})"
+
+    async def slices(self) -> AsyncIterator[Slice]:
+        """Settle the columns and the window, and begin to read."""
+        await self._begin()
+        yield Slice(index=0, label="all rows")
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:  # noqa: ARG002  # the only one
+        """Read all rows. Raises SliceLost where the connection broke."""
+        if self._reading is None:  # it was lost: the same rows, in a transaction of their own
+            await self._begin()
+        reading, self._reading = self._reading, None
+        assert reading is not None  # noqa: S101  # it has begun
+        async with reading.stack:
+            await self._hand_on(reading.result, emit)
+        return None
+
+    def decoder(self) -> Decoder:
+        assert self._plan is not None and self._layout is not None  # noqa: S101, PT018  # slices() came first
+        return AdbcDecoder(self._layout, self._plan.cursor_rows())
+
+    async def _begin(self) -> None:
+        """Run the statement; the first time settle what it is."""
+
+        async def begin() -> Reading:
+            async with AsyncExitStack() as stack:
+                session = await stack.enter_async_context(self._database.session())
+                if self._plan is None:
+                    self._plan = await self._planner(session).settle()
+                query = self._plan.query
+                result = await stack.enter_async_context(
+                    session.query(query.sql, query.parameters, batch_rows=self._config.batch_rows)
+                )
+                return Reading(result, stack.pop_all())
+
+        self._reading = await self._asking(begin)
+        self._stack.push_async_callback(self._reading.stack.aclose)
+        if self._layout is None and self._plan is not None:
+            schema = self._reading.result.schema
+            self._layout, warnings = self._plan.columns.layout(schema, self._plan.asked)
+            for warning in warnings:
+                self._resources.tally.warn(warning)
+
+    async def _asking(self, operation: Callable[[], Awaitable[T]]) -> T:
+        self._resources.tally.requests += 1
+        return await self._resources.limits.call(operation, describe=self._location)
+
+    def _planner(self, session: Session) -> Planner:
+        return Planner(
+            self._config,
+            self._request,
+            session,
+            origin=self._location,
+            now=self._resources.clock.now(),
+        )
+
+    async def _hand_on(self, result: Result, emit: Emit) -> None:
+        lane = Lane(self._resources.budget, _FLOOR_BYTES)
+        estimate, chunk = _BLOCK_BYTES, 0
+        try:
+            while True:
+                await lane.take(estimate)
+                batch = await anext(result, None)
+                if batch is None:
+                    return
+                size = batch.nbytes
+                lane.add(size - estimate)
+                self._resources.tally.bytes_in += size
+                chunk += 1
+                rows = max(1, batch.num_rows * _BLOCK_BYTES // max(1, size))
+                for offset in range(0, batch.num_rows, rows):
+                    piece = batch.slice(offset, rows)
+                    await emit(
+                        Block(batch=piece, records=piece.num_rows, page=chunk, offset=offset)
+                    )
+                lane.add(-size)
+                estimate = size
+        finally:
+            lane.add(-lane.held_bytes)
