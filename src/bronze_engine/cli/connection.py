@@ -1,4 +1,5 @@
-"""`bronze test-connection`: is a store or an API there, and does it do what runs rely on?"""
+"""`bronze test-connection`: is a store, an API or a database there, and does it do what runs
+rely on?"""
 
 from __future__ import annotations
 
@@ -14,12 +15,24 @@ import typer
 
 from bronze_engine.adapters import open_auth, open_store, token_store
 from bronze_engine.cli import text
+from bronze_engine.cli.database import (
+    Database,
+    DatabaseOptions,
+    Host,
+    PasswordEnv,
+    Port,
+    Sslmode,
+    User,
+    load_with_database,
+)
 from bronze_engine.cli.options import CONFIG_PATH, ConfigPath, JsonOutput, Overrides, Verbose
 from bronze_engine.cli.place import find_place, load_if_there
 from bronze_engine.cli.session import LogOptions
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api
+from bronze_engine.config.connection import Connection, PostgresConnection
+from bronze_engine.config.database.address import address_of
 from bronze_engine.config.file.fault import nearest
 from bronze_engine.config.file.sensitive import of_store
 from bronze_engine.config.load import Config
@@ -36,10 +49,10 @@ __all__ = ["probe"]
 
 
 class Tested(msgspec.Struct, frozen=True, kw_only=True):
-    """One store or API."""
+    """One store, API or database."""
 
     name: str
-    kind: Literal["store", "api"]
+    kind: Literal["store", "api", "database"]
     location: str
     results: tuple[Probed, ...]
 
@@ -51,7 +64,8 @@ def probe(
     what: Annotated[
         str,
         typer.Argument(
-            help="An entry of [stores] or [apis], a URL (s3://bucket/prefix), or a path.",
+            help="An entry of [stores], [apis] or [connections], a URL (s3://bucket/prefix), or a "
+            "path; db with the options of a database.",
             metavar="NAME",
             show_default=False,
         ),
@@ -60,13 +74,37 @@ def probe(
     path: Annotated[
         str | None, typer.Option("--path", help="Of an API: what to ask for, below base_url.")
     ] = None,
+    host: Host = None,
+    port: Port = None,
+    database: Database = None,
+    user: User = None,
+    password_env: PasswordEnv = None,
+    sslmode: Sslmode = None,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Try out a store or an API for real; exits non-zero on any fault."""
-    loaded = load_if_there(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    """Try out a store, an API or a database for real; exits non-zero on any fault.
+
+    A database that no configuration names: bronze test-connection db --host db.example.com
+    --database shop --user reader. Its password is in PGPASSWORD, in ~/.pgpass, or in the
+    variable that --password-env names.
+    """
+    log = LogOptions(verbose=verbose, in_log_dir=False)
+    asked = DatabaseOptions(
+        host=host,
+        port=port,
+        database=database,
+        user=user,
+        password=None if password_env is None else f"${{{password_env}}}",
+        sslmode=sslmode,
+    )
+    loaded = (
+        load_with_database(config, what, asked, overrides, log)
+        if asked.are_given
+        else load_if_there(config, overrides, log)
+    )
     tests, secrets = _tests(loaded, what, path)
     found = [anyio.run(_run, test) for test in tests]
     masked = Redactor(secrets)  # what a server says may repeat what it was sent
@@ -96,17 +134,21 @@ async def _run(test: Test) -> Tested:
 def _tests(
     config: Config | None, what: str, path: str | None
 ) -> tuple[list[Test], Callable[[], frozenset[str]]]:
-    """What the name means: a store, an API, or both where both have it; and what to mask."""
+    """What the name means: a store, an API, a database, or several; and what to mask."""
     tests: list[Test] = []
     if config is not None and what in config.api_names:
         tests.append(partial(_test_api, config, config.api(what), path))
     elif path is not None:
         raise ConfigError(f"--path is of an API, and [apis] has no {what!r}")
+    if config is not None and what in config.connection_names:
+        tests.append(partial(_test_database, config, config.connection(what)))
     is_store = config is not None and what in config.store_names
     if not tests and not is_store and not ("://" in what or "/" in what or Path(what).is_dir()):
-        known = () if config is None else (*config.store_names, *config.api_names)
+        known: tuple[str, ...] = ()
+        if config is not None:
+            known = (*config.store_names, *config.api_names, *config.connection_names)
         raise ConfigError(
-            f'there is no store and no API "{redact_url(what)}"; {nearest(what, known)} '
+            f'there is no store, API or connection "{redact_url(what)}"; {nearest(what, known)} '
             f'(a directory is "./{redact_url(what)}")'
         )
     secrets = frozenset[str]()
@@ -150,6 +192,25 @@ async def _test_api(config: Config, api: Api, path: str | None) -> Tested:
         probe_api = await workers.run(_probe_api)
         results = await probe_api(api, workers, SYSTEM_CLOCK, auth, config.hide, path=path)
     return Tested(name=api.name, kind="api", location=redact_url(api.base_url), results=results)
+
+
+async def _test_database(config: Config, connection: Connection) -> Tested:
+    if not isinstance(connection, PostgresConnection):
+        raise ConfigError(
+            f"connections.{connection.name} is of type adbc: `bronze check` asks it for the tables "
+            "that pipelines read"
+        )
+    with Workers(2) as workers:
+        probe_postgres = await workers.run(_probe_postgres)
+        results = await probe_postgres(connection, workers, SYSTEM_CLOCK, config.hide)
+    location = address_of(connection).location
+    return Tested(name=connection.name, kind="database", location=location, results=results)
+
+
+def _probe_postgres() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
+    from bronze_engine.sources.postgres.probe import probe_postgres  # noqa: PLC0415
+
+    return probe_postgres
 
 
 def _probe_api() -> Callable[..., Awaitable[tuple[Probed, ...]]]:

@@ -150,7 +150,7 @@ def test_what_is_no_name_is_told_with_the_nearest(bronze: Bronze) -> None:
     local_lake(bronze.folder)
     ran = bronze("test-connection", "lakes")
     assert ran.status == 2
-    assert 'no store and no API "lakes"; did you mean "lake"?' in ran.errors[0]
+    assert 'no store, API or connection "lakes"; did you mean "lake"?' in ran.errors[0]
     assert bronze("test-connection", "https://api.example.com").status == 2
     assert bronze("test-connection", "lake", "--path", "/x").status == 2
 

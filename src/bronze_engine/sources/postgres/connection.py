@@ -198,10 +198,13 @@ async def _close(connection: asyncpg.Connection) -> None:
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it ships no types
     """asyncpg's, on a socket that notices when the server has gone without a word."""
 
-    __slots__ = ()
+    __slots__ = ("tls",)
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
         super().__init__(protocol, transport, *rest)
+        encrypted = transport.get_extra_info("ssl_object")
+        self.tls: str | None = None if encrypted is None else encrypted.version()
+        """TLSv1.3, say; None in clear."""
         found = transport.get_extra_info("socket")
         if found is not None and found.family != socket.AF_UNIX:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
