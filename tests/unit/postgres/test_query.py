@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from bronze_engine.errors import ConfigError
-from bronze_engine.sources.postgres.query import Origin, Values, both, literal, render_sql, select
+from bronze_engine.sources.postgres.query import Origin, Values, first, literal, render_sql, select
 
 pytestmark = pytest.mark.unit
 
@@ -63,15 +63,16 @@ def test_a_query_stands_in_brackets_without_its_semicolon() -> None:
     assert select(['"id"'], origin) == 'SELECT "id" FROM (\nSELECT 1 AS id\n) AS "query"'
 
 
-def test_rows_without_columns_ordered_and_cut() -> None:
+def test_rows_without_columns() -> None:
+    assert select([], Origin.of_table('"t"', None, VALUES)) == 'SELECT  FROM "t"'
+
+
+def test_an_order_is_that_of_the_column_and_not_of_how_it_is_printed() -> None:
     origin = Origin.of_table('"t"', None, VALUES)
-    assert select([], origin) == 'SELECT  FROM "t"'
-    assert select(["1"], origin, order_by=['"a"', '"b"'], tail="LIMIT 1") == (
-        'SELECT 1 FROM "t" ORDER BY "a", "b" LIMIT 1'
+    assert select(['"id"::text'], origin, order_by=['"id"']) == (
+        'SELECT "id"::text AS "column 1" FROM "t" ORDER BY "id"'
     )
-
-
-def test_conditions_are_joined_in_brackets() -> None:
-    assert both(None, None) is None
-    assert both("a", None) == "a"
-    assert both("a", "b") == "(a AND b)"
+    assert first(['"id"::text'], ['"id"'], origin, '"id" > 1', order_by=['"id" DESC']) == (
+        'SELECT "id"::text FROM (SELECT "id" FROM "t" WHERE "id" > 1 ORDER BY "id" DESC'
+        ' LIMIT 1 OFFSET 0) AS "row"'
+    )

@@ -21,7 +21,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.cursor import Cursor
-from bronze_engine.sources.postgres.query import Origin, literal, select
+from bronze_engine.sources.postgres.query import Origin, first, literal, select
 
 __all__ = ["CHUNK_ROWS", "Key", "Keyset"]
 
@@ -34,7 +34,10 @@ Values = tuple[str, ...]
 class Key(msgspec.Struct, frozen=True):
     """One column of the key as SQL."""
 
+    column: str
+    """Its quoted name."""
     expression: str
+    """What is compared and ordered by."""
     text: str
     """Prints it exactly."""
     type_name: str = ""
@@ -48,12 +51,12 @@ class Key(msgspec.Struct, frozen=True):
         name = quote_ident(column.name)
         type_name = f"{quote_ident(column.type_schema)}.{quote_ident(column.type_name)}"
         is_null = None if column.is_required else f"{name} IS NULL"
-        return cls(name, f"{name}::text", type_name, is_null=is_null)
+        return cls(name, name, f"{name}::text", type_name, is_null=is_null)
 
     @classmethod
     def of_cursor(cls, cursor: Cursor) -> Key:
         """A window has left out the NULLs."""
-        return cls(cursor.expression, cursor.text, cursor=cursor)
+        return cls(quote_ident(cursor.name), cursor.expression, cursor.text, cursor=cursor)
 
     def literal(self, value: str) -> str:
         return literal(value, self.type_name) if self.cursor is None else self.cursor.literal(value)
@@ -92,13 +95,14 @@ class Keyset:
     async def next_end(self, connection: asyncpg.Connection, after: Values | None) -> Values | None:
         """The key where the chunk that begins behind `after` ends; None for the last chunk."""
         row = await connection.fetchrow(
-            select(
+            first(
                 [key.text for key in self._keys],
+                [key.column for key in self._keys],
                 self._origin,
                 *self._conditions,
                 *self.conditions(after, None),
                 order_by=self.order_by,
-                tail=f"OFFSET {self._chunk_rows - 1} LIMIT 1",
+                offset=self._chunk_rows - 1,
             )
         )
         return None if row is None else tuple(row)

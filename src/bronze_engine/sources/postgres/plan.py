@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import msgspec
@@ -28,7 +28,7 @@ class ReadingPlan(msgspec.Struct, frozen=True):
     look: Look
     span: Span
 
-    def sql(self, *conditions: str | None, order_by: Iterable[str] = ()) -> str:
+    def sql(self, *conditions: str | None, order_by: Sequence[str] = ()) -> str:
         """The query of the rows of the window that meet the conditions."""
         fields = self.look.selection.columns
         columns = [fields[at].sql for at in selection_order(self.look.selection.fields)]

@@ -7,7 +7,7 @@ hides nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import final
 
@@ -16,7 +16,7 @@ import msgspec
 from bronze_engine.config import template
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Origin", "Values", "both", "literal", "render_sql", "select"]
+__all__ = ["Origin", "Values", "first", "literal", "render_sql", "select"]
 
 
 def literal(value: str, type_name: str) -> str:
@@ -100,23 +100,33 @@ def select(
     columns: Sequence[str],
     origin: Origin,
     *conditions: str | None,
-    order_by: Iterable[str] = (),
-    tail: str = "",
+    order_by: Sequence[str] = (),
 ) -> str:
     """A SELECT of expressions (none: rows without columns) for the rows that meet all."""
+    if order_by:
+        # A bare name in ORDER BY is an output column first, and `"id"::text` is called id, too.
+        columns = [f'{column} AS "column {number}"' for number, column in enumerate(columns, 1)]
     sql = f"SELECT {', '.join(columns)} FROM {origin.relation}"  # noqa: S608  # quoted, or literals
     met = origin.conditions(*conditions)
     if met:
         sql += f" WHERE {' AND '.join(met)}"
-    order = ", ".join(order_by)
-    if order:
-        sql += f" ORDER BY {order}"
-    return f"{sql} {tail}".rstrip()
+    if order_by:
+        sql += f" ORDER BY {', '.join(order_by)}"
+    return sql
 
 
-def both(*conditions: str | None) -> str | None:
-    """One condition of several, in brackets; None where there is none."""
-    met = [condition for condition in conditions if condition is not None]
-    if not met:
-        return None
-    return met[0] if len(met) == 1 else f"({' AND '.join(met)})"
+def first(
+    columns: Sequence[str],
+    names: Sequence[str],
+    origin: Origin,
+    *conditions: str | None,
+    order_by: Sequence[str],
+    offset: int = 0,
+) -> str:
+    """A SELECT of expressions over the named columns for one row: the first in an order."""
+    met = " AND ".join(origin.conditions(*conditions)) or "true"
+    ordered = (
+        f"SELECT {', '.join(names)} FROM {origin.relation} WHERE {met}"  # noqa: S608  # as above
+        f" ORDER BY {', '.join(order_by)} LIMIT 1 OFFSET {offset}"
+    )
+    return f'SELECT {", ".join(columns)} FROM ({ordered}) AS "row"'  # noqa: S608  # as above

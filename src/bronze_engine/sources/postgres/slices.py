@@ -22,7 +22,7 @@ from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn, Relation
-from bronze_engine.sources.postgres.query import Origin, literal, select
+from bronze_engine.sources.postgres.query import Origin, first, literal
 
 __all__ = [
     "ALL_ROWS",
@@ -126,13 +126,13 @@ async def cut_by_column(
     else:
         ends = [
             await connection.fetchval(
-                select(
+                first(
                     [f"{name}::text"],
+                    [name],
                     origin,
                     *conditions,
                     f"{name} IS NOT NULL",
                     order_by=[f"{name} {order}"],
-                    tail="LIMIT 1",
                 )
             )
             for order in ("ASC", "DESC")

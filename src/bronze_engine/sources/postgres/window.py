@@ -15,10 +15,11 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import QualityError
+from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
 from bronze_engine.sources.postgres.horizon import last_before, look, settle
-from bronze_engine.sources.postgres.query import Origin, Values, select
+from bronze_engine.sources.postgres.query import Origin, Values, first, select
 
 __all__ = ["Reach", "Span", "find_reach", "fix_window"]
 
@@ -133,7 +134,7 @@ async def _null_rows(session: Any, request: Request, cursor: Cursor, origin: Ori
 def _top(cursor: Cursor, origin: Origin, *conditions: str) -> str:
     """The highest cursor value, by an index where there is one: max() is not there for uuid."""
     order = f"{cursor.expression} DESC"
-    return select([cursor.text], origin, *conditions, order_by=[order], tail="LIMIT 1")
+    return first([cursor.text], [quote_ident(cursor.name)], origin, *conditions, order_by=[order])
 
 
 def _low(request: Request, cursor: Cursor) -> str | None:
