@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +31,10 @@ from bronze_engine.sources.landing import (
 )
 
 __all__ = ["Asked", "Columns"]
+
+
+_GUESSED: Final = (pa.float64(), pa.string(), pa.binary())
+"""What a column whose type is guessed may have been when it had values."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,9 +119,13 @@ class Columns:
         before = self._before.get(name)
         if before is None:
             return usual, "value"
-        if self._dialect.guesses_types and pa.types.is_int64(usual):
-            return before.type, before.role  # what a column without values looks like, too
+        if self._is_guess(usual) and before.type in _GUESSED:
+            return before.type, before.role
         return wider(before.type, usual), before.role
+
+    def _is_guess(self, usual: DataType) -> bool:
+        """Whether a column may look so because it has no values."""
+        return self._dialect.guesses_types and bool(pa.types.is_int64(usual))
 
     def layout(self, result: pa.Schema, asked: Sequence[Asked]) -> tuple[Layout, list[str]]:
         """The layout of what lands, in the order of the result, and what to warn of.
@@ -149,8 +157,7 @@ class Columns:
         kind, role = self._target(asked.name, usual)
         if role == "text":
             role = "value"
-        # What stands in the configuration is judged by the type itself, not by its usual one.
-        if not can_convert(field.type, kind, role):
+        if not (self._is_guess(usual) or can_convert(field.type, kind, role)):
             raise ConfigError(
                 f"schema.columns.{asked.name}: {self._schema.columns.get(asked.name)!r} may not"
                 f" hold every {asked.source_type} as it is; leave it out ({usual}), or cast the"

@@ -46,6 +46,8 @@ def can_convert(given: DataType, wanted: DataType, role: Role = "value") -> bool
 
 def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
     """The array as another type, exactly. Raises pa.ArrowException naming what does not fit."""
+    if array.null_count == len(array) > 0:
+        return pa.nulls(len(array), wanted)
     if role in _TICKS:
         factor, unit = _TICKS[role]
         ticks = pc.multiply_checked(array.cast(pa.int64()), pa.scalar(factor, pa.int64()))

@@ -10,7 +10,8 @@
     time32, time64                           time64[us], time64[ns]
     timestamp[s, ms, us], timestamp[ns]      timestamp[us], timestamp[ns]; zones become UTC
     list, large_list, fixed_size_list        list of what its elements land as
-    struct, map                              the same of what their fields land as
+    struct                                   struct of what its fields land as
+    map                                      list of structs with key and value
     dictionary, run_end_encoded              what their values land as
     null                                     string
 
@@ -106,7 +107,9 @@ def _of_nested(kind: DataType) -> DataType | None:
         return None if element is None else pa.list_(element)
     if pa.types.is_map(kind):
         key, item = landing_of(kind.key_field), landing_of(kind.item_field)
-        return None if key is None or item is None else pa.map_(key, item)
+        if key is None or item is None:
+            return None
+        return pa.list_(pa.struct([pa.field("key", key), pa.field("value", item)]))
     if pa.types.is_struct(kind) and kind.num_fields:
         fields = [kind.field(place) for place in range(kind.num_fields)]
         kinds = [landing_of(field) for field in fields]
