@@ -34,11 +34,13 @@ _TRAILER: Final = b"\xff\xff"
 
 async def copy_out(connection: asyncpg.Connection, sql: str, hand_on: HandOn, clock: Clock) -> None:
     """Read all rows of a query. Raises what asyncpg raises, and NotCopy for other bytes."""
-    await connection.copy_from_query(sql, output=_Intake(hand_on, clock), format="binary")
+    intake = _Intake(hand_on, clock)
+    await connection.copy_from_query(sql, output=intake, format="binary")
+    await intake.finish()
 
 
 class NotCopy(Exception):
-    """What came does not begin as COPY BINARY does; it holds the first bytes."""
+    """What came does not begin or end as COPY BINARY does; it holds the first bytes."""
 
 
 @final
@@ -50,16 +52,33 @@ class _Intake:
         self._clock = clock
         self._head: bytearray | None = bytearray()
         """What has come of the file's header; None once it is whole."""
+        self._last: bytearray | None = None
+        """Rows that end as the file does: whether that is its end shows when no more come."""
 
     async def __call__(self, chunk: bytearray) -> None:
         size = len(chunk)
         if self._head is not None:
             self._head += chunk
             chunk = self._without_header(self._head)
-        if chunk and chunk != _TRAILER:
-            await self._hand_on(chunk)
+        if chunk:
+            last, self._last = self._last, None
+            if last is not None:
+                await self._hand_on(last)
+            if chunk.endswith(_TRAILER):
+                self._last = chunk
+            else:
+                await self._hand_on(chunk)
         if size < SMALL_BYTES:
             await self._clock.sleep(PAUSE_SECONDS)
+
+    async def finish(self) -> None:
+        """Hand on what is left, without the trailer. Raises NotCopy where there is none."""
+        last = self._last
+        if last is None:
+            raise NotCopy(bytes(self._head or b""))
+        del last[-len(_TRAILER) :]
+        if last:
+            await self._hand_on(last)
 
     def _without_header(self, head: bytearray) -> bytearray:
         """The rows behind the header; nothing while it is not whole."""
