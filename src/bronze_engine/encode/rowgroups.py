@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bronze_engine.encode.weight import rows_within, weight
 from bronze_engine.model.arrow import Array, DataType, scalar
 
 __all__ = ["RowGroups", "conform"]
@@ -16,10 +18,10 @@ __all__ = ["RowGroups", "conform"]
 class RowGroups:
     """Gathers the batches of one slice, in order, and cuts them into row groups.
 
-    A row group ends at exactly `rows` rows, or with the batch that brings it to `bytes_`
-    (Arrow bytes, as decoded), whichever is first; and where a file would pass
-    `max_rows_per_file`. Batches may have older layouts: they are conformed to the schema
-    that `take` is given.
+    A row group ends at exactly `rows` rows, or with the row that brings it to `bytes_`
+    (`weight`), whichever is first; and where a file would pass `max_rows_per_file`. How the
+    rows came in batches decides nothing. Batches may have older layouts: they are conformed
+    to the schema that `take` is given.
     """
 
     def __init__(self, *, rows: int, bytes_: int, max_rows_per_file: int) -> None:
@@ -27,7 +29,7 @@ class RowGroups:
         self._bytes = bytes_
         self._max_rows_per_file = max_rows_per_file
         self._file_rows = 0
-        self._batches: list[pa.RecordBatch] = []
+        self._batches: deque[pa.RecordBatch] = deque()
         self.held_rows = 0
         self.held_bytes = 0
 
@@ -36,7 +38,7 @@ class RowGroups:
         if batch.num_rows:
             self._batches.append(batch)
             self.held_rows += batch.num_rows
-            self.held_bytes += batch.nbytes
+            self.held_bytes += weight(batch)
 
     @property
     def is_full(self) -> bool:
@@ -48,21 +50,23 @@ class RowGroups:
 
         Full if `is_full`, else all that is left. Rows past the limit stay for the next.
         """
-        wanted = min(self.held_rows, self._limit())
+        rows_left, bytes_left = self._limit(), self._bytes
         taken: list[pa.RecordBatch] = []
-        rows = 0
-        while rows < wanted:
-            batch = self._batches[0]
-            if rows + batch.num_rows > wanted:
-                taken.append(batch.slice(0, wanted - rows))
-                self._batches[0] = batch.slice(wanted - rows)
-                rows = wanted
-            else:
-                taken.append(self._batches.pop(0))
-                rows += batch.num_rows
-        self.held_rows -= rows
-        self.held_bytes = sum(batch.nbytes for batch in self._batches)
-        self._file_rows += rows
+        while self._batches and rows_left > 0 and bytes_left > 0:
+            batch = self._batches.popleft()
+            heavy = weight(batch)
+            rows = rows_within(batch, bytes_left) if heavy > bytes_left else batch.num_rows
+            rows = min(rows, rows_left)
+            if rows < batch.num_rows:
+                self._batches.appendleft(batch.slice(rows))
+                batch = batch.slice(0, rows)
+                heavy = weight(batch)
+            taken.append(batch)
+            rows_left -= rows
+            bytes_left -= heavy
+            self.held_rows -= rows
+            self.held_bytes -= heavy
+            self._file_rows += rows
         return pa.Table.from_batches([conform(batch, schema) for batch in taken], schema=schema)
 
     def begin_file(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.encode.rowgroups import RowGroups, conform
+from bronze_engine.encode.weight import weight
 
 pytestmark = pytest.mark.unit
 
@@ -62,10 +64,77 @@ def test_rows_are_cut_exactly_and_in_order(sizes: list[int], rows: int, per_file
     assert [len(group) for group in taken] == wanted
 
 
-def test_bytes_close_a_row_group_with_the_batch_that_reaches_them() -> None:
+@pytest.mark.parametrize("sizes", [[4, 4, 4, 20, 3], [35], [1] * 35, [10, 25]])
+def test_bytes_close_a_row_group_with_the_row_that_reaches_them(sizes: list[int]) -> None:
     gathered = groups(bytes_=80)
-    assert [len(group) for group in cut(gathered, [4, 4, 4, 20, 3])] == [12, 20, 3]
+    assert [len(group) for group in cut(gathered, sizes)] == [10, 10, 10, 5]
     assert (gathered.held_rows, gathered.held_bytes) == (0, 0)
+
+
+WEIGHED_TYPES: dict[str, pa.DataType] = {
+    "i": pa.int16(),
+    "b": pa.bool_(),
+    "n": pa.null(),
+    "d": pa.decimal128(20, 3),
+    "t": pa.string(),
+    "x": pa.large_binary(),
+    "l": pa.list_(pa.string()),
+    "s": pa.struct([("k", pa.int64()), ("m", pa.list_(pa.int8()))]),
+}
+WEIGHED = pa.schema(WEIGHED_TYPES)
+TEXTS = st.none() | st.text(max_size=5)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "i": st.none() | st.integers(-5, 5),
+            "b": st.none() | st.booleans(),
+            "n": st.none(),
+            "d": st.none() | st.decimals(-9, 9, places=3),
+            "t": TEXTS,
+            "x": st.none() | st.binary(max_size=5),
+            "l": st.none() | st.lists(TEXTS, max_size=3),
+            "s": st.none() | st.fixed_dictionaries({"k": st.none(), "m": st.just([1, 2])}),
+        }
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ROWS, st.lists(st.integers(0, 20), max_size=5), st.integers(1, 300))
+def test_how_rows_came_in_batches_decides_nothing(
+    rows: list[dict[str, Any]], cuts: list[int], limit: int
+) -> None:
+    whole = pa.RecordBatch.from_pylist(rows, schema=WEIGHED)
+    ends = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
+    pieces = [whole.slice(start, end - start) for start, end in pairwise(ends)]
+    assert sum(map(weight, pieces)) == weight(whole)
+
+    def lengths(batches: list[pa.RecordBatch]) -> list[int]:
+        gathered = groups(bytes_=limit)
+        found = []
+        for batch in batches:
+            gathered.add(batch)
+            while gathered.is_full:
+                found.append(gathered.take(WEIGHED).num_rows)
+        while gathered.held_rows:
+            found.append(gathered.take(WEIGHED).num_rows)
+        return found
+
+    assert lengths(pieces) == lengths([whole])
+
+
+def test_a_weight_is_that_of_values_and_offsets() -> None:
+    rows: list[dict[str, Any]] = [
+        {"i": 1, "t": "abc", "l": ["x", None]},
+        {"i": 2, "t": None, "l": None},
+    ]
+    schema = pa.schema([WEIGHED.field(name) for name in ("i", "t", "l")])
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    first = 2 + (4 + 3) + (4 + 2 * 4 + 1)
+    assert weight(batch.slice(0, 1)) == first
+    assert weight(batch) == first + 2 + 4 + 4
 
 
 def test_a_file_begun_elsewhere_counts_from_there() -> None:

@@ -69,11 +69,10 @@ async def test_a_file_ends_at_the_first_row_group_past_max_bytes_per_file(tmp_pa
 
 @pytest.mark.asyncio
 @pytest.mark.usefixtures("small_groups")
-async def test_row_groups_end_with_the_batch_that_reaches_row_group_bytes(tmp_path: Path) -> None:
+async def test_row_groups_end_with_the_row_that_reaches_row_group_bytes(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "output.row_group_bytes=200")
     manifest = await bench.run(ScriptedSource([pages(6)]))
-    # 10 integers are 80 bytes, so the third batch passes 200.
-    assert await groups_of(bench.store, manifest) == [[30, 30]]
+    assert await groups_of(bench.store, manifest) == [[25, 25, 10]]
 
 
 @pytest.mark.asyncio

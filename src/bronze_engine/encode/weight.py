@@ -1,0 +1,61 @@
+"""What rows weigh: bytes that add up row by row, however the rows came in batches.
+
+`RecordBatch.nbytes` does not: it counts one offset more than there are rows, and bitmaps
+only where there is a NULL. Each weight is read off two offsets a column, so that the row at
+which a sum passes a limit is found by bisection.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import pyarrow as pa
+
+from bronze_engine.model.arrow import Array
+
+__all__ = ["rows_within", "weight"]
+
+_OFFSET_BYTES = {"i": 4, "q": 8}
+
+
+def weight(batch: pa.RecordBatch) -> int:
+    """Bytes of values and offsets. A boolean counts as one, a NULL as what lies in its place."""
+    return sum(_weight(column) for column in batch.columns)
+
+
+def rows_within(batch: pa.RecordBatch, limit: int) -> int:
+    """The least number of first rows that weigh `limit` or more; all of them where none do."""
+    counts = range(1, batch.num_rows)
+    return 1 + bisect_left(counts, limit, key=lambda count: weight(batch.slice(0, count)))
+
+
+def _weight(array: Array) -> int:
+    kind = array.type
+    count = len(array)
+    if not count or pa.types.is_null(kind):
+        return 0
+    if pa.types.is_boolean(kind):
+        return count
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return _bytes_of(array, "i")
+    if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+        return _bytes_of(array, "q")
+    if pa.types.is_list(kind) or pa.types.is_map(kind):
+        first, end = _ends(array, "i")
+        return 4 * count + _weight(array.values.slice(first, end - first))
+    if pa.types.is_struct(kind):
+        return sum(_weight(array.field(place)) for place in range(kind.num_fields))
+    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
+        return count * (int(kind.bit_width) // 8)
+    return int(array.nbytes)
+
+
+def _bytes_of(array: Array, offset: str) -> int:
+    first, end = _ends(array, offset)
+    return _OFFSET_BYTES[offset] * len(array) + end - first
+
+
+def _ends(array: Array, offset: str) -> tuple[int, int]:
+    """Where the values of the first row begin and those of the last end."""
+    offsets = memoryview(array.buffers()[1]).cast("B").cast(offset)
+    return offsets[array.offset], offsets[array.offset + len(array)]
