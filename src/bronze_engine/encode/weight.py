@@ -8,6 +8,7 @@ which a sum passes a limit is found by bisection.
 from __future__ import annotations
 
 from bisect import bisect_left
+from typing import Final, Literal
 
 import pyarrow as pa
 
@@ -15,7 +16,10 @@ from bronze_engine.model.arrow import Array
 
 __all__ = ["rows_within", "weight"]
 
-_OFFSET_BYTES = {"i": 4, "q": 8}
+Offset = Literal["i", "q"]
+"""Of 32 or 64 bits, as `memoryview.cast` knows them."""
+
+_OFFSET_BYTES: Final = {"i": 4, "q": 8}
 
 
 def weight(batch: pa.RecordBatch) -> int:
@@ -50,12 +54,12 @@ def _weight(array: Array) -> int:
     return int(array.nbytes)
 
 
-def _bytes_of(array: Array, offset: str) -> int:
+def _bytes_of(array: Array, offset: Offset) -> int:
     first, end = _ends(array, offset)
     return _OFFSET_BYTES[offset] * len(array) + end - first
 
 
-def _ends(array: Array, offset: str) -> tuple[int, int]:
+def _ends(array: Array, offset: Offset) -> tuple[int, int]:
     """Where the values of the first row begin and those of the last end."""
     offsets = memoryview(array.buffers()[1]).cast("B").cast(offset)
     return offsets[array.offset], offsets[array.offset + len(array)]
