@@ -42,6 +42,7 @@ def print_report(report: RunReport) -> None:
             ("replay of", f"run {report.replay_of}" if report.replay_of else ""),
             ("rows", _rows(report)),
             ("pages", _pages(report)),
+            ("requests", _requests(report)),
             ("in flight", _in_flight(report.concurrency)),
             ("bytes in", size(report.bytes_in)),
             ("bytes out", f"{size(report.bytes_out)} in {report.files:,} files"),
@@ -62,8 +63,17 @@ def print_report(report: RunReport) -> None:
 def _pages(report: RunReport) -> str:
     if report.replay_of:
         return f"{report.pages:,}, captured: nothing was asked of the API"
+    if not report.pages and report.requests:
+        return ""
     kept = f"; {report.captured_pages:,} captured" if report.captured_pages else ""
     return f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries{kept})"
+
+
+def _requests(report: RunReport) -> str:
+    """Of what has no pages: a database."""
+    if report.replay_of or report.pages or not report.requests:
+        return ""
+    return f"{report.requests:,} ({report.retries:,} retries)"
 
 
 def _in_flight(trace: ConcurrencyTrace | None) -> str:
