@@ -177,14 +177,13 @@ def _reading(column: CatalogueColumn, wanted: str | None, before: Column | None)
         )
     if before is None:
         return usual
-    if before.role == "json" or usual.role == "json":
-        same_role = before.role == usual.role
-        return usual if same_role else reading_as(column, pa.string(), "json") or usual
+    if before.role == "json":
+        return _as_text(column, "json")
     return reading_as(column, wider(before.type, usual.type)) or _as_text(column)
 
 
-def _as_text(column: CatalogueColumn) -> Reading:
-    found = reading_as(column, pa.string())
+def _as_text(column: CatalogueColumn, role: Role = "value") -> Reading:
+    found = reading_as(column, pa.string(), role)
     if found is None:
         raise AssertionError("every type has a text")
     return found
