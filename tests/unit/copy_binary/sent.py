@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 
-__all__ = ["TRAILER", "numeric", "row", "rows"]
+__all__ = ["TRAILER", "Row", "numeric", "row", "rows"]
 
 TRAILER = b"\xff\xff"
 

@@ -1,6 +1,6 @@
 """numeric to decimal, exact to the last digit.
 
-A value is sent as int16 count of digits, int16 weight, uint16 sign, uint16 display scale, and
+A value is sent as uint16 count of digits, int16 weight, uint16 sign, uint16 display scale, and
 then digits of base 10,000, an int16 each: the first stands for 10000**weight, each other for one
 weight less. Zeros are left out at both ends. numeric_send says so:
 https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/numeric.c
@@ -96,10 +96,11 @@ def show_numeric(value: bytes, field: Field) -> str:  # noqa: ARG001  # as Reade
     if sign in _NAMES:
         return _NAMES[sign]
     places = int.from_bytes(value[6:8], "big")
-    whole, _ = _scaled(value, places)
-    text = f"{abs(whole):0{places + 1}d}"
-    point = len(text) - places
-    return f"{'-' * (whole < 0)}{text[:point]}{'.' * (places > 0)}{text[point:]}"
+    digits, weight = _digits(value)
+    texts = {weight - at: f"{digit:04d}" for at, digit in enumerate(digits)}
+    whole = "".join(texts.get(at, "0000") for at in range(weight, -1, -1)).lstrip("0") or "0"
+    behind = "".join(texts.get(at, "0000") for at in range(-1, -places // _BASE_DIGITS - 1, -1))
+    return f"{'-' * (sign == _NEGATIVE)}{whole}{'.' * (places > 0)}{behind[:places]}"
 
 
 def _lined_up(cells: Cells, room: _Room, field: Field) -> _Lined:
@@ -112,7 +113,7 @@ def _lined_up(cells: Cells, room: _Room, field: Field) -> _Lined:
     counts_and_weights = cells.window(4).view(">i4")[:, 0].astype(np.int32)
     if cells.nulls is not None:
         counts_and_weights[cells.nulls] = 0
-    count = counts_and_weights >> 16
+    count = (counts_and_weights >> 16) & 0xFFFF  # of the largest numeric: more than int16 holds
     weight = (counts_and_weights << 16) >> 16
     _check_counts(count, cells, field)
     signs = cells.window(6)[:, 4:].view(">u2")[:, 0]
@@ -210,34 +211,35 @@ def _more(odd: Mask | None, found: Mask) -> Mask | None:
 def _settle(values: Words, cells: Cells, odd: Mask, room: _Room) -> Mask | None:
     """Write what fits after all (zeros that a server need not send); True where it does not."""
     special = np.zeros(len(cells), np.bool_)
-    limit = 10**room.precision
+    size = values.shape[1] * 8
     for row in np.flatnonzero(odd).tolist():
-        value = cells.value(row)
-        if int.from_bytes(value[4:6], "big") > _NEGATIVE:
-            special[row] = True
-            continue
-        whole, rest = _scaled(value, room.scale)
-        if rest or abs(whole) >= limit:
-            special[row] = True
-            whole = 0
-        values[row] = np.frombuffer(
-            whole.to_bytes(values.shape[1] * 8, "little", signed=True), "<i8"
-        )
+        number = _unscaled(cells.value(row), room)
+        special[row] = number is None
+        values[row] = np.frombuffer((number or 0).to_bytes(size, "little", signed=True), "<i8")
     return special if special.any() else None
 
 
-def _scaled(value: bytes, scale: int) -> tuple[int, bool]:
-    """A number times 10**scale, and whether it has more digits than that, which are cut off."""
+def _unscaled(value: bytes, room: _Room) -> int | None:
+    """A number times 10**scale; None where there is no room for it."""
+    sign = int.from_bytes(value[4:6], "big")
+    digits, weight = _digits(value)
+    last = weight - len(digits) + 1
+    if sign > _NEGATIVE or (digits and not room.bottom <= last <= weight <= room.top):
+        return None
     number = 0
-    digits = np.frombuffer(value, ">u2", offset=_HEAD_BYTES).tolist()
-    for digit in digits:
+    for digit in digits + [0] * (last - room.bottom if digits else 0):
         number = number * _BASE + digit
+    number, rest = divmod(number, int(10**room.bottom_places))
+    if rest or number >= 10**room.precision:
+        return None
+    return -number if sign == _NEGATIVE else number
+
+
+def _digits(value: bytes) -> tuple[list[int], int]:
+    """A number's digits without zeros at either end, and the weight of the first."""
+    digits: list[int] = np.frombuffer(value, ">u2", offset=_HEAD_BYTES).tolist()
     weight = int.from_bytes(value[2:4], "big", signed=True)
-    shift = scale + _BASE_DIGITS * (weight - len(digits) + 1)
-    if shift >= 0:
-        number, rest = number * 10**shift, 0
-    else:
-        number, rest = divmod(number, 10**-shift)
-    if int.from_bytes(value[4:6], "big") == _NEGATIVE:
-        number = -number
-    return number, bool(rest)
+    there = [at for at, digit in enumerate(digits) if digit]
+    if not there:
+        return [], 0
+    return digits[there[0] : there[-1] + 1], weight - there[0]

@@ -73,13 +73,8 @@ def chained(
     kept: list[int] = []
     at, place = 0, begin
     while not ends_block(data, place, end):
-        if at == len(places) or places[at] != place:
-            raise BrokenFraming(_misplaced(data, place - begin, place, len(kept), len(widths)))
-        if not leads[at]:
-            raise BrokenFraming(
-                f"row {len(kept) + 1}, at byte {place - begin}, has a length that its column or "
-                f"the rest of the block has no room for"
-            )
+        if at == len(places) or places[at] != place or not leads[at]:
+            raise BrokenFraming(_reason(data, begin, place, len(kept), len(widths)))
         kept.append(at)
         at, place = following[at], leads[at]
     return starts[kept]
@@ -126,7 +121,10 @@ def _fits(lengths: Positions, room: Positions, width: int | None) -> Mask:
     return fits
 
 
-def _misplaced(data: Bytes, offset: int, place: int, rows: int, columns: int) -> str:
+def _reason(data: Bytes, begin: int, place: int, rows: int, columns: int) -> str:
+    """Why no row of so many columns begins at `place`, behind so many rows."""
+    where = f"behind row {rows}, at byte {place - begin}," if rows else "at the beginning"
     count = int.from_bytes(data[place : place + COUNT_BYTES].tobytes(), "big", signed=True)
-    where = f"behind row {rows}, at byte {offset}" if rows else "at the beginning"
-    return f"{where}, a row of {columns} columns was expected, and {count} was read as their count"
+    if count == columns:
+        return f"{where} a row has a length that its column, or what follows, has no room for"
+    return f"{where} a row of {columns} columns was expected, and {count} was read as their count"
