@@ -6,6 +6,7 @@ second, so that runs that wait for each other can't come to be.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import final
@@ -20,6 +21,9 @@ from bronze_engine.sources.postgres.connection import Connector, abandon, end
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 
 __all__ = ["Claim", "Pool", "shared_pool"]
+
+
+log = logging.getLogger(__name__)
 
 
 @final
@@ -48,6 +52,12 @@ class Pool:
 
         `limits` are those of the connection's group, for the pipeline that claims.
         """
+        if self._slots.value == 0:
+            log.info(
+                "%s: all %d connections (max_connections) are taken; waiting for one",
+                self._connector.describe(),
+                self._slots.max_value,
+            )
         await self._slots.acquire()
         self._claims += 1
         claim = Claim(self, limits)

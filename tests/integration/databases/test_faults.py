@@ -1,0 +1,352 @@
+"""What a server does in the middle of a COPY, and that every row lands exactly once after it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, final
+
+import psutil
+import pyarrow.compute as pc
+import pytest
+
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.errors import BronzeError, ExtractError, RetryError
+from bronze_engine.model.report import RunReport
+from bronze_engine.store.memory import MemoryStore
+from tests.integration.databases.held import HeldStore, copies, interrupted, stalled, until
+from tests.integration.databases.landing import Landing
+from tests.integration.postgres import Database, PostgresServer, Session
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+ROWS = 400_000
+"""Of some 300 bytes each: more than a run takes in while its store takes nothing."""
+
+ORDERS = """
+CREATE TABLE orders (id bigint PRIMARY KEY, pad text NOT NULL);
+INSERT INTO orders SELECT i, repeat('x', 300) FROM generate_series(1, 400000) AS i;
+ANALYZE orders;
+"""
+
+SIDE_BY_SIDE = 'table = "orders"\npartition_column = "id"\npartitions = 4\nparallel = 4'
+
+
+@pytest.fixture(scope="module")
+def orders(database: Database) -> Database:
+    database.execute(ORDERS)
+    return database
+
+
+@pytest.fixture
+def own_orders(own_postgres: PostgresServer) -> Database:
+    """On a server that the test may stop."""
+    database = own_postgres.create_database()
+    database.execute(ORDERS)
+    return database
+
+
+@final
+class Held:
+    """A pipeline over `orders`, and the store that holds it up."""
+
+    def __init__(
+        self, folder: Path, database: Database, source: str = 'table = "orders"', **more: Any
+    ) -> None:
+        self.database = database
+        self.store = HeldStore(MemoryStore(SYSTEM_CLOCK))
+        self.landing = Landing(folder, database, source, store=self.store, **more)
+
+    async def interrupted(
+        self, interrupt: Callable[[list[Session]], None], *, at_once: int = 1
+    ) -> RunReport:
+        """Run, interrupt, and see that all rows have landed once."""
+        report = await interrupted(
+            self.landing, self.store, self.database, interrupt, at_once=at_once
+        )
+        await self.see(report)
+        return report
+
+    async def see(self, report: RunReport) -> None:
+        table = await self.landing.table()
+        ids = table.column("id")
+        assert report.rows == len(ids) == ROWS
+        assert pc.count_distinct(ids).as_py() == ROWS
+        assert pc.sum(ids).as_py() == ROWS * (ROWS + 1) // 2
+        assert await self.landing.unowned() == []
+        assert self.database.sessions() == []
+
+
+def terminate(database: Database) -> Callable[[list[Session]], None]:
+    def terminated(sessions: list[Session]) -> None:
+        for session in sessions:
+            database.execute(f"SELECT pg_terminate_backend({session.pid})")
+
+    return terminated
+
+
+async def test_a_backend_that_is_terminated_starts_the_run_over(
+    orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await Held(tmp_path, orders).interrupted(terminate(orders))
+    # The server's last words may be lost behind rows that nobody has taken.
+    assert "connection" in caplog.text
+    assert "the run starts over" in caplog.text
+
+
+async def test_a_query_that_is_cancelled_is_read_again(
+    orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def cancel(sessions: list[Session]) -> None:
+        for session in sessions:
+            orders.execute(f"SELECT pg_cancel_backend({session.pid})")
+
+    await Held(tmp_path, orders).interrupted(cancel)
+    assert "57014" in caplog.text
+
+
+async def test_a_slice_whose_backend_is_terminated_is_read_again_in_the_same_snapshot(
+    orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(tmp_path, orders, SIDE_BY_SIDE)
+
+    def last_of(sessions: list[Session]) -> None:
+        """The youngest session follows the one that keeps the snapshot."""
+        orders.execute("INSERT INTO orders VALUES (400001, 'too late')")
+        terminate(orders)([max(sessions, key=lambda session: session.pid)])
+
+    try:
+        await held.interrupted(last_of, at_once=4)
+    finally:
+        orders.execute("DELETE FROM orders WHERE id > 400000")
+    assert "the run starts over" not in caplog.text
+
+
+async def test_with_the_snapshot_everything_is_read_again(
+    orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await Held(tmp_path, orders, SIDE_BY_SIDE).interrupted(terminate(orders), at_once=4)
+    assert "the run starts over" in caplog.text
+
+
+@pytest.mark.parametrize("source", ['table = "orders"', SIDE_BY_SIDE], ids=["one", "four"])
+async def test_a_server_that_is_restarted_is_met_again(
+    source: str, own_orders: Database, tmp_path: Path
+) -> None:
+    server = own_orders.server
+    at_once = 4 if source == SIDE_BY_SIDE else 1
+    await Held(tmp_path, own_orders, source).interrupted(
+        lambda _: server.restart(), at_once=at_once
+    )
+
+
+@pytest.mark.slow
+async def test_a_server_that_is_killed_is_met_again_after_its_recovery(
+    own_orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = own_orders.server
+    waiting: list[threading.Timer] = []
+
+    def kill(_: list[Session]) -> None:
+        server.kill9()
+        waiting.append(threading.Timer(1.0, server.start))
+        waiting[0].start()
+
+    try:
+        await Held(tmp_path, own_orders).interrupted(kill)
+    finally:
+        for timer in waiting:
+            timer.join()
+    assert "connecting to connections.db" in caplog.text
+
+
+async def test_a_server_that_stays_away_is_retry001(own_orders: Database, tmp_path: Path) -> None:
+    retry = '[connections.db.retry]\nattempts = 2\nbackoff = "10ms"'
+    held = Held(tmp_path, own_orders, connection=retry)
+    with pytest.raises(RetryError, match=r"failed 2 times.*Connection refused"):
+        await held.interrupted(lambda _: own_orders.server.kill9())
+    assert await held.landing.unowned() == []
+
+
+async def test_a_keyset_goes_on_with_the_chunk_that_was_lost(
+    orders: Database, tmp_path: Path
+) -> None:
+    source = 'table = "orders"\nreading = "keyset"\nchunk_rows = 300_000'
+    pipeline = 'primary_key = ["id"]'
+    await Held(tmp_path, orders, source, pipeline=pipeline).interrupted(terminate(orders))
+
+
+async def test_a_snapshot_that_is_lost_each_time_is_ext001(
+    orders: Database, tmp_path: Path
+) -> None:
+    landing = Landing(tmp_path, orders, 'query = "SELECT pg_sleep(10)::text AS id"')
+    task = asyncio.create_task(landing.run())
+    for _ in range(3):
+        await until(lambda: copies(orders), task)
+        terminate(orders)(copies(orders))
+        await until(lambda: not copies(orders) or task.done())
+    with pytest.raises(ExtractError, match="lost 3 times in a row"):
+        await task
+    assert await landing.unowned() == []
+
+
+async def test_a_statement_past_its_timeout_is_ext001_at_once(
+    orders: Database, tmp_path: Path
+) -> None:
+    landing = Landing(
+        tmp_path,
+        orders,
+        'query = "SELECT pg_sleep(10)::text AS id"',
+        connection='statement_timeout = "100ms"',
+    )
+    began = SYSTEM_CLOCK.monotonic()
+    with pytest.raises(ExtractError, match="statement_timeout of the connection"):
+        await landing.run()
+    assert SYSTEM_CLOCK.monotonic() - began < 3
+
+
+def locked(database: Database) -> Iterator[None]:
+    with database.server.session(database.name) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdin.write(b"BEGIN; LOCK TABLE orders;\n\\echo locked\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == b"locked\n"
+        yield
+
+
+async def test_a_lock_that_somebody_keeps_is_ext001_and_one_that_goes_is_waited_for(
+    orders: Database, tmp_path: Path
+) -> None:
+    landing = Landing(tmp_path, orders, 'table = "orders"', connection='lock_timeout = "50ms"')
+    lock = locked(orders)
+    next(lock)
+    with pytest.raises(ExtractError, match=r"lock timeout.*55P03"):
+        await landing.run()
+    patient = Landing(tmp_path / "patient", orders, 'table = "orders"')
+    task = asyncio.create_task(patient.run())
+    await until(lambda: any(s.wait_event == "relation" for s in orders.sessions()), task)
+    assert next(lock, None) is None  # the other session ends
+    assert (await task).rows == ROWS
+
+
+async def test_a_serialization_failure_is_read_again(
+    orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As on a standby, where a query must give way to what is replayed.
+    orders.execute("""
+        CREATE TABLE conflict AS SELECT true AS is_on;
+        CREATE FUNCTION read_carefully(id bigint) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+          IF id = 1000 AND EXISTS (SELECT FROM conflict) THEN
+            PERFORM pg_sleep(0.5);
+            RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001';
+          END IF;
+          RETURN id;
+        END $$""")
+    landing = Landing(
+        tmp_path, orders, 'query = "SELECT read_carefully(id) AS id FROM orders WHERE id <= 2000"'
+    )
+    task = asyncio.create_task(landing.run())
+    await until(lambda: any(s.wait_event == "PgSleep" for s in orders.sessions()), task)
+    orders.execute("DELETE FROM conflict")
+    assert (await task).rows == 2000
+    assert sorted(await landing.column("id")) == list(range(1, 2001))
+    assert "40001" in caplog.text
+
+
+async def test_too_many_connections_are_waited_for_and_in_the_end_retry001(
+    orders: Database, tmp_path: Path
+) -> None:
+    server = orders.server
+    server.execute("CREATE ROLE one LOGIN PASSWORD 'one' CONNECTION LIMIT 1")
+    orders.execute("GRANT SELECT ON orders TO one")
+    dsn = f"postgresql://one:one@127.0.0.1:{server.port}/{orders.name}"
+    retry = '[connections.db.retry]\nattempts = 3\nbackoff = "10ms"'
+    first = Held(tmp_path / "first", orders, dsn=dsn)
+    task = asyncio.create_task(first.landing.run())
+    await until(lambda: stalled(orders), task)
+    second = Landing(tmp_path / "second", orders, 'table = "orders"', dsn=dsn, connection=retry)
+    with pytest.raises(RetryError, match=r"failed 3 times.*too many connections.*53300"):
+        await second.run()
+    third = Landing(tmp_path / "third", orders, 'table = "orders"', dsn=dsn)
+    waiting = asyncio.create_task(third.run())
+    await SYSTEM_CLOCK.sleep(0.2)
+    first.store.let_go()
+    assert (await task).rows == (await waiting).rows == ROWS
+
+
+async def refused(landing: Landing) -> BronzeError:
+    with pytest.raises(BronzeError) as caught:
+        await landing.run()
+    assert await landing.unowned() == []
+    assert "hunter2" not in str(caught.value)
+    return caught.value
+
+
+async def test_each_refusal_has_its_code_and_its_next_step(
+    orders: Database, tmp_path: Path
+) -> None:
+    server = orders.server
+    server.execute("CREATE ROLE guest LOGIN PASSWORD 'hunter2'")
+    at = f"127.0.0.1:{server.port}"
+    guest = f"postgresql://guest:hunter2@{at}/{orders.name}"
+    table = 'table = "orders"'
+    refusals: list[tuple[str, dict[str, Any], str, str]] = [
+        (table, {"dsn": f"postgresql://guest:hunter22@{at}/{orders.name}"}, "AUTH001", "28P01"),
+        (table, {"dsn": f"postgresql://guest:hunter2@{at}/nowhere"}, "EXT001", "check database"),
+        (table, {"dsn": guest}, "EXT001", "GRANT SELECT ON"),
+        ('query = "SELECT * FROM orders"', {"dsn": guest}, "EXT001", "GRANT SELECT"),
+        ('table = "ordres"', {}, "EXT001", "did you mean"),
+        ('query = "SELECT * FROM ordres"', {}, "EXT001", "42P01"),
+        (f'{table}\nwhere = "nope > 1"', {}, "EXT001", "42703"),
+        (f'{table}\nwhere = "id >>> 1"', {}, "EXT001", "42883"),
+        (f'{table}\nwhere = "id >"', {}, "CFG001", "42601"),
+        ("query = \"SELECT nextval('s') AS id\"", {}, "EXT001", "42P01"),
+    ]
+    for number, (source, more, code, words) in enumerate(refusals):
+        error = await refused(Landing(tmp_path / str(number), orders, source, **more))
+        assert error.code == code, str(error)
+        assert words in str(error)
+
+
+async def test_a_query_that_writes_is_refused(orders: Database, tmp_path: Path) -> None:
+    orders.execute("CREATE SEQUENCE numbers")
+    error = await refused(Landing(tmp_path, orders, "query = \"SELECT nextval('numbers') AS id\""))
+    assert error.code == "EXT001"
+    assert "runs only read" in str(error)
+
+
+async def test_a_stalled_store_holds_up_the_server_and_memory_stays_as_it_is(
+    orders: Database, tmp_path: Path
+) -> None:
+    held = Held(tmp_path, orders)
+    task = asyncio.create_task(held.landing.run())
+    await until(lambda: stalled(orders), task)
+    sizes: list[int] = []
+    while len(sizes) < 5 or max(sizes[-5:]) - min(sizes[-5:]) > 256 * 1024:  # for a second
+        assert len(sizes) < 50
+        sizes.append(psutil.Process().memory_info().rss)
+        await SYSTEM_CLOCK.sleep(0.2)
+        assert stalled(orders)
+    held.store.let_go()
+    await held.see(await task)
+
+
+@pytest.mark.parametrize("source", ['table = "orders"', SIDE_BY_SIDE], ids=["one", "four"])
+async def test_a_cancelled_run_is_gone_from_the_server_within_a_second(
+    source: str, orders: Database, tmp_path: Path
+) -> None:
+    held = Held(tmp_path, orders, source)
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(held.landing.run())
+    await until(lambda: len(stalled(orders)) == (4 if source == SIDE_BY_SIDE else 1), task)
+    began = SYSTEM_CLOCK.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: not orders.sessions())
+    assert SYSTEM_CLOCK.monotonic() - began < 1.0
+    assert asyncio.all_tasks() == before
+    assert await held.landing.unowned() == []
