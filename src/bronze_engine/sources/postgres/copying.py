@@ -13,43 +13,68 @@ and finds the socket's buffer full.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, final
+from typing import Any, Final, final
 
 import asyncpg
 
 from bronze_engine.clock import Clock
+from bronze_engine.sources.copy_binary.framing import TRAILER, BrokenFraming
+from bronze_engine.sources.copy_binary.walk import Walker
+from bronze_engine.workers import Workers
 
-__all__ = ["HandOn", "NotCopy", "copy_out"]
+__all__ = ["HandOn", "copy_cut", "copy_out"]
 
-HandOn = Callable[[bytearray], Awaitable[None]]
-"""Takes whole rows, without the file's header; returns when they are accepted."""
+HandOn = Callable[[bytes], Awaitable[None]]
+"""Takes bytes behind the file's header; returns when they are accepted."""
 
 SMALL_BYTES: Final = 64 * 1024
 PAUSE_SECONDS: Final = 0.001
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
 _FIXED_HEADER: Final = len(_SIGNATURE) + 8
-_TRAILER: Final = b"\xff\xff"
 
 
 async def copy_out(connection: asyncpg.Connection, sql: str, hand_on: HandOn, clock: Clock) -> None:
-    """Read all rows of a query. Raises what asyncpg raises, and NotCopy for other bytes."""
+    """Read all rows of a query: whole rows a call without the trailer, as long as the server
+    sends a row a message.
+
+    Raises what asyncpg raises, and BrokenFraming for bytes that do not begin or end as a COPY.
+    """
     intake = _Intake(hand_on, clock)
     await connection.copy_from_query(sql, output=intake, format="binary")
     await intake.finish()
 
 
-class NotCopy(Exception):
-    """What came does not begin or end as COPY BINARY does; it holds the first bytes."""
+async def copy_cut(
+    connection: asyncpg.Connection,
+    sql: str,
+    hand_on: HandOn,
+    clock: Clock,
+    workers: Workers,
+    columns: int,
+) -> None:
+    """As `copy_out`, wherever the messages end: the slow path, which looks at each field."""
+    walker = Walker(columns)
+
+    async def walk(chunk: bytes) -> None:
+        rows = await workers.run(walker.feed, chunk)
+        if rows:
+            await hand_on(rows)
+
+    intake = _Intake(walk, clock, is_cut=True)
+    await connection.copy_from_query(sql, output=intake, format="binary")
+    walker.finish()
 
 
 @final
 class _Intake:
     """The callback of one COPY."""
 
-    def __init__(self, hand_on: HandOn, clock: Clock) -> None:
-        self._hand_on = hand_on
+    def __init__(self, hand_on: HandOn, clock: Clock, *, is_cut: bool = False) -> None:
+        # asyncpg's chunks are bytearrays that nobody writes to: bytes but for the type's name.
+        self._hand_on: Callable[[Any], Awaitable[None]] = hand_on
         self._clock = clock
+        self._is_cut = is_cut
         self._head: bytearray | None = bytearray()
         """What has come of the file's header; None once it is whole."""
         self._last: bytearray | None = None
@@ -64,7 +89,7 @@ class _Intake:
             last, self._last = self._last, None
             if last is not None:
                 await self._hand_on(last)
-            if chunk.endswith(_TRAILER):
+            if chunk.endswith(TRAILER) and not self._is_cut:
                 self._last = chunk
             else:
                 await self._hand_on(chunk)
@@ -72,18 +97,18 @@ class _Intake:
             await self._clock.sleep(PAUSE_SECONDS)
 
     async def finish(self) -> None:
-        """Hand on what is left, without the trailer. Raises NotCopy where there is none."""
+        """Hand on what is left, without the trailer. Raises BrokenFraming where there is none."""
         last = self._last
         if last is None:
-            raise NotCopy(bytes(self._head or b""))
-        del last[-len(_TRAILER) :]
+            raise BrokenFraming("the rows do not end as a COPY does")
+        del last[-len(TRAILER) :]
         if last:
             await self._hand_on(last)
 
     def _without_header(self, head: bytearray) -> bytearray:
         """The rows behind the header; nothing while it is not whole."""
         if head[: len(_SIGNATURE)] != _SIGNATURE[: len(head)]:
-            raise NotCopy(bytes(head[:32]))
+            raise BrokenFraming(f"it begins with {bytes(head[:32])!r}, and not as a COPY does")
         if len(head) < _FIXED_HEADER:
             return bytearray()
         extension = int.from_bytes(head[_FIXED_HEADER - 4 : _FIXED_HEADER])

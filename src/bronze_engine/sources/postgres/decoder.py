@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.contracts import Decoded
-from bronze_engine.errors import SnapshotLost
 from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
@@ -57,6 +56,7 @@ class PostgresDecoder:
         self._layout: Final = layout
         self._mark: Final = mark
         self._framing: Final = framing
+        self._is_cut: Final = framing.is_cut
         self._low: Any = None
         if mark is not None and mark.low is not None and mark.column is not None:
             self._low = pa.scalar(mark.low).cast(layout.schema.field(mark.column).type)
@@ -65,12 +65,13 @@ class PostgresDecoder:
         """Decode one group.
 
         Raises SnapshotLost where its blocks are not whole rows: the next reading finds rows
-        one after another. Raises QualityError for values that may not land.
+        one after another, and what is none then is an ExtractError. Raises QualityError for
+        values that may not land.
         """
         try:
             found = self._rows.decode([block.data for block in blocks if block.data])
         except BrokenFraming as exc:
-            raise SnapshotLost(self._framing.broke(str(exc))) from exc
+            raise self._framing.fault(exc, was_cut=self._is_cut) from exc
         batch = found.batch
         if batch.num_columns:
             batch = pa.RecordBatch.from_arrays(batch.columns, schema=self._layout.schema)

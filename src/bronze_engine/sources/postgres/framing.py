@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import final
 
 from bronze_engine.contracts import Resources
+from bronze_engine.errors import ExtractError, SnapshotLost
+from bronze_engine.sources.copy_binary.framing import BrokenFraming
 
 __all__ = ["Framing", "shared_framing"]
 
@@ -20,14 +22,25 @@ class Framing:
     proves every block. From then on rows are found one after another, wherever blocks end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: str) -> None:
         self.is_cut = False
         """Whether a block may end within a row."""
+        self._connection = connection
 
-    def broke(self, why: str) -> str:
-        """Take note that a block was not whole rows; says what follows from that."""
+    def fault(self, broken: BrokenFraming, *, was_cut: bool) -> SnapshotLost | ExtractError:
+        """What follows from bytes that are no rows: another reading, one after another; where
+        it was read like that already, an error."""
+        if was_cut:
+            return ExtractError(
+                f"connections.{self._connection}: what came is no COPY in PostgreSQL's binary"
+                f" format: {broken}; a proxy or another server answers: connect to PostgreSQL"
+                " itself"
+            )
         self.is_cut = True
-        return f"a block was not whole rows ({why}): rows are found one after another from here on"
+        return SnapshotLost(
+            f"connections.{self._connection}: a block was not whole rows ({broken}), as behind a"
+            " proxy that cuts messages; from here on rows are found one after another, slowly"
+        )
 
 
 async def shared_framing(connection: str, resources: Resources) -> Framing:
@@ -35,6 +48,6 @@ async def shared_framing(connection: str, resources: Resources) -> Framing:
 
     @asynccontextmanager
     async def make() -> AsyncIterator[Framing]:
-        yield Framing()
+        yield Framing(connection)
 
     return await resources.share(f"postgres framing {connection}", make)

@@ -24,17 +24,11 @@ class Outlet:
         self.blocks = 0
         """Handed on so far."""
 
-    async def rows(self, chunk: bytearray) -> None:
+    async def rows(self, chunk: bytes) -> None:
         """Hand on whole rows."""
         self.blocks += 1
         self._tally.bytes_in += len(chunk)
-        await self._emit(
-            Block(
-                data=chunk,  # type: ignore[arg-type]  # a copy would be made for nothing
-                records=0,
-                page=self.blocks,
-            )
-        )
+        await self._emit(Block(data=chunk, records=0, page=self.blocks))
 
     async def rejects(self, connection: asyncpg.Connection, sql: str, reason: str) -> None:
         """Hand on the rows of a query, which gives each as JSON text, as rejected."""

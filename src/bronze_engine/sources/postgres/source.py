@@ -20,9 +20,10 @@ import msgspec
 
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
-from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
+from bronze_engine.errors import SliceLost, SnapshotLost
 from bronze_engine.model.slice import Slice
-from bronze_engine.sources.postgres.copying import NotCopy, copy_out
+from bronze_engine.sources.copy_binary.framing import BrokenFraming
+from bronze_engine.sources.postgres.copying import copy_cut, copy_out
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
 from bronze_engine.sources.postgres.framing import Framing, shared_framing
 from bronze_engine.sources.postgres.keyset import Keyset
@@ -222,8 +223,8 @@ class PostgresSource:
                     await self._reject_nulls(station.connection, outlet)
                 if not plan.span.is_empty:
                     await self._copy(station.connection, plan.sql(condition), outlet)
-        except (*DATABASE_ERRORS, NotCopy) as exc:
-            fault = self._fault(exc)
+        except DATABASE_ERRORS as exc:
+            fault = of_reading(exc, self._subject)
             if is_leader and isinstance(fault, SliceLost):
                 raise SnapshotLost(str(fault)) from exc
             raise fault from exc
@@ -242,8 +243,8 @@ class PostgresSource:
                     settings = self._settings(connection)
                     async with transaction(connection, settings):
                         end = await self._read_chunk(connection, keyset, after, outlet)
-            except (*DATABASE_ERRORS, NotCopy) as exc:
-                fault = self._fault(exc)
+            except DATABASE_ERRORS as exc:
+                fault = of_reading(exc, self._subject)
                 is_lost = isinstance(fault, SliceLost)
                 if is_lost and outlet.blocks == before and begun < _CHUNK_READS:
                     continue
@@ -278,9 +279,18 @@ class PostgresSource:
     async def _copy(self, connection: asyncpg.Connection, sql: str, outlet: Outlet) -> None:
         clock, timeout = self._resources.clock, self._config.connection.statement_timeout
         self._resources.tally.requests += 1
-        began = clock.monotonic()
+        began, is_cut = clock.monotonic(), self._framing.is_cut
         try:
-            await copy_out(connection, sql, outlet.rows, clock)
+            if is_cut:
+                workers, columns = (
+                    self._resources.workers,
+                    len(self._planned.look.selection.columns),
+                )
+                await copy_cut(connection, sql, outlet.rows, clock, workers, columns)
+            else:
+                await copy_out(connection, sql, outlet.rows, clock)
+        except BrokenFraming as exc:
+            raise self._framing.fault(exc, was_cut=is_cut) from exc
         except asyncpg.QueryCanceledError as exc:
             # The server cancels with one code whatever its reason.
             if timeout is not None and clock.monotonic() - began >= timeout:
@@ -303,19 +313,10 @@ class PostgresSource:
         try:
             yield
         except DATABASE_ERRORS as exc:
-            fault = self._fault(exc)
+            fault = of_reading(exc, self._subject)
             if isinstance(fault, SliceLost):
                 raise SnapshotLost(str(fault)) from exc
             raise fault from exc
-
-    def _fault(self, exc: Exception) -> Exception:
-        if isinstance(exc, NotCopy):
-            return ExtractError(
-                f"{self._subject.text}: what came is no COPY in PostgreSQL's binary format (it"
-                f" begins with {exc.args[0]!r}): a proxy or another server answers; connect to"
-                " PostgreSQL itself"
-            )
-        return of_reading(exc, self._subject)
 
     @property
     def _subject(self) -> Subject:
