@@ -66,7 +66,9 @@ _RELATION: Final = f"""
 WITH RECURSIVE relation AS (
     SELECT c.*, n.nspname FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = pg_catalog.to_regclass($1)
+    WHERE c.relname = $2::text::name
+        AND CASE WHEN $1::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
+            ELSE n.nspname = $1::text::name END
 ),
 listed AS (
     SELECT a.attnum::int AS place, a.attname AS name, a.atttypid AS type_id,
@@ -94,6 +96,7 @@ SELECT json_build_object(
         WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END,
     'has_children', r.relhassubclass,
     'user', current_user,
+    'is_usable', pg_catalog.has_schema_privilege(r.relnamespace, 'USAGE'),
     'row_estimate', stored.row_estimate::bigint,
     'size_bytes', stored.size_bytes,
     'block_bytes', pg_catalog.current_setting('block_size')::int,
@@ -121,7 +124,7 @@ SELECT columns::text FROM found
 """  # noqa: S608  # put together from constants
 
 _NAMES: Final = """
-SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname END AS name,
+SELECT c.relname AS name, pg_catalog.pg_table_is_visible(c.oid) AS is_visible,
     n.nspname || '.' || c.relname AS full_name
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
@@ -162,6 +165,8 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
     """Partitions, or tables that inherit from it."""
     user: str
     """Whom it is read as."""
+    is_usable: bool
+    """Whether that user may use its schema at all."""
     row_estimate: int | None
     """Of the last ANALYZE or VACUUM, partitions included; None where there was none."""
     size_bytes: int
@@ -180,6 +185,12 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_readable(self, names: Sequence[str]) -> None:
         """Raise ExtractError naming the GRANT that is missing to read these columns."""
+        user = quote_ident(self.user)
+        if not self.is_usable:
+            raise ExtractError(
+                f"the user {self.user!r} may not use the schema {self.schema} of {self};"
+                f" GRANT USAGE ON SCHEMA {quote_ident(self.schema)} TO {user}"
+            )
         hidden = {column.name for column in self.columns if not column.is_readable}
         refused = [name for name in names if name in hidden]
         if not refused:
@@ -188,28 +199,21 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
         columns = "" if all_of_them else f" ({', '.join(map(quote_ident, refused))})"
         raise ExtractError(
             f"the user {self.user!r} may not read {', '.join(refused)} of {self};"
-            f" GRANT SELECT{columns} ON {self.quoted} TO {quote_ident(self.user)}"
+            f" GRANT SELECT{columns} ON {self.quoted} TO {user}"
         )
 
 
 async def find_relation(connection: asyncpg.Connection, text: str) -> Relation:
-    """The relation that the configuration calls `text`, found in the session's search_path.
+    """The relation that the configuration calls `text`, looked for in the session's search_path.
 
     Raises ConfigError for what is no name, ExtractError where there is none of that name
-    (naming those near it) or its schema may not be used (naming the GRANT).
+    (naming those near it). What may not be read is found, too: `check_readable` judges it.
     """
     try:
         wanted = RelationName.parse(text)
     except ValueError as exc:
         raise ConfigError(f"source.table: {exc}") from exc
-    try:
-        found = await connection.fetchval(_RELATION, wanted.quoted)
-    except asyncpg.InsufficientPrivilegeError as exc:
-        schema = quote_ident(wanted.schema or "public")
-        user = quote_ident(await connection.fetchval("SELECT current_user"))
-        raise ExtractError(
-            f"{wanted} can't be looked up: {exc}; GRANT USAGE ON SCHEMA {schema} TO {user}"
-        ) from exc
+    found = await connection.fetchval(_RELATION, wanted.schema, wanted.name)
     if found is None:
         raise ExtractError(f"there is no table or view {wanted}; {await _near(connection, wanted)}")
     return msgspec.json.decode(found, type=Relation)
@@ -244,13 +248,13 @@ async def columns_of_query(
 async def _near(connection: asyncpg.Connection, wanted: RelationName) -> str:
     rows = await connection.fetch(_NAMES)
     known = [row["full_name"] for row in rows]
-    visible = [row["name"] for row in rows if row["name"] is not None]
-    options = known if wanted.schema is not None else [*visible, *known]
-    folded = {name.casefold(): name for name in options}
-    close = difflib.get_close_matches(str(wanted).casefold(), folded, n=3, cutoff=0.6)
-    near = [folded[name] for name in close]
-    if wanted.schema is None:  # it may be there, in a schema that nobody looks into
-        near += [name for name in known if name.endswith(f".{wanted.name}") and name not in near]
+    options = {name.casefold(): name for name in known}
+    if wanted.schema is None:  # it may be in a schema that nobody looks into
+        for row in rows:
+            options.setdefault(row["name"].casefold(), row["full_name"])
+        options |= {row["name"].casefold(): row["name"] for row in rows if row["is_visible"]}
+    close = difflib.get_close_matches(str(wanted).casefold(), options, n=3, cutoff=0.6)
+    near = list(dict.fromkeys(options[name] for name in close))
     if near:
         return f"did you mean {' or '.join(near)}?"
     if not known:
