@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["Candidate", "Measured", "Spread", "measure", "spread"]
+__all__ = ["Candidate", "Measured", "Skipped", "Spread", "measure", "spread"]
 
 ROOT = Path(__file__).parent.parent
 SAMPLE_SECONDS = 0.1
@@ -31,6 +31,10 @@ class Candidate:
     """Glob of the Parquet files that it writes, below its output directory."""
     watch_lag: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+
+
+class Skipped(Exception):
+    """A candidate can't run here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,10 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def measure(candidate: Candidate, arguments: Sequence[str], check: Callable[[], int]) -> Measured:
-    """Run a candidate once. `check` returns what was done or raises AssertionError."""
+    """Run a candidate once. `check` returns what was done or raises AssertionError.
+
+    Raises Skipped where the candidate says that it can't run here.
+    """
     idle = _start([str(candidate.python), "-m", "benchmarks.lag"]) if candidate.watch_lag else None
     command = [str(candidate.python), "-m", candidate.module, *candidate.arguments, *arguments]
     process = _start(command, candidate.environment)
@@ -89,6 +96,8 @@ def measure(candidate: Candidate, arguments: Sequence[str], check: Callable[[], 
     if process.returncode:
         raise RuntimeError(f"{candidate.name} ended with {process.returncode}")
     report: dict[str, Any] = json.loads(output.splitlines()[-1])
+    if "skipped" in report:
+        raise Skipped(report["skipped"])
     return Measured(
         amount=check(),
         seconds=report["seconds"],
