@@ -47,8 +47,9 @@ from tests.integration.azurite import Azurite, azurite
 from tests.integration.cli.command import environment, in_background, tree
 from tests.integration.http_server import Seen, answer
 from tests.integration.moto import Moto, moto
+from tests.integration.postgres import Database, database, postgres
 
-__all__ = ["azurite", "moto"]
+__all__ = ["azurite", "database", "moto", "postgres"]
 
 pytestmark = pytest.mark.integration
 
@@ -77,6 +78,9 @@ README_COMMANDS = {
     "bronze verify myteam.orders --date 2025-01-15",
     "bronze schema",
     "bronze list",
+    "bronze test-connection warehouse",
+    "bronze inspect public.customers --connection warehouse",
+    "bronze discover warehouse",
 }
 GUIDE_COMMANDS = {
     "bronze check",
@@ -319,6 +323,34 @@ def test_an_api_is_looked_at_before_it_is_configured(shop: Shell, shop_url: str)
     assert 'records = "data.items"' in printed
     assert 'token = "${SHOP_TOKEN}"' in printed
     assert TOKEN not in printed
+
+
+def test_a_database_lands_as_it_says(tmp_path: Path, database: Database) -> None:
+    database.execute("""
+        CREATE TABLE customers (id int PRIMARY KEY, name text, paid numeric(10,2));
+        INSERT INTO customers SELECT n, 'name ' || n, n / 100.0 FROM generate_series(1, 500) n;
+        CREATE ROLE warehouse_reader LOGIN PASSWORD 'a-canary-of-the-reader';
+        GRANT SELECT ON customers TO warehouse_reader;
+    """)
+    server = database.server
+    [own] = README.blocks("toml", "Land your database")
+    for key, value, ours in (
+        ("host", "db.example.com", f'"{server.host}"\nport = {server.port}'),
+        ("database", "shop", f'"{database.name}"'),
+        ("user", "reader", '"warehouse_reader"'),
+    ):
+        assert f'{key} = "{value}"' in own
+        own = own.replace(f'{key} = "{value}"', f"{key} = {ours}")
+    (tmp_path / "pipelines.toml").write_text(own)
+    shell = Shell(tmp_path, PGPASSWORD="a-canary-of-the-reader")
+    shell("bronze run myteam.customers --date 2025-01-15")
+    manifest = shell.manifest("myteam.customers")
+    assert manifest["row_count"] == 500
+    assert "PostgreSQL" in shell("bronze test-connection warehouse").stdout
+    inspected = shell("bronze inspect public.customers --connection warehouse").stdout
+    assert "decimal128(10, 2)" in inspected
+    found = tomllib.loads(shell("bronze discover warehouse").stdout)
+    assert list(found["pipelines"]["warehouse"]) == ["customers"]
 
 
 def test_then_only_what_is_new(shop: Shell) -> None:
