@@ -16,7 +16,7 @@ from bronze_engine import load_config, open_engine, open_partition, read_manifes
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 
-__all__ = ["DAY", "NEXT_DAY", "Lake", "in_duckdb", "in_sqlite", "shown"]
+__all__ = ["DAY", "INCREMENTAL", "NEXT_DAY", "Lake", "in_duckdb", "in_sqlite", "shown"]
 
 DAY = date(2025, 1, 15)
 NEXT_DAY = date(2025, 1, 16)

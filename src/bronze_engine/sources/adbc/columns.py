@@ -22,7 +22,7 @@ from bronze_engine.model.layout import Column, Layout, Role
 from bronze_engine.model.widening import wider
 from bronze_engine.sources.adbc.convert import can_convert
 from bronze_engine.sources.adbc.dialect import Dialect
-from bronze_engine.sources.adbc.types import landing_of, spoken
+from bronze_engine.sources.adbc.types import is_json, landing_of, spoken
 from bronze_engine.sources.landing import (
     check_contract,
     columns_by_key,
@@ -101,7 +101,7 @@ class Columns:
         usual = landing_of(field)
         is_printed = usual is None or not can_convert(field.type, usual)
         if not is_printed:
-            wanted, _ = self._target(field.name, usual)
+            wanted, _ = self._target(field, usual)
             is_printed = pa.types.is_string(wanted) and not can_convert(field.type, wanted)
         name = self._dialect.quoted(field.name)
         return Asked(
@@ -111,17 +111,20 @@ class Columns:
             is_printed=is_printed,
         )
 
-    def _target(self, name: str, usual: DataType) -> tuple[DataType, Role]:
+    def _target(self, field: Field, usual: DataType) -> tuple[DataType, Role]:
         """The type and role that a column lands as, whatever lands as `usual` by itself."""
-        configured = self._schema.columns.get(name)
+        key = field.name
+        configured = self._schema.columns.get(key)
         if configured is not None:
-            return parse_type(name, configured)
-        before = self._before.get(name)
+            kind, role = parse_type(key, configured)
+            return kind, "value" if role == "text" else role
+        before = self._before.get(key)
+        role = "json" if is_json(field) else "value"
         if before is None:
-            return usual, "value"
+            return usual, role
         if self._is_guess(usual) and before.type in _GUESSED:
             return before.type, before.role
-        return wider(before.type, usual), before.role
+        return wider(before.type, usual), role if role == before.role else "value"
 
     def _is_guess(self, usual: DataType) -> bool:
         """Whether a column may look so because it has no values."""
@@ -140,7 +143,7 @@ class Columns:
             "give it a name of its own in a query, with AS",
         )
         columns = [
-            self._column(result.field(place), each, names[each.name])
+            self._column(result.field(place).with_name(each.name), each, names[each.name])
             for place, each in enumerate(asked)
         ]
         check_contract(self._base, columns, self._schema, self._origin)
@@ -154,10 +157,8 @@ class Columns:
                 f"column {asked.name!r} of {self._origin} comes as {spoken(field)}, which can't"
                 " land as it is; cast it in a query"
             )
-        kind, role = self._target(asked.name, usual)
-        if role == "text":
-            role = "value"
-        if not (self._is_guess(usual) or can_convert(field.type, kind, role)):
+        kind, role = self._target(field, usual)
+        if not (self._is_guess(usual) or can_convert(field.type, kind, role)):  # else row by row
             raise ConfigError(
                 f"schema.columns.{asked.name}: {self._schema.columns.get(asked.name)!r} may not"
                 f" hold every {asked.source_type} as it is; leave it out ({usual}), or cast the"

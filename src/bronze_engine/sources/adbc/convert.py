@@ -1,8 +1,8 @@
 """Values of one Arrow type as another, each as it was or not at all.
 
-Arrow's own casts refuse what does not fit, with exceptions that are made good here: a double
-becomes the nearest decimal, a decimal the nearest double, any integer but 0 true, an integer the
-microseconds since 1970, and a local time one of UTC.
+Arrow's own casts refuse what does not fit, with exceptions that are refused here: a double that
+becomes the nearest decimal, a decimal that becomes the nearest double, an integer that becomes
+true, or an instant, and a local time that becomes one of UTC.
 """
 
 from __future__ import annotations
@@ -28,15 +28,12 @@ _TICKS: Final[dict[Role, tuple[int, DataType]]] = {
 
 def can_convert(given: DataType, wanted: DataType, role: Role = "value") -> bool:
     """Whether there is a way from one type to the other that changes no value that it takes."""
+    if isinstance(given, pa.BaseExtensionType):
+        given = given.storage_type
     if role in _TICKS:
         return bool(pa.types.is_integer(given))
-    if role == "json" and not (pa.types.is_string(given) or pa.types.is_large_string(given)):
+    if role == "json" and not _is_text(given):
         return False
-    if pa.types.is_timestamp(wanted):
-        if pa.types.is_timestamp(given):
-            return (given.tz is None) == (wanted.tz is None)
-        if not _is_text(given):
-            return False
     try:
         convert(pa.nulls(0, given), wanted)
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError):
@@ -59,10 +56,22 @@ def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
         return convert(array.storage, wanted)
     if given == wanted:
         return array
+    if _changes_meaning(given, wanted):
+        raise pa.ArrowInvalid(f"{given} says something else than {wanted}")
     found = array.cast(wanted)
     if _may_round(given, wanted):
         _check_same(array, found)
     return found
+
+
+def _changes_meaning(given: DataType, wanted: DataType) -> bool:
+    """Whether a number would become an instant, or an instant lose or get a zone."""
+    if pa.types.is_timestamp(given) and pa.types.is_timestamp(wanted):
+        return (given.tz is None) != (wanted.tz is None)
+    is_instant = pa.types.is_temporal(given)
+    return bool(pa.types.is_temporal(wanted)) != is_instant and not (
+        _is_text(given) or _is_text(wanted)
+    )
 
 
 def _may_round(given: DataType, wanted: DataType) -> bool:

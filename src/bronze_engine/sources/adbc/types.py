@@ -13,10 +13,11 @@
     struct                                   struct of what its fields land as
     map                                      list of structs with key and value
     dictionary, run_end_encoded              what their values land as
+    arrow.json, arrow.bool8                  string, bool
     null                                     string
 
 Any other is asked for as the text that the database itself prints: intervals and durations,
-unions, views of lists, extension types, and whatever holds one of them.
+unions, views of lists, other extension types, and whatever holds one of them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import pyarrow as pa
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.widening import decimal_of
 
-__all__ = ["landing_of", "spoken"]
+__all__ = ["is_json", "landing_of", "spoken"]
 
 _SIGNED: Final = {
     pa.uint8(): pa.int16(),
@@ -37,6 +38,8 @@ _SIGNED: Final = {
     pa.uint64(): pa.decimal128(20, 0),
 }
 _EXTENSION: Final = b"ARROW:extension:name"
+_KNOWN_EXTENSIONS: Final = {"arrow.json": pa.string(), "arrow.bool8": pa.bool_()}
+"""Extension types that are what they are stored as; others only their makers know."""
 _TEXTS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _BYTES: Final = (
     pa.types.is_binary,
@@ -57,9 +60,7 @@ def landing_of(field: Field) -> DataType | None:
     """What a column lands as; None where it must be asked for as text."""
     kind = field.type
     if isinstance(kind, pa.BaseExtensionType):
-        # JSON is the text that it is stored as; of others only their makers know what they mean.
-        is_json = kind.extension_name == "arrow.json"
-        return landing_of(pa.field("", kind.storage_type)) if is_json else None
+        return _KNOWN_EXTENSIONS.get(kind.extension_name)
     if (field.metadata or {}).get(_EXTENSION) is not None:  # one that nobody here has registered
         return None
     if any(is_so(kind) for is_so in _SAME):
@@ -75,6 +76,12 @@ def landing_of(field: Field) -> DataType | None:
     if pa.types.is_run_end_encoded(kind):
         return landing_of(pa.field("", kind.value_type))
     return _of_number(kind) or _of_time(kind) or _of_nested(kind)
+
+
+def is_json(field: Field) -> bool:
+    """Whether a column holds JSON, as the text that it is."""
+    kind = field.type
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.json"
 
 
 def spoken(field: Field) -> str:
