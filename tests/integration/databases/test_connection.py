@@ -80,6 +80,7 @@ async def test_the_environment_of_the_process_is_not_looked_at(
         "PGHOST": "nowhere.invalid", "PGPORT": "1", "PGUSER": "nobody", "PGPASSWORD": "wrong",
         "PGDATABASE": "nowhere", "PGSSLMODE": "verify-full", "PGTARGETSESSIONATTRS": "standby",
         "PGSERVICE": "none", "PGSSLNEGOTIATION": "direct", "PGOPTIONS": "-c nonsense=1",
+        "PGSSLCERT": "/none", "PGSSLROOTCERT": "/none", "PGSSLMINPROTOCOLVERSION": "TLSv9",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     async with opened() as pools:

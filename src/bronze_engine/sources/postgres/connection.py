@@ -57,7 +57,10 @@ class Connector:
         self._workers = workers
         self._hide = hide
         self._address = _address_of(config)
-        self._tls: ssl.SSLContext | str | bool | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._tls_is_read = False
+        self._offers: dict[Endpoint, Tls] = {}
+        """What endpoints have answered, where sslmode leaves it to them."""
 
     @property
     def address(self) -> Address:
@@ -78,8 +81,9 @@ class Connector:
 
     async def _try_hosts(self) -> asyncpg.Connection:
         address = self._address
-        if self._tls is None:
+        if not self._tls_is_read:
             self._tls = await self._workers.run(tls_of, address, self._owner)
+            self._tls_is_read = True
         rounds: tuple[SessionAttributes, ...] = (address.attributes,)
         if address.attributes == "prefer-standby":
             rounds = ("standby", "any")
@@ -106,7 +110,8 @@ class Connector:
                     user=who.user,
                     password=who.password,  # with None asyncpg would look for one by itself
                     database=who.database,
-                    ssl=False if endpoint.is_socket else self._tls,
+                    # Never "prefer": then asyncpg reads PGSSL... and ~/.postgresql.
+                    ssl=await self._tls_with(endpoint) or False,
                     direct_tls=False,
                     target_session_attrs=attributes,
                     server_settings={
@@ -125,12 +130,23 @@ class Connector:
                 grant=f"CONNECT ON DATABASE {quote_ident(who.database)}",
             )
             # Exactly this class, so asyncpg: the server would not go on to TLS.
-            asked = type(exc) is ConnectionError and not endpoint.is_socket
-            tls: Tls = "unknown"
-            if asked:
-                seconds = self._address.connect_timeout_seconds
-                tls = await ask_for_tls(endpoint, self._clock, timeout_seconds=seconds)
+            is_refused = type(exc) is ConnectionError and not endpoint.is_socket
+            tls = await self._ask_for_tls(endpoint) if is_refused else "unknown"
             raise of_connecting(exc, endpoint, subject, tls=tls) from exc
+
+    async def _tls_with(self, endpoint: Endpoint) -> ssl.SSLContext | None:
+        if endpoint.is_socket or self._tls is None:
+            return None
+        if self._address.sslmode == "prefer":
+            if self._offers.get(endpoint, "unknown") == "unknown":
+                self._offers[endpoint] = await self._ask_for_tls(endpoint)
+            if self._offers[endpoint] != "yes":
+                return None
+        return self._tls
+
+    async def _ask_for_tls(self, endpoint: Endpoint) -> Tls:
+        seconds = self._address.connect_timeout_seconds
+        return await ask_for_tls(endpoint, self._clock, timeout_seconds=seconds)
 
     def describe(self) -> str:
         """For messages: which connection, and where it leads."""

@@ -19,12 +19,13 @@ REQUEST: Final = struct.pack("!ii", 8, 80877103)
 """SSLRequest, which is answered by one byte; see PostgreSQL's "Message Formats"."""
 
 
-def tls_of(address: Address, owner: str) -> ssl.SSLContext | str | bool:
-    """What asyncpg is told: our own context wherever TLS is a must. Reads files."""
+def tls_of(address: Address, owner: str) -> ssl.SSLContext | None:
+    """How TLS is spoken, where it is; None where it never is. Reads files: for a worker.
+
+    Raises ConfigError for one that can't be read.
+    """
     if address.sslmode == "disable":
-        return False
-    if address.sslmode == "prefer":
-        return "prefer"
+        return None
     try:
         context = ssl.create_default_context(cafile=address.ca_file)
     except (OSError, ValueError) as exc:
@@ -34,7 +35,8 @@ def tls_of(address: Address, owner: str) -> ssl.SSLContext | str | bool:
         ) from exc
     if address.sslmode != "verify-full":
         context.check_hostname = False
-    if address.sslmode == "require" and address.ca_file is None:  # as libpq has it
+    # As libpq has it: an authority that is named is looked at with "require", too.
+    if address.sslmode in ("prefer", "require") and address.ca_file is None:
         context.verify_mode = ssl.CERT_NONE
     if address.client_cert is not None:
         try:
