@@ -53,10 +53,13 @@ def in_sqlite(path: Path, *statements: str, rows: Iterable[tuple[Any, ...]] = ()
         connection.commit()
 
 
-def in_duckdb(path: Path, *statements: str) -> None:
+def in_duckdb(path: Path, *statements: str, row: tuple[Any, ...] = ()) -> None:
+    """Run statements; the last takes the row."""
     with closing(duckdb.connect(str(path))) as connection:
-        for statement in statements:
+        for statement in statements if not row else statements[:-1]:
             connection.execute(statement)
+        if row:
+            connection.execute(statements[-1], row)
 
 
 def shown(path: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -121,7 +121,8 @@ class Planner:
             )
         dialect = self._session.dialect
         cursor = _presumed(incremental)
-        if not dialect.guesses_types:
+        if not dialect.guesses_types or cursor.kind in ("timestamp", "date"):
+            # Where types are guessed from rows there are none of days: those are texts or numbers.
             cursor = Cursor.of_column(name, described.field(name).type, incremental)
         limit = None
         if cursor.kind == "timestamp":
