@@ -25,7 +25,8 @@ class PostgresConnection(
     dsn: Secret | None = None
     """postgresql://user:password@host:port/database, or libpq's key=value form; never shown."""
     host: str | None = None
-    """A name, an address, or the directory of a Unix socket; where unset localhost."""
+    """A name, an address, or the directory of a Unix socket; several with commas between them,
+    tried in turn; where unset localhost."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 5432
     database: str | None = None
     """Where unset the user's name, as for psql."""
@@ -36,15 +37,17 @@ class PostgresConnection(
     passfile: str | None = None
     """Where unset PGPASSFILE, else ~/.pgpass. A file that others can read is not used."""
     sslmode: SslMode | None = None
-    """Where unset "verify-full", and "prefer" on this machine (loopback, a Unix socket)."""
+    """Where unset "verify-full"; on this machine (loopback, a Unix socket) "prefer", unless ca_file
+    or client_cert is named."""
     ca_file: str | None = None
     """PEM file with the certificate authorities to trust in place of the system's."""
     client_cert: str | None = None
     """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None
     application_name: str = "bronze-engine"
-    """What pg_stat_activity shows."""
+    """What pg_stat_activity shows; while a run reads, its pipeline follows behind a slash."""
     connect_timeout: Duration = Duration(10)
+    """For each host: look-up, TCP, TLS and login."""
     statement_timeout: Duration | None = None
     """The server ends a statement that takes longer, a whole COPY too; where unset nothing does."""
     lock_timeout: Duration = Duration(30)
