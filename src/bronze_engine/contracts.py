@@ -280,7 +280,7 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     late_rows: int = 0
     """Records received at or below the window's low; those at or below read_from are dropped."""
     special_values: int = 0
-    """Values that their columns can't hold, landed as NULL because the source says so."""
+    """Values that their columns can't hold, landed as NULL or, as text, beside their column."""
     later_rows: int = 0
     """Records above the window's end, dropped: they belong to the next window."""
 

@@ -78,13 +78,14 @@ def schema_warnings(
     """What a person should know about columns that the base does not have.
 
     `named` are the keys that the configuration names, and where: one that no record has, now
-    or before, may be misspelt.
+    or before, may be misspelt. A source whose columns are declared names and types them itself,
+    and tells what there is to tell of that.
     """
     columns = {column.name: column for column in layout.columns()}
     before = set() if base is None else set(base.schema.names)
     found: list[str] = []
     for name, column in columns.items():
-        if name in before:
+        if name in before or _is_declared(column, columns):
             continue
         if column.key is not None and _is_renamed(name, column.key):
             what = (
@@ -112,6 +113,12 @@ def schema_warnings(
             if not any(column.is_called(key) for column in columns.values())
         ]
     return tuple(found)
+
+
+def _is_declared(column: Column, columns: Mapping[str, Column]) -> bool:
+    """Whether the source said what the column is before it sent a row."""
+    of = columns.get(column.of or "", column)
+    return of.source_type is not None
 
 
 def _is_renamed(name: str, key: str) -> bool:

@@ -9,7 +9,7 @@ from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.arrow import schema_to_text
-from bronze_engine.model.layout import Layout
+from bronze_engine.model.layout import VARIANT_SUFFIX, Layout
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
@@ -125,10 +125,12 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
     layout = _last_layout(landed)
     if layout is None:
         return ()
-    nulled = sum(each.special_values for each in landed)
-    special = (
-        f"{nulled:,} values that their columns can't hold landed as NULL;"
-        ' source.on_special = "text" keeps them'
+    special = sum(each.special_values for each in landed)
+    is_kept = any(column.role == "variant" for column in layout.columns())
+    became = (
+        f"stand as text in the columns <name>{VARIANT_SUFFIX}"
+        if is_kept
+        else 'landed as NULL; source.on_special = "text" keeps them'
     )
     repeated = duplicate_warnings(
         job.pipeline.quality.duplicates,
@@ -140,7 +142,9 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
         "primary_key": job.pipeline.primary_key,
     }
     warnings = (*schema_warnings(layout, job.request.base, named), *repeated)
-    return (*warnings, special) if nulled else warnings
+    if not special:
+        return warnings
+    return (*warnings, f"{special:,} values that their columns can't hold {became}")
 
 
 def _last_layout(landed: Sequence[Landed]) -> Layout | None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine.model.layout import VARIANT_SUFFIX
+from tests.documents import Document
 from tests.integration.databases.landing import Landing
 from tests.integration.databases.printed import copied_text, differences
 from tests.integration.databases.test_types import Prepared, cases_of, prepared, quote, session
@@ -202,3 +203,67 @@ async def test_what_the_server_keeps_from_being_null_is_required_in_parquet(
         await landing.run()
         landed = await landing.table()
         assert landed.schema.field("amount").nullable, "it may become NULL, or nobody knows"
+
+
+async def test_a_run_tells_what_became_of_special_values_and_nothing_that_is_not_so(
+    database: Database, tmp_path: Path
+) -> None:
+    database.execute(
+        'CREATE TABLE odd (id int, "Id" int, day date, list int[]);'
+        "INSERT INTO odd VALUES (1, 2, 'infinity', '{{1}}'), (2, 3, '2025-01-15', '{1}')"
+    )
+    kept = 'table = "odd"\non_special = "text"\nrename = { Id = "other" }'
+    report = await Landing(tmp_path, database, kept).run()
+    told = [warning for warning in report.warnings if "old date" not in warning]
+    assert told == [
+        "2 values that their columns can't hold stand as text in the columns <name>__variant"
+    ]
+    report = await Landing(tmp_path, database, 'table = "odd"\non_special = "null"').run()
+    told = [warning for warning in report.warnings if "old date" not in warning]
+    assert [warning.split(":")[0].split(";")[0] for warning in told] == [
+        "column 'Id' lands as 'Id_2'",
+        "2 values that their columns can't hold landed as NULL",
+    ]
+
+
+async def test_a_numeric_that_a_configured_decimal_can_not_hold_is_special(
+    database: Database, tmp_path: Path
+) -> None:
+    database.execute(
+        "CREATE TABLE sums (amount numeric);"
+        "INSERT INTO sums VALUES ('1.5'), ('-999.99'), ('1000'), ('0.001'), ('NaN'), ('1e-3'),"
+        " ('7.000'), (NULL), ('99999999999999999999999999999999999999999999')"
+    )
+    types = '[pipelines.team.orders.schema.columns]\namount = "decimal(5,2)"'
+    landing = Landing(tmp_path, database, f'table = "sums"\non_special = "text"\n{types}')
+    await landing.run()
+    landed = (await landing.table()).to_pylist()
+    assert [None if row["amount"] is None else str(row["amount"]) for row in landed] == [
+        "1.50", "-999.99", None, None, None, None, "7.00", None, None,
+    ]  # fmt: skip
+    assert [row["amount__variant"] for row in landed] == [
+        None, None, "1000", "0.001", "NaN", "0.001", None, None, "9" * 44,
+    ]  # fmt: skip
+
+
+async def test_the_types_of_the_guide_land_as_it_says(database: Database, tmp_path: Path) -> None:
+    database.execute(
+        "CREATE TABLE guide (id int, amount numeric, ratio real, placed_at timestamptz,"
+        " payload jsonb, tags text[]);"
+        "INSERT INTO guide VALUES (1, 1.5, 0.5, '2025-01-15 12:00+01', '{\"a\": 1}', '{{a},{b}}')"
+    )
+    [types] = Document("docs/postgres-types.md").blocks("toml")
+    types = types.replace("pipelines.myteam.", "pipelines.team.")
+    landing = Landing(tmp_path, database, f'table = "guide"\n{types}')
+    await landing.run()
+    landed = await landing.table()
+    assert [str(kind) for kind in landed.schema.types[:6]] == [
+        "int64",
+        "decimal128(38, 9)",
+        "double",
+        "timestamp[us, tz=Europe/Berlin]",
+        "string",
+        "string",
+    ]
+    [row] = landed.to_pylist()
+    assert (row["payload"], row["tags"]) == ('{"a": 1}', "{{a},{b}}")
