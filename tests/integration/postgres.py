@@ -7,6 +7,7 @@ its own folder, a free port on loopback and a socket, and is ended with the fixt
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -386,7 +387,8 @@ def _unprivileged() -> dict[str, Any]:
     """Arguments of subprocess: whom to run as."""
     if os.getuid() != 0:
         return {}
-    return {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 def _usable(programs: Path, folder: Path) -> Path:

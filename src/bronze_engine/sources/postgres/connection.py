@@ -222,7 +222,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it ships no type
         self.tls: str | None = None if encrypted is None else encrypted.version()
         """TLSv1.3, say; None in clear."""
         found = transport.get_extra_info("socket")
-        if found is not None and found.family != socket.AF_UNIX:
+        if found is not None and found.family in (socket.AF_INET, socket.AF_INET6):
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for name, value in KEEPALIVE.items():
                 if hasattr(socket, name):  # not on every system
