@@ -232,3 +232,46 @@ async def test_a_special_value_fails_or_lands_as_null(
         landed, specials = await read(connection, selection, table, "null")
     assert specials == {"value": len(case.special)}
     assert landed["value"].null_count == 1 + len(case.special)
+
+
+SHAPES = {
+    "boolean": "random() < 0.5",
+    "smallint": "(big() % 32768)::smallint",
+    "bigint": "big()",
+    "real": "(random() * power(10, (random() * 70 - 36)::int))::real",
+    "double precision": "(random() - 0.5) * power(2::float8, (random() * 2000 - 1000)::int)",
+    "numeric(20,5)": "digits(20) / 100000",
+    "text": "word()",
+    "bytea": "convert_to(word(), 'UTF8')",
+    "uuid": "md5(random()::text)::uuid",
+    "jsonb": "jsonb_build_array(word())",
+    "date": "'0001-06-01'::date + (big() % 800000)::int",
+    "time": "'00:00'::time + abs(big() % 86400000000) * interval '1 us'",
+    "timestamp": "'0001-06-01'::timestamp + big() % 80000000000000000 * interval '1 us'",
+    "timestamptz": "'2025-06-01'::timestamptz + big() % 80000000000000000 * interval '1 us'",
+    "oid": "(abs(big() % 4294967296))::oid",
+    "xid8": "(abs(big()::numeric) * 2)::text::xid8",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("element", SHAPES)
+async def test_arrays_of_any_other_shape_are_printed_as_the_server_prints_them(
+    prepared: Prepared, element: str
+) -> None:
+    database = prepared(max(INSTALLATIONS))
+    table = f"t_{uuid.uuid4().hex}"
+    value = f"CASE WHEN random() < 0.1 THEN NULL ELSE ({SHAPES[element]}) END"
+    row = f"[{value}, {value}, {value}]"
+    database.execute(f"""
+        CREATE TABLE {table} (value {element}[]);
+        INSERT INTO {table} SELECT ARRAY[{row}, {row}] FROM generate_series(1, 500) g;
+        INSERT INTO {table} SELECT format('[%s:%s]=%s', g - 9, g - 7, (ARRAY{row})::text)::
+            {element}[] FROM generate_series(1, 9) g WHERE g <> 10;
+    """)  # noqa: S608
+    async with session(database) as connection:
+        selection = await select(connection, table, on_special="text")
+        landed, specials = await read(connection, selection, table, "text")
+        expected = [each[0] for each in await printed(connection, table)]
+    assert specials == {"value": 509}
+    assert landed["value__variant"].to_pylist() == expected

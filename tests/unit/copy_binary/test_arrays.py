@@ -221,3 +221,26 @@ def test_floats_keep_their_bits() -> None:
         [encode(row, 1, float8) for row in rows], "float8", pa.float64()
     ).array.to_pylist()
     assert [float8(value) for value in found] == [float8(value) for value in rows[0]]
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (2.0**-44, "5.684341886080802e-14"),
+        (-3.014812919359777e16, "-3.0148129193597768e+16"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"),
+        (5e-324, "5e-324"),
+        (123456789012345.0, "123456789012345"),
+        (1e15, "1e+15"),
+        (0.0001, "0.0001"),
+        (0.00001, "1e-05"),
+        (-0.0, "-0"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+    ],
+)
+def test_floats_are_printed_as_the_server_prints_them(value: float, printed: str) -> None:
+    """As PostgreSQL 18 printed them: halfway between two numbers it takes one digit more."""
+    field = Field(name="c", kind="array", type=pa.list_(pa.float64()), element="float8")
+    assert ARRAYS.show is not None
+    assert ARRAYS.show(encode([[value]], 2, float8), field) == "{{" + printed + "}}"

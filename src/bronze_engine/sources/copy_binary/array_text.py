@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
 
 from bronze_engine.sources.copy_binary.field import Field, Kind
 from bronze_engine.sources.copy_binary.numeric import show_numeric
@@ -25,6 +28,7 @@ _QUOTED: Final = re.compile(r'[\s"\\{},]|\A\Z|\A[Nn][Uu][Ll][Ll]\Z', re.ASCII)
 
 _FLOAT4_DIGITS: Final = 6
 _FLOAT8_DIGITS: Final = 15
+_MOST_FLOAT_DIGITS: Final = 18
 
 
 def show_array(value: bytes, field: Field) -> str:
@@ -39,7 +43,10 @@ def show_array(value: bytes, field: Field) -> str:
     kind = field.element
     if kind is None:
         raise TypeError(f"the field {field.name!r} is an array of nothing")
-    element = Field(name=field.name, kind=kind, type=field.type)
+    leaf = field.type
+    while pa.types.is_list(leaf):
+        leaf = leaf.value_type
+    element = Field(name=field.name, kind=kind, type=leaf)
     texts = _texts(value, _HEAD.size + count * _DIMENSION.size, element)
     bounds = ""
     if any(lower != 1 for _, lower in dimensions):
@@ -72,8 +79,9 @@ def _show_bool(value: bytes, _: Field) -> str:
     return "t" if value[0] else "f"
 
 
-def _show_integer(value: bytes, _: Field) -> str:
-    return str(int.from_bytes(value, "big", signed=True))
+def _show_integer(value: bytes, element: Field) -> str:
+    is_signed = not pa.types.is_unsigned_integer(element.type)
+    return str(int.from_bytes(value, "big", signed=is_signed))
 
 
 def _show_oid(value: bytes, _: Field) -> str:
@@ -97,25 +105,51 @@ def _show_uuid(value: bytes, _: Field) -> str:
 
 
 def _show_float4(value: bytes, _: Field) -> str:
-    return _float_text(str(np.frombuffer(value, ">f4")[0]), _FLOAT4_DIGITS)
+    number = np.frombuffer(value, ">f4").astype(np.float32)[0]
+    size = np.abs(number)
+    below, above = (float(np.nextafter(size, np.float32(end))) for end in (0, math.inf))
+    return _float_text(float(number), below, above, _FLOAT4_DIGITS)
 
 
 def _show_float8(value: bytes, _: Field) -> str:
-    return _float_text(repr(struct.unpack("!d", value)[0]), _FLOAT8_DIGITS)
+    (number,) = struct.unpack("!d", value)
+    below, above = (math.nextafter(abs(number), end) for end in (0, math.inf))
+    return _float_text(number, below, above, _FLOAT8_DIGITS)
 
 
-def _float_text(shortest: str, most_digits: int) -> str:
-    """The shortest digits that give the number back, with an exponent where the server has one."""
-    if shortest in ("nan", "inf", "-inf"):
-        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[shortest]
-    number = Decimal(shortest)
-    if not number:
-        return "-0" if number.is_signed() else "0"
-    number = number.normalize()
-    if -4 <= number.adjusted() < most_digits:
-        return f"{number:f}"
-    digits, _, exponent = f"{number:e}".partition("e")
-    return f"{digits}e{exponent[0]}{exponent[1:]:0>2}"
+def _float_text(number: float, below: float, above: float, most_digits: int) -> str:
+    """The fewest digits that give the number back, with an exponent where the server has one.
+
+    `below` and `above` are the numbers next to it in size. Where the fewest digits lie halfway
+    to one of them, Python relies on the reader to choose the even one; the server takes one
+    digit more.
+    """
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    sign = "-" * (math.copysign(1, number) < 0)
+    size = abs(number)
+    if not size:
+        return f"{sign}0"
+    exact = Fraction(size)
+    least = (exact + Fraction(below)) / 2
+    most = exact + (exact - least) if math.isinf(above) else (exact + Fraction(above)) / 2
+    plain = next(
+        candidate.normalize()
+        for digits in range(_MOST_FLOAT_DIGITS)
+        for candidate in _roundings(size, digits)
+        if least < Fraction(candidate) < most
+    )
+    if -4 <= plain.adjusted() < most_digits:
+        return f"{sign}{plain:f}"
+    mantissa, _, exponent = f"{plain:e}".partition("e")
+    return f"{sign}{mantissa}e{exponent[0]}{exponent[1:]:0>2}"
+
+
+def _roundings(size: float, digits: int) -> tuple[Decimal, Decimal]:
+    """The nearest number of so many decimals, and the one above it: above a power of two there
+    is twice the room that there is below, so it may be the better one."""
+    nearest = Decimal(f"{size:.{digits}e}")
+    return nearest, nearest + Decimal(1).scaleb(nearest.adjusted() - digits)
 
 
 _SHOWN: Final[Mapping[Kind, Callable[[bytes, Field], str]]] = {
