@@ -48,13 +48,16 @@ class Progress:
         if now - self._last.setdefault(run, now) < INTERVAL_SECONDS:
             return
         self._last[run] = now
-        records = self._records.get(run, 0)
+        rows = f"{self._rows.get(run, 0):,} rows written"
+        if run not in self._pages:  # a database has no pages
+            log.info("%s: %s", pipeline, rows)
+            return
         of = f" of {total:,}" if total else ""
         log.info(
-            "%s: %s pages, %s records%s read, %s rows written",
+            "%s: %s pages, %s records%s read, %s",
             pipeline,
-            f"{self._pages.get(run, 0):,}",
-            f"{records:,}",
+            f"{self._pages[run]:,}",
+            f"{self._records.get(run, 0):,}",
             of,
-            f"{self._rows.get(run, 0):,}",
+            rows,
         )

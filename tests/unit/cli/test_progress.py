@@ -38,6 +38,19 @@ async def test_one_line_in_ten_seconds_a_run(caplog: pytest.LogCaptureFixture) -
     ]
 
 
+@pytest.mark.asyncio
+async def test_a_database_has_rows_and_no_pages(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "bronze_engine")
+    clock = ManualClock()
+    progress = Progress(clock)
+    progress(RunPhase(pipeline="team.orders", run="a", phase="reading"))
+    await clock.drive(clock.sleep(11))
+    progress(RowsWritten(pipeline="team.orders", run="a", rows=70_000))
+    assert [record.getMessage() for record in caplog.records] == [
+        "team.orders: 70,000 rows written"
+    ]
+
+
 def test_waiting_for_memory_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "bronze_engine")
     progress = Progress(ManualClock())
