@@ -177,6 +177,7 @@ def planned_window(request: Request) -> Window | None:
         low=request.low,
         high=request.cap,
         read_from=request.read_from,
+        low_open=request.incremental.low_open,
     )
 
 

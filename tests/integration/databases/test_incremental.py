@@ -223,6 +223,19 @@ async def test_a_transaction_number_takes_each_change_once(
     assert await pipeline.column("id", THIRD) == [4]
 
 
+async def test_a_check_says_that_sessions_are_hidden(fresh: Database, tmp_path: Path) -> None:
+    server = fresh.server
+    server.execute("DROP ROLE IF EXISTS looker; CREATE ROLE looker LOGIN PASSWORD 'r'")
+    fresh.execute("GRANT SELECT ON t TO looker")
+    dsn = f"postgresql://looker:r@127.0.0.1:{server.port}/{fresh.name}"
+    pipeline = landing(tmp_path, fresh, 'cursor = "at"', dsn=dsn)
+    async with session(fresh), pipeline.engine() as engine:
+        findings = await engine.check("team.orders", run_date=DAY)
+    told = next(finding for finding in findings if finding.subject == "source")
+    assert not told.ok
+    assert "GRANT pg_read_all_stats TO" in told.detail
+
+
 async def test_a_lookback_reads_again_and_counts_what_is_late(
     fresh: Database, tmp_path: Path
 ) -> None:
@@ -252,6 +265,8 @@ async def test_rows_at_the_watermark_come_again_where_it_is_closed(
     report = await pipeline.run(NEXT)
     assert sorted(await pipeline.column("id", NEXT)) == [2, 3]
     assert report.late_rows == 2
+    assert report.watermark is not None
+    assert not report.watermark.low_open
 
 
 async def test_a_date_that_is_run_again_keeps_its_window(fresh: Database, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from bronze_engine.sources.postgres.query import Values
 from bronze_engine.sources.postgres.session import local_settings
 from bronze_engine.sources.postgres.slices import ALL_ROWS, Piece, plan_pieces
 from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_snapshot, transaction
-from bronze_engine.sources.postgres.window import Span, fix_window
+from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
 __all__ = ["PostgresSource", "PostgresSourceType"]
 
@@ -134,6 +134,8 @@ class PostgresSource:
     async def _checked(self, connection: asyncpg.Connection) -> str:
         look = await describe_source(connection, self._config, self._request)
         self._look = look
+        if look.cursor is not None:
+            await check_reach(connection, self._request, look.cursor)
         self._resources.tally.requests += 1
         located = self.preview().location
         role = await connection.fetchval("SELECT current_user::text")

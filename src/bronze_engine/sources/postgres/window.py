@@ -21,7 +21,7 @@ from bronze_engine.sources.postgres.cursor import Cursor
 from bronze_engine.sources.postgres.horizon import last_before, look, settle
 from bronze_engine.sources.postgres.query import Origin, Values, first, select
 
-__all__ = ["Reach", "Span", "find_reach", "fix_window"]
+__all__ = ["Reach", "Span", "check_reach", "find_reach", "fix_window"]
 
 _READ_XMIN = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text"
 _READ_XMAX = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
@@ -69,8 +69,7 @@ async def find_reach(
         return Reach(last=request.cap)
     match cursor.kind:
         case "timestamp" | "date":
-            lag = None if incremental.lag is None else float(incremental.lag)
-            horizon = await look(session, lag)
+            horizon = await look(session, incremental.lag)
             return Reach(last=last_before(horizon.before, cursor), warning=horizon.warning)
         case "xid8":
             return Reach()
@@ -86,6 +85,12 @@ async def find_reach(
             if row["last"] is not None:
                 await settle(session, row["next_xid"], clock)
             return Reach(last=row["last"])
+
+
+async def check_reach(session: Any, request: Request, cursor: Cursor) -> None:
+    """Raise ExtractError where `find_reach` would, without waiting for anything."""
+    if cursor.kind in ("timestamp", "date"):
+        await look(session, _incremental(request).lag)
 
 
 async def fix_window(
