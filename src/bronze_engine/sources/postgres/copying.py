@@ -63,6 +63,7 @@ async def copy_cut(
 
     intake = _Intake(walk, clock, is_cut=True)
     await connection.copy_from_query(sql, output=intake, format="binary")
+    await intake.finish()
     walker.finish()
 
 
@@ -98,6 +99,10 @@ class _Intake:
 
     async def finish(self) -> None:
         """Hand on what is left, without the trailer. Raises BrokenFraming where there is none."""
+        if self._head is not None:
+            raise BrokenFraming("it ends within its header")
+        if self._is_cut:
+            return
         last = self._last
         if last is None:
             raise BrokenFraming("the rows do not end as a COPY does")
