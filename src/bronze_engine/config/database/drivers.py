@@ -20,8 +20,8 @@ DRIVERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The package that brings each."""
 
-TAKES_BATCH_ROWS: Final = frozenset({"sqlite", "duckdb"})
-"""Drivers that can be asked for batches of so many rows."""
+TAKES_BATCH_ROWS: Final = frozenset({"sqlite"})
+"""Drivers that can be asked for batches of so many rows. DuckDB's knows the option, and refuses."""
 
 
 def is_library_path(driver: str) -> bool:

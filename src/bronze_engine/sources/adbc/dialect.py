@@ -61,7 +61,6 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
     "duckdb": Dialect(
         # Without it the offset of TIMETZ is lost, and a UHUGEINT may land as a negative number.
         session=("SET arrow_lossless_conversion = true",),
-        batch_rows="adbc.duckdb.query.batch_rows",
     ),
     "postgresql": Dialect(text="TEXT", numbered=True),
     "bigquery": Dialect(mark="`", text="STRING"),
