@@ -17,11 +17,14 @@ the latency rises at an unchanged limit, the limit is halved for as long as the 
 stays: then the requests only queued. Where the throughput falls with it, the server has
 become slower for other reasons, and the limit goes back up.
 
-Refused (429): as the limit has risen one by one, few requests are beyond what the server
-takes when the first is refused; those that were in flight when it began are what it takes.
-Each refusal silences the whole limit group for half a second or more, so such a ceiling
-is tested again after 8.5 s of work, later and later while it holds. Refusals that come again
-soon at a limit that was not raised speak of a limit of rate, not of concurrency: then the
+Refused (429): a refusal comes back the same way as answers do, so the earlier attempts that
+are still unanswered then are those that the server worked on when it refused: what it takes at
+once. More were in flight when the refused one began, by the answers under way or unread by
+a busy event loop: 8 to 20 of 100 on loopback. The last refusal of a burst tells it best, since
+no other refused attempt counts as taken then. Each refusal silences the whole limit group
+for half a second or more, so such a ceiling is tested again after 8.5 s of work, later and
+later while it holds. A limit of concurrency refuses in the first round of a level, as soon as
+all slots are filled; refusals after it, and soon again, speak of a limit of rate: then the
 limit is halved for as long as that brings more than the pauses cost.
 """
 
@@ -69,8 +72,8 @@ _RATE_STEP_SECONDS: Final = 4.0
 """Work at each level above a forgotten ceiling of rate: a server's bucket must first run dry."""
 _REFUSED_SHARE: Final = 0.02
 """Refusals among the attempts up to the next one that are too many, whatever they cost."""
-_CLEARLY_LESS: Final = 0.9
-"""Refused with so much less in flight than the limit: that is a limit of concurrency."""
+_WORTHWHILE: Final = 1.03
+"""Less more than a level that held may be miscounted, which would cost another refusal."""
 _REFUSAL_SECONDS: Final = 0.75
 """What a refusal costs: the pause of the whole group, between half a second and one."""
 
@@ -109,20 +112,20 @@ class Search:
         """Whether the limit was raised since."""
         self._refused = 0
         """How many were then refused."""
-        self._first_refused = 0
-        self._limit_before = INITIAL_LIMIT
-        self._in_flight_at: dict[int, int] = {}
-        """With how many each attempt began, itself included."""
+        self._is_of_number = False
+        """Whether that was for too many at once."""
+        self._unanswered: dict[int, None] = {}
+        """The attempts in flight, in the order in which they began."""
         self._hold_seconds = _HOLD_SECONDS
         self._proved = 0
         """A level held for long below refusals: tests of the ceiling that fail lead back to it."""
         self._failed = self._succeeded = self._results = 0
         self._begin_level()
 
-    def begin(self, in_flight: int) -> int:
-        """Count an attempt that begins now, one of so many; the number is for `observe`."""
+    def begin(self) -> int:
+        """Count an attempt that begins now; the number is for `observe`."""
         self._begun += 1
-        self._in_flight_at[self._begun] = in_flight
+        self._unanswered[self._begun] = None
         return self._begun
 
     def observe(self, number: int, seconds: float, outcome: Outcome, in_flight: int) -> bool:
@@ -131,15 +134,14 @@ class Search:
         True when it changed the limit.
         """
         before = self.limit
+        self._unanswered.pop(number, None)
         if outcome == "untold":
-            self._in_flight_at.pop(number, None)
             if self._is_climbing and number > self._level_from:
                 self._judge_sample(number, None)
             return False
         self._worked_seconds += seconds / max(1, in_flight)
-        began_among = self._in_flight_at.pop(number, in_flight)
         if outcome == "refused":
-            self._refuse(number, began_among)
+            self._refuse(number)
         elif number > self._level_from:
             self._results += 1
             if outcome == "failed":
@@ -307,38 +309,36 @@ class Search:
         self._changed_seconds = self._worked_seconds
         self._begin_level()
 
-    def _refuse(self, number: int, in_flight: int) -> None:
-        """Those in flight when the first of the refused began are what the server takes."""
-        others = max(1, in_flight - 1)
+    def _refuse(self, number: int) -> None:
         if number <= self._cut_from:
             self._refused += 1
-            if number < self._first_refused:
-                self._first_refused = number
-                if others < self._limit_before * _CLEARLY_LESS:
-                    self._ceiling_of = "refusals"
-                    self._settle(max(others, self._proved), self._limit_before)
+            if self._is_of_number:
+                self._settle(self._taken(number))
             return
-        self._first_refused = number
-        self._limit_before = ceiling = self.limit
-        limit = max(others, self._proved)
-        if not self._is_raised and others >= self.limit * _CLEARLY_LESS:
-            slower = self._slower()
+        is_raised, self._is_raised = self._is_raised, False
+        if not is_raised:
             self._proved = 0
-            self._ceiling_of = "rate" if slower < self.limit else "refusals"
-            limit = max(1, min(others, slower))
-        elif self._is_raised and self._ceiling_of == "rate" and self._proved:
-            limit = self._proved
+        ceiling, slower = self.limit, self._slower()
+        self._is_of_number = self._is_climbing or number <= self._level_from + self.limit
+        if self._is_of_number:
+            self._ceiling_of, limit = "refusals", self._taken(number)
+        elif is_raised and self._ceiling_of == "rate":
+            limit = self._proved or self._base_limit
+        elif slower < self.limit:
+            self._ceiling_of, limit = "rate", slower
         else:
-            if not self._is_raised:
-                self._proved, limit = 0, others
-            self._ceiling_of = "refusals"
+            self._ceiling_of, limit = "refusals", max(1, self.limit - 1)
         if self._proved:
             self._hold_seconds = min(_LONGEST_HOLD_SECONDS, self._hold_seconds * _HOLD_GROWTH)
         self._refused = 1
         self._cut_from = self._begun
         self._cut_seconds = self._worked_seconds
-        self._is_raised = False
         self._settle(limit, ceiling)
+
+    def _taken(self, number: int) -> int:
+        """How many the server worked on when it refused that attempt."""
+        taken = max(1, sum(earlier < number for earlier in self._unanswered))
+        return taken if taken > self._proved * _WORTHWHILE else self._proved
 
     def _slower(self) -> int:
         """Half of it, where refusals come so often that less in flight brings more."""
@@ -348,7 +348,7 @@ class Search:
         is_often = self._refused > _REFUSED_SHARE * (self._begun - self._cut_from)
         return lower if is_often or share * self.limit < lower else self.limit
 
-    def _settle(self, limit: int, ceiling: int) -> None:
+    def _settle(self, limit: int, ceiling: int = 0) -> None:
         """Stay at what the server takes; one more is the ceiling, unless it is one of rate."""
         self._is_climbing = False
         self._ceiling = ceiling if self._ceiling_of == "rate" else limit + 1

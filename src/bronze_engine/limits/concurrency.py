@@ -37,7 +37,7 @@ class Concurrency:
 
     def begin(self) -> int:
         """Count an attempt that begins now; the number is for `observe`."""
-        return 0 if self.search is None else self.search.begin(self.in_flight)
+        return 0 if self.search is None else self.search.begin()
 
     def take(self) -> bool:
         """Take a slot if one is free and nobody waits for it."""

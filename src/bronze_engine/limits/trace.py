@@ -21,6 +21,8 @@ _KEPT: Final = 100
 """The newest changes; a climb is one of them."""
 _INFO_SECONDS: Final = 10.0
 _DEBUG_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.5
+"""At least so far apart are the refusals of two bursts."""
 
 
 @final
@@ -51,7 +53,7 @@ class Trace:
         if search is None:
             return
         now, limit, reason = self._clock.monotonic(), search.limit, search.reason
-        goes_on = bool(self._changes) and _goes_on(self._changes[-1], limit, reason)
+        goes_on = bool(self._changes) and _goes_on(self._changes[-1], now, limit, reason)
         if goes_on:
             self._changes.pop()
         self._changes.append((now, limit, reason))
@@ -92,7 +94,8 @@ class Trace:
         )
 
 
-def _goes_on(last: tuple[float, int, str], limit: int, reason: str) -> bool:
-    """Whether a change is one more step of the same climb, or of the same refusal."""
-    _, before, why = last
-    return why == reason and (limit < before if reason == "refused" else limit == before + 1)
+def _goes_on(last: tuple[float, int, str], now: float, limit: int, reason: str) -> bool:
+    """Whether a change is one more step of the same climb, or of the same burst of refusals."""
+    at, before, why = last
+    is_step = now - at < _PAUSE_SECONDS if reason == "refused" else limit == before + 1
+    return why == reason and is_step

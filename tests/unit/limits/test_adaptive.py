@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from bronze_engine.limits.adaptive import MAX_LIMIT, Outcome
+from bronze_engine.limits.adaptive import MAX_LIMIT, Outcome, Search
 from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.testing import ManualClock
 
@@ -231,6 +231,20 @@ async def test_results_of_an_earlier_level_are_not_taken_for_the_present_one() -
     for _ in range(1000):
         limiter.observe(1, 0.1, "failed")
     assert limiter.limit == before
+
+
+async def test_the_last_refusal_of_a_burst_tells_what_the_server_took() -> None:
+    search = Search()
+    numbers = [search.begin() for _ in range(30)]
+    answered, taken, refused = numbers[:4], numbers[4:20], numbers[20:]
+    for number in answered:  # unread when the refused ones began
+        search.observe(number, 0.1, "succeeded", 30)
+    limits: list[int] = []
+    for number in [*refused[5:7], *refused[:5], *refused[7:]]:
+        search.observe(number, 0.01, "refused", 26)
+        limits.append(search.limit)
+    assert limits[0] == len(taken) + 5  # as none of the five before is known as refused
+    assert limits[-1] == len(taken)
 
 
 @pytest.mark.parametrize("told", [1, 4, 9])

@@ -22,18 +22,17 @@ Make = Callable[[random.Random], SimulatedServer]
 SECONDS = 30.0
 
 
-def check(make: Make, *fixed: int, seeds: int, seconds: float = SECONDS) -> None:
+def check(make: Make, *fixed: int, seeds: int, seconds: float = SECONDS, lag: float = 0.0) -> None:
     """Compare with the best of these fixed numbers."""
     best = max(
         simulate(
-            number, make(random.Random(1)), seconds=seconds, chance=random.Random(2)
+            number, make(random.Random(1)), seconds=seconds, chance=random.Random(2), lag=lag
         ).good_per_second
         for number in fixed
     )
     for seed in range(seeds):
-        auto = simulate(
-            "auto", make(random.Random(seed)), seconds=seconds, chance=random.Random(seed + 1)
-        )
+        chance = random.Random(seed + 1)
+        auto = simulate("auto", make(random.Random(seed)), seconds=seconds, chance=chance, lag=lag)
         ratio = auto.good_per_second / best
         assert ratio >= 0.85, f"seed {seed}: {ratio:.3f} of {best:.0f}/s, limit {auto.limit}"
         assert auto.refused_share < 0.03, f"seed {seed}: {auto.refused_share:.2%} refused"
@@ -59,6 +58,38 @@ def test_a_hidden_limit_that_changes_in_the_middle(
         return AtOnce(lambda now: before if now < SECONDS / 2 else after, latency, jitter, chance)
 
     check(make, before, after, 200, seeds=4)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "latency", "lag"),
+    [
+        (30, 0.05, 0.005),
+        (30, 0.1, 0.005),
+        (100, 0.05, 0.002),
+        (100, 0.05, 0.005),
+        (100, 0.1, 0.002),
+        (100, 0.1, 0.005),
+        (150, 0.05, 0.002),
+        (150, 0.1, 0.005),
+    ],
+)
+def test_answers_that_a_busy_event_loop_sees_late_do_not_mislead_it(
+    capacity: int, latency: float, lag: float
+) -> None:
+    """As of a real server at 100 at once: a tenth of those in flight is answered already."""
+
+    def make(chance: random.Random) -> AtOnce:
+        return AtOnce(lambda _: capacity, latency, 0.2, chance)
+
+    check(make, capacity, round(1.1 * capacity), seeds=4, lag=lag)
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 20), (20, 60), (100, 30)])
+def test_nor_where_the_limit_changes(before: int, after: int) -> None:
+    def make(chance: random.Random) -> AtOnce:
+        return AtOnce(lambda now: before if now < SECONDS / 2 else after, 0.1, 0.2, chance)
+
+    check(make, before, after, 200, seeds=4, lag=0.005)
 
 
 @pytest.mark.slow

@@ -8,8 +8,10 @@ import logging
 import pytest
 
 from bronze_engine.config.api import CircuitBreaker, Retry
+from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.registry import LimitGroup, LimitRegistry
 from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.trace import Trace
 from bronze_engine.telemetry.events import ConcurrencyChanged, Event
 from bronze_engine.testing import ManualClock
 
@@ -67,6 +69,20 @@ async def test_the_trace_is_what_the_limit_did_with_a_climb_as_one_step() -> Non
     assert (first.reason, second.reason, second.limit) == ("start", "refused", 20)
     assert 20 < first.limit <= 32
     assert 0.3 <= first.seconds <= second.seconds < 1.0
+
+
+async def test_a_burst_of_refusals_is_one_step_also_where_the_limit_goes_up_in_it() -> None:
+    clock = ManualClock()
+    concurrency = Concurrency("auto")
+    events = list[Event]()
+    trace = Trace(concurrency, clock=clock, publish=events.append, group="shop", component="x")
+    search = concurrency.search
+    assert search is not None
+    for at, limit in [(1.0, 93), (1.01, 107), (1.02, 100), (2.0, 90)]:
+        await clock.advance(at - clock.monotonic())
+        search.limit, search.reason = limit, "refused"
+        trace.changed()
+    assert [(each.seconds, each.limit) for each in trace.since(0).changes] == [(1.02, 100), (2, 90)]
 
 
 async def test_a_run_is_told_of_the_changes_since_it_began() -> None:
