@@ -129,6 +129,10 @@ async def test_an_empty_table_is_a_commit_without_files(database: Database, tmp_
     assert report.rows == 0
     manifest = await landing.manifest()
     assert manifest.files == ()
+    assert [(column.name, column.type, column.nullable) for column in manifest.schema][:2] == [
+        ("id", "int64", False),
+        ("tags", "list<item: string>", True),
+    ]
 
 
 @pytest.mark.parametrize("source", ['table = "bare"', 'query = "SELECT FROM bare"'])

@@ -8,6 +8,7 @@ import asyncpg
 
 from bronze_engine.contracts import Emit, Resources
 from bronze_engine.model.block import Block, Reject
+from bronze_engine.sources.copy_binary.framing import TRAILER
 
 __all__ = ["Outlet"]
 
@@ -43,6 +44,12 @@ class Outlet:
                 rows = []
         if rows:
             await self._reject(rows)
+
+    async def finish(self) -> None:
+        """Where nothing was handed on, hand on the end of a COPY: the columns of an empty table
+        land with it."""
+        if not self.blocks:
+            await self._emit(Block(data=TRAILER, records=0, page=1))
 
     async def _reject(self, rows: list[Reject]) -> None:
         self.blocks += 1

@@ -212,6 +212,7 @@ class PostgresSource:
             await self._read_chunks(outlet)
         else:
             await self._read_in_snapshot(self._snapshot, piece, outlet)
+        await outlet.finish()
         return None
 
     async def _read_in_snapshot(self, snapshot: Snapshot, piece: Slice, outlet: Outlet) -> None:
