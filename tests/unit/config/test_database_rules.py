@@ -61,6 +61,8 @@ def test_a_driver_is_resolved_with_its_connection(tmp_path: Path) -> None:
         ("", "source: reads a table or a query, and neither is set"),
         ('table = "t"\nquery = "SELECT 1"', "source: reads a table or a query, and both are set"),
         ('table = " "', "table: is empty"),
+        ('table = "order items"', "table: 'order items' is no name of a table; write schema.table"),
+        ('table = "db.public.t"', "table: 'db.public.t' has 3 parts"),
         ('table = "t"\nwhere = ""', "where: is empty"),
         ('table = "t"\ncolumns = ["a", "a"]', 'columns: names "a" 2 times'),
         ('table = "t"\ncolumns = [""]', "columns: holds an empty name"),

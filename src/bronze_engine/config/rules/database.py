@@ -21,7 +21,7 @@ from bronze_engine.config.source import (
 )
 from bronze_engine.config.template import render, uses
 from bronze_engine.errors import ConfigError
-from bronze_engine.model.identifier import parse_parts
+from bronze_engine.model.identifier import RelationName, parse_parts
 
 __all__ = ["database_source_faults"]
 
@@ -64,6 +64,11 @@ def _names(names: Sequence[str], path: KeyPath) -> Iterator[Fault]:
 
 
 def _postgres(source: PostgresSourceConfig, pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
+    if source.table is not None and source.table.strip():
+        try:
+            RelationName.parse(source.table)
+        except ValueError as exc:
+            yield Fault((*path, "table"), str(exc))
     yield from _names(source.omit, (*path, "omit"))
     if source.columns and source.omit:
         yield Fault((*path, "omit"), "has no effect beside columns; leave one of the two out")
