@@ -11,7 +11,7 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.sources.postgres import slices
-from bronze_engine.telemetry.events import Event, RowsWritten
+from bronze_engine.telemetry.events import Event, FileStaged, RowsWritten
 from tests.integration.databases.landing import Landing
 from tests.integration.postgres import Database, PostgresServer
 
@@ -235,8 +235,9 @@ async def broken_while_reading(
         ("partitions = 1", 1, 0, "the run starts over"),
         ("partitions = 4\nparallel = 4", 3, 0, "the run starts over"),
         ("partitions = 4\nparallel = 4", 3, -1, "reading"),
+        ('reading = "keyset"\nchunk_rows = 100_000', 1, 0, "again"),
     ],
-    ids=["alone", "leader", "follower"],
+    ids=["alone", "leader", "follower", "keyset"],
 )
 async def test_a_slice_whose_connection_breaks_is_read_again_and_no_row_twice(
     source: str,
@@ -247,10 +248,31 @@ async def test_a_slice_whose_connection_breaks_is_read_again_and_no_row_twice(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    landing = Landing(tmp_path, tables, f'table = "wide"\n{source}')
+    landing = Landing(
+        tmp_path, tables, f'table = "wide"\n{source}', pipeline='primary_key = ["id"]'
+    )
     await broken_while_reading(landing, tables.server, readers=readers, chosen=chosen)
     ids = await landing.column("id")
     assert sorted(ids) == list(range(1, WIDE + 1))
     assert told in caplog.text
-    assert ("starts over" in caplog.text) == (chosen == 0)
+    assert ("starts over" in caplog.text) == ("starts over" in told)
     assert await landing.unowned() == []
+
+
+async def test_a_leader_that_goes_when_all_is_read_does_no_harm(
+    tables: Database, tmp_path: Path
+) -> None:
+    ended = []
+
+    def end_the_idle(event: Event) -> None:
+        if isinstance(event, FileStaged):
+            ended.extend(
+                tables.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE state = 'idle in transaction' AND datname = current_database()"
+                )
+            )
+
+    landing = Landing(tmp_path, tables, 'table = "kinds"', hooks=[end_the_idle])
+    assert await rows_by_slice(landing) == [ROWS]
+    assert ended == [("t",)]

@@ -10,7 +10,7 @@ https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-SNAPSHOT-
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, final
 
 import asyncpg
@@ -18,6 +18,8 @@ import msgspec
 
 from bronze_engine.errors import SnapshotLost
 from bronze_engine.flow import Gate
+from bronze_engine.sources.postgres.connection import abandon
+from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 from bronze_engine.sources.postgres.horizon import READER_LOCK
 from bronze_engine.sources.postgres.pool import Claim
 from bronze_engine.sources.postgres.query import literal
@@ -62,7 +64,8 @@ async def transaction(
         begin.append(f"SET TRANSACTION SNAPSHOT {literal(snapshot, 'text').removesuffix('::text')}")
     await connection.execute("; ".join((*begin, settings.sql, _LOCK)))
     yield
-    await connection.execute("COMMIT")
+    with suppress(*DATABASE_ERRORS):  # it wrote nothing, so what it has read stands
+        await connection.execute("COMMIT")
 
 
 @final
@@ -107,6 +110,10 @@ class Snapshot:
             self._leader_is_busy = True
             try:
                 yield Station(self.leader, is_leader=True)
+            except BaseException:
+                # Its transaction is aborted. At once: nobody takes what a COPY still sends.
+                await abandon(self.leader)
+                raise
             finally:
                 self._leader_is_busy = False
                 self._left.open()

@@ -6,6 +6,7 @@ read()     a connection within the snapshot -> COPY -> blocks of whole rows
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -38,6 +39,8 @@ from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_sna
 from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
 __all__ = ["PostgresSource", "PostgresSourceType"]
+
+log = logging.getLogger(__name__)
 
 _FLOOR_BYTES: Final = 4 * 1024**2
 """Of one slice: a group that waits for a worker, the next one, and what asyncpg has read."""
@@ -250,6 +253,8 @@ class PostgresSource:
                 fault = of_reading(exc, self._subject)
                 is_lost = isinstance(fault, SliceLost)
                 if is_lost and outlet.blocks == before and begun < _CHUNK_READS:
+                    self._resources.tally.retries += 1
+                    log.warning("%s: %s; a chunk is begun again", self._request.pipeline, fault)
                     continue
                 raise fault from exc
             after, is_last, begun = end, end is None, 0
