@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -115,6 +117,44 @@ async def test_a_column_that_changes_its_type_midway_is_a_fault(tmp_path: Path) 
     with pytest.raises(ExtractError, match=r"Type mismatch in column 0.*cast that column"):
         await lake.run()
     assert not list((lake.folder / "lake").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.5, 2**53 + 1], "has integers past 2^53 among doubles"),
+        ([*[0.5] * 30, -(2**60)], "has integers past 2^53 among doubles"),
+        (["a", 0.1 + 0.2], "has doubles among texts or bytes"),
+        ([b"a", 0.1 + 0.2], "has doubles among texts or bytes"),
+    ],
+)
+async def test_a_value_that_the_driver_would_change_is_a_fault(
+    tmp_path: Path, values: list[object], message: str
+) -> None:
+    lake = Lake(tmp_path, "sqlite", 'table = "t"\nbatch_rows = 10')
+    rows = [(value,) for value in values]
+    in_sqlite(lake.database, "CREATE TABLE t (a)", "INSERT INTO t VALUES (?)", rows=rows)
+    with pytest.raises(QualityError, match=re.escape(message)):
+        await lake.run()
+    lake.configure('query = "SELECT CAST(a AS TEXT) AS a FROM t"')
+    await lake.run()
+    last = lake.rows()[-1]["a"]
+    assert ast.literal_eval(last) == values[-1]
+
+
+async def test_integers_and_texts_of_any_kind_are_no_doubt(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, "sqlite", 'table = "t"')
+    in_sqlite(
+        lake.database,
+        "CREATE TABLE t (a, b, c)",
+        "INSERT INTO t VALUES (?, ?, ?)",
+        rows=[(0.5, "a", 2**62 + 1), (2**53, 2**62 + 1, None)],
+    )
+    await lake.run()
+    assert lake.rows() == [
+        {"a": 0.5, "b": "a", "c": 2**62 + 1},
+        {"a": 2.0**53, "b": str(2**62 + 1), "c": None},
+    ]
 
 
 async def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import final
 
@@ -11,10 +11,10 @@ import anyio
 import pyarrow as pa
 
 from bronze_engine.config.connection import AdbcConnection
-from bronze_engine.model.arrow import Array
 from bronze_engine.sources.adbc.dialect import GENERIC, Dialect, dialect_of
 from bronze_engine.sources.adbc.driver import Driver, find_driver
 from bronze_engine.sources.adbc.faults import Faults
+from bronze_engine.sources.adbc.query import Query
 from bronze_engine.sources.adbc.statement import Statement
 from bronze_engine.workers import Workers
 
@@ -43,9 +43,7 @@ class Session:
         self._faults = faults
 
     @asynccontextmanager
-    async def query(
-        self, sql: str, parameters: Sequence[Array] = (), *, batch_rows: int | None = None
-    ) -> AsyncIterator[Result]:
+    async def query(self, query: Query, *, batch_rows: int | None = None) -> AsyncIterator[Result]:
         """Run a query; leave it to close its result, cancelled where it is not at its end.
 
         Raises Transient where it may be tried again, over another session, else a BronzeError.
@@ -53,7 +51,9 @@ class Session:
         options = {}
         if batch_rows is not None and self.dialect.batch_rows is not None:
             options[self.dialect.batch_rows] = str(batch_rows)
-        statement = await self._workers.run(Statement, self._connection, sql, parameters, options)
+        statement = await self._workers.run(
+            Statement, self._connection, query.sql, query.parameters, options
+        )
         try:
             schema = await self._workers.run(statement.execute, interrupt=statement.interrupt)
             yield Result(statement, schema, self._workers, self._driver, self._faults)

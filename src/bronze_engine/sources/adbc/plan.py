@@ -35,11 +35,21 @@ _USUAL: Final[dict[CursorType, pa.DataType]] = {
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What is read, and what the decoder must know of it."""
 
-    query: Query
+    origin: Origin
     asked: list[Asked]
     columns: Columns
-    window: AdbcWindow | None
+    window: AdbcWindow | None = None
     on_null: str = "fail"
+
+    def select(self, columns: str) -> Query:
+        """SELECT of the rows that the run reads."""
+        if self.window is None:
+            return self.origin.select(columns)
+        return self.origin.select(columns, self.window.rows)
+
+    @property
+    def query(self) -> Query:
+        return self.select(", ".join(each.sql for each in self.asked))
 
     def cursor_rows(self) -> CursorRows | None:
         if self.window is None:
@@ -87,7 +97,7 @@ class Planner:
             query = origin.select("*")
         else:
             query = origin.select("*", lambda _: "1 = 0", where=False)
-        async with self._session.query(query.sql, query.parameters) as result:
+        async with self._session.query(query) as result:
             return result.schema
 
     async def settle(self) -> Plan:
@@ -96,14 +106,12 @@ class Planner:
         request, dialect = self._request, self._session.dialect
         columns = Columns(self._config, request.schema, request.base, dialect, self._origin)
         asked = columns.ask(described)
-        selected = ", ".join(each.sql for each in asked)
         if request.incremental is None:
             origin = Origin(self._config, dialect, Values(run_date=request.run_date))
-            return Plan(query=origin.select(selected), asked=asked, columns=columns, window=None)
+            return Plan(origin=origin, asked=asked, columns=columns)
         window, values = await self._window(described, request.incremental)
-        origin = Origin(self._config, dialect, values)
         return Plan(
-            query=origin.select(selected, window.rows),
+            origin=Origin(self._config, dialect, values),
             asked=asked,
             columns=columns,
             window=window,
@@ -150,7 +158,7 @@ class Planner:
     async def _one(self, query: Query) -> Scalar:
         """The one value of a query."""
         try:
-            async with self._session.query(query.sql, query.parameters) as result:
+            async with self._session.query(query) as result:
                 async for batch in result:
                     return batch.column(0)[0]
         except SliceLost as exc:  # no row of a slice was read

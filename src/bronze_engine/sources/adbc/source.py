@@ -17,6 +17,7 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.adbc.database import Database, Result, Session
 from bronze_engine.sources.adbc.decoder import AdbcDecoder
+from bronze_engine.sources.adbc.guesses import check_doubts, doubts_of
 from bronze_engine.sources.adbc.plan import Plan, Planner
 
 __all__ = ["AdbcSource", "AdbcSourceType"]
@@ -143,10 +144,10 @@ class AdbcSource:
                 session = await stack.enter_async_context(self._database.session())
                 if self._plan is None:
                     self._plan = await self._planner(session).settle()
-                query = self._plan.query
                 result = await stack.enter_async_context(
-                    session.query(query.sql, query.parameters, batch_rows=self._config.batch_rows)
+                    session.query(self._plan.query, batch_rows=self._config.batch_rows)
                 )
+                await self._check_guesses(session, self._plan, result.schema)
                 return Reading(result, stack.pop_all())
 
         self._reading = await self._asking(begin)
@@ -156,6 +157,14 @@ class AdbcSource:
             self._layout, warnings = self._plan.columns.layout(schema, self._plan.asked)
             for warning in warnings:
                 self._resources.tally.warn(warning)
+
+    async def _check_guesses(self, session: Session, plan: Plan, result: pa.Schema) -> None:
+        doubts = doubts_of(result, plan.asked, session.dialect)
+        if doubts is None:
+            return
+        async with session.query(plan.select(doubts)) as answers:
+            async for answer in answers:
+                check_doubts(answer, result, plan.asked, self._location)
 
     async def _asking(self, operation: Callable[[], Awaitable[T]]) -> T:
         self._resources.tally.requests += 1
