@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+import trustme
 
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.sources.postgres.catalogue import (
@@ -17,6 +19,7 @@ from bronze_engine.sources.postgres.catalogue import (
     columns_of_query,
     find_relation,
 )
+from tests.integration.databases.front import front
 from tests.integration.postgres import Database, PostgresServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -250,3 +253,35 @@ async def test_a_query_of_many_columns_is_described_whole(catalogued: Database) 
         columns = await columns_of_query(connection, f"SELECT {many}")
     scales = [(column.modifier & 0x7FF) - 4 for column in columns]
     assert scales == [place % 9 for place in range(1600)]
+
+
+async def test_a_query_is_described_over_tls(catalogued: Database) -> None:
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(tls)
+    upstream = ("127.0.0.1", catalogued.server.port)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with front(upstream, tls=tls) as there:
+        dsn = catalogued.dsn.replace(
+            f"127.0.0.1:{catalogued.server.port}", f"localhost:{there.port}"
+        )
+        connection = await asyncpg.connect(dsn, ssl=trusting)
+        try:
+            [column] = await columns_of_query(connection, "SELECT 1::numeric(7,3) AS amount")
+            assert column.source_type == "numeric(7,3)"
+            assert await connection.fetchval("SELECT 2") == 2
+        finally:
+            await connection.close()
+        assert there.encrypted == 1
+
+
+async def test_a_query_that_fails_leaves_the_connection_as_it_was(catalogued: Database) -> None:
+    connection = await asyncpg.connect(catalogued.dsn)
+    try:
+        with pytest.raises(asyncpg.UndefinedColumnError):
+            await columns_of_query(connection, "SELECT nope FROM sales.orders")
+        [column] = await columns_of_query(connection, "SELECT 1::numeric(7,3) AS amount")
+        assert column.source_type == "numeric(7,3)"
+    finally:
+        await connection.close()
