@@ -350,3 +350,34 @@ async def test_a_cancelled_run_is_gone_from_the_server_within_a_second(
     assert SYSTEM_CLOCK.monotonic() - began < 1.0
     assert asyncio.all_tasks() == before
     assert await held.landing.unowned() == []
+
+
+@pytest.mark.slow
+async def test_cancelled_anywhere_nothing_is_left_and_nothing_is_complained_of(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    database = postgres.create_database()
+    database.execute(
+        "CREATE TABLE orders (id bigint PRIMARY KEY, pad text NOT NULL);"
+        "INSERT INTO orders SELECT i, repeat('x', 300) FROM generate_series(1, 50000) AS i;"
+        "ANALYZE orders"
+    )
+    complaints: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    before = asyncio.all_tasks()
+    began = SYSTEM_CLOCK.monotonic()
+    await Landing(tmp_path / "whole", database, SIDE_BY_SIDE).run()
+    whole = SYSTEM_CLOCK.monotonic() - began
+    for step in range(40):
+        landing = Landing(tmp_path / str(step), database, SIDE_BY_SIDE)
+        task = asyncio.create_task(landing.run())
+        await SYSTEM_CLOCK.sleep(whole * step / 40)
+        began = SYSTEM_CLOCK.monotonic()
+        task.cancel()
+        await asyncio.wait([task])
+        assert SYSTEM_CLOCK.monotonic() - began < 1.0
+        await until(lambda: not database.sessions())
+        assert asyncio.all_tasks() == before
+        assert await landing.unowned() == []
+    assert complaints == []

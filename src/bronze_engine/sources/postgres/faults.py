@@ -60,6 +60,7 @@ STATES: Final[dict[str, Kind]] = {
     "08": "lost",  # the connection broke
     "22": "value",
     "25006": "writes",
+    "25P02": "lost",  # something before has failed in this transaction
     "25P03": "lost",  # idle in a transaction for too long, as the server sees it
     "28": "credential",
     "3D": "database",
