@@ -21,8 +21,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """JSON sources: one record a line, UTF-8, each line ended by a newline. Postgres: whole rows
     of COPY BINARY. Empty where a page has no record."""
     batch: pa.RecordBatch | None = None
-    """What a driver hands on that speaks Arrow (ADBC): at least one row. As a message of Arrow
-    IPC in `data` it would be copied twice (0.1 ms a MiB), and its dictionaries left behind."""
+    """What a driver hands on that speaks Arrow (ADBC). As a message of Arrow IPC in `data` it
+    would be copied twice (0.1 ms a MiB), and its dictionaries left behind."""
     records: int
     """0 where nobody knows before they are decoded."""
     page: int

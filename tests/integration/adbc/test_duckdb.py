@@ -234,6 +234,17 @@ async def test_columns_never_narrow(
     assert lake.table(NEXT_DAY).schema.types == [landed]
 
 
+async def test_an_empty_table_fixes_its_types(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, "duckdb", 'table = "t"')
+    in_duckdb(lake.database, "CREATE TABLE t (a bigint, b json)")
+    assert (await lake.run()).rows == 0
+    landed = [(column.name, column.type) for column in lake.manifest().schema]
+    assert landed[:2] == [("a", "int64"), ("b", "string")]
+    in_duckdb(lake.database, "DROP TABLE t", "CREATE TABLE t AS SELECT 1::integer AS a")
+    await lake.run(NEXT_DAY)
+    assert lake.table(NEXT_DAY).schema.types == [pa.int64()]
+
+
 async def test_a_frozen_contract_takes_no_other_column(tmp_path: Path) -> None:
     lake = Lake(
         tmp_path, "duckdb", 'table = "t"',

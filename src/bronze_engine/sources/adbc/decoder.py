@@ -18,7 +18,7 @@ from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Column, Layout
 from bronze_engine.sources.adbc.convert import convert
 
-__all__ = ["AdbcDecoder", "CursorRows"]
+__all__ = ["AdbcDecoder", "CursorRows", "no_rows"]
 
 _NO_CURSOR: Final = "the cursor is NULL: no window has this row"
 
@@ -74,8 +74,7 @@ class AdbcDecoder:
         found = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
         if found:
             return found[0]
-        none: list[Array] = [pa.nulls(0, column.type) for column in self._columns]
-        return pa.RecordBatch.from_arrays(none, schema=schema)
+        return no_rows(schema)
 
     def _landed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         arrays = [
@@ -123,6 +122,12 @@ class AdbcDecoder:
         values = batch.column(cursor.place)
         late = pc.less_equal(values, cursor.low[0])
         return int(late.true_count)
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch of these columns, empty."""
+    none: list[Array] = [pa.nulls(0, field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(none, schema=schema)
 
 
 def _check_finite(array: Array, column: Column) -> None:

@@ -16,7 +16,7 @@ from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.adbc.database import Database, Result, Session
-from bronze_engine.sources.adbc.decoder import AdbcDecoder
+from bronze_engine.sources.adbc.decoder import AdbcDecoder, no_rows
 from bronze_engine.sources.adbc.guesses import check_doubts, doubts_of
 from bronze_engine.sources.adbc.plan import Plan, Planner
 
@@ -66,6 +66,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     result: Result
     stack: AsyncExitStack
+    fixes_types: bool
+    """Whether the types of a result without rows are those of its columns."""
 
 
 @final
@@ -129,7 +131,7 @@ class AdbcSource:
         reading, self._reading = self._reading, None
         assert reading is not None  # noqa: S101  # it has begun
         async with reading.stack:
-            await self._hand_on(reading.result, emit)
+            await self._hand_on(reading.result, emit, fixes_types=reading.fixes_types)
         return None
 
     def decoder(self) -> Decoder:
@@ -148,7 +150,7 @@ class AdbcSource:
                     session.query(self._plan.query, batch_rows=self._config.batch_rows)
                 )
                 await self._check_guesses(session, self._plan, result.schema)
-                return Reading(result, stack.pop_all())
+                return Reading(result, stack.pop_all(), not session.dialect.guesses_types)
 
         self._reading = await self._asking(begin)
         self._stack.push_async_callback(self._reading.stack.aclose)
@@ -179,7 +181,7 @@ class AdbcSource:
             now=self._resources.clock.now(),
         )
 
-    async def _hand_on(self, result: Result, emit: Emit) -> None:
+    async def _hand_on(self, result: Result, emit: Emit, *, fixes_types: bool) -> None:
         lane = Lane(self._resources.budget, _FLOOR_BYTES)
         estimate, chunk = _BLOCK_BYTES, 0
         try:
@@ -187,7 +189,7 @@ class AdbcSource:
                 await lane.take(estimate)
                 batch = await anext(result, None)
                 if batch is None:
-                    return
+                    break
                 size = batch.nbytes
                 lane.add(size - estimate)
                 self._resources.tally.bytes_in += size
@@ -202,3 +204,6 @@ class AdbcSource:
                 estimate = size
         finally:
             lane.add(-lane.held_bytes)
+        if not chunk and fixes_types and self._layout is not None:
+            # The columns of an empty table land, and later partitions keep their types.
+            await emit(Block(batch=no_rows(self._layout.schema), records=0, page=1))
