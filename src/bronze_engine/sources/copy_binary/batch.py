@@ -17,7 +17,8 @@ from bronze_engine.sources.copy_binary.cells import PADDING, Bytes, Cells, Mask
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.framing import BrokenFraming
 from bronze_engine.sources.copy_binary.kinds import READERS, has_specials
-from bronze_engine.sources.copy_binary.rows import Shape, columns_of, count_of_empty
+from bronze_engine.sources.copy_binary.rows import columns_of, count_of_empty
+from bronze_engine.sources.copy_binary.windows import Shape
 
 __all__ = ["CopyBinary", "DecodedRows", "selection_order"]
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from bronze_engine.sources.copy_binary.buffers import empty
 from bronze_engine.sources.copy_binary.cells import Bytes, Mask, Positions, gather
 from bronze_engine.sources.copy_binary.framing import (
     COUNT_BYTES,
@@ -44,7 +45,9 @@ def candidates(
     if first is not None and not first_is_null:
         anchor += first.to_bytes(LENGTH_BYTES, "big")
     rarest = _rarest(anchor, widths)
-    found = np.flatnonzero(data[begin + rarest : end] == anchor[rarest])
+    searched = data[begin + rarest : end]
+    matches = empty(len(searched), np.bool_)  # as large as the block: not in glibc's memory
+    found = np.flatnonzero(np.equal(searched, anchor[rarest], out=matches))
     found += begin
     heads = gather(data, found, _WORD_BYTES).view(">u8")[:, 0] >> 16  # count and length
     if first is None:
