@@ -21,10 +21,12 @@ from bronze_engine.contracts import Limits, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.model.probe import Probed
 from bronze_engine.workers import Workers
 
 __all__ = [
     "StoreOpener",
+    "adbc_probe",
     "open_auth",
     "open_store",
     "source_type",
@@ -66,22 +68,28 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
 
         return PostgresSourceType()
     if tag == "adbc":
-        return _adbc()
+        adbc: SourceType[Any] = _adbc("source").AdbcSourceType()
+        return adbc
     raise ConfigError(f"nothing reads a source of type = {tag!r}")
 
 
-def _adbc() -> SourceType[Any]:
-    """Raises ConfigError where the extra is not installed."""
+def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
+    """What tries out a connection of `type = "adbc"`. Raises ConfigError without the extra."""
+    probe: Callable[..., Awaitable[tuple[Probed, ...]]] = _adbc("probe").probe_adbc
+    return probe
+
+
+def _adbc(module: str) -> Any:
+    """A module of sources.adbc. Raises ConfigError where the extra is not installed."""
     try:
-        from bronze_engine.sources.adbc.source import AdbcSourceType  # noqa: PLC0415
+        return import_module(f"bronze_engine.sources.adbc.{module}")
     except ModuleNotFoundError as exc:
         if exc.name is None or exc.name.partition(".")[0] != "adbc_driver_manager":
             raise
         raise ConfigError(
-            'a source of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
+            'a database of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
             " the driver of the database"
         ) from exc
-    return AdbcSourceType()
 
 
 def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:

@@ -13,7 +13,7 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.adapters import open_auth, open_store, token_store
+from bronze_engine.adapters import adbc_probe, open_auth, open_store, token_store
 from bronze_engine.cli import text
 from bronze_engine.cli.database import (
     Database,
@@ -195,15 +195,15 @@ async def _test_api(config: Config, api: Api, path: str | None) -> Tested:
 
 
 async def _test_database(config: Config, connection: Connection) -> Tested:
-    if not isinstance(connection, PostgresConnection):
-        raise ConfigError(
-            f"connections.{connection.name} is of type adbc: `bronze check` asks it for the tables "
-            "that pipelines read"
-        )
     with Workers(2) as workers:
-        probe_postgres = await workers.run(_probe_postgres)
-        results = await probe_postgres(connection, workers, SYSTEM_CLOCK, config.hide)
-    location = address_of(connection).location
+        if isinstance(connection, PostgresConnection):
+            probe_postgres = await workers.run(_probe_postgres)
+            results = await probe_postgres(connection, workers, SYSTEM_CLOCK, config.hide)
+            location = address_of(connection).location
+        else:
+            probe_adbc = await workers.run(adbc_probe)
+            results = await probe_adbc(connection, workers, SYSTEM_CLOCK)
+            location = f"driver {Path(connection.driver).name}"
     return Tested(name=connection.name, kind="database", location=location, results=results)
 
 
