@@ -60,6 +60,17 @@ async def test_a_standby_is_read_like_any_server(
     assert pc.count_distinct((await landing.table()).column("id")).as_py() == ROWS
 
 
+async def test_a_query_has_the_types_of_its_columns_on_a_standby(
+    replica: Database, tmp_path: Path
+) -> None:
+    query = "SELECT id, (id / 3.0)::numeric(12,4) AS third FROM orders WHERE id < 4"
+    landing = Landing(tmp_path, replica, f'query = "{query}"')
+    await landing.run()
+    third = (await landing.table()).column("third")
+    assert str(third.type) == "decimal128(12, 4)"
+    assert sorted(map(str, third.to_pylist())) == ["0.3333", "0.6667", "1.0000"]
+
+
 async def test_a_conflict_with_recovery_reads_again_what_is_there_then(
     primary: Database, replica: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
