@@ -37,7 +37,7 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 	    --no-deps --no-build-isolation -e .; \
 	fi
 
-.PHONY: demo test lint bench bench-full lock env clean
+.PHONY: demo test lint bench bench-full bench-postgres lock env clean
 .DELETE_ON_ERROR:
 
 # Of each TARGET: what it needs beside the package, and how the demo is told.
@@ -69,6 +69,7 @@ bench: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.upload --rounds 3
 	$(BIN)/python -m benchmarks.end_to_end --rounds 3
 	$(BIN)/python -m benchmarks.concurrency --rounds 3
+	$(BIN)/python -m benchmarks.postgres --rounds 3 --scale 0.2 --mixed-rows 200000
 
 bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3 --records 500000 \
@@ -80,6 +81,11 @@ bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.concurrency --rounds 7
 	$(BIN)/python -m benchmarks.adaptive --rounds 3
 	$(BIN)/python -m benchmarks.guard
+
+# Databases at full size, ten minutes or less: what docs/benchmarks.md shows, and its chart.
+bench-postgres: $(VENV)/.dev $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks.postgres --rounds 3 --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.postgres --memory --page docs/benchmarks.md
 
 env: $(VENV)/.dev
 

@@ -21,8 +21,9 @@ SUMS: Mapping[Column, str] = {
     "date": "sum(date_diff('day', DATE '1970-01-01', TRY_CAST({value} AS DATE)))",
     "timestamptz": "sum(epoch_us({value}))",
     "text": (
-        "sum(strlen({value}::VARCHAR)) + sum(('0x' || left(md5({value}::VARCHAR), 8))::UBIGINT)"
-        f" FILTER (WHERE {{key}} % {SAMPLE} = 0)"
+        "sum(strlen({value}::VARCHAR))"
+        " + coalesce(sum(('0x' || left(md5({value}::VARCHAR), 8))::UBIGINT)"
+        f" FILTER (WHERE {{key}} % {SAMPLE} = 0), 0)"
     ),
     "uuid": "sum(TRY_CAST('0x' || left({value}::VARCHAR, 8) AS UBIGINT))",
 }

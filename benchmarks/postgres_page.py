@@ -116,8 +116,10 @@ def _title(table: str, outcomes: Figures) -> str:
 
 
 def _figures(result: Figures, outcomes: Figures) -> str:
+    first = next(iter(outcomes))
     lines = [
-        "| | rows/s | ours to it | client CPU-s per million rows | peak RSS, MiB | Parquet, MiB |",
+        f"| | rows/s | {first} to it | client CPU-s per million rows | peak RSS, MiB |"
+        " Parquet, MiB |",
         "|---|---|---|---|---|---|",
     ]
     for name, outcome in outcomes.items():
@@ -128,7 +130,7 @@ def _figures(result: Figures, outcomes: Figures) -> str:
         landed = outcome["landed"]
         files = f"{landed['size_bytes'] / MIB:,.0f} ({landed['codec']})" if landed else ""
         lines.append(
-            f"| {label} | {_rates(outcome)} | {_ratio(outcomes, name, _rate)} |"
+            f"| {label} | {_rates(outcome)} | {_ratio(outcomes[first], outcome, _rate)} |"
             f" {_cpu(outcome)} | {_rss(outcome)} | {files} |"
         )
     return "\n".join(lines)
@@ -143,15 +145,15 @@ def _verdicts(outcomes: Figures) -> str:
     lines = []
     for name, least in ((LIMIT, 0.9), ("dlt", 1.8), ("adbc", 1.3)):
         if name in done:
-            ratio = _ratio(outcomes, name, _rate)
+            ratio = _ratio(done["ours"], done[name], _rate)
             what = "the limit's" if name == LIMIT else f"{name}'s"
             lines.append(_verdict(ratio.median >= least, f"{ratio} of {what} rows/s ({least})"))
     if rivals:
         fastest = max(rivals, key=lambda name: spread(_all(done[name], _rate)).median)
-        ratio = _ratio(outcomes, fastest, _rate)
+        ratio = _ratio(done["ours"], done[fastest], _rate)
         lines.append(_verdict(ratio.median >= 1, f"{ratio} of the fastest rival's, {fastest}"))
         leanest = min(rivals, key=lambda name: spread(_all(done[name], _cpu_per_million)).median)
-        ratio = _ratio(outcomes, leanest, _cpu_per_million)
+        ratio = _ratio(done["ours"], done[leanest], _cpu_per_million)
         lines.append(_verdict(ratio.median <= 1, f"{ratio} of the leanest rival's CPU, {leanest}"))
     peak = max(run["peak_rss_bytes"] for run in outcomes["ours"]["runs"]) / MIB
     lines.append(_verdict(peak <= 300, f"peak RSS {peak:,.0f} MiB (300)"))
@@ -219,9 +221,9 @@ def _all(outcome: Figures, of: Any) -> list[float]:
     return [of(run) for run in outcome["runs"]]
 
 
-def _ratio(outcomes: Figures, name: str, of: Any) -> Spread:
-    """Ours to another's, of the rounds in which both ran."""
-    pairs = zip(_all(outcomes["ours"], of), _all(outcomes[name], of), strict=False)
+def _ratio(first: Figures, other: Figures, of: Any) -> Spread:
+    """The first to the other, of the rounds in which both ran."""
+    pairs = zip(_all(first, of), _all(other, of), strict=False)
     return spread([mine / theirs for mine, theirs in pairs])
 
 

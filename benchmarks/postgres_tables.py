@@ -32,8 +32,8 @@ SUMS: Mapping[Column, str] = {
     "timestamptz": "sum((extract(epoch FROM {name}) * 1000000)::bigint)",
     "text": (
         "sum(octet_length({name}::text))"
-        " + sum(('x' || left(md5({name}::text), 8))::bit(32)::bigint)"
-        f" FILTER (WHERE {{key}} % {SAMPLE} = 0)"
+        " + coalesce(sum(('x' || left(md5({name}::text), 8))::bit(32)::bigint)"
+        f" FILTER (WHERE {{key}} % {SAMPLE} = 0), 0)"
     ),
     "uuid": "sum(('x' || left({name}::text, 8))::bit(32)::bigint)",
 }
