@@ -79,6 +79,8 @@ bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.upload --memory
 	$(BIN)/python -m benchmarks.end_to_end --rounds 7
 	$(BIN)/python -m benchmarks.concurrency --rounds 7
+	$(BIN)/python -m benchmarks.postgres --rounds 5
+	$(BIN)/python -m benchmarks.postgres --memory
 	$(BIN)/python -m benchmarks.adaptive --rounds 3
 	$(BIN)/python -m benchmarks.guard
 
