@@ -376,3 +376,18 @@ async def test_no_log_has_the_password(
             await pools.value(with_password(postgres.dsn, "hunter2"), "SELECT 1")
     assert postgres.password not in caplog.text
     assert "hunter2" not in caplog.text
+
+
+async def test_a_server_that_vanishes_without_a_word_is_noticed(postgres: PostgresServer) -> None:
+    async with opened() as pools:
+        connection = await pools.connector(postgres.dsn).connect()
+        found = connection._transport.get_extra_info("socket")
+        told = [found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]
+        told += [
+            found.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+            if hasattr(socket, name)
+        ]
+        await end(connection)
+    assert told[0] == 1
+    assert told[1:] in ([60, 10, 6], [])
