@@ -75,7 +75,7 @@ class Lake:
         self, folder: Path, driver: str, source: str, *, pipeline: str = "", more: str = ""
     ) -> None:
         self.folder = folder
-        self.database = folder / f"shop.{driver}"
+        self.database = folder / f"shop.{Path(driver).name}"
         self.path = folder / "pipelines.toml"
         self.driver = driver
         self.configure(source, pipeline=pipeline, more=more)
