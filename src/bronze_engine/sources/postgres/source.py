@@ -6,7 +6,6 @@ read()     a connection within the snapshot -> COPY -> blocks of whole rows
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -21,32 +20,24 @@ import msgspec
 
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
-from bronze_engine.errors import SliceLost, SnapshotLost
+from bronze_engine.errors import BronzeError, SliceLost, SnapshotLost
 from bronze_engine.model.slice import Slice
-from bronze_engine.sources.copy_binary.framing import BrokenFraming
-from bronze_engine.sources.postgres.copying import copy_cut, copy_out
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
 from bronze_engine.sources.postgres.framing import Framing, shared_framing
-from bronze_engine.sources.postgres.keyset import Keyset
 from bronze_engine.sources.postgres.look import Look, describe_source, look_at
 from bronze_engine.sources.postgres.outlet import Outlet
 from bronze_engine.sources.postgres.plan import ReadingPlan
 from bronze_engine.sources.postgres.pool import Claim, Pool, shared_pool
 from bronze_engine.sources.postgres.query import Values
-from bronze_engine.sources.postgres.session import local_settings
+from bronze_engine.sources.postgres.reading import Reading, settings_of
 from bronze_engine.sources.postgres.slices import ALL_ROWS, Piece, plan_pieces
-from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_snapshot, transaction
+from bronze_engine.sources.postgres.snapshot import Snapshot, open_snapshot, transaction
 from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
 __all__ = ["PostgresSource", "PostgresSourceType"]
 
-log = logging.getLogger(__name__)
-
 _FLOOR_BYTES: Final = 4 * 1024**2
 """Of one slice: a group that waits for a worker, the next one, and what asyncpg has read."""
-
-_CHUNK_READS: Final = 3
-"""How often a chunk is begun of which nothing was handed on."""
 
 
 @final
@@ -130,7 +121,7 @@ class PostgresSource:
         async with self._pool.claim(self._resources.limits) as claim:
             with self._told():
                 async with claim.connection() as connection:
-                    settings = self._settings(connection)
+                    settings = settings_of(self._config, self._request, connection)
                     async with transaction(connection, settings, is_looking=True):
                         return await self._checked(connection)
 
@@ -161,7 +152,7 @@ class PostgresSource:
         limits, clock = self._resources.limits, self._resources.clock
         claim = self._claim = await self._stack.enter_async_context(self._pool.claim(limits))
         async with claim.connection() as connection:
-            settings = self._settings(connection)
+            settings = settings_of(self._config, self._request, connection)
             async with transaction(connection, settings, is_looking=True):
                 look = await look_at(connection, self._config, self._request, clock)
         self._look = look
@@ -196,114 +187,23 @@ class PostgresSource:
             return Span(origin=look.origin(Values(run_date=self._request.run_date)))
         return await fix_window(connection, self._request, look.cursor, look.reach, look.origin)
 
-    def _settings(self, connection: asyncpg.Connection) -> Settings:
-        version = connection.get_server_version().major
-        return Settings(
-            local_settings(
-                self._config.connection, version=version, pipeline=self._request.pipeline
-            )
-        )
-
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
         """Read one slice.
 
         Raises SliceLost where its connection broke and the snapshot is still there, and
         SnapshotLost where that is gone.
         """
+        reading = Reading(
+            self._config, self._request, self._resources, self._planned, self._framing, self._faults
+        )
         outlet = Outlet(self._resources, emit)
-        if self._snapshot is None:
-            await self._read_chunks(outlet)
+        if self._snapshot is not None:
+            await reading.piece(self._snapshot, piece, outlet)
         else:
-            await self._read_in_snapshot(self._snapshot, piece, outlet)
+            assert self._claim is not None  # noqa: S101  # made with the plan
+            await reading.chunks(self._claim, outlet)
         await outlet.finish()
         return None
-
-    async def _read_in_snapshot(self, snapshot: Snapshot, piece: Slice, outlet: Outlet) -> None:
-        plan = self._planned
-        condition = msgspec.json.decode(piece.spec, type=str | None)
-        is_leader = False
-        try:
-            async with snapshot.station() as station:
-                is_leader = station.is_leader
-                if piece.index == 0:
-                    await self._reject_nulls(station.connection, outlet)
-                if not plan.span.is_empty:
-                    await self._copy(station.connection, plan.sql(condition), outlet)
-        except DATABASE_ERRORS as exc:
-            fault = of_reading(exc, self._subject)
-            if is_leader and isinstance(fault, SliceLost):
-                raise SnapshotLost(str(fault)) from exc
-            raise fault from exc
-
-    async def _read_chunks(self, outlet: Outlet) -> None:
-        """Chunk after chunk. One of which nothing was handed on is begun again."""
-        assert self._claim is not None  # noqa: S101  # set with the plan
-        plan, begun = self._planned, 0
-        keyset = plan.keyset(self._request.primary_key)
-        after: tuple[str, ...] | None = None
-        is_last = False
-        while not is_last:
-            before, begun = outlet.blocks, begun + 1
-            try:
-                async with self._claim.connection() as connection:
-                    settings = self._settings(connection)
-                    async with transaction(connection, settings):
-                        end = await self._read_chunk(connection, keyset, after, outlet)
-            except DATABASE_ERRORS as exc:
-                fault = of_reading(exc, self._subject)
-                is_lost = isinstance(fault, SliceLost)
-                if is_lost and outlet.blocks == before and begun < _CHUNK_READS:
-                    self._resources.tally.retries += 1
-                    log.warning("%s: %s; a chunk is begun again", self._request.pipeline, fault)
-                    continue
-                raise fault from exc
-            after, is_last, begun = end, end is None, 0
-
-    async def _read_chunk(
-        self,
-        connection: asyncpg.Connection,
-        keyset: Keyset,
-        after: tuple[str, ...] | None,
-        outlet: Outlet,
-    ) -> tuple[str, ...] | None:
-        """Read what lies behind `after`; returns where it ends, None for the last."""
-        plan = self._planned
-        if after is None:
-            await self._reject_nulls(connection, outlet)
-        if plan.span.is_empty:
-            return None
-        end = await keyset.next_end(connection, after)
-        conditions = keyset.conditions(after, end)
-        sql = plan.sql(*conditions, order_by=keyset.order_by)
-        await self._copy(connection, sql, outlet)
-        return end
-
-    async def _reject_nulls(self, connection: asyncpg.Connection, outlet: Outlet) -> None:
-        plan = self._planned
-        if plan.span.null_rows and plan.look.cursor is not None:
-            reason = f"{plan.look.cursor.name} is NULL, and it is the cursor"
-            await outlet.rejects(connection, plan.nulls_sql(), reason)
-
-    async def _copy(self, connection: asyncpg.Connection, sql: str, outlet: Outlet) -> None:
-        clock, timeout = self._resources.clock, self._config.connection.statement_timeout
-        self._resources.tally.requests += 1
-        began, is_cut = clock.monotonic(), self._framing.is_cut
-        try:
-            if is_cut:
-                workers, columns = (
-                    self._resources.workers,
-                    len(self._planned.look.selection.columns),
-                )
-                await copy_cut(connection, sql, outlet.rows, clock, workers, columns)
-            else:
-                await copy_out(connection, sql, outlet.rows, clock)
-        except BrokenFraming as exc:
-            raise self._framing.fault(exc, was_cut=is_cut) from exc
-        except asyncpg.QueryCanceledError as exc:
-            # The server cancels with one code whatever its reason.
-            if timeout is not None and clock.monotonic() - began >= timeout:
-                raise of_reading(exc, self._subject, is_overdue=True) from exc
-            raise
 
     def decoder(self) -> Decoder:
         """The decoder of what `slices` has found."""
@@ -318,13 +218,25 @@ class PostgresSource:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """What the body raises becomes ours; what is lost there is lost as a whole."""
+        began = self._resources.clock.monotonic()
         try:
             yield
         except DATABASE_ERRORS as exc:
-            fault = of_reading(exc, self._subject)
+            fault = self._faults(exc, began)
             if isinstance(fault, SliceLost):
                 raise SnapshotLost(str(fault)) from exc
             raise fault from exc
+
+    def _faults(self, exc: BaseException, began: float) -> BronzeError | SliceLost:
+        """What an error means that came of statements since `began`.
+
+        The server cancels with one code whatever its reason: what had run for as long as
+        statement_timeout allows was ended by that.
+        """
+        timeout = self._config.connection.statement_timeout
+        seconds = self._resources.clock.monotonic() - began
+        is_overdue = timeout is not None and seconds >= timeout
+        return of_reading(exc, self._subject, is_overdue=is_overdue)
 
     @property
     def _subject(self) -> Subject:
