@@ -12,6 +12,7 @@ from bronze_engine import errors
 __all__ = [
     "GUIDE",
     "HTTP",
+    "POSTGRES",
     "READING",
     "README",
     "ROOT",
@@ -86,3 +87,4 @@ GUIDE: Final = Document("docs/operations.md")
 HTTP: Final = Document("docs/http.md")
 STORES: Final = Document("docs/stores.md")
 READING: Final = Document("docs/reading.md")
+POSTGRES: Final = Document("docs/postgres.md")

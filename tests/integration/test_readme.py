@@ -1,6 +1,7 @@
 """Every command and every code block of README.md and docs/operations.md is run here.
 
-Those of docs/stores.md and docs/http.md are run by test_stores_guide.py and test_http_guide.py.
+Those of docs/stores.md, docs/http.md and docs/postgres.md are run by test_stores_guide.py,
+test_http_guide.py and databases/test_guide.py.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from bronze_engine.telemetry.events import Event, RunFinished
 from tests.documents import (
     GUIDE,
     HTTP,
+    POSTGRES,
     READING,
     README,
     ROOT,
@@ -700,13 +702,13 @@ def test_every_command_of_the_prose_is_known_to_this_test(
 
 
 def test_every_block_of_toml_is_valid_by_itself() -> None:
-    for document in (README, GUIDE, HTTP, STORES):
+    for document in (README, GUIDE, HTTP, STORES, POSTGRES):
         for block in document.blocks("toml"):
             assert tomllib.loads(block)
 
 
 @pytest.mark.parametrize(
-    "document", [README, GUIDE, HTTP, STORES, READING], ids=lambda document: document.path.name
+    "document", [README, GUIDE, HTTP, STORES, READING, POSTGRES], ids=lambda document: document.path.name
 )
 def test_every_link_leads_somewhere(document: Document) -> None:
     assert document.links()
