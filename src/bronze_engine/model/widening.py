@@ -14,12 +14,15 @@ _MOST_DIGITS: Final = 76
 
 
 def wider(one: DataType, other: DataType) -> DataType:
-    """The least type that holds all values of both; a string where no other does."""
+    """The least type that holds all values of both, the first of equals; a string where no
+    other does."""
     if one == other:
         return one
     pair = one, other
     if all(map(pa.types.is_signed_integer, pair)):
         return max(pair, key=lambda kind: int(kind.bit_width))
+    if all(map(pa.types.is_integer, pair)) and pa.uint64() not in pair:
+        return pa.int64()
     if any(map(pa.types.is_floating, pair)):
         return pa.float64() if all(map(_fits_double, pair)) else pa.string()
     decimals = [_as_decimal(kind) for kind in pair]
@@ -27,6 +30,8 @@ def wider(one: DataType, other: DataType) -> DataType:
         digits = max(kind.precision - kind.scale for kind in decimals if kind is not None)
         scale = max(kind.scale for kind in decimals if kind is not None)
         return decimal_of(digits + scale, scale) or pa.string()
+    if all(map(pa.types.is_timestamp, pair)) and one.unit == other.unit and one.tz and other.tz:
+        return one  # the same instants, shown elsewhere
     if all(map(pa.types.is_list, pair)):
         return pa.list_(wider(one.value_type, other.value_type))
     return pa.string()

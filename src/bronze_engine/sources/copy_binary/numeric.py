@@ -14,7 +14,9 @@ from __future__ import annotations
 import functools
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 
 from bronze_engine.sources.copy_binary.buffers import empty, fixed_width
 from bronze_engine.sources.copy_binary.cells import Cells, Mask, Words, gather
@@ -30,6 +32,8 @@ _DIGIT_BYTES: Final = 2
 _BASE: Final = 10_000
 _BASE_DIGITS: Final = 4
 _NEGATIVE: Final = 0x4000
+_WHOLE: Final = pa.decimal128(18, 0)
+"""Any such number fits int64."""
 _NAMES: Final = {0xC000: "NaN", 0xD000: "Infinity", 0xF000: "-Infinity"}
 
 
@@ -71,9 +75,13 @@ class _Lined(NamedTuple):
 
 
 def read_numeric(cells: Cells, field: Field) -> Column:
-    """As decimal128 or decimal256. NaN, the infinities, and what the type's precision and scale
-    have no room for are special."""
+    """As decimal128 or decimal256, or as int64, of 18 digits then. NaN, the infinities, and what
+    the type's precision and scale have no room for are special."""
     kind = field.type
+    if pa.types.is_int64(kind):
+        whole = msgspec.structs.replace(field, type=_WHOLE)
+        array, special = read_numeric(cells, whole)
+        return Column(array.cast(kind), special)
     room = _Room(kind.precision, kind.scale)
     words = kind.bit_width // 64
     values = empty(len(cells) * words, "<i8").reshape(len(cells), words)

@@ -56,7 +56,8 @@ _BINARY: Final[Mapping[str, tuple[Kind, DataType]]] = {
 """What of pg_catalog is read from binary. oid and its like have 32 bits without a sign and land
 as int64, which every reader of Parquet knows; xid8 has 64."""
 
-_DIGITS: Final[Mapping[str, int]] = {"int2": 5, "int4": 10, "int8": 19, "oid": 10}
+_DIGITS: Final[Mapping[str, int]] = {"int2": 5, "int4": 10, "int8": 19}
+"""Of the integers that can be cast to numeric: oid and its like can't."""
 _INT64_DIGITS: Final = 18
 
 
@@ -162,7 +163,7 @@ def _scalar_as(usual: Reading, kind: DataType) -> Reading | None:
             return _integer_as(usual, kind)
         case "numeric" if pa.types.is_int64(kind):
             fits = usual.type.scale == 0 and usual.type.precision <= _INT64_DIGITS
-            return Reading(kind="int8", type=kind, template="{}::pg_catalog.int8") if fits else None
+            return same if fits else None
         case "float4" if pa.types.is_float64(kind):
             return same
         case "timestamptz" if pa.types.is_timestamp(kind) and kind.unit == "us" and kind.tz:
@@ -181,6 +182,7 @@ def _integer_as(usual: Reading, kind: DataType) -> Reading | None:
         return msgspec.structs.replace(usual, type=kind) if fits else None
     if pa.types.is_float64(kind) and usual.kind != "int8":
         return msgspec.structs.replace(usual, type=kind)
-    if pa.types.is_decimal(kind) and kind.precision - kind.scale >= _DIGITS[usual.kind]:
+    digits = _DIGITS.get(usual.kind)
+    if digits and pa.types.is_decimal(kind) and kind.precision - kind.scale >= digits:
         return Reading(kind="numeric", type=kind, template="{}::pg_catalog.numeric")
     return None
