@@ -11,8 +11,7 @@ import pyarrow as pa
 from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
-from bronze_engine.errors import ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Scalar
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.adbc.columns import Asked, Columns
@@ -101,7 +100,7 @@ class Planner:
             return result.schema
 
     async def settle(self) -> Plan:
-        """All that is to be known. Raises Transient, or a BronzeError."""
+        """All that is to be known. Raises Transient and SliceLost, or a BronzeError."""
         described = await self.describe()
         request, dialect = self._request, self._session.dialect
         columns = Columns(self._config, request.schema, request.base, dialect, self._origin)
@@ -157,12 +156,9 @@ class Planner:
 
     async def _one(self, query: Query) -> Scalar:
         """The one value of a query."""
-        try:
-            async with self._session.query(query) as result:
-                async for batch in result:
-                    return batch.column(0)[0]
-        except SliceLost as exc:  # no row of a slice was read
-            raise Transient(str(exc)) from exc
+        async with self._session.query(query) as result:
+            async for batch in result:
+                return batch.column(0)[0]
         raise ExtractError(f"{self._origin}: an aggregate gave no row; is this a SQL database?")
 
     def _values(self, cursor: Cursor, limit: datetime | None) -> Values:

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.errors import SliceLost
 from bronze_engine.flow import Lane
+from bronze_engine.limits.retry import Transient
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
@@ -169,8 +171,16 @@ class AdbcSource:
                 check_doubts(answer, result, plan.asked, self._location)
 
     async def _asking(self, operation: Callable[[], Awaitable[T]]) -> T:
-        self._resources.tally.requests += 1
-        return await self._resources.limits.call(operation, describe=self._location)
+        """Ask under the limits, again where that may help: nothing has been handed on yet."""
+
+        async def attempt() -> T:
+            self._resources.tally.requests += 1
+            try:
+                return await operation()
+            except SliceLost as exc:
+                raise Transient(str(exc)) from exc
+
+        return await self._resources.limits.call(attempt, describe=self._location)
 
     def _planner(self, session: Session) -> Planner:
         return Planner(

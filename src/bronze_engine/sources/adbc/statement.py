@@ -29,24 +29,25 @@ class Statement:
         parameters: Sequence[Array] = (),
         options: dict[str, str] | None = None,
     ) -> None:
-        self._statement = adbc.AdbcStatement(connection)
+        self._connection = connection
+        self._statement: adbc.AdbcStatement | None = None
         self._sql = sql
         self._parameters = parameters
         self._options = options or {}
         self._reader: pa.RecordBatchReader | None = None
         self._is_whole = False
-        self._is_closed = False
 
     def execute(self) -> pa.Schema:
         """Run the query; returns the columns of its result. Raises adbc.Error."""
+        self._statement = statement = adbc.AdbcStatement(self._connection)
         if self._options:
-            self._statement.set_options(**self._options)
-        self._statement.set_sql_query(self._sql)
+            statement.set_options(**self._options)
+        statement.set_sql_query(self._sql)
         if self._parameters:
-            self._statement.prepare()
+            statement.prepare()
             names = [str(number) for number, _ in enumerate(self._parameters, 1)]
-            self._statement.bind(pa.RecordBatch.from_arrays(list(self._parameters), names))
-        stream, _ = self._statement.execute_query()
+            statement.bind(pa.RecordBatch.from_arrays(list(self._parameters), names))
+        stream, _ = statement.execute_query()
         self._reader = pa.RecordBatchReader.from_stream(stream)
         return self._reader.schema
 
@@ -65,18 +66,22 @@ class Statement:
 
     def interrupt(self) -> None:
         """End what is going on, from any thread, at once. A driver that can't is waited for."""
-        with suppress(adbc.Error):
-            self._statement.cancel()
+        if self._statement is not None:
+            with suppress(adbc.Error):
+                self._statement.cancel()
 
     def close(self) -> None:
-        """Give all of it back to the driver; what is still under way is cancelled first."""
-        if self._is_closed:
+        """Give all of it back to the driver; what is still under way is cancelled first.
+
+        Raises nothing: a connection that is lost has closed its statements.
+        """
+        if self._statement is None:
             return
-        self._is_closed = True
         if not self._is_whole:
             self.interrupt()
-        try:
+        with suppress(adbc.Error, pa.ArrowException, OSError):
             if self._reader is not None:
                 self._reader.close()
-        finally:
+        with suppress(adbc.Error):
             self._statement.close()
+        self._statement = None
