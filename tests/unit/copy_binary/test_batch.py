@@ -51,6 +51,12 @@ def test_fail_names_the_column_the_value_and_the_way_out() -> None:
     assert caught.value.context == {"column": "amount"}
 
 
+def test_a_long_value_is_shown_in_part() -> None:
+    with pytest.raises(QualityError) as caught:
+        CopyBinary(FIELDS).decode([one("7" * 5000)])
+    assert f"has the value {'7' * 200}... (5,000 characters), which" in str(caught.value)
+
+
 def test_null_lands_null_and_counts() -> None:
     decoded = CopyBinary(FIELDS, on_special="null").decode(
         [one("1.5") + one("123456.5") + one("NaN", FOREVER)]

@@ -26,6 +26,9 @@ _MAX_BYTES: Final = 2**31 - 1 - 2 * PADDING
 """Arrow's offsets are int32. A row is at most 1 GiB, so a group that closes at 1 MiB fits."""
 
 
+_SHOWN_LENGTH: Final = 200
+
+
 class DecodedRows(NamedTuple):
     """What came of one group of rows."""
 
@@ -120,7 +123,7 @@ class CopyBinary:
         if self._on_special == "fail":
             raise QualityError(
                 f'column "{field.name}" ({field.source_type or field.kind}) has the value '
-                f"{show(cells.value(rows[0]), field)}, which {field.type} can't hold; set "
+                f"{_shortened(show(cells.value(rows[0]), field))}, which {field.type} can't hold; set "
                 f'source.on_special = "text" to keep such values in '
                 f'"{field.name}{VARIANT_SUFFIX}", or "null" to land NULL for them',
                 column=field.name,
@@ -129,6 +132,13 @@ class CopyBinary:
         for row in rows:
             texts[row] = show(cells.value(row), field)
         return pa.array(texts, pa.string())
+
+
+def _shortened(text: str) -> str:
+    """A value as an error shows it: arrays and numerics may have megabytes."""
+    if len(text) <= _SHOWN_LENGTH:
+        return text
+    return f"{text[:_SHOWN_LENGTH]}... ({len(text):,} characters)"
 
 
 def _joined(chunks: Sequence[bytes]) -> tuple[Bytes, int]:
