@@ -25,7 +25,6 @@ __all__ = ["CopyBinary", "DecodedRows", "selection_order"]
 _MAX_BYTES: Final = 2**31 - 1 - 2 * PADDING
 """Arrow's offsets are int32. A row is at most 1 GiB, so a group that closes at 1 MiB fits."""
 
-
 _SHOWN_LENGTH: Final = 200
 
 
@@ -121,9 +120,10 @@ class CopyBinary:
             return None
         rows = np.flatnonzero(special).tolist()
         if self._on_special == "fail":
+            value = _shortened(show(cells.value(rows[0]), field))
             raise QualityError(
                 f'column "{field.name}" ({field.source_type or field.kind}) has the value '
-                f"{_shortened(show(cells.value(rows[0]), field))}, which {field.type} can't hold; set "
+                f"{value}, which {field.type} can't hold; set "
                 f'source.on_special = "text" to keep such values in '
                 f'"{field.name}{VARIANT_SUFFIX}", or "null" to land NULL for them',
                 column=field.name,
