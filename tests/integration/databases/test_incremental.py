@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -353,3 +355,57 @@ async def test_a_cursor_that_does_not_fit_says_what_does(
     fresh.execute("ALTER TABLE t ADD COLUMN naive timestamp")
     with pytest.raises((ConfigError, ExtractError), match=told):
         await landing(tmp_path, fresh, cursor).run()
+
+
+async def test_values_in_the_future_wait_until_they_are_past(
+    fresh: Database, tmp_path: Path
+) -> None:
+    pipeline = landing(tmp_path, fresh, 'cursor = "at"')
+    fresh.execute("INSERT INTO t (at) VALUES (now() + interval '1 s'), ('infinity'), (now())")
+    await pipeline.run(DAY)
+    assert await pipeline.column("id", DAY) == [3]
+    fresh.execute("DELETE FROM t WHERE at = 'infinity'; SELECT pg_sleep(1)")
+    await pipeline.run(NEXT)
+    assert await pipeline.column("id", NEXT) == [1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        'cursor = "at"',
+        'cursor = "x"\ncursor_type = "xid8"',
+        'cursor = "xmin"\ncursor_type = "xid8"',
+    ],
+    ids=["timestamp", "xid8", "xmin"],
+)
+async def test_whatever_commits_when_each_row_lands_once(
+    cursor: str, seed: int, fresh: Database, tmp_path: Path
+) -> None:
+    fresh.execute("ALTER TABLE t ADD COLUMN x xid8 NOT NULL DEFAULT pg_current_xact_id()")
+    choice = random.Random(seed)
+    pipeline = landing(tmp_path, fresh, cursor)
+    insert = "INSERT INTO t (at) VALUES (clock_timestamp())"
+    days = [DAY + timedelta(days=number) for number in range(8)]
+    async with session(fresh) as one, session(fresh) as two, session(fresh) as quick:
+        begun: dict[asyncpg.Connection, Any] = {}
+        for day in days:
+            for _ in range(choice.randint(1, 8)):
+                other = choice.choice([one, two])
+                if other not in begun:
+                    begun[other] = other.transaction()
+                    await begun[other].start()
+                elif choice.random() < 0.3:
+                    await begun.pop(other).commit()
+                elif choice.random() < 0.2:
+                    await begun.pop(other).rollback()
+                else:
+                    await other.execute(insert)
+                await quick.execute(insert)
+            if day == days[-1]:
+                for open_one in begun.values():
+                    await open_one.commit()
+            await pipeline.run(day)
+    landed = [row for day in days for row in await pipeline.column("id", day)]
+    there = [int(number or 0) for (number,) in fresh.execute("SELECT id FROM t")]
+    assert sorted(landed) == sorted(there)
