@@ -45,7 +45,7 @@ def fits(value: Decimal, precision: int, scale: int) -> bool:
     [(1, 0), (4, 2), (4, 4), (5, 0), (10, 2), (18, 3), (19, 3), (28, 8), (6, -3), (2, 6), (40, 7)],
 )
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_fits_lands_and_what_does_not_is_special(
     precision: int, scale: int, zeros: tuple[int, int], data: st.DataObject
 ) -> None:

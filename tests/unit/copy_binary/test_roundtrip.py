@@ -139,7 +139,7 @@ def tables(draw: st.DrawFn) -> tuple[list[Sample], list[bool], list[list[Any]]]:
 
 
 @given(tables(), st.booleans(), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_decoded_is_what_was_sent(
     table: tuple[list[Sample], list[bool], list[list[Any]]], has_trailer: bool, data: st.DataObject
 ) -> None:
@@ -170,7 +170,7 @@ def test_what_is_decoded_is_what_was_sent(
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.kind}-{sample.type}")
 @given(st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_each_kind_alone_is_exact(sample: Sample, data: st.DataObject) -> None:
     """One column, any values: rows are found by it alone."""
     values = data.draw(st.lists(st.none() | sample.values, max_size=30))

@@ -91,7 +91,7 @@ def test_numbers_that_look_like_the_next_row_are_numbers() -> None:
         max_size=20,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_first_column_of_any_length_finds_rows(
     table: list[tuple[bytes | None, int | None, bytes | None]],
 ) -> None:
@@ -254,7 +254,7 @@ def test_a_length_that_is_wrong_throughout_is_told() -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([("int4", "text"), ("text",), ("bytea", "int2")]))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_noise_is_rows_or_told(noise: bytes, kinds: tuple[Kind, ...]) -> None:
     """Bytes that are no rows are refused, and nothing else happens."""
     with contextlib.suppress(BrokenFraming, ExtractError):  # rows by chance, of no UTF-8
