@@ -13,7 +13,7 @@ from tests.documents import Document
 from tests.integration.databases.landing import Landing
 from tests.integration.databases.printed import copied_text, differences
 from tests.integration.databases.test_types import Prepared, cases_of, prepared, quote, session
-from tests.integration.postgres import Database, PostgresServer
+from tests.integration.postgres import INSTALLATIONS, Database
 
 __all__ = ["prepared"]
 
@@ -53,11 +53,12 @@ async def check(database: Database, landed: pa.Table, sql: str) -> None:
         assert differences(landed[name].combine_chunks(), expected) == [], name
 
 
+@pytest.mark.parametrize("version", INSTALLATIONS or [0])
 async def test_a_table_of_every_type_comes_back_from_parquet(
-    prepared: Prepared, postgres: PostgresServer, tmp_path: Path
+    prepared: Prepared, version: int, tmp_path: Path
 ) -> None:
-    database = prepared(postgres.version)
-    cases = cases_of(postgres.version)
+    database = prepared(version)
+    cases = cases_of(version)
     columns = ", ".join(f"c{place} {case.declared}" for place, case in enumerate(cases))
     rows = []
     for number in range(max(len(case.values) + len(case.special) for case in cases)):
