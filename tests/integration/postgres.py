@@ -299,11 +299,11 @@ class Database:
         return self.server.execute(sql, self.name)
 
     def sessions(self) -> list[Session]:
-        """Those of clients of this database, but for the one that asks."""
+        """Those of clients of this database, oldest first, but for the one that asks."""
         found = self.execute(
             "SELECT pid, state, wait_event, query FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend' ORDER BY pid"
+            " AND backend_type = 'client backend' ORDER BY backend_start"
         )
         return [
             Session(int(pid or 0), state or "", wait_event, query or "")

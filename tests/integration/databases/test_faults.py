@@ -115,7 +115,7 @@ async def test_a_slice_whose_backend_is_terminated_is_read_again_in_the_same_sna
     def last_of(sessions: list[Session]) -> None:
         """The youngest session follows the one that keeps the snapshot."""
         orders.execute("INSERT INTO orders VALUES (400001, 'too late')")
-        terminate(orders)([max(sessions, key=lambda session: session.pid)])
+        terminate(orders)(sessions[-1:])
 
     try:
         await held.interrupted(last_of, at_once=4)

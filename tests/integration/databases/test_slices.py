@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.sources.postgres import slices
+from bronze_engine.store.memory import MemoryStore
 from bronze_engine.telemetry.events import Event, FileStaged, RowsWritten
+from tests.integration.databases.held import HeldStore, interrupted
 from tests.integration.databases.landing import Landing
-from tests.integration.postgres import Database, PostgresServer
+from tests.integration.postgres import Database, Session
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
@@ -22,7 +22,7 @@ WIDE = 300_000
 
 TABLES = f"""
 CREATE TABLE wide AS
-SELECT i AS id, repeat(md5(i::text), 8) AS filler FROM generate_series(1, {WIDE}) AS i;
+SELECT i AS id, repeat(md5(i::text), 16) AS filler FROM generate_series(1, {WIDE}) AS i;
 ANALYZE wide;
 CREATE TABLE kinds AS
 SELECT i AS id, (i % 7919)::smallint AS small, i * 1000000007::bigint AS big,
@@ -203,38 +203,12 @@ async def test_chunks_by_the_cursor_of_an_incremental_run(tables: Database, tmp_
     assert await rows_by_slice(landing) == [ROWS]
 
 
-async def broken_while_reading(
-    landing: Landing, server: PostgresServer, *, readers: int, chosen: int
-) -> None:
-    """Run it, and end one of the sessions that read, once, as soon as there are so many.
-
-    The first of them has taken the snapshot.
-    """
-    run = asyncio.create_task(landing.run())
-    admin = await asyncpg.connect(server.dsn)
-    try:
-        pids: list[int] = []
-        while len(pids) < readers and not run.done():
-            rows = await admin.fetch(
-                "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%'"
-                " ORDER BY backend_start"
-            )
-            pids = [row["pid"] for row in rows]
-            await SYSTEM_CLOCK.sleep(0.002)
-        assert len(pids) >= readers, "it was read before it could be ended"
-        await admin.execute("SELECT pg_terminate_backend($1)", pids[chosen])
-        await run
-    finally:
-        run.cancel()
-        await admin.close()
-
-
 @pytest.mark.parametrize(
     ("source", "readers", "chosen", "told"),
     [
         ("partitions = 1", 1, 0, "the run starts over"),
-        ("partitions = 4\nparallel = 4", 3, 0, "the run starts over"),
-        ("partitions = 4\nparallel = 4", 3, -1, "reading"),
+        ("partitions = 4\nparallel = 4", 4, 0, "the run starts over"),
+        ("partitions = 4\nparallel = 4", 4, -1, "reading"),
         ('reading = "keyset"\nchunk_rows = 100_000', 1, 0, "again"),
     ],
     ids=["alone", "leader", "follower", "keyset"],
@@ -248,10 +222,16 @@ async def test_a_slice_whose_connection_breaks_is_read_again_and_no_row_twice(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    store = HeldStore(MemoryStore(SYSTEM_CLOCK))
     landing = Landing(
-        tmp_path, tables, f'table = "wide"\n{source}', pipeline='primary_key = ["id"]'
+        tmp_path, tables, f'table = "wide"\n{source}', pipeline='primary_key = ["id"]', store=store
     )
-    await broken_while_reading(landing, tables.server, readers=readers, chosen=chosen)
+
+    def end_one(sessions: list[Session]) -> None:
+        """The first of them has taken the snapshot."""
+        tables.execute(f"SELECT pg_terminate_backend({sessions[chosen].pid})")
+
+    await interrupted(landing, store, tables, end_one, at_once=readers)
     ids = await landing.column("id")
     assert sorted(ids) == list(range(1, WIDE + 1))
     assert told in caplog.text
