@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bronze_engine.config.connection import PostgresConnection
+from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.slices import (
@@ -16,6 +19,7 @@ from bronze_engine.sources.postgres.slices import (
     by_bounds,
     even_bounds,
     find_column,
+    foreseen,
 )
 
 pytestmark = pytest.mark.unit
@@ -114,3 +118,20 @@ def test_text_without_statistics_can_not_be_cut() -> None:
 def test_a_column_that_is_not_there_is_told_with_those_near_it() -> None:
     with pytest.raises(ExtractError, match=r"source\.x names 'orderid'.*did you mean 'order_id'"):
         find_column([column("int8", "order_id"), column("int8", "at")], "orderid", "source.x")
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"table": "t"}, "by blocks, one for each GiB"),
+        ({"table": "t", "partitions": 4}, "4 by blocks"),
+        ({"table": "t", "partitions": 1}, "all rows"),
+        ({"table": "t", "partition_column": "id"}, "by id, one for each GiB"),
+        ({"query": "q"}, "all rows"),
+        ({"query": "q", "partition_column": "id", "partitions": 3}, "3 by id"),
+        ({"table": "t", "reading": "keyset"}, "all rows, in chunks of 200,000"),
+        ({"table": "t", "reading": "keyset", "chunk_rows": 7}, "all rows, in chunks of 7"),
+    ],
+)
+def test_a_plan_says_what_the_slices_will_be(keys: dict[str, Any], told: str) -> None:
+    assert foreseen(PostgresSourceConfig(connection=PostgresConnection(), **keys)) == told

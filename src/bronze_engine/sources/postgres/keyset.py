@@ -12,7 +12,7 @@ meanwhile may be read or not, and one whose key changes may be read twice or not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, final
+from typing import final
 
 import asyncpg
 import msgspec
@@ -23,9 +23,7 @@ from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.cursor import Cursor
 from bronze_engine.sources.postgres.query import Origin, first, literal, select
 
-__all__ = ["CHUNK_ROWS", "Key", "Keyset"]
-
-CHUNK_ROWS: Final = 200_000
+__all__ = ["Key", "Keyset"]
 
 Values = tuple[str, ...]
 

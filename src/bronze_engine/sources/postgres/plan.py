@@ -12,10 +12,10 @@ from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.copy_binary.batch import CopyBinary, selection_order
 from bronze_engine.sources.postgres.decoder import Mark, PostgresDecoder, is_ordered_as
 from bronze_engine.sources.postgres.framing import Framing
-from bronze_engine.sources.postgres.keyset import CHUNK_ROWS, Key, Keyset
+from bronze_engine.sources.postgres.keyset import Key, Keyset
 from bronze_engine.sources.postgres.look import Look
 from bronze_engine.sources.postgres.query import select
-from bronze_engine.sources.postgres.slices import find_column
+from bronze_engine.sources.postgres.slices import CHUNK_ROWS, find_column
 from bronze_engine.sources.postgres.window import Span
 
 __all__ = ["ReadingPlan"]

@@ -27,6 +27,7 @@ from bronze_engine.sources.postgres.query import Origin, first, literal
 __all__ = [
     "ALL_ROWS",
     "BLOCK_RANGES_SINCE",
+    "CHUNK_ROWS",
     "Piece",
     "auto_count",
     "block_bounds",
@@ -35,12 +36,15 @@ __all__ = [
     "cut_by_column",
     "even_bounds",
     "find_column",
+    "foreseen",
     "plan_pieces",
 ]
 
 SLICE_BYTES: Final = 1024**3
 MOST_SLICES: Final = 64
 ALL_ROWS: Final = "all rows"
+CHUNK_ROWS: Final = 200_000
+"""Of a keyset, where the configuration says nothing."""
 BLOCK_RANGES_SINCE: Final = 14
 """The server's major version that reads a range of blocks without reading the others."""
 
@@ -69,6 +73,17 @@ class Piece(msgspec.Struct, frozen=True):
 def auto_count(size_bytes: int) -> int:
     """How many slices a table of that size is cut into: one for each GiB, at most 64."""
     return max(1, min(MOST_SLICES, math.ceil(size_bytes / SLICE_BYTES)))
+
+
+def foreseen(config: PostgresSourceConfig) -> str:
+    """What the slices will be, for people, as far as the configuration says it."""
+    count, column = config.partitions, config.partition_column
+    if config.reading == "keyset":
+        return f"{ALL_ROWS}, in chunks of {config.chunk_rows or CHUNK_ROWS:,}"
+    if count == 1 or (column is None and config.query is not None):
+        return ALL_ROWS
+    what = "blocks" if column is None else column
+    return f"by {what}, one for each GiB" if count == "auto" else f"{count} by {what}"
 
 
 async def cut_by_blocks(

@@ -30,7 +30,7 @@ from bronze_engine.sources.postgres.plan import ReadingPlan
 from bronze_engine.sources.postgres.pool import Claim, Pool, shared_pool
 from bronze_engine.sources.postgres.query import Values
 from bronze_engine.sources.postgres.reading import Reading, settings_of
-from bronze_engine.sources.postgres.slices import ALL_ROWS, Piece, plan_pieces
+from bronze_engine.sources.postgres.slices import ALL_ROWS, Piece, foreseen, plan_pieces
 from bronze_engine.sources.postgres.snapshot import Snapshot, open_snapshot, transaction
 from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
@@ -109,11 +109,11 @@ class PostgresSource:
     def preview(self) -> Preview:
         config, address = self._config, self._pool.address
         what = "the query" if config.table is None else config.table
-        how = "in chunks" if config.reading == "keyset" else "in one snapshot"
+        how = "chunk after chunk" if config.reading == "keyset" else "in one snapshot"
         return Preview(
             location=f"{address.location}/{self._name}",
             first=f"COPY of {what} from {address.location}, {how}",
-            slices=(ALL_ROWS,) if config.reading == "keyset" else (f"{config.partitions} slices",),
+            slices=(foreseen(config),),
         )
 
     async def check(self) -> str:
