@@ -130,7 +130,7 @@ async def test_auto_is_a_slice_for_each_gibibyte(
 ) -> None:
     landing = Landing(tmp_path / "one", tables, 'table = "wide"')
     assert len(await rows_by_slice(landing)) == 1
-    monkeypatch.setattr(slices, "SLICE_BYTES", 32 * 1024**2)
+    monkeypatch.setattr(slices, "SLICE_BYTES", 64 * 1024**2)
     landing = Landing(tmp_path / "more", tables, 'table = "wide"')
     assert len(await rows_by_slice(landing)) == 3
     landing = Landing(tmp_path / "where", tables, 'table = "wide"\nwhere = "id < 10"')
