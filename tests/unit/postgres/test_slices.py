@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
+from bronze_engine.sources.postgres.bounds import block_bounds, by_bounds, even_bounds
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
-from bronze_engine.sources.postgres.slices import (
-    auto_count,
-    block_bounds,
-    by_bounds,
-    even_bounds,
-    find_column,
-    foreseen,
-)
+from bronze_engine.sources.postgres.slices import auto_count, find_column, foreseen
 
 pytestmark = pytest.mark.unit
 

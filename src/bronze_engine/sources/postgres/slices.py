@@ -1,8 +1,7 @@
-"""Where a reading is cut into slices: by the blocks of a table, or by ranges of a column.
+"""How a reading is cut into slices: by the blocks of a table, or by ranges of a column.
 
 How many there are, and where they begin, comes from the configuration and from the source;
-never from cores or timing. Every row is in exactly one: the first range has no lower end and
-takes the NULLs, the last has no upper end, and each begins where the one before it ends.
+never from cores or timing.
 """
 
 from __future__ import annotations
@@ -10,31 +9,29 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Final, final
-from uuid import UUID
+from typing import Final
 
 import asyncpg
-import msgspec
 
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.identifier import quote_ident
+from bronze_engine.sources.postgres.bounds import (
+    ALL_ROWS,
+    Piece,
+    block_bounds,
+    by_bounds,
+    even_bounds,
+)
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn, Relation
 from bronze_engine.sources.postgres.query import Origin, first, literal
 
 __all__ = [
-    "ALL_ROWS",
     "BLOCK_RANGES_SINCE",
     "CHUNK_ROWS",
-    "Piece",
     "auto_count",
-    "block_bounds",
-    "by_bounds",
     "cut_by_blocks",
     "cut_by_column",
-    "even_bounds",
     "find_column",
     "foreseen",
     "plan_pieces",
@@ -42,7 +39,6 @@ __all__ = [
 
 SLICE_BYTES: Final = 1024**3
 MOST_SLICES: Final = 64
-ALL_ROWS: Final = "all rows"
 CHUNK_ROWS: Final = 200_000
 """Of a keyset, where the configuration says nothing."""
 BLOCK_RANGES_SINCE: Final = 14
@@ -59,15 +55,6 @@ SELECT c.relkind IN ('r', 'm') AND am.amname = 'heap' AS is_heap,
   LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
  WHERE c.relkind <> 'p'
 """
-
-
-@final
-class Piece(msgspec.Struct, frozen=True):
-    """The rows of one slice."""
-
-    label: str
-    condition: str | None = None
-    """None for all rows."""
 
 
 def auto_count(size_bytes: int) -> int:
@@ -99,24 +86,6 @@ async def cut_by_blocks(
         return None
     bounds = block_bounds([table["blocks"] for table in tables], count)
     return by_bounds("ctid", [literal(f"({block},0)", "tid") for block in bounds], "blocks")
-
-
-def block_bounds(sizes: Sequence[int], count: int) -> list[int]:
-    """The blocks where pieces begin, but for the first, so that the tables together give
-    about as many blocks to each."""
-    total = sum(sizes)
-    bounds: list[int] = []
-    for number in range(1, count):
-        wanted, low, high = total * number // count, 0, max(sizes, default=0)
-        while low < high:
-            middle = (low + high) // 2
-            if sum(min(size, middle) for size in sizes) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        if low > (bounds[-1] if bounds else 0):
-            bounds.append(low)
-    return bounds
 
 
 async def cut_by_column(
@@ -174,73 +143,8 @@ async def _histogram(
     return found or []
 
 
-def even_bounds(column: CatalogueColumn, low: str, high: str, count: int) -> list[str]:
-    """Equal steps between two values, both excluded, as the server prints them."""
-    read, write = _steps_of(column)
-    try:
-        first, last = read(low), read(high)
-        bounds = [first + (last - first) * number // count for number in range(1, count)]
-    except (ValueError, OverflowError, ArithmeticError):
-        return []  # infinity, years before the first: one slice holds them all
-    return [write(bound) for bound in dict.fromkeys(bounds) if bound > first]
-
-
-def by_bounds(
-    name: str, bounds: Sequence[str], what: str, *, nulls: bool = False
-) -> tuple[Piece, ...]:
-    """One piece below the first bound, one from each to the next, one from the last on."""
-    if not bounds:
-        return (Piece(ALL_ROWS),)
-    total = len(bounds) + 1
-    pieces: list[Piece] = []
-    for number in range(total):
-        low = f"{name} >= {bounds[number - 1]}" if number else None
-        high = f"{name} < {bounds[number]}" if number < len(bounds) else None
-        condition = " AND ".join(each for each in (low, high) if each is not None)
-        if nulls and not number:
-            condition = f"({condition} OR {name} IS NULL)"
-        pieces.append(Piece(f"{number + 1} of {total} by {what}", condition))
-    return tuple(pieces)
-
-
 def _type_name(column: CatalogueColumn) -> str:
     return f"{quote_ident(column.type_schema)}.{quote_ident(column.type_name)}"
-
-
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # steps of naive ones, too
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def _steps_of(column: CatalogueColumn) -> tuple[Any, Any]:
-    """How values of a type become whole numbers, and these values again."""
-    match column.type_name:
-        case "int2" | "int4" | "int8" | "oid" | "xid8":
-            return int, str
-        case "numeric":
-            return (lambda text: int(Decimal(text).to_integral_value())), str
-        case "date":
-            return (lambda text: date.fromisoformat(text).toordinal()), (
-                lambda number: date.fromordinal(number).isoformat()
-            )
-        case "timestamp" | "timestamptz":
-            return _microseconds, _instant
-        case "uuid":
-            return (lambda text: UUID(text).int), (lambda number: str(UUID(int=number)))
-        case _:
-            raise ConfigError(
-                f"source.partition_column {column.name!r} is of the type {column.source_type}, and"
-                " there are no statistics to cut it by; run ANALYZE on the table, or take a column"
-                " of integers, numbers, dates, timestamps or UUIDs"
-            )
-
-
-def _microseconds(text: str) -> int:
-    moment = datetime.fromisoformat(text)
-    return (moment.replace(tzinfo=None) - _EPOCH) // _MICROSECOND  # the session's zone is UTC
-
-
-def _instant(number: int) -> str:
-    return f"{_EPOCH + number * _MICROSECOND}"
 
 
 async def plan_pieces(

@@ -22,6 +22,7 @@ from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import BronzeError, SliceLost, SnapshotLost
 from bronze_engine.model.slice import Slice
+from bronze_engine.sources.postgres.bounds import ALL_ROWS, Piece
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
 from bronze_engine.sources.postgres.framing import Framing, shared_framing
 from bronze_engine.sources.postgres.look import Look, describe_source, look_at
@@ -30,7 +31,7 @@ from bronze_engine.sources.postgres.plan import ReadingPlan
 from bronze_engine.sources.postgres.pool import Claim, Pool, shared_pool
 from bronze_engine.sources.postgres.query import Values
 from bronze_engine.sources.postgres.reading import Reading, settings_of
-from bronze_engine.sources.postgres.slices import ALL_ROWS, Piece, foreseen, plan_pieces
+from bronze_engine.sources.postgres.slices import foreseen, plan_pieces
 from bronze_engine.sources.postgres.snapshot import Snapshot, open_snapshot, transaction
 from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
