@@ -86,8 +86,10 @@ listed AS (
 stored AS (
     SELECT sum(c.reltuples) FILTER (WHERE c.reltuples >= 0) AS row_estimate,
         coalesce(sum(pg_catalog.pg_relation_size(c.oid)), 0)::bigint AS size_bytes
-    FROM relation r JOIN pg_catalog.pg_class c ON c.relkind IN ('r', 'm', 'f')
-        AND (c.oid = r.oid OR c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(r.oid)))
+    FROM relation r
+    CROSS JOIN LATERAL (SELECT r.oid
+        UNION SELECT relid::oid FROM pg_catalog.pg_partition_tree(r.oid)) part (id)
+    JOIN pg_catalog.pg_class c ON c.oid = part.id AND c.relkind IN ('r', 'm', 'f')
 )
 SELECT json_build_object(
     'schema', r.nspname,
@@ -129,8 +131,8 @@ SELECT c.relname AS name, pg_catalog.pg_table_is_visible(c.oid) AS is_visible,
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
     AND n.nspname <> 'information_schema'
-ORDER BY full_name
-"""
+ORDER BY is_visible DESC, full_name LIMIT 5000
+"""  # comparing more of them would hold up the event loop
 
 
 class CatalogueColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,4 +263,4 @@ async def _near(connection: asyncpg.Connection, wanted: RelationName) -> str:
         return "the database has none that this user could see"
     if len(known) <= NAMES_SHOWN:
         return f"known are {', '.join(known)}"
-    return f"the database has {len(known)} others; write schema.table"
+    return f"none of {len(known):,} others has a name like it; write schema.table"
