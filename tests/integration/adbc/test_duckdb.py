@@ -219,6 +219,7 @@ async def test_a_configured_type_never_changes_a_value(
         ("timestamp", "timestamptz", pa.string()),
         ("integer[]", "bigint[]", pa.list_(pa.int64())),
         ("integer", "interval", pa.string()),
+        ("struct(a integer)", "struct(a integer, b integer)", pa.string()),
     ],
 )
 async def test_columns_never_narrow(

@@ -65,21 +65,31 @@ def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
 
 
 def _changes_meaning(given: DataType, wanted: DataType) -> bool:
-    """Whether a number would become an instant, or an instant lose or get a zone."""
-    if pa.types.is_timestamp(given) and pa.types.is_timestamp(wanted):
+    """Whether a number would become a time, a time lose or get a zone, or one kind of time
+    become another."""
+    if _is_text(given) or _is_text(wanted):
+        return False
+    one, other = _time(given), _time(wanted)
+    if one == other == "timestamp":
         return (given.tz is None) != (wanted.tz is None)
-    is_instant = pa.types.is_temporal(given)
-    return bool(pa.types.is_temporal(wanted)) != is_instant and not (
-        _is_text(given) or _is_text(wanted)
-    )
+    return one != other
+
+
+def _time(kind: DataType) -> str | None:
+    """Which kind of time a type is; None for none."""
+    for name in ("timestamp", "date", "time", "duration"):
+        if getattr(pa.types, f"is_{name}")(kind):
+            return name
+    return None
 
 
 def _may_round(given: DataType, wanted: DataType) -> bool:
     if pa.types.is_boolean(wanted):
         return not _is_text(given)
-    one = pa.types.is_floating(given), pa.types.is_decimal(given)
-    other = pa.types.is_floating(wanted), pa.types.is_decimal(wanted)
-    return (one[0] and (other[1] or wanted.bit_width < given.bit_width)) or (one[1] and other[0])
+    if pa.types.is_floating(given) and pa.types.is_floating(wanted):
+        return bool(wanted.bit_width < given.bit_width)
+    kinds = pa.types.is_floating, pa.types.is_decimal
+    return any(is_one(given) and is_other(wanted) for is_one, is_other in (kinds, kinds[::-1]))
 
 
 def _check_same(before: Array, after: Array) -> None:
