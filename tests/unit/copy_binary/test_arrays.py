@@ -196,6 +196,9 @@ def test_texts_are_quoted_where_the_server_quotes_them(value: list[str], printed
     [
         struct.pack("!iiI", 7, 0, INT4),
         struct.pack("!iiI", -1, 0, INT4),
+        struct.pack("!i", 0),
+        encode([1, 2], 1, lambda value: struct.pack("!q", value)),
+        encode([1, None], 1, lambda value: struct.pack("!h", value)),
         struct.pack("!iiIii", 1, 0, INT4, 2**31 - 1, 1),
         struct.pack("!iiIii", 1, 0, INT4, -1, 1),
         encode([1, 2], 1, int4)[:-1],

@@ -89,7 +89,8 @@ def _shape(cells: Cells, depth: int, field: Field) -> _Shape:
     heads = cells.window(_HEAD_BYTES + _DIMENSION_BYTES * depth).view(">i4").astype(np.int64)
     dimensions = heads[:, 0]
     there = np.ones(len(cells), np.bool_) if cells.nulls is None else ~cells.nulls
-    if np.any(there & ((dimensions < 0) | (dimensions > _MOST_DIMENSIONS))):
+    is_odd = (dimensions < 0) | (dimensions > _MOST_DIMENSIONS) | (cells.lengths < _HEAD_BYTES)
+    if np.any(there & is_odd):
         raise BrokenFraming(f'column "{field.name}" has an array of no possible dimensions')
     bounds = heads[:, _HEAD_BYTES // 4 :]
     fits = there & (dimensions == depth) & (bounds[:, 1::2] == 1).all(axis=1)
@@ -119,6 +120,8 @@ def _elements(
     if not walk.follow(starts, ends, counts):
         raise BrokenFraming(f'column "{field.name}" has an array whose elements do not add up')
     nulls = walk.lengths < 0
+    if reader.width is not None and np.any(~nulls & (walk.lengths != reader.width)):
+        raise BrokenFraming(f'column "{field.name}" has an array of elements of another type')
     if not nulls.any():
         return Cells(cells.data, walk.positions, walk.lengths)
     return Cells(cells.data, walk.positions, np.maximum(walk.lengths, 0), nulls)
