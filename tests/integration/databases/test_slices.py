@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from bronze_engine.sources.postgres import slices
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.telemetry.events import Event, FileStaged, RowsWritten
 from tests.integration.databases.held import HeldStore, interrupted
-from tests.integration.databases.landing import Landing
+from tests.integration.databases.landing import DAY, Landing
 from tests.integration.postgres import Database, Session
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -135,6 +136,35 @@ async def test_auto_is_a_slice_for_each_gibibyte(
     assert len(await rows_by_slice(landing)) == 3
     landing = Landing(tmp_path / "where", tables, 'table = "wide"\nwhere = "id < 10"')
     assert len(await rows_by_slice(landing)) == 1
+
+
+async def test_the_first_run_of_a_cursor_is_cut_as_a_table_and_what_follows_by_what_is_new(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SLICE_BYTES", 400_000)
+    insert = "INSERT INTO growing SELECT i, repeat('x', 90) FROM generate_series({}, {}) AS i"
+    database.execute("CREATE TABLE growing (id bigint NOT NULL, filler text)")
+    database.execute(f"{insert.format(1, 8000)}; ANALYZE growing")
+    cursor = '[pipelines.team.orders.incremental]\ncursor = "id"\ncursor_type = "integer"'
+    for name, source, counts in (
+        ("auto", "", [3, 1]),
+        ("column", 'partition_column = "id"\npartitions = 4', [4, 4]),
+    ):
+        landing = Landing(
+            tmp_path / name,
+            database,
+            f'table = "growing"\n{source}',
+            pipeline=f'load = "incremental"\n{cursor}',
+        )
+        found = [len(await rows_by_slice(landing))]
+        database.execute(insert.format(8001, 9000))
+        await landing.run(DAY + timedelta(days=1))
+        files = (await landing.manifest(DAY + timedelta(days=1))).files
+        found.append(len(files))
+        assert sum(file.row_count for file in files) == 1000
+        assert max(file.row_count for file in files) <= 1000 // len(files) + 1
+        database.execute("DELETE FROM growing WHERE id > 8000")
+        assert found == counts
 
 
 async def test_all_slices_see_one_instant(tables: Database, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 
-__all__ = ["ALL_ROWS", "Piece", "block_bounds", "by_bounds", "even_bounds"]
+__all__ = ["ALL_ROWS", "Piece", "block_bounds", "by_bounds", "even_bounds", "has_steps"]
 
 ALL_ROWS: Final = "all rows"
 
@@ -68,6 +68,11 @@ def by_bounds(
     return tuple(pieces)
 
 
+def has_steps(column: CatalogueColumn) -> bool:
+    """Whether `even_bounds` can cut between values of the column's type."""
+    return column.type_name in _WITH_STEPS
+
+
 def even_bounds(column: CatalogueColumn, low: str, high: str, count: int) -> list[str]:
     """Equal steps between two values, both excluded, as the server prints them."""
     read, write = _steps_of(column)
@@ -79,6 +84,12 @@ def even_bounds(column: CatalogueColumn, low: str, high: str, count: int) -> lis
     return [write(bound) for bound in dict.fromkeys(bounds) if bound > first]
 
 
+_WITH_STEPS: Final = frozenset(
+    {
+        *("int2", "int4", "int8", "oid", "xid8", "numeric"),
+        *("date", "timestamp", "timestamptz", "uuid"),
+    }
+)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  # steps of naive ones, too
 _MICROSECOND: Final = timedelta(microseconds=1)
 

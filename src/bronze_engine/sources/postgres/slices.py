@@ -22,6 +22,7 @@ from bronze_engine.sources.postgres.bounds import (
     block_bounds,
     by_bounds,
     even_bounds,
+    has_steps,
 )
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn, Relation
 from bronze_engine.sources.postgres.query import Origin, first, literal
@@ -95,14 +96,19 @@ async def cut_by_column(
     conditions: Sequence[str],
     count: int,
     relation: Relation | None,
+    *,
+    is_part: bool,
 ) -> tuple[Piece, ...]:
-    """Pieces of about as many rows each, by the server's statistics of a column; without any
-    by equal steps from its lowest to its highest value.
+    """Pieces of about as many rows each, by the server's statistics of a column. Without any,
+    and where only a part of the table is read, by equal steps from the lowest to the highest
+    value, if the type has such.
 
     Raises ConfigError where there are no statistics and the type has no steps.
     """
     name, kind = quote_ident(column.name), _type_name(column)
-    values = [] if relation is None else await _histogram(connection, relation, column)
+    values = []
+    if relation is not None and not (is_part and has_steps(column)):
+        values = await _histogram(connection, relation, column)
     if values:
         last = len(values) - 1
         bounds = [values[round(number * last / count)] for number in range(1, count)]
@@ -154,11 +160,14 @@ async def plan_pieces(
     relation: Relation | None,
     origin: Origin,
     conditions: Sequence[str],
+    *,
+    is_part: bool,
 ) -> tuple[Piece, ...]:
     """The pieces of one reading, as the configuration asks for them.
 
-    A query, a view and what a condition narrows are one, unless a number or a column is
-    configured: nothing tells how large they are. Raises ConfigError for what can't be cut.
+    `is_part` says that not the whole relation is read. A part, a query and a view are one
+    piece, unless a number or a column is configured: nothing tells how large they are.
+    Raises ConfigError for what can't be cut.
     """
     count, size = config.partitions, 0 if relation is None else relation.size_bytes
     if config.partition_column is not None:
@@ -172,11 +181,12 @@ async def plan_pieces(
             count = auto_count(size) if size else config.parallel
         if count == 1:
             return (Piece(ALL_ROWS),)
-        return await cut_by_column(connection, column, origin, conditions, count, relation)
+        return await cut_by_column(
+            connection, column, origin, conditions, count, relation, is_part=is_part
+        )
     is_asked = count != "auto"
     if count == "auto":
-        is_narrow = config.where is not None or bool(conditions)
-        count = 1 if relation is None or is_narrow else auto_count(size)
+        count = 1 if relation is None or is_part else auto_count(size)
     if count == 1 or relation is None:
         return (Piece(ALL_ROWS),)
     pieces = None

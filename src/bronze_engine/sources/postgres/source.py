@@ -25,6 +25,8 @@ from bronze_engine.model.slice import Slice
 from bronze_engine.sources.postgres.bounds import ALL_ROWS, Piece
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
 from bronze_engine.sources.postgres.framing import Framing, shared_framing
+from bronze_engine.sources.postgres.hold import hold
+from bronze_engine.sources.postgres.horizon import settle
 from bronze_engine.sources.postgres.look import Look, describe_source, look_at
 from bronze_engine.sources.postgres.outlet import Outlet
 from bronze_engine.sources.postgres.plan import ReadingPlan
@@ -155,7 +157,10 @@ class PostgresSource:
         async with claim.connection() as connection:
             settings = settings_of(self._config, self._request, connection)
             async with transaction(connection, settings, is_looking=True):
-                look = await look_at(connection, self._config, self._request, clock)
+                look = await look_at(connection, self._config, self._request)
+            if look.reach.settled_at is not None:
+                # Outside of the transaction: what is waited for may wait for a lock of ours.
+                await settle(connection, look.reach.settled_at, clock)
         self._look = look
         for warning in (*look.selection.warnings, look.reach.warning):
             if warning is not None:
@@ -170,6 +175,7 @@ class PostgresSource:
             snapshot = await self._stack.enter_async_context(open_snapshot(claim, settings))
             span = await self._fix(snapshot.leader, look)
             self._plan = ReadingPlan(look, span)
+            await hold(snapshot.leader, self._plan.sql(), look.sent)
             pieces = await plan_pieces(
                 snapshot.leader,
                 self._config,
@@ -177,6 +183,7 @@ class PostgresSource:
                 look.relation,
                 span.origin,
                 span.conditions,
+                is_part=self._config.where is not None or self._request.read_from is not None,
             )
             if len(pieces) > 1:
                 await snapshot.share(min(self._config.parallel, len(pieces)))
