@@ -3,6 +3,7 @@ values, bytes that look like the beginnings of rows. What landed is read back fr
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from tests.documents import Document
 from tests.integration.databases.landing import Landing
 from tests.integration.databases.printed import copied_text, differences
 from tests.integration.databases.test_types import Prepared, cases_of, prepared, quote, session
-from tests.integration.postgres import INSTALLATIONS, Database
+from tests.integration.postgres import INSTALLATIONS, Database, PostgresServer
 
 __all__ = ["prepared"]
 
@@ -65,12 +66,12 @@ async def test_a_table_of_every_type_comes_back_from_parquet(
         hard = [(*case.values, *case.special) for case in cases]
         texts = [quote(each[number]) if number < len(each) else "NULL" for each in hard]
         rows.append(f"INSERT INTO every_type VALUES ({', '.join(texts)});")  # noqa: S608
-    random = ", ".join(
+    more = ", ".join(
         f"CASE WHEN random() < 0.1 THEN NULL ELSE ({case.random}) END" for case in cases
     )
     database.execute(
         f"CREATE TABLE every_type ({columns}); {' '.join(rows)}"  # noqa: S608
-        f"INSERT INTO every_type SELECT {random} FROM generate_series(1, 2000) g;"
+        f"INSERT INTO every_type SELECT {more} FROM generate_series(1, 2000) g;"
     )
     landing = Landing(tmp_path, database, 'table = "every_type"\non_special = "text"')
     report = await landing.run()
@@ -84,6 +85,27 @@ async def test_a_table_of_every_type_comes_back_from_parquet(
     assert declared["integer[][]"].source_type == "integer[]"
     assert declared["share"].source_type == "share"
     assert all(column.nullable for column in manifest.schema)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_columns_of_any_types_in_any_order_land(
+    prepared: Prepared, postgres: PostgresServer, tmp_path: Path, seed: int
+) -> None:
+    database = prepared(postgres.version)
+    chance = random.Random(seed)
+    cases = chance.choices(cases_of(postgres.version), k=chance.randint(2, 12))
+    columns, values = [], []
+    for place, case in enumerate(cases):
+        nulls = chance.choice([0, 0.01, 0.5, 1])
+        columns.append(f"c{place} {case.declared}{' NOT NULL' * (not nulls)}")
+        values.append(f"CASE WHEN random() >= {nulls} THEN {case.random} END")
+    database.execute(
+        f"CREATE TABLE any{seed} ({', '.join(columns)});"  # noqa: S608
+        f"INSERT INTO any{seed} SELECT {', '.join(values)} FROM generate_series(1, 3000) g"
+    )
+    landing = Landing(tmp_path, database, f'table = "any{seed}"')
+    await landing.run()
+    await check(database, await landing.table(), f"TABLE any{seed}")
 
 
 async def test_sixteen_hundred_columns_land(database: Database, tmp_path: Path) -> None:
