@@ -126,7 +126,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
 
     def _timestamp(self, watermark: str) -> Array:
         kind = pa.timestamp("ns" if self.type.unit == "ns" else "us", self.type.tz)
-        return parameter(int(self._seconds(watermark) * _UNITS[kind.unit] // 1), kind)
+        ticks = int(self._seconds(watermark) * _UNITS[kind.unit] // 1)
+        if not -(2**63) <= ticks < 2**63:
+            raise ValueError(f"it is past the range of {kind}")
+        return parameter(ticks, kind)
 
     def _seconds(self, watermark: str) -> Fraction:
         """Since 1970, in the zone of the column where it has none."""

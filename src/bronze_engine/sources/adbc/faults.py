@@ -30,6 +30,7 @@ __all__ = ["Faults"]
 
 _REFUSED: Final = frozenset({Status.UNAUTHENTICATED, Status.UNAUTHORIZED})
 _PASSING: Final = frozenset({Status.IO, Status.TIMEOUT})
+_ADVICE: Final = "check driver, entrypoint, uri and options"
 _OURS: Final = frozenset(
     {Status.INVALID_ARGUMENT, Status.NOT_IMPLEMENTED, Status.NOT_FOUND, Status.INVALID_STATE}
 )
@@ -49,10 +50,8 @@ class Faults:
     def of_opening(self, exc: Error) -> BronzeError | Transient:
         """Of a driver, a database or a connection that does not open."""
         if exc.status_code in _OURS and not _state(exc):
-            return ConfigError(
-                f"{self._name} does not open: {self._said(exc)}; check driver, uri and options"
-            )
-        return self._fault(exc, "does not open", "check uri and options")
+            return ConfigError(f"{self._name} does not open: {self._said(exc)}; {_ADVICE}")
+        return self._fault(exc, "does not open", _ADVICE)
 
     def of_asking(self, exc: Error) -> BronzeError | Transient:
         """Of a statement that is refused."""
