@@ -135,8 +135,16 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
                 return self._in_zone(literal(value, "timestamptz"))
             if not has_offset and self.type_name == "timestamptz":
                 return self._in_zone(literal(value, "timestamp"))
-        name = "text" if self.type_name in _TEXTS else self.type_name
-        return literal(value, name)
+        return literal(value, self._literal_type)
+
+    @property
+    def unknown(self) -> str:
+        """A bound that is not known yet, as SQL: a NULL of the type of its literals."""
+        return f"NULL::{self._literal_type}"
+
+    @property
+    def _literal_type(self) -> str:
+        return "text" if self.type_name in _TEXTS else self.type_name
 
     def _in_zone(self, instant: str) -> str:
         return f"({instant} AT TIME ZONE {literal(self.timezone or 'UTC', 'text')})"

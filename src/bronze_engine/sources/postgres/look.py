@@ -5,14 +5,15 @@ In a transaction of its own, in which each statement sees what is committed by t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, final
 
 import asyncpg
 import msgspec
 
-from bronze_engine.clock import Clock
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Request
+from bronze_engine.sources.copy_binary.batch import selection_order
 from bronze_engine.sources.postgres.catalogue import (
     CatalogueColumn,
     Relation,
@@ -20,7 +21,8 @@ from bronze_engine.sources.postgres.catalogue import (
     find_relation,
 )
 from bronze_engine.sources.postgres.cursor import SYSTEM_CURSOR, Cursor
-from bronze_engine.sources.postgres.query import Origin, Values, render_sql
+from bronze_engine.sources.postgres.hold import SentType, sent_types
+from bronze_engine.sources.postgres.query import Origin, Values, render_sql, select
 from bronze_engine.sources.postgres.selection import Selection, select_columns
 from bronze_engine.sources.postgres.slices import find_column
 from bronze_engine.sources.postgres.window import Reach, find_reach
@@ -43,6 +45,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """All that there are."""
     selection: Selection
     cursor: Cursor | None
+    sent: tuple[SentType, ...] = ()
+    """The types of what `selection` asks for, in the order in which it is sent."""
     reach: Reach = Reach()
 
     def origin(self, values: Values) -> Origin:
@@ -52,17 +56,23 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
             return Origin.of_table(self.relation.quoted, config.where, values)
         return Origin.of_query(config.query or "", config.where, values)
 
+    def sql(self, origin: Origin, *conditions: str | None, order_by: Sequence[str] = ()) -> str:
+        """The query of the columns of `selection`, as COPY sends them best."""
+        fields = self.selection.columns
+        columns = [fields[at].sql for at in selection_order(self.selection.fields)]
+        return select(columns, origin, *conditions, order_by=order_by)
+
 
 async def describe_source(
     connection: asyncpg.Connection, config: PostgresSourceConfig, request: Request
 ) -> Look:
     """Find the relation or the query's columns, choose those to read, and find the cursor."""
     relation = None
+    values = Values(run_date=request.run_date, low=_UNKNOWN, high=_UNKNOWN)
     if config.table is not None:
-        relation = await find_relation(connection, config.table)
+        relation = await _locked(connection, config.table)
         columns = relation.columns
     else:
-        values = Values(run_date=request.run_date, low=_UNKNOWN, high=_UNKNOWN)
         query = render_sql(config.query or "", values).strip().rstrip(";")
         columns = await columns_of_query(connection, query)
     selection = select_columns(
@@ -78,21 +88,35 @@ async def describe_source(
         used += [cursor.name] if cursor is not None else []
         used += [config.partition_column] if config.partition_column is not None else []
         relation.check_readable(list(dict.fromkeys(used)))
-    return Look(
+    look = Look(
         config=config, relation=relation, columns=columns, selection=selection, cursor=cursor
     )
+    if cursor is not None:
+        values = msgspec.structs.replace(values, low=cursor.unknown, high=cursor.unknown)
+    sent = await sent_types(connection, look.sql(look.origin(values)))
+    return msgspec.structs.replace(look, sent=sent)
 
 
 async def look_at(
-    connection: asyncpg.Connection, config: PostgresSourceConfig, request: Request, clock: Clock
+    connection: asyncpg.Connection, config: PostgresSourceConfig, request: Request
 ) -> Look:
     """As `describe_source`; and where the pipeline has a cursor, find how far it may be read,
-    and wait until that is so."""
+    which may have to be waited for (`settle`)."""
     look = await describe_source(connection, config, request)
     if look.cursor is None:
         return look
-    reach = await find_reach(connection, request, look.cursor, look.origin, clock)
+    reach = await find_reach(connection, request, look.cursor, look.origin)
     return msgspec.structs.replace(look, reach=reach)
+
+
+async def _locked(connection: asyncpg.Connection, name: str) -> Relation:
+    """The relation as it will be until this transaction ends."""
+    relation = await find_relation(connection, name)
+    if not relation.is_usable:
+        return relation  # its columns are told all the same, and what is to be granted
+    # It may have been altered since; with a lock on it, it is not.
+    await sent_types(connection, f"SELECT FROM {relation.quoted}")  # quoted
+    return await find_relation(connection, relation.quoted)
 
 
 async def _cursor(

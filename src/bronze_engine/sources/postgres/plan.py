@@ -30,10 +30,8 @@ class ReadingPlan(msgspec.Struct, frozen=True):
 
     def sql(self, *conditions: str | None, order_by: Sequence[str] = ()) -> str:
         """The query of the rows of the window that meet the conditions."""
-        fields = self.look.selection.columns
-        columns = [fields[at].sql for at in selection_order(self.look.selection.fields)]
         span = self.span
-        return select(columns, span.origin, *span.conditions, *conditions, order_by=order_by)
+        return self.look.sql(span.origin, *span.conditions, *conditions, order_by=order_by)
 
     def nulls_sql(self) -> str:
         """The query of the rows without a cursor value, each as JSON text."""

@@ -17,6 +17,7 @@ from bronze_engine.sources.copy_binary.framing import BrokenFraming
 from bronze_engine.sources.postgres.copying import copy_cut, copy_out
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 from bronze_engine.sources.postgres.framing import Framing
+from bronze_engine.sources.postgres.hold import hold
 from bronze_engine.sources.postgres.keyset import Keyset
 from bronze_engine.sources.postgres.outlet import Outlet
 from bronze_engine.sources.postgres.plan import ReadingPlan
@@ -118,6 +119,7 @@ class Reading:
         end = await keyset.next_end(connection, after)
         conditions = keyset.conditions(after, end)
         sql = self._plan.sql(*conditions, order_by=keyset.order_by)
+        await hold(connection, sql, self._plan.look.sent)
         await self._copy(connection, sql, outlet)
         return end
 

@@ -11,14 +11,13 @@ from typing import Any, final
 
 import msgspec
 
-from bronze_engine.clock import Clock
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import QualityError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
-from bronze_engine.sources.postgres.horizon import last_before, look, settle
+from bronze_engine.sources.postgres.horizon import last_before, look
 from bronze_engine.sources.postgres.query import Origin, Values, first, select
 
 __all__ = ["Reach", "Span", "check_reach", "find_reach", "fix_window"]
@@ -35,6 +34,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     last: str | None = None
     """The last cursor value; None where only the snapshot says, or where nothing is there."""
+    settled_at: int | None = None
+    """It holds for snapshots taken once all transactions with lower numbers have ended."""
     warning: str | None = None
 
 
@@ -57,12 +58,11 @@ async def find_reach(
     request: Request,
     cursor: Cursor,
     origin: MakeOrigin,
-    clock: Clock,
 ) -> Reach:
     """Ask, before the snapshot, for the last value that no open transaction may come below.
 
-    Of numbers and texts that is the highest that is there, and this returns when all that was
-    open at its reading has ended. Raises ExtractError where it can't be known.
+    Of numbers and texts that is the highest that is there, once all that was open at its
+    reading has ended. Raises ExtractError where it can't be known.
     """
     incremental = _incremental(request)
     if request.cap is not None:
@@ -82,9 +82,9 @@ async def find_reach(
             )
             sql = f"SELECT ({top}) AS last, {_READ_XMAX} AS next_xid"
             row = await session.fetchrow(sql)
-            if row["last"] is not None:
-                await settle(session, row["next_xid"], clock)
-            return Reach(last=row["last"])
+            if row["last"] is None:
+                return Reach()
+            return Reach(last=row["last"], settled_at=row["next_xid"])
 
 
 async def check_reach(session: Any, request: Request, cursor: Cursor) -> None:
