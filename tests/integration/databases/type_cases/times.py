@@ -49,7 +49,8 @@ TIMES: Final = (
     ),
     TypeCase(
         declared="timestamp(3)", arrow="timestamp[us]", how="binary", group="Dates and times",
-        values=("2025-01-15 12:00:00.123", "0001-01-01 BC"), special=("infinity",),
+        values=("2025-01-15 12:00:00.123", "0001-01-01 BC"),
+        special=("infinity", "-infinity", "294276-12-31 23:59:59.999"),
         random=_spread("timestamp"),
     ),
     TypeCase(
