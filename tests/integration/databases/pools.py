@@ -8,17 +8,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, final
 
+import pytest
+
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import CircuitBreaker, Retry
 from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.contracts import Limits
+from bronze_engine.errors import BronzeError
 from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.limits.retry import Transient
 from bronze_engine.sources.postgres.connection import Connector, end
 from bronze_engine.sources.postgres.pool import Pool
 from bronze_engine.workers import Workers
 
-__all__ = ["Pools", "opened"]
+__all__ = ["Pools", "opened", "refused"]
 
 
 @final
@@ -65,3 +69,15 @@ async def opened() -> AsyncIterator[Pools]:
     left = [task.get_coro() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     files = [coroutine.cr_code.co_filename for coroutine in left if inspect.iscoroutine(coroutine)]
     assert [file for file in files if "asyncpg" in file or "bronze_engine" in file] == []
+
+
+async def refused(dsn: str | None = None, **keys: object) -> BronzeError | Transient:
+    """What connecting raises."""
+    async with opened() as pools:
+        with pytest.raises((BronzeError, Transient)) as caught:
+            await pools.value(dsn, "SELECT 1", **keys)
+    for secret in ("hunter2", "p@ss", "p%40ss"):
+        assert secret not in str(caught.value)
+        assert secret not in repr(caught.value)
+    assert isinstance(caught.value, BronzeError | Transient)
+    return caught.value

@@ -118,15 +118,15 @@ def test_each_layer_that_fails_is_named(
 def test_who_may_not_see_other_sessions_is_told_the_grant(
     bronze: Bronze, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    postgres.execute("CREATE ROLE reader LOGIN PASSWORD 'a canary'")
+    postgres.execute("CREATE ROLE onlooker LOGIN PASSWORD 'a canary'")
     monkeypatch.setenv("PGPASSWORD", "a canary")
     database = postgres.create_database()
     with postgres.session(database.name):
         ran = bronze.well(
-            "test-connection", "db", *options(postgres, user="reader", database=database.name),
+            "test-connection", "db", *options(postgres, user="onlooker", database=database.name),
             "--json",
         )  # fmt: skip
-    assert "GRANT pg_read_all_stats TO reader" in results(ran)["open transactions"]["detail"]
+    assert "GRANT pg_read_all_stats TO onlooker" in results(ran)["open transactions"]["detail"]
 
 
 @pytest.mark.parametrize(
