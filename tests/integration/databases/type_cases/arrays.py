@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.integration.databases.type_cases.case import MOOD, PAIR, PERCENT, TypeCase
+from tests.integration.databases.type_cases.case import CELLS, MOOD, PAIR, PERCENT, TypeCase
 
 __all__ = ["ARRAYS"]
 
@@ -111,6 +111,17 @@ ARRAYS: Final = (
         declared="share[]", arrow="list<item: decimal128(5, 2)>", how="binary",
         group="Arrays", setup=PERCENT, values=("{1.00,NULL}",), special=("{NaN}",),
         random=_array("digits(5) / 100"), note="domains",
+    ),
+    TypeCase(
+        declared="cells", arrow="list<item: int32>", how="binary", group="Arrays", setup=CELLS,
+        values=("{1,NULL}", "{}"), special=("{{1}}",), random=_array("(big() % 1000)::int"),
+        note="a domain over `integer[]`",
+    ),
+    TypeCase(
+        declared="cells[]", arrow="list<item: string>", how="text", group="Arrays", setup=CELLS,
+        values=('{"{1,NULL}","{}",NULL}', "{}"), special=('{{"{1}"}}',),
+        random=_array("ARRAY[(big() % 1000)::int, NULL]::cells"),
+        note="an array of such domains: each as its text",
     ),
     TypeCase(
         declared="interval[]", arrow="list<item: string>", how="text", group="Arrays",

@@ -11,7 +11,7 @@ from typing import Final, Literal, final
 
 import msgspec
 
-__all__ = ["FUNCTIONS", "MOOD", "PAIR", "PERCENT", "How", "TypeCase"]
+__all__ = ["CELLS", "FUNCTIONS", "MOOD", "PAIR", "PERCENT", "How", "TypeCase"]
 
 How = Literal["binary", "text"]
 """Read from its binary form, or asked for as the text that the server prints."""
@@ -61,4 +61,5 @@ class TypeCase(msgspec.Struct, frozen=True, kw_only=True):
 
 MOOD: Final = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'very happy', 'über');"
 PERCENT: Final = "CREATE DOMAIN percent AS numeric(5,2); CREATE DOMAIN share AS percent;"
+CELLS: Final = "CREATE DOMAIN cells AS integer[];"
 PAIR: Final = 'CREATE TYPE pair AS (a int, "B c" text);'
