@@ -10,7 +10,9 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
-from bronze_engine.sources.copy_binary.cells import Bytes, Cells, Positions
+import numpy as np
+
+from bronze_engine.sources.copy_binary.cells import Bytes, Cells, Mask, Positions
 from bronze_engine.sources.copy_binary.framing import (
     COUNT_BYTES,
     LENGTH_BYTES,
@@ -28,6 +30,13 @@ _SHORT_BYTES: Final = 40
 """Values up to this are fetched with their window where most rows have the same length: flags,
 codes, padded text."""
 
+_ATTEMPTS: Final = 3
+"""Walks before the chain is followed row by row: false starts by chance are few, and the first
+walk meets a length that rules them out."""
+
+_FEW: Final = 8
+"""Starts that are ruled out are few where they are at most one in so many."""
+
 _SAMPLE_ROWS: Final = 7
 _LENGTH: Final = struct.Struct("!i")
 
@@ -42,11 +51,15 @@ def columns_of(
     """
     widths = [shape.width for shape in shapes]
     starts = candidates(data, begin, end, widths, first_is_null=first_is_null)
-    try:
-        return _walk(data, starts, begin, end, shapes)
-    except Astray:
-        starts = candidates(data, begin, end, widths, first_is_null=True)
-        starts = chained(data, starts, begin, end, widths)
+    for _ in range(_ATTEMPTS):
+        try:
+            return _walk(data, starts, begin, end, shapes)
+        except Astray as exc:
+            if not _are_few(exc.rows):
+                break
+            starts = starts[~exc.rows]
+    starts = candidates(data, begin, end, widths, first_is_null=True)
+    starts = chained(data, starts, begin, end, widths)
     try:
         return _walk(data, starts, begin, end, shapes)
     except Astray as exc:  # pragma: no cover  # chained has followed every row
@@ -74,20 +87,28 @@ def _walk(
     if not len(starts):
         if ends_block(data, begin, end):
             return [Cells(data, starts, 0) for _ in shapes]
-        raise Astray
-    if starts[0] != begin:
-        raise Astray
+        raise Astray(np.zeros(0, np.bool_))
     guesses = _guesses(data, starts, end, shapes)
     columns, ends = Windows(data, starts, end, shapes, guesses).cells()
-    if not (ends_block(data, int(ends[-1]), end) and (ends[:-1] == starts[1:]).all()):
-        raise Astray
+    follows = np.empty(len(starts), np.bool_)
+    follows[0] = starts[0] == begin
+    np.equal(starts[1:], ends[:-1], out=follows[1:])
+    if not (follows.all() and ends_block(data, int(ends[-1]), end)):
+        astray = ~follows
+        raise Astray(astray & ~np.isin(starts, ends) if _are_few(astray) else astray)
     return columns
+
+
+def _are_few(rows: Mask) -> bool:
+    """Whether it is worth another walk to leave these out."""
+    return 0 < int(np.count_nonzero(rows)) * _FEW <= len(rows)
 
 
 def _guesses(data: Bytes, starts: Positions, end: int, shapes: Sequence[Shape]) -> list[int | None]:
     """The length that most values of each column seem to have; None where there is none, or it
     is not worth fetching."""
     last = len(starts) - 1
+    nothing = [NULL] * len(shapes)
     sample = sorted({last * at // (_SAMPLE_ROWS - 1) for at in range(_SAMPLE_ROWS)})
     buffer: Any = data  # the stubs do not know that an array is a buffer
     rows = [
@@ -95,23 +116,24 @@ def _guesses(data: Bytes, starts: Positions, end: int, shapes: Sequence[Shape]) 
         for start in starts[sample].tolist()
     ]
     guesses: list[int | None] = []
-    for lengths in map(sorted, zip(*rows, strict=True)):
+    for lengths in map(sorted, zip(*(row or nothing for row in rows), strict=True)):
         middle = lengths[len(lengths) // 2]
         is_usual = 4 * lengths.count(middle) >= 3 * len(lengths)
         guesses.append(middle if is_usual and middle <= _SHORT_BYTES else None)
     return guesses
 
 
-def _lengths_of_row(data: memoryview, place: int, end: int, count: int) -> list[int]:
+def _lengths_of_row(data: memoryview, place: int, end: int, count: int) -> list[int] | None:
+    """The lengths of one row; None where it is none."""
     lengths: list[int] = []
     for _ in range(count):
         if place > end:
-            raise Astray
+            return None
         (length,) = _LENGTH.unpack_from(data, place)
         lengths.append(length)
         place += LENGTH_BYTES
         if length > 0:
             place += length
         elif length < NULL:
-            raise Astray
+            return None
     return lengths

@@ -1,10 +1,11 @@
 """Where the rows of a block begin, found without walking through them.
 
 A row begins with the count of its columns, two bytes that are the same in each row, and the
-length of its first value. A search for those bytes finds every row, and false starts: places
-inside of values that look alike. What tells them apart is the chain. A row's lengths say where
-it ends, and there the next one begins. The first row begins the block, so what the chain leads
-to is a row, and nothing else is.
+length of its first value; where that has a fixed width, the second's length has a fixed place.
+A search for those bytes finds every row, and false starts: places inside of values that look
+alike. What tells them apart is the chain. A row's lengths say where it ends, and there the next
+one begins. The first row begins the block, so what the chain leads to is a row, and nothing else
+is.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def candidates(
     matches = empty(len(searched), np.bool_)  # as large as the block: not in glibc's memory
     found = np.flatnonzero(np.equal(searched, anchor[rarest], out=matches))
     found += begin
-    heads = gather(data, found, _WORD_BYTES).view(">u8")[:, 0] >> 16  # count and length
+    second = (
+        COUNT_BYTES + LENGTH_BYTES + (first or 0)
+    )  # where its length is, unless the first varies
+    window = gather(data, found, second + LENGTH_BYTES)
+    heads = window[:, :_WORD_BYTES].view(">u8")[:, 0] >> 16  # count and length
     if first is None:
         lengths = heads.astype(np.uint32).view(np.int32).astype(np.int64)
         fits = _fits(lengths, end - COUNT_BYTES - LENGTH_BYTES - found, None)
@@ -58,6 +63,12 @@ def candidates(
         fits = heads == (count << 32 | first)
         if first_is_null:
             fits |= heads == (count << 32 | _NULL_LENGTH)
+        elif count > 1:
+            # a number that is the count of columns, before a column as wide as the first, looks
+            # like a row up to here
+            lengths = window[:, second:].view(">i4")[:, 0].astype(np.int32)
+            width = widths[1]
+            fits &= lengths >= NULL if width is None else (lengths == width) | (lengths == NULL)
     rows: Positions = found[fits]
     return rows
 

@@ -35,7 +35,11 @@ _FEW: Final = 4
 
 
 class Astray(Exception):
-    """Not all of the starts begin rows."""
+    """Not all of the starts begin rows; those of `rows`, where it can be said, do not."""
+
+    def __init__(self, rows: Mask) -> None:
+        super().__init__()
+        self.rows = rows
 
 
 class Shape(NamedTuple):
@@ -89,7 +93,7 @@ class Windows:
             if guess is not None:
                 same = words == guess
                 if same.all():
-                    self._check_width(at, guess)
+                    self._check_width(at, guess, same)
                     nulls = np.ones(len(base), np.bool_) if guess == NULL else None
                     self._add(base, usual, nulls, offset, window)
                     offset += usual
@@ -106,8 +110,8 @@ class Windows:
             offset += usual
             base = base.copy()
             base[others] += lengths[others] - usual  # what follows is as far behind it as ever
+            self._check_inside(base + offset)
             moved = base[others] + offset
-            self._check_inside(moved)
             if offset < size:
                 window[others, offset:] = gather(self._data, moved, size - offset)
         self._base = base + offset if offset else base
@@ -140,7 +144,7 @@ class Windows:
         least = int(lengths.min())
         if least < 0:
             if least < NULL:
-                raise Astray
+                raise Astray(lengths < NULL)
             nulls = lengths < 0
             np.maximum(lengths, 0, out=lengths)
         width = self._shapes[at].width
@@ -149,14 +153,14 @@ class Windows:
             if nulls is not None:
                 fits |= nulls
             if not fits.all():
-                raise Astray
+                raise Astray(~fits)
         return lengths, nulls
 
-    def _check_width(self, at: int, length: int) -> None:
+    def _check_width(self, at: int, length: int, rows: Mask) -> None:
         width = self._shapes[at].width
         if width is not None and length not in (width, NULL):
-            raise Astray
+            raise Astray(rows)
 
     def _check_inside(self, places: Positions) -> None:
         if int(places.max()) > self._end:
-            raise Astray
+            raise Astray(places > self._end)
