@@ -136,6 +136,28 @@ async def test_numbers_are_read_once_all_that_were_open_have_ended(
     assert report.watermark.high == highest
 
 
+async def test_who_takes_a_number_first_and_writes_last_is_waited_for(
+    fresh: Database, tmp_path: Path
+) -> None:
+    pipeline = landing(tmp_path, fresh, 'cursor = "id"\ncursor_type = "integer"')
+    async with session(fresh) as other:
+        begun = other.transaction()
+        await begun.start()
+        # Now and then the sequence itself writes, which would number the transaction early.
+        take = "SELECT nextval(pg_get_serial_sequence('t', 'id'))"
+        fresh.execute(take)
+        late = await other.fetchval(take)
+        fresh.execute("INSERT INTO t (note) VALUES ('newer')")
+        sql = "INSERT INTO t (id, note) OVERRIDING SYSTEM VALUE VALUES ($1, 'late')"
+        await other.execute(sql, late)  # no transaction has a higher number than this one
+        run = asyncio.create_task(pipeline.run(DAY))
+        await SYSTEM_CLOCK.sleep(0.6)
+        assert not run.done()
+        await begun.commit()
+        await run
+    assert sorted(await pipeline.column("note", DAY)) == ["late", "newer"]
+
+
 async def test_our_own_readers_hold_nobody_back(fresh: Database, tmp_path: Path) -> None:
     fresh.execute("INSERT INTO t (note) VALUES ('early')")
     pipeline = landing(tmp_path, fresh, 'cursor = "at"')

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.window import CursorType, cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
-from bronze_engine.sources.postgres.horizon import last_before, look, settle
+from bronze_engine.sources.postgres.horizon import Unsettled, last_before, look, settle
 from bronze_engine.testing import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -81,6 +81,7 @@ def sessions(**known: Any) -> dict[str, Any]:
 
 
 HOUR = timedelta(hours=1)
+THOSE = Unsettled(below=10, numbers=())
 
 
 @pytest.mark.parametrize(
@@ -127,9 +128,10 @@ def waiting(xmins: Sequence[int], holder: str | None) -> Any:
     left = list(xmins)
 
     class Server:
-        async def fetchval(self, sql: str) -> Any:
+        async def fetchval(self, sql: str, *arguments: Any) -> Any:
             if "pg_snapshot_xmin" in sql:
-                return left.pop(0) if len(left) > 1 else left[0]
+                below, _ = arguments
+                return (left.pop(0) if len(left) > 1 else left[0]) < below
             return holder
 
     return Server()
@@ -139,7 +141,7 @@ def waiting(xmins: Sequence[int], holder: str | None) -> Any:
 async def test_numbers_wait_for_what_was_open() -> None:
     clock = ManualClock()
     began = clock.monotonic()
-    await clock.drive(settle(waiting([5, 5, 8, 9, 10], None), 10, clock))
+    await clock.drive(settle(waiting([5, 5, 8, 9, 10], None), THOSE, clock))
     assert clock.monotonic() - began == pytest.approx(0.01 + 0.02 + 0.04 + 0.08)
 
 
@@ -149,7 +151,7 @@ async def test_a_transaction_that_stays_open_is_named_and_ends_the_run(
 ) -> None:
     clock = ManualClock()
     with pytest.raises(ExtractError, match="the transaction of pid 7 is still open"):
-        await clock.drive(settle(waiting([5], "the transaction of pid 7"), 10, clock))
+        await clock.drive(settle(waiting([5], "the transaction of pid 7"), THOSE, clock))
     assert [record.getMessage() for record in caplog.records] == [
         "the snapshot waits for the transaction of pid 7, which may still write rows"
     ]

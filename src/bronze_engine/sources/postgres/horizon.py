@@ -22,7 +22,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.postgres.cursor import Cursor
 
-__all__ = ["READER_LOCK", "Horizon", "last_before", "look", "settle"]
+__all__ = ["READER_LOCK", "Horizon", "Unsettled", "last_before", "look", "settle", "unsettled"]
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,15 @@ SELECT gid, prepared FROM pg_prepared_xacts
  WHERE database = current_database() ORDER BY prepared LIMIT 1
 """
 
-_XMIN: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_BELOW: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+# Each transaction that writes holds its own number, prepared ones too; everybody may see it.
+_OPEN: Final = """
+SELECT ARRAY(SELECT transactionid::text FROM pg_locks
+              WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted)
+"""
+_IS_UNSETTLED: Final = f"""
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint < $1 OR ({_OPEN}) && $2::text[]
+"""
 
 _HOLDER: Final = """
 SELECT format('the transaction of pid %s, open since %s', pid, xact_start)
@@ -166,13 +174,28 @@ class _Told:
             self.is_done = True
 
 
-async def settle(session: Any, next_xid: int, clock: Clock) -> None:
-    """Wait until every transaction with a number below `next_xid` has ended.
+class Unsettled(msgspec.Struct, frozen=True, kw_only=True):
+    """The transactions that were open at an instant."""
+
+    below: int
+    """They have lower numbers: one behind the last that had ended by then."""
+    numbers: tuple[str, ...]
+    """Or one of these, which have begun to write since. A standby does not know them."""
+
+
+async def unsettled(session: Any) -> Unsettled:
+    """Who is open now, of those that have written."""
+    below = await session.fetchval(_BELOW)
+    return Unsettled(below=below, numbers=tuple(await session.fetchval(_OPEN)))
+
+
+async def settle(session: Any, those: Unsettled, clock: Clock) -> None:
+    """Wait until all of them have ended.
 
     Raises ExtractError naming the session when that takes more than an hour.
     """
     began, delay, told = clock.monotonic(), 0.01, _Told()
-    while await session.fetchval(_XMIN) < next_xid:
+    while await session.fetchval(_IS_UNSETTLED, those.below, those.numbers):
         waited = clock.monotonic() - began
         if waited >= TELL_SECONDS:
             holder = await session.fetchval(_HOLDER) or "a transaction of a role hidden from us"

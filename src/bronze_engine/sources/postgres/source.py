@@ -158,9 +158,9 @@ class PostgresSource:
             settings = settings_of(self._config, self._request, connection)
             async with transaction(connection, settings, is_looking=True):
                 look = await look_at(connection, self._config, self._request)
-            if look.reach.settled_at is not None:
+            if look.reach.waits_for is not None:
                 # Outside of the transaction: what is waited for may wait for a lock of ours.
-                await settle(connection, look.reach.settled_at, clock)
+                await settle(connection, look.reach.waits_for, clock)
         self._look = look
         for warning in (*look.selection.warnings, look.reach.warning):
             if warning is not None:

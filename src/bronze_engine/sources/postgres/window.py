@@ -17,13 +17,12 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
-from bronze_engine.sources.postgres.horizon import last_before, look
+from bronze_engine.sources.postgres.horizon import Unsettled, last_before, look, unsettled
 from bronze_engine.sources.postgres.query import Origin, Values, first, select
 
 __all__ = ["Reach", "Span", "check_reach", "find_reach", "fix_window"]
 
 _READ_XMIN = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text"
-_READ_XMAX = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 MakeOrigin = Callable[[Values], Origin]
 
@@ -34,8 +33,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     last: str | None = None
     """The last cursor value; None where only the snapshot says, or where nothing is there."""
-    settled_at: int | None = None
-    """It holds for snapshots taken once all transactions with lower numbers have ended."""
+    waits_for: Unsettled | None = None
+    """It holds for snapshots taken once these have ended."""
     warning: str | None = None
 
 
@@ -80,11 +79,11 @@ async def find_reach(
                 origin(_values(request, cursor, cursor.last_value)),
                 low or f"{cursor.expression} IS NOT NULL",
             )
-            sql = f"SELECT ({top}) AS last, {_READ_XMAX} AS next_xid"
-            row = await session.fetchrow(sql)
-            if row["last"] is None:
+            found = await session.fetchval(f"SELECT ({top})")
+            if found is None:
                 return Reach()
-            return Reach(last=row["last"], settled_at=row["next_xid"])
+            # Asked for later, so whoever was open at that reading is among them or has committed.
+            return Reach(last=found, waits_for=await unsettled(session))
 
 
 async def check_reach(session: Any, request: Request, cursor: Cursor) -> None:
