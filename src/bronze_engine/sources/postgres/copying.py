@@ -29,7 +29,7 @@ HandOn = Callable[[bytes], Awaitable[None]]
 """Takes bytes behind the file's header; returns when they are accepted."""
 
 SMALL_BYTES: Final = 64 * 1024
-"""A read below this is followed by a pause; what keeps up with the pauses is 64 MB/s at least."""
+"""A read below this is followed by a pause. Where more comes meanwhile (64 MB/s) there is none."""
 PAUSE_SECONDS: Final = 0.001
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
