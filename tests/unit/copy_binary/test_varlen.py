@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import uuid
 
 import pyarrow as pa
@@ -72,3 +73,15 @@ def test_a_uuid_is_its_text() -> None:
     assert decode("uuid", [*(key.bytes for key in keys), None]).to_pylist() == [
         *map(str, keys), None
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["text", "jsonb"])
+def test_a_large_value_of_its_own_is_not_copied_again(kind: Kind) -> None:
+    text = "x" * 1_000_000
+    sent = b"\1" * (kind == "jsonb") + text.encode()
+
+    found = decode(kind, [sent])
+
+    assert found.to_pylist() == [text]
+    assert struct.unpack_from("=i", found.buffers()[1])[0] > 0  # where it lay in its row
+    assert decode(kind, [None]).to_pylist() == [None]

@@ -51,7 +51,7 @@ def read_bytea(cells: Cells, field: Field) -> Column:
 def _text(cells: Cells, field: Field, skip: int) -> Any:
     offsets, values = _moved(cells, skip)
     array = _array(cells, field, (offsets, values))
-    used = memoryview(values)[: int(offsets[-1])]
+    used = memoryview(values)[int(offsets[0]) : int(offsets[-1])]
     if len(used) and np.frombuffer(used, np.uint8).max() >= _ASCII:
         # one pass at memory's speed clears ASCII; the rest is checked value by value
         try:
@@ -81,6 +81,9 @@ def _moved(cells: Cells, skip: int) -> tuple[Any, Any]:
         values = empty(count * size, np.uint8).reshape(count, size)
         values[:] = cells.window(length)[:, skip:]
         return offsets, wrapped(values)
+    if count == 1:  # perhaps a large one: it stays where it is
+        start, end = int(cells.starts[0]), int(cells.starts[0] + cells.lengths[0])
+        return np.array([min(start + skip, end), end], np.int32), wrapped(cells.data)
     # Of 2n values, every other one is what lies between two of ours: take leaves those out.
     bounds = np.empty(2 * count + 1, np.int32)
     starts = cells.starts
