@@ -10,7 +10,7 @@ import pytest
 
 from bronze_engine.config.connection import AdbcConnection
 from bronze_engine.config.units import Secret
-from bronze_engine.errors import ExtractError
+from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.sources.adbc.database import Database
 from bronze_engine.sources.adbc.query import Query
 from bronze_engine.workers import Workers
@@ -64,6 +64,14 @@ async def test_a_library_begins_with_the_configured_function(tmp_path: Path) -> 
     lake.path.write_text(lake.path.read_text().replace("# uri =", entrypoint))
     await lake.run()
     assert lake.rows() == [{"a": "1 day", "b": "1"}]  # it is known by what it says that it is
+
+
+async def test_rows_of_a_batch_are_refused_where_nobody_takes_them(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, _duckdb.__file__, 'query = "SELECT 1 AS a"\nbatch_rows = 5')
+    text = lake.path.read_text().replace("uri =", 'entrypoint = "duckdb_adbc_init"\n# uri =')
+    lake.path.write_text(text)
+    with pytest.raises(ConfigError, match="batch_rows has no effect on duckdb"):
+        await lake.run()
 
 
 async def test_nothing_is_written_to_a_database(tmp_path: Path) -> None:

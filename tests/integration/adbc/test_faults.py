@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import adbc_driver_manager as adbc
+import msgspec
 import pyarrow as pa
 import pytest
 
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, RetryError
-from bronze_engine.sources.adbc.driver import Driver
+from bronze_engine.sources.adbc import handles
+from bronze_engine.sources.adbc.dialect import dialect_of
 from bronze_engine.sources.adbc.statement import Statement
 from tests.integration.adbc.lake import Lake, in_sqlite
 
@@ -107,7 +109,8 @@ class Breaking:
         self._times = times
         self._read: dict[int, int] = {}
         self._real: Callable[[Statement], pa.RecordBatch] = Statement.__next__
-        monkeypatch.setattr(Driver, "is_file", False)
+        server = msgspec.structs.replace(dialect_of("sqlite"), is_file=False)
+        monkeypatch.setattr(handles, "dialect_of", lambda _: server)
         monkeypatch.setattr(Statement, "__next__", lambda statement: self._next(statement))  # noqa: PLW0108  # it binds
 
     def _next(self, statement: Statement) -> pa.RecordBatch:

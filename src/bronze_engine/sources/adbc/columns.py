@@ -32,7 +32,6 @@ from bronze_engine.sources.landing import (
 
 __all__ = ["Asked", "Columns"]
 
-
 _GUESSED: Final = (pa.float64(), pa.string(), pa.binary())
 """What a column whose type is guessed may have been when it had values."""
 

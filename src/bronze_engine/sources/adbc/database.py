@@ -11,6 +11,7 @@ import anyio
 import pyarrow as pa
 
 from bronze_engine.config.connection import AdbcConnection
+from bronze_engine.errors import ConfigError
 from bronze_engine.sources.adbc.faults import Faults
 from bronze_engine.sources.adbc.handles import ConnectionHandle, DatabaseHandle
 from bronze_engine.sources.adbc.query import Query
@@ -29,8 +30,6 @@ class Session:
         handle: ConnectionHandle,
         workers: Workers,
         faults: Faults,
-        *,
-        is_file: bool,
     ) -> None:
         self.dialect = handle.dialect
         self.vendor = handle.vendor
@@ -38,7 +37,6 @@ class Session:
         self._handle = handle
         self._workers = workers
         self._faults = faults
-        self._is_file = is_file
 
     @asynccontextmanager
     async def query(self, query: Query, *, batch_rows: int | None = None) -> AsyncIterator[Result]:
@@ -47,8 +45,14 @@ class Session:
         Raises Transient where it may be tried again, over another session, else a BronzeError.
         """
         assert self._handle.connection is not None  # noqa: S101  # it is open while it is lent
+        is_file = self.dialect.is_file
         options = {}
-        if batch_rows is not None and self.dialect.batch_rows is not None:
+        if batch_rows is not None:
+            if self.dialect.batch_rows is None:  # of a library by its path nobody knew it before
+                raise ConfigError(
+                    f"source.batch_rows has no effect on {self.vendor}, whose driver cuts batches"
+                    " as it likes; leave it out"
+                )
             options[self.dialect.batch_rows] = str(batch_rows)
         statement = Statement(self._handle.connection, query.sql, query.parameters, options)
         try:
@@ -57,8 +61,8 @@ class Session:
             except adbc.Error as exc:
                 raise self._faults.of_asking(exc) from exc
             except (pa.ArrowException, OSError) as exc:
-                raise self._faults.of_reading(exc, is_file=self._is_file) from exc
-            yield Result(statement, schema, self._workers, self._faults, is_file=self._is_file)
+                raise self._faults.of_reading(exc, is_file=is_file) from exc
+            yield Result(statement, schema, self._workers, self._faults, is_file=is_file)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._workers.run(statement.close)
@@ -137,9 +141,7 @@ class Database:
                         await self._workers.run(connection.open)
                     except adbc.Error as exc:
                         raise self.faults.of_opening(exc) from exc
-                driver = self._handle.driver
-                is_file = driver is not None and driver.is_file
-                yield Session(connection, self._workers, self.faults, is_file=is_file)
+                yield Session(connection, self._workers, self.faults)
             finally:
                 self._sessions -= 1
                 with anyio.CancelScope(shield=True):

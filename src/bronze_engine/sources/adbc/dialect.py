@@ -29,6 +29,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     guesses_types: bool = False
     """Whether a column's type is what its first rows look like, and no property of the column."""
 
+    is_file: bool = False
+    """Whether the database is a file here: a fault while it is read is no lost connection."""
+
     def quoted(self, name: str) -> str:
         """Exactly that name, as SQL reads it."""
         if self.mark == "`":  # BigQuery: escaped as in its strings
@@ -57,10 +60,12 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
         text="TEXT",
         batch_rows="adbc.sqlite.query.batch_rows",
         guesses_types=True,
+        is_file=True,
     ),
     "duckdb": Dialect(
         # Without it the offset of TIMETZ is lost, and a UHUGEINT may land as a negative number.
         session=("SET arrow_lossless_conversion = true",),
+        is_file=True,
     ),
     "postgresql": Dialect(text="TEXT", numbered=True),
     "bigquery": Dialect(mark="`", text="STRING"),

@@ -35,11 +35,6 @@ class Driver(msgspec.Struct, frozen=True, kw_only=True):
     """Of the database, credentials among them: never shown."""
     entrypoint: str | None = None
 
-    @property
-    def is_file(self) -> bool:
-        """Whether the database is a file here: a fault while it is read is no lost connection."""
-        return self.name in _FILES
-
 
 def find_driver(connection: AdbcConnection) -> Driver:
     """Find the library and put its options together. Looks at files only: for a worker.
