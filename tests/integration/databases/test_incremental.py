@@ -15,6 +15,9 @@ import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.errors import ConfigError, ExtractError, QualityError
+from bronze_engine.sources.postgres import source
+from bronze_engine.sources.postgres.pool import Claim
+from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_snapshot
 from tests.integration.databases.landing import DAY, Landing
 from tests.integration.postgres import Database
 
@@ -258,6 +261,39 @@ async def test_a_check_says_that_sessions_are_hidden(fresh: Database, tmp_path: 
     told = next(finding for finding in findings if finding.subject == "source")
     assert not told.ok
     assert "GRANT pg_read_all_stats TO" in told.detail
+
+
+async def test_what_commits_just_before_the_snapshot_is_in_it(
+    fresh: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every reading of the server before the snapshot is older than that."""
+    insert = "INSERT INTO t (note) VALUES ('early')"
+
+    @asynccontextmanager
+    async def overtaken(claim: Claim, settings: Settings) -> AsyncIterator[Snapshot]:
+        fresh.execute(insert)
+        async with open_snapshot(claim, settings) as snapshot:
+            yield snapshot
+
+    monkeypatch.setattr(source, "open_snapshot", overtaken)
+    for name, cursor in {
+        "xmin": 'cursor = "xmin"\ncursor_type = "xid8"',
+        "at": 'cursor = "at"',
+        "id": 'cursor = "id"\ncursor_type = "integer"',
+    }.items():
+        pipeline = landing(tmp_path / name, fresh, cursor)
+        days = [DAY + timedelta(days=number) for number in range(4)]
+        for day in days:
+            fresh.execute(insert)
+            await pipeline.run(day)
+        await pipeline.run(days[-1] + timedelta(days=1))
+        days.append(days[-1] + timedelta(days=1))
+        landed = [row for day in days for row in await pipeline.column("id", day)]
+        ((last,),) = fresh.execute("SELECT max(id) FROM t")
+        # The very last came after all readings of the last run but that of xmin.
+        missing = set(range(1, int(last or 0) + 1)) - set(landed)
+        assert len(landed) == len(set(landed))
+        assert missing <= {int(last or 0)}
 
 
 async def test_a_lookback_reads_again_and_counts_what_is_late(

@@ -54,7 +54,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     """IANA zone of timestamps without one, and of the days of dates."""
     next_xid: int | None = None
-    """Of xmin, which holds 32 bits of a transaction's number: the next number of 64."""
+    """Of xmin, which holds 32 bits of a transaction's number: one of 64 bits above all that the
+    snapshot shows. None of other columns."""
 
     @classmethod
     def of_column(cls, column: CatalogueColumn, kind: CursorType, timezone: str | None) -> Cursor:
@@ -86,8 +87,11 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def of_xmin(cls, next_xid: int) -> Cursor:
-        """The cursor over the transactions that wrote the rows of a table."""
+    def of_xmin(cls, next_xid: int = 0) -> Cursor:
+        """The cursor over the transactions that wrote the rows of a table.
+
+        Values are right within the snapshot that `next_xid` is of.
+        """
         return cls(
             name=SYSTEM_CURSOR, kind="xid8", type_name="int8", nullable=False, next_xid=next_xid
         )

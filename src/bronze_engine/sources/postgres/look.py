@@ -29,7 +29,6 @@ from bronze_engine.sources.postgres.window import Reach, find_reach
 
 __all__ = ["Look", "describe_source", "look_at"]
 
-_NEXT_XID: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _UNKNOWN: Final = "NULL"
 """What bounds are while only the columns of a query are asked for."""
 
@@ -82,7 +81,7 @@ async def describe_source(
         request.base,
         origin="the query" if relation is None else str(relation),
     )
-    cursor = await _cursor(connection, columns, relation, request)
+    cursor = _cursor(columns, relation, request)
     if relation is not None:
         used = [each.source.name for each in selection.columns]
         used += [cursor.name] if cursor is not None else []
@@ -119,8 +118,7 @@ async def _locked(connection: asyncpg.Connection, name: str) -> Relation:
     return await find_relation(connection, relation.quoted)
 
 
-async def _cursor(
-    connection: asyncpg.Connection,
+def _cursor(
     columns: tuple[CatalogueColumn, ...],
     relation: Relation | None,
     request: Request,
@@ -131,6 +129,6 @@ async def _cursor(
     name, kind = incremental.cursor, incremental.cursor_type
     is_system = name == SYSTEM_CURSOR and kind == "xid8" and relation is not None
     if is_system and name not in {column.name for column in columns}:
-        return Cursor.of_xmin(await connection.fetchval(_NEXT_XID))
+        return Cursor.of_xmin()
     column = find_column(columns, name, "incremental.cursor")
     return Cursor.of_column(column, kind, incremental.cursor_timezone)

@@ -22,6 +22,7 @@ from bronze_engine.sources.postgres.query import Origin, Values, first, select
 
 __all__ = ["Reach", "Span", "check_reach", "find_reach", "fix_window"]
 
+_READ_XMAX = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _READ_XMIN = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text"
 
 MakeOrigin = Callable[[Values], Origin]
@@ -100,6 +101,8 @@ async def fix_window(
     Raises QualityError for rows without a cursor value where `on_null_cursor` is "fail".
     """
     last = reach.last
+    if cursor.next_xid is not None:
+        cursor = Cursor.of_xmin(await session.fetchval(_READ_XMAX))
     if last is None and cursor.kind == "xid8":
         last = await session.fetchval(_READ_XMIN)
     source = origin(_values(request, cursor, None if last is None else cursor.literal(last)))
