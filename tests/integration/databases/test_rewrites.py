@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.sources.postgres import source
+from bronze_engine.sources.postgres.bounds import Piece
 from bronze_engine.sources.postgres.pool import Claim
+from bronze_engine.sources.postgres.slices import plan_pieces
 from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_snapshot
 from tests.integration.databases.held import until
 from tests.integration.databases.landing import Landing
@@ -39,10 +41,17 @@ class Other:
     def __init__(self, process: object) -> None:
         self._in, self._out = process.stdin, process.stdout  # type: ignore[attr-defined]
 
-    def say(self, sql: str) -> None:
-        """Returns when it is done."""
+    def begin(self, sql: str) -> None:
         self._in.write(f"{sql};\n\\echo done\n".encode())
         self._in.flush()
+
+    def say(self, sql: str) -> None:
+        """Returns when it is done."""
+        self.begin(sql)
+        self.end()
+
+    def end(self) -> None:
+        """Returns when what was begun is done."""
         assert self._out.readline() == b"done\n"
 
 
@@ -151,4 +160,28 @@ async def test_who_is_waited_for_may_alter_the_table(database: Database, tmp_pat
         client.say("TRUNCATE goods; INSERT INTO goods SELECT i, i FROM generate_series(1, 1000) i")
         client.say("COMMIT")
         await task
+    assert await landed_whole(landing)
+
+
+async def test_who_waits_to_alter_the_table_leaves_the_reading_to_the_leader(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute(GOODS)
+    landing = Landing(
+        tmp_path,
+        database,
+        'table = "goods"\npartition_column = "id"\npartitions = 5\nparallel = 5',
+        connection='lock_timeout = "500ms"',
+    )
+    with other(database) as client:
+
+        async def overtaken(*arguments: Any, **options: Any) -> tuple[Piece, ...]:
+            client.begin(ALTERED)
+            await until(lambda: waiting(database))
+            return await plan_pieces(*arguments, **options)
+
+        monkeypatch.setattr(source, "plan_pieces", overtaken)
+        report = await landing.run()
+        client.end()
+    assert report.files == 5
     assert await landed_whole(landing)

@@ -88,6 +88,9 @@ class Snapshot:
         self._exported: str | None = None
         self._leader_is_busy = False
         self._followers = 0
+        self._is_alone = False
+        """Whether followers can't be let in: somebody waits to lock a table that the leader reads,
+        and whoever asks for it later waits behind him."""
         self._left = Gate()
 
     async def share(self, most: int) -> None:
@@ -102,7 +105,7 @@ class Snapshot:
 
         Raises SnapshotLost where the leader's connection is gone.
         """
-        while self._leader_is_busy and self._followers >= self._claim.size - 1:
+        while self._leader_is_busy and (self._is_alone or self._followers >= self._claim.size - 1):
             await self._left.wait()
         if self.leader.is_closed():
             raise SnapshotLost("the connection that kept the snapshot is gone")
@@ -122,6 +125,9 @@ class Snapshot:
         try:
             async with self._claim.connection() as connection, self._import(connection):
                 yield Station(connection, is_leader=False)
+        except asyncpg.LockNotAvailableError:
+            self._is_alone = True
+            raise
         finally:
             self._followers -= 1
             self._left.open()
