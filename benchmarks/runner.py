@@ -85,12 +85,12 @@ def measure(candidate: Candidate, arguments: Sequence[str], check: Callable[[], 
     """
     idle = _start([str(candidate.python), "-m", "benchmarks.lag"]) if candidate.watch_lag else None
     command = [str(candidate.python), "-m", candidate.module, *candidate.arguments, *arguments]
-    process = _start(command, candidate.environment)
-    peak = _PeakRss(process.pid)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with _start(command, candidate.environment) as process:
+        peak = _PeakRss(process.pid)
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     sampled = peak.stop()
     idle_lag = json.loads(idle.communicate()[0]) if idle else None
     if process.returncode:

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from benchmarks.postgres import RIVALS
+from benchmarks.postgres import HERE, RIVALS
 from benchmarks.postgres_landed import read_back
 from benchmarks.postgres_page import speed, write
 from benchmarks.postgres_tables import Table
-from benchmarks.runner import ROOT
+from benchmarks.runner import ROOT, Candidate, Skipped, measure
 
 pytestmark = pytest.mark.integration
 
@@ -128,6 +128,14 @@ def test_a_lost_row_does_not_count(tmp_path: Path) -> None:
         read_back(TABLE, HELD, [])
 
 
+def test_a_rival_without_its_program_says_why_it_can_not_run() -> None:
+    sling = Candidate("sling", HERE, "benchmarks.rivals.sling_program")
+    with pytest.raises(Skipped, match="no wheel with its program"):
+        measure(sling, [], lambda: 0)
+    told = speed(result(ours=[(1.0, 1.0)]) | skipped("sling", "no wheel"))
+    assert "| skipped: no wheel |" in told
+
+
 def test_verdicts_compare_runs_of_the_same_round() -> None:
     told = speed(result(ours=[(1.0, 1.0), (1.0, 1.0)], psql=[(0.8, 0.1), (0.9, 0.1)]))
     assert "- **not met**: 0.85 (0.80 to 0.90) of the limit's rows/s (0.9)" in told
@@ -162,3 +170,10 @@ def result(**runs: list[tuple[float, float]]) -> dict[str, Any]:
             }
         },
     }
+
+
+def skipped(name: str, reason: str) -> dict[str, Any]:
+    """The tables of `result` for one that ran and one that could not."""
+    tables = result(ours=[(1.0, 1.0)])["tables"]
+    tables["mixed_10"][name] = {"runs": [], "landed": None, "skipped": reason}
+    return {"tables": tables}
