@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
     parser.add_argument("--page", type=Path, help="put table and chart into this Markdown file")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # the server is ended, too
     chosen = _chosen(options.only)
     tables = [mixed(rows) for rows in MEMORY_ROWS] if options.memory else []
     if not options.memory and options.scale:
