@@ -302,10 +302,10 @@ class Database:
         return self.server.execute(sql, self.name)
 
     def sessions(self) -> list[Session]:
-        """Those of clients of this database, oldest first, but for the one that asks."""
+        """Those of clients of this database, oldest first, but for psql's: it is who asks."""
         found = self.execute(
             "SELECT pid, state, wait_event, query FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND application_name <> 'psql'"
             " AND backend_type = 'client backend' ORDER BY backend_start"
         )
         return [
