@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import final
 
 import anyio
@@ -21,7 +21,6 @@ from bronze_engine.sources.postgres.connection import Connector, abandon, end
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 
 __all__ = ["Claim", "Pool", "shared_pool"]
-
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +65,13 @@ class Pool:
             yield claim
         finally:
             self._claims -= 1
-            for _ in range(claim.size):
-                self._slots.release()
-            if self._claims == 0:
-                # Nobody is there who would soon want one; none lies about and grows stale.
-                await self.aclose()
+            try:
+                if self._claims == 0:
+                    # Nobody is there who would soon want one; none lies about and grows stale.
+                    await self.aclose()
+            finally:
+                for _ in range(claim.size):
+                    self._slots.release()
 
     def take_slot(self) -> bool:
         """Count one connection more, if one is free. For `Claim`."""
@@ -149,14 +150,11 @@ async def shared_pool(config: PostgresConnection, resources: Resources) -> Pool:
     return await resources.share(key, lambda: _opened(config, resources))
 
 
-def _opened(config: PostgresConnection, resources: Resources) -> AbstractAsyncContextManager[Pool]:
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[Pool]:
-        connector = Connector(config, resources.clock, resources.workers, resources.hide)
-        pool = Pool(connector, config.max_connections)
-        try:
-            yield pool
-        finally:
-            await pool.aclose()
-
-    return opened()
+@asynccontextmanager
+async def _opened(config: PostgresConnection, resources: Resources) -> AsyncIterator[Pool]:
+    connector = Connector(config, resources.clock, resources.workers, resources.hide)
+    pool = Pool(connector, config.max_connections)
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
