@@ -174,6 +174,21 @@ async def test_our_own_readers_hold_nobody_back(fresh: Database, tmp_path: Path)
     assert await pipeline.column("note", DAY) == ["early", "newer"]
 
 
+_INTEGER = 'cursor_type = "integer"'
+
+
+@pytest.mark.parametrize("value", ["0.5", "'NaN'"])
+async def test_a_number_that_no_run_could_go_on_from_is_told_at_once(
+    value: str, database: Database, tmp_path: Path
+) -> None:
+    database.execute("DROP TABLE IF EXISTS t; CREATE TABLE t (id int, c numeric)")
+    database.execute(f"INSERT INTO t VALUES (1, {value})")  # noqa: S608
+    pipeline = landing(tmp_path, database, f'cursor = "c"\n{_INTEGER}')
+    with pytest.raises(ExtractError, match="which is no watermark") as caught:
+        await pipeline.run(DAY)
+    assert "source.where" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("definition", "values", "cursor", "highs"),
     [
@@ -191,6 +206,7 @@ async def test_our_own_readers_hold_nobody_back(fresh: Database, tmp_path: Path)
             'cursor_type = "integer"',
             None,
         ),
+        ("numeric(20,4)", ["-7.0000", "0.0000", "120.0000"], _INTEGER, ["-7", "0", "120"]),
         ("text", ["B", "a", "é", "\U0001f600"], 'cursor_type = "text"', None),
         ("varchar(9)", ["it's", "it\\\\s"], 'cursor_type = "text"', None),
         (

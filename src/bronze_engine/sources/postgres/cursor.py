@@ -123,6 +123,12 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
                 return f"to_char({self.expression}, '{_ISO}')"
             case "date":
                 return f"to_char({self.expression}, 'YYYY-MM-DD')"
+            case "numeric":  # 7.00 is a whole number, too; what is none is printed as it is
+                whole = f"trunc({self.expression})"
+                return (
+                    f"(CASE WHEN {self.expression} = {whole} THEN {whole}"
+                    f" ELSE {self.expression} END)::text"
+                )
             case _:
                 return (
                     f"{quote_ident(self.name)}::text"

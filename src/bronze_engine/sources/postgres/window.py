@@ -13,7 +13,7 @@ import msgspec
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ExtractError, QualityError
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
@@ -163,7 +163,14 @@ def _highest(high: str, request: Request) -> str:
     def key(value: str) -> Any:
         return cursor_key(value, incremental.cursor_type, incremental.cursor_timezone)
 
-    return high if low is None or key(high) > key(low) else low
+    try:
+        highest = key(high)
+    except ValueError as exc:  # no later run could begin there
+        raise ExtractError(
+            f"the highest {incremental.cursor!r} is {high}, which is no watermark: {exc}; leave"
+            " such rows out by source.where, or take another column as the cursor"
+        ) from exc
+    return high if low is None or highest > key(low) else low
 
 
 def _incremental(request: Request) -> Incremental:
