@@ -34,8 +34,8 @@ def test_every_line_is_a_pin_or_a_hash(path: Path) -> None:
 
 def test_development_holds_exactly_the_versions_that_users_of_the_demo_get() -> None:
     names = [path.name for path in FILES]
-    assert names == ["dev.txt", "emulators.txt", "localstack.txt", "runtime.txt"]
-    development, emulators, _, runtime = map(pins, FILES)
+    assert names == ["dev.txt", "emulators.txt", "localstack.txt", "rivals.txt", "runtime.txt"]
+    development, emulators, _, _, runtime = map(pins, FILES)
     assert runtime <= development
     assert emulators <= development
     assert {"pyarrow", "msgspec", "hatchling"} <= {name for name, _ in runtime}
