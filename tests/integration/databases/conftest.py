@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.cli.conftest import bronze
+from tests.integration.databases.by_cursor import fresh
 from tests.integration.postgres import (
     any_postgres,
     database,
@@ -11,4 +12,12 @@ from tests.integration.postgres import (
     postgres_dsn,
 )
 
-__all__ = ["any_postgres", "bronze", "database", "own_postgres", "postgres", "postgres_dsn"]
+__all__ = [
+    "any_postgres",
+    "bronze",
+    "database",
+    "fresh",
+    "own_postgres",
+    "postgres",
+    "postgres_dsn",
+]

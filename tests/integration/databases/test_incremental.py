@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.errors import ConfigError, ExtractError, QualityError
 from bronze_engine.sources.postgres import source
 from bronze_engine.sources.postgres.pool import Claim
 from bronze_engine.sources.postgres.snapshot import Settings, Snapshot, open_snapshot
+from tests.integration.databases.by_cursor import landing, session
 from tests.integration.databases.landing import DAY, Landing
 from tests.integration.postgres import Database
 
@@ -25,40 +24,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
 NEXT = DAY + timedelta(days=1)
 THIRD = DAY + timedelta(days=2)
-
-
-def landing(
-    folder: Path, database: Database, cursor: str, source: str = "", **options: str
-) -> Landing:
-    """The table `t` of a database by a cursor; `cursor` are lines of the incremental table."""
-    head = options.pop("head", 'primary_key = ["id"]')
-    return Landing(
-        folder,
-        database,
-        f'table = "t"\n{source}',
-        pipeline=f'load = "incremental"\n{head}\n[pipelines.team.orders.incremental]\n{cursor}',
-        **options,  # type: ignore[arg-type]  # the dsn
-    )
-
-
-@pytest.fixture
-def fresh(database: Database) -> Database:
-    """The database with an empty table `t` of ids and instants."""
-    database.execute(
-        "DROP TABLE IF EXISTS t; CREATE TABLE t"
-        " (id bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), note text)"
-    )
-    return database
-
-
-@asynccontextmanager
-async def session(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of somebody else."""
-    connection = await asyncpg.connect(database.dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def test_each_date_begins_where_the_one_before_ended(fresh: Database, tmp_path: Path) -> None:
@@ -116,49 +81,6 @@ async def test_a_prepared_transaction_holds_the_window_back(
     assert any("two-phase" in warning for warning in report.warnings)
     await pipeline.run(NEXT)
     assert sorted(await pipeline.column("note", NEXT)) == ["newer", "prepared"]
-
-
-async def test_numbers_are_read_once_all_that_were_open_have_ended(
-    fresh: Database, tmp_path: Path
-) -> None:
-    pipeline = landing(tmp_path, fresh, 'cursor = "id"\ncursor_type = "integer"')
-    async with session(fresh) as other:
-        begun = other.transaction()
-        await begun.start()
-        late = await other.fetchval("INSERT INTO t (note) VALUES ('late') RETURNING id")
-        fresh.execute("INSERT INTO t (note) VALUES ('newer')")
-        ((highest,),) = fresh.execute("SELECT max(id) FROM t")
-        assert late < int(highest or 0)  # the naive watermark passes the row that is to come
-        run = asyncio.create_task(pipeline.run(DAY))
-        await SYSTEM_CLOCK.sleep(0.6)
-        assert not run.done()
-        await begun.commit()
-        report = await run
-    assert await pipeline.column("note", DAY) == ["late", "newer"]
-    assert report.watermark is not None
-    assert report.watermark.high == highest
-
-
-async def test_who_takes_a_number_first_and_writes_last_is_waited_for(
-    fresh: Database, tmp_path: Path
-) -> None:
-    pipeline = landing(tmp_path, fresh, 'cursor = "id"\ncursor_type = "integer"')
-    async with session(fresh) as other:
-        begun = other.transaction()
-        await begun.start()
-        # Now and then the sequence itself writes, which would number the transaction early.
-        take = "SELECT nextval(pg_get_serial_sequence('t', 'id'))"
-        fresh.execute(take)
-        late = await other.fetchval(take)
-        fresh.execute("INSERT INTO t (note) VALUES ('newer')")
-        sql = "INSERT INTO t (id, note) OVERRIDING SYSTEM VALUE VALUES ($1, 'late')"
-        await other.execute(sql, late)  # no transaction has a higher number than this one
-        run = asyncio.create_task(pipeline.run(DAY))
-        await SYSTEM_CLOCK.sleep(0.6)
-        assert not run.done()
-        await begun.commit()
-        await run
-    assert sorted(await pipeline.column("note", DAY)) == ["late", "newer"]
 
 
 async def test_our_own_readers_hold_nobody_back(fresh: Database, tmp_path: Path) -> None:

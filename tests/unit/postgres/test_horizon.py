@@ -76,8 +76,8 @@ class Session:
 
 
 def sessions(**known: Any) -> dict[str, Any]:
-    usual = {"now": NOW, "is_standby": False, "role": "r", "hidden": 0, "pid": None, "since": None}
-    return {**usual, **known}
+    usual = {"now": NOW, "is_standby": False, "role": "r", "hidden": 0, "untracked": None}
+    return {**usual, "pid": None, "since": None, **known}
 
 
 HOUR = timedelta(hours=1)
@@ -96,6 +96,7 @@ THOSE = Unsettled(below=10, numbers=())
         ({}, NOW - HOUR, 60.0, NOW - HOUR - HOUR / 60, True),
         ({"hidden": 3}, None, 60.0, NOW - HOUR / 60, False),
         ({"is_standby": True}, None, 60.0, NOW - HOUR / 60, False),
+        ({"untracked": 7}, None, 60.0, NOW - HOUR / 60, False),
     ],
 )
 @pytest.mark.asyncio
@@ -114,7 +115,11 @@ async def test_a_window_ends_before_the_oldest_that_is_open(
 
 @pytest.mark.parametrize(
     ("known", "told"),
-    [({"hidden": 3}, "GRANT pg_read_all_stats TO r"), ({"is_standby": True}, "standby")],
+    [
+        ({"hidden": 3}, "GRANT pg_read_all_stats TO r"),
+        ({"is_standby": True}, "standby"),
+        ({"untracked": 7}, "pid 7 has track_activities off"),
+    ],
 )
 @pytest.mark.asyncio
 async def test_what_is_hidden_needs_a_lag(known: dict[str, Any], told: str) -> None:

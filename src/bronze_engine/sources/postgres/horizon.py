@@ -50,7 +50,8 @@ WITH others AS MATERIALIZED (
          coalesce(xact_start,
                   CASE WHEN state = 'active' AND backend_type = 'client backend'
                        THEN query_start END) AS since,
-         query = '<insufficient privilege>' AS is_hidden
+         query = '<insufficient privilege>' AS is_hidden,
+         coalesce(state = 'disabled', false) AS is_untracked
     FROM pg_stat_activity AS activity
    WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database())
      AND pid <> pg_backend_pid()
@@ -64,6 +65,7 @@ SELECT statement_timestamp() AS now,
        pg_is_in_recovery() AS is_standby,
        current_user::text AS role,
        (SELECT count(*) FROM others WHERE is_hidden) AS hidden,
+       (SELECT min(pid) FROM others WHERE is_untracked) AS untracked,
        oldest.pid, oldest.since
   FROM (VALUES (1)) AS one
   LEFT JOIN (SELECT pid, since FROM others WHERE since IS NOT NULL ORDER BY since LIMIT 1)
@@ -122,6 +124,12 @@ async def look(session: Any, lag_seconds: float | None) -> Horizon:
             " the oldest open transaction began is not known, and rows that it commits late would"
             f" be lost; GRANT pg_read_all_stats TO {others['role']}, or set incremental.lag to"
             " more than the longest transaction takes"
+        )
+    if lag_seconds is None and others["untracked"] is not None:
+        raise ExtractError(
+            f"the session with pid {others['untracked']} has track_activities off, so when its"
+            " transaction began is not known, and rows that it commits late would be lost; switch"
+            " it on there, or set incremental.lag to more than the longest transaction takes"
         )
     ends = [now if lag_seconds is None else now - timedelta(seconds=lag_seconds)]
     warning = None
