@@ -219,3 +219,15 @@ async def test_what_can_not_be_read_says_why(
     with pytest.raises(error, match=told):
         await landing.run()
     assert await landing.unowned() == []
+
+
+@pytest.mark.parametrize("reading", ["snapshot", "keyset"])
+async def test_a_key_is_named_as_the_database_calls_it_or_the_run_says_so(
+    orders: Database, tmp_path: Path, reading: str
+) -> None:
+    source = f'table = "orders"\nreading = "{reading}"\nrename = {{ id = "note", note = "id" }}'
+    landing = Landing(tmp_path, orders, source, pipeline='primary_key = ["id"]')
+    assert (await landing.run()).rows == 10_000
+    wrong = Landing(tmp_path / "wrong", orders, source, pipeline='primary_key = ["idd"]')
+    with pytest.raises(ExtractError, match=r"primary_key names 'idd'.*did you mean 'id'"):
+        await wrong.run()

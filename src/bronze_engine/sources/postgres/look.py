@@ -81,6 +81,8 @@ async def describe_source(
         request.base,
         origin="the query" if relation is None else str(relation),
     )
+    for name in request.primary_key:
+        find_column(columns, name, "primary_key")
     cursor = _cursor(columns, relation, request)
     if relation is not None:
         used = [each.source.name for each in selection.columns]

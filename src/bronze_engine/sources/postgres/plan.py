@@ -42,14 +42,12 @@ class ReadingPlan(msgspec.Struct, frozen=True):
         return f'SELECT row_to_json("row")::text FROM ({rows}) AS "row"'  # noqa: S608  # quoted
 
     def keyset(self, primary_key: Iterable[str]) -> Keyset:
-        """The chunks to read, by the cursor or else by these columns, as they land."""
+        """The chunks to read, by the cursor or else by these columns, as the source calls them."""
         cursor = self.look.cursor
         if cursor is not None:
             keys = [Key.of_cursor(cursor)]
         else:
-            landed = {each.field.name: each.source.name for each in self.look.selection.columns}
-            names = [landed.get(name, name) for name in primary_key]
-            columns = [find_column(self.look.columns, name, "primary_key") for name in names]
+            columns = [find_column(self.look.columns, name, "primary_key") for name in primary_key]
             keys = [Key.of_column(column) for column in columns]
         chunk_rows = self.look.config.chunk_rows or CHUNK_ROWS
         return Keyset(keys, self.span.origin, self.span.conditions, chunk_rows)
