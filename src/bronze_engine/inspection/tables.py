@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from bronze_engine.inspection.columns import changed_rank, created_rank, shorten
-from bronze_engine.inspection.toml import render
+from bronze_engine.inspection.toml import as_key, as_value, render
 from bronze_engine.model.identifier import RelationName
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn, Relation
 from bronze_engine.sources.postgres.outline import Evidence
@@ -41,6 +41,7 @@ _CURSORS: Final = {
     "xid8": "xid8",
 }
 _PLAIN_NAME: Final = re.compile(r"[a-z_][a-z0-9_$]*")
+_ADD: Final = 'Set load = "incremental", and add:'
 _NO_ENTITY: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -210,7 +211,7 @@ def _comment(
         if (column.type_name, column.modifier) == ("numeric", -1) and not column.is_array
     ]
     if unbounded:
-        kinds = ", ".join(f'{_bare(column)} = "decimal(38,10)"' for column in unbounded)
+        kinds = ", ".join(f'{as_key(column)} = "decimal(38,10)"' for column in unbounded)
         comments["source",] = [
             "# numeric without a precision lands as text; typed, where all values fit:",
             f"# [pipelines.{name}.schema]",
@@ -220,9 +221,9 @@ def _comment(
         best = cursors[0]
         comments.setdefault(("source",), []).extend(
             [
-                f'# Only what is new: {best.column} {best.why}. Set load = "incremental", and add:',
+                f"# Only what is new: {as_key(best.column)} {best.why}. {_ADD}",
                 f"# [pipelines.{name}.incremental]",
-                f'# cursor = "{best.column}"',
+                f"# cursor = {as_value(best.column)}",
                 f'# cursor_type = "{best.cursor_type}"',
             ]
         )
@@ -316,10 +317,6 @@ def written(name: RelationName) -> str:
 
 def _quoted(part: str) -> str:
     return RelationName(None, part).quoted
-
-
-def _bare(column: str) -> str:
-    return column if re.fullmatch(r"[A-Za-z0-9_-]+", column) else f'"{column}"'
 
 
 def _free(team: str, entity: str, taken: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["render"]
+__all__ = ["as_key", "as_value", "render"]
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST: Final = 88
@@ -32,22 +32,24 @@ def _blocks(
 ) -> Iterator[list[str]]:
     below = {name: value for name, value in table.items() if isinstance(value, Mapping)}
     lines = [
-        f"{_key(name)} = {_value(value)}" for name, value in table.items() if name not in below
+        f"{as_key(name)} = {as_value(value)}" for name, value in table.items() if name not in below
     ]
     lines += comments.get(path, ())
     if path and (lines or not below):
-        yield [f"[{'.'.join(map(_key, path))}]", *lines]
+        yield [f"[{'.'.join(map(as_key, path))}]", *lines]
     elif lines:
         yield lines
     for name, value in below.items():
         yield from _blocks(value, (*path, name), comments)
 
 
-def _key(name: str) -> str:
+def as_key(name: str) -> str:
+    """A key as TOML has it: bare, or in quotes."""
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: object) -> str:
+def as_value(value: object) -> str:
+    """A value as TOML has it. Raises ValueError for what it has none for."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -56,13 +58,13 @@ def _value(value: object) -> str:
         case str():
             return _text(value)
         case list() | tuple():
-            items = [_value(item) for item in value]
+            items = [as_value(item) for item in value]
             line = f"[{', '.join(items)}]"
             if len(line) <= _LONGEST:
                 return line
             return "[\n" + "".join(f"    {item},\n" for item in items) + "]"
         case dict():
-            pairs = [f"{_key(name)} = {_value(item)}" for name, item in value.items()]
+            pairs = [f"{as_key(name)} = {as_value(item)}" for name, item in value.items()]
             return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     raise ValueError(f"TOML has no value for {type(value).__name__}")
 
