@@ -231,3 +231,23 @@ async def test_a_key_is_named_as_the_database_calls_it_or_the_run_says_so(
     wrong = Landing(tmp_path / "wrong", orders, source, pipeline='primary_key = ["idd"]')
     with pytest.raises(ExtractError, match=r"primary_key names 'idd'.*did you mean 'id'"):
         await wrong.run()
+
+
+async def test_rows_that_row_level_security_hides_are_spoken_of(
+    database: Database, tmp_path: Path
+) -> None:
+    database.execute(
+        "CREATE TABLE owned (owner name); INSERT INTO owned VALUES ('tenant'), ('other');"
+        "ALTER TABLE owned ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY own ON owned USING (owner = current_user);"
+        "CREATE ROLE tenant LOGIN PASSWORD 'tenant'; GRANT SELECT ON owned TO tenant"
+    )
+    host = f"{database.server.host}:{database.server.port}"
+    dsn = f"postgresql://tenant:tenant@{host}/{database.name}"
+    for landing, owners, is_told in (
+        (Landing(tmp_path, database, 'table = "owned"', dsn=dsn), ["tenant"], True),
+        (Landing(tmp_path / "all", database, 'table = "owned"'), ["tenant", "other"], False),
+    ):
+        report = await landing.run()
+        assert await landing.column("owner") == owners
+        assert any("ALTER ROLE" in told for told in report.warnings) == is_told

@@ -31,7 +31,12 @@ def column(name: str, type_name: str) -> CatalogueColumn:
 
 
 def relation(*columns: CatalogueColumn) -> Relation:
-    known: dict[str, Any] = {"has_children": False, "user": "r", "is_usable": True}
+    known: dict[str, Any] = {
+        "has_children": False,
+        "user": "r",
+        "is_usable": True,
+        "is_filtered": False,
+    }
     return Relation(
         schema="public",
         name="odd",

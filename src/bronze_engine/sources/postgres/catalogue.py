@@ -99,6 +99,7 @@ SELECT json_build_object(
     'has_children', r.relhassubclass,
     'user', current_user,
     'is_usable', pg_catalog.has_schema_privilege(r.relnamespace, 'USAGE'),
+    'is_filtered', r.relrowsecurity AND pg_catalog.row_security_active(r.oid),
     'row_estimate', stored.row_estimate::bigint,
     'size_bytes', stored.size_bytes,
     'block_bytes', pg_catalog.current_setting('block_size')::int,
@@ -169,6 +170,8 @@ class Relation(msgspec.Struct, frozen=True, kw_only=True):
     """Whom it is read as."""
     is_usable: bool
     """Whether that user may use its schema at all."""
+    is_filtered: bool
+    """Whether row-level security decides which of its rows that user sees."""
     row_estimate: int | None
     """Of the last ANALYZE or VACUUM, partitions included; None where there was none."""
     size_bytes: int

@@ -13,6 +13,7 @@ import msgspec
 
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Request
+from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.copy_binary.batch import selection_order
 from bronze_engine.sources.postgres.catalogue import (
     CatalogueColumn,
@@ -47,6 +48,19 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     sent: tuple[SentType, ...] = ()
     """The types of what `selection` asks for, in the order in which it is sent."""
     reach: Reach = Reach()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know of it."""
+        relation, told = self.relation, list(self.selection.warnings)
+        if relation is not None and relation.is_filtered:
+            told.append(
+                f"row-level security of {relation} decides which rows {relation.user!r} sees, and"
+                f" no others land; ALTER ROLE {quote_ident(relation.user)} BYPASSRLS shows it all"
+            )
+        if self.reach.warning is not None:
+            told.append(self.reach.warning)
+        return tuple(told)
 
     def origin(self, values: Values) -> Origin:
         """Where the rows come from, with what placeholders stand for."""

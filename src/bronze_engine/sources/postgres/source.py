@@ -162,9 +162,8 @@ class PostgresSource:
                 # Outside of the transaction: what is waited for may wait for a lock of ours.
                 await settle(connection, look.reach.waits_for, clock)
         self._look = look
-        for warning in (*look.selection.warnings, look.reach.warning):
-            if warning is not None:
-                self._resources.tally.warn(warning)
+        for warning in look.warnings:
+            self._resources.tally.warn(warning)
         if self._config.reading == "keyset":
             async with claim.connection() as connection, transaction(connection, settings):
                 span = await self._fix(connection, look)
