@@ -26,7 +26,9 @@ def read_uuid(cells: Cells, field: Field) -> Column:
     digits = _hexadecimal(cells.window(_BYTES))
     text = empty(count * _CHARACTERS, np.uint8).reshape(count, _CHARACTERS)
     for place, first, last in _PARTS:
-        text[:, place : place + 2 * (last - first)] = digits[:, 2 * first : 2 * last]
+        size = 2 * (last - first)
+        part = f"V{size}"  # one item a row: half the time of as many bytes
+        text[:, place : place + size].view(part)[:] = digits[:, 2 * first : 2 * last].view(part)
         if place:
             text[:, place - 1] = ord("-")
     offsets = empty(count + 1, np.int32)

@@ -78,8 +78,10 @@ def _moved(cells: Cells, skip: int) -> tuple[Any, Any]:
         size = length - skip
         offsets = empty(count + 1, np.int32)
         offsets[:] = np.arange(0, count * size + 1, size) if size else 0
-        values = empty(count * size, np.uint8).reshape(count, size)
-        values[:] = cells.window(length)[:, skip:]
+        values = empty(count * size, np.uint8)
+        if size:
+            item = f"V{size}"  # one item a row, not as many bytes
+            values.view(item)[:] = cells.window(length)[:, skip:].view(item)[:, 0]
         return offsets, wrapped(values)
     if count == 1:  # perhaps a large one: it stays where it is
         start, end = int(cells.starts[0]), int(cells.starts[0] + cells.lengths[0])
