@@ -280,6 +280,43 @@ def test_ordinary_rows_are_never_followed_one_by_one(monkeypatch: pytest.MonkeyP
     assert len(decoded(fields("int4", "text", "int8"), rows(table))) == 300
 
 
+def test_a_false_start_by_chance_costs_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that is the count of columns, NULL behind what it makes look like the first."""
+    monkeypatch.setattr(finding, "chained", None)
+    table: list[Row] = [[int8(at), int4(at % 50), int8(at), None] for at in range(400)]
+
+    found = decoded(fields("int8", "int4", "int8", "text", nullable=False), rows(table))
+
+    assert found == [(at, at % 50, at, None) for at in range(400)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.2, 0.5, 0.99])
+def test_rows_of_other_lengths_few_or_many(share: float) -> None:
+    """NULLs and odd lengths in so many rows, in columns before and behind each other."""
+    chance = random.Random(7)
+    kinds: tuple[Kind, ...] = ("int8", "int4", "bytea", "int4", "bytea", "int8", "bytea", "int2")
+    sizes = [8, 4, 3, 4, 20, 8, 1, 2]
+
+    def value(kind: Kind, size: int) -> bytes | None:
+        if chance.random() >= share:
+            return chance.randbytes(size)
+        return chance.randbytes(chance.randrange(60)) if kind == "bytea" else None
+
+    table = [
+        [value(kind, size) for kind, size in zip(kinds, sizes, strict=True)] for _ in range(3000)
+    ]
+
+    found = decoded(fields(*kinds), rows(table))
+
+    assert found == [
+        tuple(
+            sent if sent is None or kind == "bytea" else int.from_bytes(sent, "big", signed=True)
+            for kind, sent in zip(kinds, line, strict=True)
+        )
+        for line in table
+    ]
+
+
 def test_the_best_first_column_is_fixed_and_never_null() -> None:
     def field(kind: Kind, nullable: bool) -> Field:
         return Field(name=f"{kind}{nullable}", kind=kind, type=TYPES[kind], nullable=nullable)
