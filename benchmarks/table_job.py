@@ -28,6 +28,8 @@ class TableJob(NamedTuple):
     out: Path
     variant: str = ""
     """Which of the ways of a candidate that has several."""
+    rows: int | None = None
+    """How many rows, the first of the table, where not all: for the slow."""
 
     @classmethod
     def of_arguments(cls) -> TableJob:
@@ -36,6 +38,7 @@ class TableJob(NamedTuple):
         parser.add_argument("--table", required=True)
         parser.add_argument("--out", type=Path, required=True)
         parser.add_argument("--variant", default="")
+        parser.add_argument("--rows", type=int)
         return cls(**vars(parser.parse_args()))
 
 

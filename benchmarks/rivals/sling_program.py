@@ -27,6 +27,7 @@ def land(job: TableJob, program: Path) -> None:
             program, "run", "--src-conn=SOURCE", f"--src-stream=public.{job.table}",
             f"--tgt-object=file://{job.out}/table.parquet",
             "--tgt-options={format: parquet, compression: zstd}",
+            *([f"--limit={job.rows}"] if job.rows else []),
         ],
         {
             "SOURCE": f"{job.dsn}?sslmode=disable",

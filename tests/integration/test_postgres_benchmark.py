@@ -145,6 +145,14 @@ def test_verdicts_compare_runs_of_the_same_round() -> None:
     assert "- **not met**: 2.00 (2.00 to 2.00) of the leanest rival's CPU, duckdb" in told
 
 
+def test_who_read_the_beginning_alone_is_named_so() -> None:
+    figures = result(ours=[(1.0, 1.0)], sling=[(4.0, 4.0)])
+    figures["tables"]["mixed_10"]["sling"]["runs"][0]["amount"] = 5
+    told = speed(figures)
+    assert "The mixed table, 10 rows" in told
+    assert "| Sling , first 5 rows | 1.25 (1.25 to 1.25) | 8.00 (8.00 to 8.00) |" in told
+
+
 def test_a_page_without_marks_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text("# Title\n")
     with pytest.raises(SystemExit, match="<!-- begin speed -->"):
