@@ -40,7 +40,8 @@ async def test_a_result_that_is_read_is_cancelled_between_its_batches(
     tmp_path: Path, driver: str
 ) -> None:
     endless = (
-        "WITH RECURSIVE r(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM r) SELECT id FROM r"
+        "WITH RECURSIVE r(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM r WHERE id < 3000000)"
+        " SELECT id FROM r"
         if driver == "sqlite"
         else "SELECT range AS id FROM range(100000000000)"
     )
@@ -62,6 +63,21 @@ async def test_a_result_that_is_read_is_cancelled_between_its_batches(
         assert time.monotonic() - began < 1
         assert engine.statistics().pooled_bytes == 0
     assert not list((tmp_path / "lake").rglob("*.parquet"))
+
+
+async def test_a_survey_of_types_is_cancelled_between_its_steps(tmp_path: Path) -> None:
+    endless = "WITH RECURSIVE r(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM r) SELECT id FROM r"
+    lake = Lake(tmp_path, "sqlite", f'query = "{endless}"')
+    in_sqlite(lake.database, "CREATE TABLE t (id integer)")
+    async with open_engine(load_config(lake.path, environ={})) as engine:
+        task = asyncio.create_task(engine.run("team.orders", run_date=DAY))
+        await asyncio.wait([task], timeout=0.7)
+        assert not task.done()
+        began = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - began < 1
 
 
 async def test_leaving_a_stream_of_batches_closes_the_database(tmp_path: Path) -> None:

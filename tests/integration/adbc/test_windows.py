@@ -157,6 +157,13 @@ async def test_a_cursor_of_another_type_says_which(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "sqlite", 'table = "t"', pipeline=INCREMENTAL, more=cursor("at"))
     in_sqlite(lake.database, "CREATE TABLE t (at TEXT)", "INSERT INTO t VALUES ('2025-01-01')")
     with pytest.raises(
+        ConfigError, match=r'SQLite .* has no type for days .* = "text" or "integer"'
+    ):
+        await lake.run()
+    lake.configure(
+        'table = "t"', pipeline=INCREMENTAL, more=cursor("at", 'cursor_type = "integer"')
+    )
+    with pytest.raises(
         ConfigError, match=r'comes as string, .* set incremental\.cursor_type = "te'
     ):
         await lake.run()

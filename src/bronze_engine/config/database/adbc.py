@@ -31,5 +31,5 @@ class AdbcSourceConfig(
     where: str | None = None
     """A condition in SQL: only rows that meet it."""
     batch_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Rows that the driver is asked to hand on at once: SQLite's, which also takes the types of
-    columns from the first so many; where unset 1,024."""
+    """Rows that the driver is asked to hand on at once; only SQLite's can be asked, and hands on
+    1,024 where this is unset."""

@@ -163,6 +163,5 @@ class Columns:
                 f" hold every {asked.source_type} as it is; leave it out ({usual}), or cast the"
                 " column in a query"
             )
-        return Column(
-            name=name, type=kind, key=asked.name, role=role, source_type=asked.source_type
-        )
+        source_type = spoken(field) if self._dialect.guesses_types else asked.source_type
+        return Column(name=name, type=kind, key=asked.name, role=role, source_type=source_type)

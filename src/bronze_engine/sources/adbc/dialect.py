@@ -27,7 +27,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     batch_rows: str | None = None
     """The statement's option for the rows of a batch."""
     guesses_types: bool = False
-    """Whether a column's type is what its first rows look like, and no property of the column."""
+    """Whether a column's type is what its first rows look like, and no property of the column:
+    `guesses` settles it before."""
 
     is_file: bool = False
     """Whether the database is a file here: a fault while it is read is no lost connection."""

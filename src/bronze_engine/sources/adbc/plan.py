@@ -11,7 +11,7 @@ import pyarrow as pa
 from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
-from bronze_engine.errors import ExtractError
+from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.arrow import Scalar
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.adbc.columns import Asked, Columns
@@ -47,8 +47,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return self.origin.select(columns, self.window.rows)
 
     @property
-    def query(self) -> Query:
-        return self.select(", ".join(each.sql for each in self.asked))
+    def columns_sql(self) -> str:
+        """What is selected of them."""
+        return ", ".join(each.sql for each in self.asked)
 
     def cursor_rows(self) -> CursorRows | None:
         if self.window is None:
@@ -83,19 +84,16 @@ class Planner:
         self._now = now
 
     async def describe(self) -> pa.Schema:
-        """The columns of the table or query, all of them.
+        """The columns of the table or query, all of them, by a query for no row.
 
-        Where types are guessed from rows, from the first that the query gives.
+        Where types are guessed from rows they are nothing to go by.
         """
         incremental = self._request.incremental
         values = Values(run_date=self._request.run_date)
         if incremental is not None:
             values = self._values(_presumed(incremental), self._now)
         origin = Origin(self._config, self._session.dialect, values)
-        if self._session.dialect.guesses_types:
-            query = origin.select("*")
-        else:
-            query = origin.select("*", lambda _: "1 = 0", where=False)
+        query = origin.select("*", lambda _: "1 = 0", where=False)
         async with self._session.query(query) as result:
             return result.schema
 
@@ -128,9 +126,13 @@ class Planner:
             )
         dialect = self._session.dialect
         cursor = _presumed(incremental)
-        if not dialect.guesses_types or cursor.kind in ("timestamp", "date"):
-            # Where types are guessed from rows there are none of days: those are texts or numbers.
+        if not dialect.guesses_types:
             cursor = Cursor.of_column(name, described.field(name).type, incremental)
+        elif cursor.kind in ("timestamp", "date"):
+            raise ConfigError(
+                f"incremental.cursor {name!r}: {self._session.vendor} has no type for days and"
+                ' times; set incremental.cursor_type = "text" or "integer", as its values are'
+            )
         limit = None
         if cursor.kind == "timestamp":
             limit = await self._limit(cursor, incremental)

@@ -19,8 +19,9 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.adbc.database import Database, Result, Session
 from bronze_engine.sources.adbc.decoder import AdbcDecoder, no_rows
-from bronze_engine.sources.adbc.guesses import check_doubts, doubts_of
+from bronze_engine.sources.adbc.guesses import SURVEY_ROWS, Survey, without_seed
 from bronze_engine.sources.adbc.plan import Plan, Planner
+from bronze_engine.sources.adbc.query import Query
 
 __all__ = ["AdbcSource", "AdbcSourceType"]
 
@@ -68,8 +69,8 @@ class Reading(msgspec.Struct, frozen=True):
 
     result: Result
     stack: AsyncExitStack
-    fixes_types: bool
-    """Whether the types of a result without rows are those of its columns."""
+    is_seeded: bool
+    """Whether its first row is ours: `guesses` says why."""
 
 
 @final
@@ -133,7 +134,7 @@ class AdbcSource:
         reading, self._reading = self._reading, None
         assert reading is not None  # noqa: S101  # it has begun
         async with reading.stack:
-            await self._hand_on(reading.result, emit, fixes_types=reading.fixes_types)
+            await self._hand_on(reading.result, emit, is_seeded=reading.is_seeded)
         return None
 
     def decoder(self) -> Decoder:
@@ -148,11 +149,11 @@ class AdbcSource:
                 session = await stack.enter_async_context(self._database.session())
                 if self._plan is None:
                     self._plan = await self._planner(session).settle()
+                query = await self._statement(session, self._plan)
                 result = await stack.enter_async_context(
-                    session.query(self._plan.query, batch_rows=self._config.batch_rows)
+                    session.query(query, batch_rows=self._config.batch_rows)
                 )
-                await self._check_guesses(session, self._plan, result.schema)
-                return Reading(result, stack.pop_all(), not session.dialect.guesses_types)
+                return Reading(result, stack.pop_all(), session.dialect.guesses_types)
 
         self._reading = await self._asking(begin)
         self._stack.push_async_callback(self._reading.stack.aclose)
@@ -162,13 +163,16 @@ class AdbcSource:
             for warning in warnings:
                 self._resources.tally.warn(warning)
 
-    async def _check_guesses(self, session: Session, plan: Plan, result: pa.Schema) -> None:
-        doubts = doubts_of(result, plan.asked, session.dialect)
-        if doubts is None:
-            return
-        async with session.query(plan.select(doubts)) as answers:
-            async for answer in answers:
-                check_doubts(answer, result, plan.asked, self._location)
+    async def _statement(self, session: Session, plan: Plan) -> Query:
+        """What is read; where types are guessed from rows, with one row before that fixes them."""
+        dialect = session.dialect
+        if not dialect.guesses_types:
+            return plan.select(plan.columns_sql)
+        survey = Survey(plan.asked, dialect, self._location)
+        async with session.query(plan.select(survey.sql), batch_rows=SURVEY_ROWS) as letters:
+            async for batch in letters:
+                await self._resources.workers.run(survey.add, batch)
+        return survey.seeded(plan.select)
 
     async def _asking(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Ask under the limits, again where that may help: nothing has been handed on yet."""
@@ -191,7 +195,7 @@ class AdbcSource:
             now=self._resources.clock.now(),
         )
 
-    async def _hand_on(self, result: Result, emit: Emit, *, fixes_types: bool) -> None:
+    async def _hand_on(self, result: Result, emit: Emit, *, is_seeded: bool) -> None:
         lane = Lane(self._resources.budget, _FLOOR_BYTES)
         estimate, chunk = _BLOCK_BYTES, 0
         try:
@@ -200,6 +204,8 @@ class AdbcSource:
                 batch = await anext(result, None)
                 if batch is None:
                     break
+                if is_seeded:
+                    batch = without_seed(batch)
                 size = batch.nbytes
                 lane.add(size - estimate)
                 self._resources.tally.bytes_in += size
@@ -214,6 +220,6 @@ class AdbcSource:
                 estimate = size
         finally:
             lane.add(-lane.held_bytes)
-        if not chunk and fixes_types and self._layout is not None:
+        if not chunk and not is_seeded and self._layout is not None:
             # The columns of an empty table land, and later partitions keep their types.
             await emit(Block(batch=no_rows(self._layout.schema), records=0, page=1))
