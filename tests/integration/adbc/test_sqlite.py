@@ -197,3 +197,18 @@ async def test_check_says_what_is_there(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "sqlite", 'table = "t"')
     in_sqlite(lake.database, CREATE)
     assert (await lake.check())[-1].startswith("db: t has 4 columns (SQLite 3")
+
+
+async def test_a_table_of_very_many_columns_lands(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(1500)]
+    lake = Lake(tmp_path, "sqlite", 'table = "t"')
+    in_sqlite(
+        lake.database,
+        f"CREATE TABLE t ({', '.join(names)})",
+        f"INSERT INTO t VALUES ({', '.join('?' * len(names))})",  # noqa: S608  # question marks
+        rows=[tuple(range(1500)), tuple("late" if n % 2 else None for n in range(1500))],
+    )
+    await lake.run()
+    first, second = lake.rows()
+    assert list(first.values()) == [str(n) if n % 2 else n for n in range(1500)]
+    assert list(second.values()) == ["late" if n % 2 else None for n in range(1500)]
