@@ -77,7 +77,8 @@ listed AS (
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = r.oid
                 AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey))
             AS is_required,
-        pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT') AS is_readable,
+        -- NULL of what was dropped since: privileges are those of now, not of the snapshot.
+        coalesce(pg_catalog.has_column_privilege(r.oid, a.attnum, 'SELECT'), false) AS is_readable,
         a.attgenerated <> '' AS is_generated
     FROM relation r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid
     WHERE a.attnum > 0 AND NOT a.attisdropped
@@ -98,7 +99,7 @@ SELECT json_build_object(
         WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END,
     'has_children', r.relhassubclass,
     'user', current_user,
-    'is_usable', pg_catalog.has_schema_privilege(r.relnamespace, 'USAGE'),
+    'is_usable', coalesce(pg_catalog.has_schema_privilege(r.relnamespace, 'USAGE'), false),
     'is_filtered', r.relrowsecurity AND pg_catalog.row_security_active(r.oid),
     'row_estimate', stored.row_estimate::bigint,
     'size_bytes', stored.size_bytes,

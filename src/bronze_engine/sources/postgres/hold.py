@@ -24,6 +24,8 @@ __all__ = ["SentType", "hold", "sent_types"]
 SentType = tuple[int, int]
 """Of a column as COPY sends it: the type's oid, and its modifier."""
 
+_GONE: Final = (asyncpg.UndefinedColumnError, asyncpg.UndefinedTableError)
+
 # pg_class is read as the snapshot has it, pg_relation_filenode() as it is now.
 _WRITTEN_ANEW: Final = """
 SELECT coalesce(seen.oid::regclass::text, 'a table')
@@ -45,10 +47,14 @@ async def sent_types(connection: asyncpg.Connection, sql: str) -> tuple[SentType
 async def hold(connection: asyncpg.Connection, sql: str, expected: Sequence[SentType]) -> None:
     """Lock what a query reads, until the transaction ends; it is one with a snapshot.
 
-    Raises SnapshotLost where the columns are not those expected, or where a table was written
-    anew since the snapshot.
+    Raises SnapshotLost where the columns are not those expected, or are gone, or where a table
+    was written anew since the snapshot.
     """
-    if await sent_types(connection, sql) != tuple(expected):
+    try:
+        sent = await sent_types(connection, sql)
+    except _GONE as exc:  # they were there when they were looked at
+        raise SnapshotLost(f"{exc.args[0]} any more") from exc
+    if sent != tuple(expected):
         raise SnapshotLost("columns were altered while the reading began")
     await connection.execute(f"EXPLAIN {sql}")  # planning locks partitions, too
     changed = await connection.fetchval(_WRITTEN_ANEW)
