@@ -6,6 +6,7 @@ from pathlib import Path
 
 import _duckdb
 import anyio
+import pyarrow as pa
 import pytest
 
 from bronze_engine.config.connection import AdbcConnection
@@ -24,14 +25,19 @@ async def test_no_more_connections_are_open_than_configured(tmp_path: Path) -> N
     in_sqlite(path, "CREATE TABLE t (id INTEGER)")
     config = AdbcConnection(name="db", driver="sqlite", uri=Secret(str(path)), max_connections=2)
     opened, most = 0, 0
+    two = anyio.Event()
 
     async def use(database: Database) -> None:
         nonlocal opened, most
-        async with database.session() as session, session.query(Query("SELECT 1")) as result:
+        async with database.session() as session:
             opened += 1
             most = max(most, opened)
-            async for _ in result:
-                await anyio.lowlevel.checkpoint()
+            if opened == 2:
+                two.set()
+            await two.wait()
+            for _ in range(20):  # a third would open meanwhile
+                async with session.query(Query("SELECT 1")) as result:
+                    assert result.schema.types == [pa.int64()]
             opened -= 1
 
     with Workers(4) as workers:
