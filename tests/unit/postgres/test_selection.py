@@ -97,7 +97,7 @@ def test_a_column_that_is_not_there_is_named_with_its_neighbour(option: str) -> 
 
 
 def test_types_and_new_names_of_columns_that_are_not_there_are_refused() -> None:
-    with pytest.raises(ExtractError, match=r"source\.rename names 'zzz'.*it has 'id', 'note'"):
+    with pytest.raises(ExtractError, match=r"source\.rename names 'zzz'.*known are 'id', 'note'"):
         select(ID, NOTE, rename={"zzz": "x"})
     with pytest.raises(ExtractError, match=r"schema\.columns names 'nope'"):
         select(ID, NOTE, types={"nope": "string"})
