@@ -16,6 +16,7 @@ from typing import Any, Final, final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import DatabaseSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayable, Replayer, Source, SourceType
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
 from bronze_engine.flow import Lane, ordered
@@ -49,6 +50,12 @@ def replayable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
     if manifest is None:
         raise StateError(
             f"{standing.partition} holds nothing to replay; run {pipeline.name} for {date} first",
+            partition=standing.partition,
+        )
+    if isinstance(pipeline.source, DatabaseSourceConfig):
+        raise StateError(
+            f"{standing.partition} came from a database, whose answers are not kept; run"
+            f" {pipeline.name} for {date} again",
             partition=standing.partition,
         )
     if not manifest.pages:

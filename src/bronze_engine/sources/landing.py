@@ -19,6 +19,9 @@ from bronze_engine.model.layout import (
 
 __all__ = ["check_contract", "columns_by_key", "landed_names", "nearest_column"]
 
+NAMES_SHOWN: Final = 20
+"""Columns that an error lists where none is near."""
+
 _RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, RAW_COLUMN})
 
 
@@ -62,11 +65,16 @@ def landed_names(
 
 def nearest_column(name: str, known: Iterable[str]) -> str:
     """Which column may have been meant, or which there are."""
-    folded = {other.casefold(): other for other in known}
+    names = list(known)
+    folded = {other.casefold(): other for other in names}
     near = [folded[key] for key in difflib.get_close_matches(name.casefold(), folded, n=3)]
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"it has {', '.join(map(repr, folded.values())) or 'none at all'}"
+    if not names:
+        return "there are none at all"
+    more = len(names) - NAMES_SHOWN
+    shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
+    return f"known are {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 def check_contract(

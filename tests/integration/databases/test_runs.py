@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.errors import ConfigError, ExtractError
+from bronze_engine.errors import ConfigError, ExtractError, StateError
 from tests.integration.databases.landing import DAY, Landing
 from tests.integration.postgres import Database, PostgresServer
 
@@ -251,3 +251,21 @@ async def test_rows_that_row_level_security_hides_are_spoken_of(
         report = await landing.run()
         assert await landing.column("owner") == owners
         assert any("ALTER ROLE" in told for told in report.warnings) == is_told
+
+
+async def test_a_database_is_not_replayed(orders: Database, tmp_path: Path) -> None:
+    landing = Landing(tmp_path, orders, 'table = "orders"')
+    await landing.run()
+    async with landing.engine() as engine:
+        with pytest.raises(StateError, match="came from a database") as caught:
+            await engine.replay("team.orders", run_date=DAY)
+    assert "capture" not in str(caught.value)
+
+
+async def test_an_error_lists_some_of_many_columns(database: Database, tmp_path: Path) -> None:
+    columns = ", ".join(f"column_{number} int" for number in range(1000))
+    database.execute(f"CREATE TABLE many ({columns})")
+    for line in ('columns = ["zz"]', 'partition_column = "zz"'):
+        landing = Landing(tmp_path, database, f'table = "many"\n{line}')
+        with pytest.raises(ExtractError, match=r"'column_19' and 980 more$"):
+            await landing.run()

@@ -6,7 +6,6 @@ never from cores or timing.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +15,7 @@ import asyncpg
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.identifier import quote_ident
+from bronze_engine.sources.landing import nearest_column
 from bronze_engine.sources.postgres.bounds import (
     ALL_ROWS,
     Piece,
@@ -207,9 +207,5 @@ def find_column(columns: Sequence[CatalogueColumn], name: str, option: str) -> C
     for column in columns:
         if column.name == name:
             return column
-    near = difflib.get_close_matches(name, [column.name for column in columns], n=3)
-    known = near or [column.name for column in columns]
-    raise ExtractError(
-        f"{option} names {name!r}, and there is no such column;"
-        f" {'did you mean' if near else 'there are'} {', '.join(map(repr, known))}"
-    )
+    known = nearest_column(name, [column.name for column in columns])
+    raise ExtractError(f"{option} names {name!r}, and there is no such column; {known}")
