@@ -168,6 +168,7 @@ async def land_slice(
                     f"{job.pipeline.name}: {piece.label} was lost {READS} times in a row: {exc};"
                     " run again when the source is quiet"
                 ) from exc
+            job.resources.tally.retries += 1
             log.warning("%s: %s; reading %s again", job.pipeline.name, exc, piece.label)
     raise AssertionError("the loop returns or raises")
 

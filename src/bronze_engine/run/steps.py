@@ -231,6 +231,7 @@ class _Run:
                         f"{self.pipeline.name}: the source's snapshot was lost {READS} times in a"
                         f" row: {exc}; run again when the source is quiet"
                     ) from exc
+                job.resources.tally.retries += 1
                 log.warning("%s: %s; the run starts over", self.pipeline.name, exc)
         raise AssertionError("the loop returns or raises")
 

@@ -90,7 +90,8 @@ def terminate(database: Database) -> Callable[[list[Session]], None]:
 async def test_a_backend_that_is_terminated_starts_the_run_over(
     orders: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await Held(tmp_path, orders).interrupted(terminate(orders))
+    report = await Held(tmp_path, orders).interrupted(terminate(orders))
+    assert report.retries == 1
     # The server's last words may be lost behind rows that nobody has taken.
     assert "connection" in caplog.text
     assert "the run starts over" in caplog.text
@@ -118,9 +119,10 @@ async def test_a_slice_whose_backend_is_terminated_is_read_again_in_the_same_sna
         terminate(orders)(sessions[-1:])
 
     try:
-        await held.interrupted(last_of, at_once=4)
+        report = await held.interrupted(last_of, at_once=4)
     finally:
         orders.execute("DELETE FROM orders WHERE id > 400000")
+    assert report.retries == 1
     assert "the run starts over" not in caplog.text
 
 
