@@ -8,11 +8,12 @@ which a sum passes a limit is found by bisection.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import lru_cache
 from typing import Final, Literal
 
 import pyarrow as pa
 
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, DataType
 
 __all__ = ["rows_within", "weight"]
 
@@ -24,7 +25,28 @@ _OFFSET_BYTES: Final = {"i": 4, "q": 8}
 
 def weight(batch: pa.RecordBatch) -> int:
     """Bytes of values and offsets. A boolean counts as one, a NULL as what lies in its place."""
-    return sum(_weight(column) for column in batch.columns)
+    fixed, others = _plan(batch.schema)
+    rows = batch.num_rows
+    return fixed * rows + sum(_weight(batch.column(place)) for place in others) if rows else 0
+
+
+@lru_cache(maxsize=64)
+def _plan(schema: pa.Schema) -> tuple[int, tuple[int, ...]]:
+    """Bytes of a row in columns of one width, and the places of the other columns."""
+    widths = [_width(field.type) for field in schema]
+    others = tuple(place for place, width in enumerate(widths) if width is None)
+    return sum(width for width in widths if width is not None), others
+
+
+def _width(kind: DataType) -> int | None:
+    """Bytes of each value; None where they differ."""
+    if pa.types.is_null(kind):
+        return 0
+    if pa.types.is_boolean(kind):
+        return 1
+    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
+        return int(kind.bit_width) // 8
+    return None
 
 
 def rows_within(batch: pa.RecordBatch, limit: int) -> int:
@@ -36,10 +58,11 @@ def rows_within(batch: pa.RecordBatch, limit: int) -> int:
 def _weight(array: Array) -> int:
     kind = array.type
     count = len(array)
-    if not count or pa.types.is_null(kind):
+    if not count:
         return 0
-    if pa.types.is_boolean(kind):
-        return count
+    width = _width(kind)
+    if width is not None:
+        return width * count
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return _bytes_of(array, "i")
     if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
@@ -49,8 +72,6 @@ def _weight(array: Array) -> int:
         return 4 * count + _weight(array.values.slice(first, end - first))
     if pa.types.is_struct(kind):
         return sum(_weight(array.field(place)) for place in range(kind.num_fields))
-    if pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
-        return count * (int(kind.bit_width) // 8)
     return int(array.nbytes)
 
 

@@ -100,8 +100,26 @@ def test_dictionaries_only_where_values_repeat() -> None:
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     used = {path for path, c in columns.items() if "RLE_DICTIONARY" in c.encodings}
     assert used == {"status", "tags.list.element", "o.k"}
-    assert all(c.is_stats_set for c in columns.values())
+
+
+def test_lowest_and_highest_values_of_all_but_texts_that_neither_repeat_nor_ascend() -> None:
+    table = sample().append_column("key", pa.array([f"{number:08}" for number in range(3000)]))
+    group = metadata(encode([table])[0]).row_group(0)
+    columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    assert {path for path, column in columns.items() if not column.is_stats_set} == {"ref"}
     assert columns["id"].statistics.max == 2999
+    assert columns["key"].statistics.max == "00002999"
+
+
+@pytest.mark.parametrize(
+    ("precision", "physical"), [(9, "INT32"), (18, "INT64"), (19, "FIXED_LEN_BYTE_ARRAY")]
+)
+def test_decimals_are_whole_numbers_where_they_fit(precision: int, physical: str) -> None:
+    values = [Decimal("12.34"), None, Decimal("-0.01")] * 100
+    table = pa.table({"d": pa.array(values, pa.decimal128(precision, 2))})
+    parts, _ = encode([table])
+    assert metadata(parts).schema.column(0).physical_type == physical
+    assert pq.read_table(io.BytesIO(whole(parts)))["d"].to_pylist() == values
 
 
 @pytest.mark.parametrize(
