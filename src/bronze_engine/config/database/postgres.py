@@ -49,8 +49,9 @@ class PostgresSourceConfig(
     table is cut by its blocks, and a query is not cut."""
     partitions: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | Literal["auto"] = "auto"
     """Slices of a reading, each with files of its own; "auto": one for each GiB of a table."""
-    parallel: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
-    """Slices read side by side, each over a connection of its own."""
+    parallel: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    """Slices read side by side, each over a connection of its own; where unset half as many as
+    this machine has cores, at least one and at most four: a slice keeps two of them busy."""
     on_special: OnSpecial = "fail"
     """"null": such a value lands as NULL, and the report counts them; "text": as it is printed,
     in the column `<column>__variant`."""

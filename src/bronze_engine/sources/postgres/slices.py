@@ -40,6 +40,8 @@ __all__ = [
 
 SLICE_BYTES: Final = 1024**3
 MOST_SLICES: Final = 64
+SLICES_OF_A_QUERY: Final = 4
+"""Into which a query or a view is cut by a column: nothing tells how large they are."""
 CHUNK_ROWS: Final = 200_000
 """Of a keyset, where the configuration says nothing."""
 BLOCK_RANGES_SINCE: Final = 14
@@ -178,7 +180,7 @@ async def plan_pieces(
                 " values"
             )
         if count == "auto":
-            count = auto_count(size) if size else config.parallel
+            count = auto_count(size) if size else SLICES_OF_A_QUERY
         if count == 1:
             return (Piece(ALL_ROWS),)
         return await cut_by_column(

@@ -6,6 +6,7 @@ read()     a connection within the snapshot -> COPY -> blocks of whole rows
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -39,6 +40,9 @@ from bronze_engine.sources.postgres.window import Span, check_reach, fix_window
 
 __all__ = ["PostgresSource", "PostgresSourceType"]
 
+_MOST_AT_ONCE: Final = 4
+"""Slices side by side, where nothing is configured."""
+
 _FLOOR_BYTES: Final = 4 * 1024**2
 """Of one slice: a group that waits for a worker, the next one, and what asyncpg has read."""
 
@@ -61,7 +65,7 @@ class PostgresSourceType:
 
     def slices_at_once(self, config: PostgresSourceConfig, /) -> int:
         """A keyset is one slice."""
-        return 1 if config.reading == "keyset" else config.parallel
+        return 1 if config.reading == "keyset" else _side_by_side(config)
 
 
 @asynccontextmanager
@@ -72,6 +76,11 @@ async def _open(
     framing = await shared_framing(config.connection.name, resources)
     async with AsyncExitStack() as stack:
         yield PostgresSource(config, request, resources, pool, framing, stack)
+
+
+def _side_by_side(config: PostgresSourceConfig) -> int:
+    """How fast it goes, and nothing else, follows from the machine."""
+    return config.parallel or max(1, min(_MOST_AT_ONCE, (os.cpu_count() or 1) // 2))
 
 
 @final
@@ -185,7 +194,7 @@ class PostgresSource:
                 is_part=self._config.where is not None or self._request.read_from is not None,
             )
             if len(pieces) > 1:
-                await snapshot.share(min(self._config.parallel, len(pieces)))
+                await snapshot.share(min(_side_by_side(self._config), len(pieces)))
             self._snapshot = snapshot
         return () if span.is_empty and not span.null_rows else pieces
 
