@@ -33,8 +33,8 @@ import pyarrow as pa
 from benchmarks.runner import spread
 from bronze_engine.sources.copy_binary.batch import CopyBinary
 from bronze_engine.sources.copy_binary.field import Field, Kind
+from bronze_engine.sources.postgres.decoder import GROUP_BYTES
 
-GROUP_BYTES = 1024**2
 LOOP_SHARE = 20
 """The loop reads one row in so many: it takes as much longer."""
 

@@ -288,6 +288,12 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
 class Decoder(Protocol):
     """Pure and thread-safe: the result depends on its arguments alone."""
 
+    @property
+    def least_group_bytes(self) -> int:
+        """What a group should have at the least, for its fixed cost not to count; 0 where the
+        usual size will do."""
+        ...
+
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group. `layout` is the fold so far; None for a slice's first group."""
         ...

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from bronze_engine.land.fold import GROUP_BYTES
 from bronze_engine.sources.copy_binary.batch import _MAX_BYTES, CopyBinary
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.rows import _SAMPLE_ROWS
 from bronze_engine.sources.copy_binary.words import _WORD_DIGITS
+from bronze_engine.sources.postgres.decoder import GROUP_BYTES
 from tests.documents import Document
 
 pytestmark = pytest.mark.unit
@@ -42,5 +42,5 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert _WORD_DIGITS == 18
     assert "in 64 bits up to 18 digits" in PAGE.text
     assert 2**31 - 2**12 < _MAX_BYTES < 2**31
-    assert GROUP_BYTES == 1024**2
-    assert "a run closes its groups at 1 MiB" in PAGE.text
+    assert GROUP_BYTES == 2 * 1024**2
+    assert "a run closes its groups at 2 MiB" in PAGE.text

@@ -53,6 +53,10 @@ class JsonDecoder:
         self._reader = Reader(self._start, self._rules)
         self._drift: DriftReader | None = None
 
+    @property
+    def least_group_bytes(self) -> int:
+        return 0
+
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group with the layout so far, None for the first.
 

@@ -26,7 +26,8 @@ from bronze_engine.model.slice import Slice
 __all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
 
 GROUP_BYTES: Final = 1024**2
-"""A group closes at the first block that reaches this: one job of a few ms in a worker."""
+"""A group closes at the first block that reaches this: one job of a few ms in a worker. Decoders
+with a fixed cost ask for more."""
 
 FIRST_GROUP_BYTES: Final = 64 * 1024
 """The same for the first group, which infers the types record by record in Python."""
@@ -56,7 +57,8 @@ class Groups:
     and not at each block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, group_bytes: int) -> None:
+        self._group_bytes = group_bytes
         self._index = 0
         self._blocks: list[Block] = []
         self._size = 0
@@ -69,7 +71,7 @@ class Groups:
             return
         self._blocks.append(block)
         self._size += block.size_bytes
-        if self._size < (GROUP_BYTES if self._index else FIRST_GROUP_BYTES):
+        if self._size < (self._group_bytes if self._index else FIRST_GROUP_BYTES):
             return
         while self._whole is not None:
             await self._left.wait()
@@ -157,7 +159,7 @@ async def decode_slice(
     """
     fold = Fold(layout)
     lane = Lane(resources.budget, DECODE_FLOOR_BYTES)
-    groups = Groups()
+    groups = Groups(max(GROUP_BYTES, decoder.least_group_bytes))
     failure: Exception | None = None
     following: Slice | None = None
 

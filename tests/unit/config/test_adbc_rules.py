@@ -89,12 +89,12 @@ def test_a_source_that_contradicts_itself_is_refused(
     ],
 )
 def test_quotes_that_end_before_a_placeholder_are_no_fault(tmp_path: Path, source: str) -> None:
-    assert load(tmp_path, config(source=source)).pipeline("team.orders")
+    assert load(tmp_path, config(source=source)).pipeline("team.orders").name
 
 
 def test_rows_of_a_batch_are_for_drivers_that_can_be_asked(tmp_path: Path) -> None:
     asked = 'table = "t"\nbatch_rows = 5'
-    assert load(tmp_path, config(source=asked)).pipeline("team.orders")
+    assert load(tmp_path, config(source=asked)).pipeline("team.orders").name
     other = 'driver = "snowflake"\nuri = "x"'
     with pytest.raises(ConfigError, match="batch_rows: has no effect: snowflake cuts batches"):
         load(tmp_path, config(other, asked)).pipeline("team.orders")

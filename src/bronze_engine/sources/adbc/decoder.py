@@ -46,6 +46,10 @@ class AdbcDecoder:
         self._columns = layout.columns()
         self._cursor = cursor
 
+    @property
+    def least_group_bytes(self) -> int:
+        return 0
+
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:  # noqa: ARG002  # it is fixed
         """Decode one group. Raises QualityError for a value that its column can't hold."""
         rejects: list[Reject] = []

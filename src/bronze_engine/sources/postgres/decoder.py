@@ -18,7 +18,11 @@ from bronze_engine.sources.copy_binary.batch import CopyBinary
 from bronze_engine.sources.copy_binary.framing import BrokenFraming
 from bronze_engine.sources.postgres.framing import Framing
 
-__all__ = ["Mark", "PostgresDecoder", "is_ordered_as"]
+__all__ = ["GROUP_BYTES", "Mark", "PostgresDecoder", "is_ordered_as"]
+
+GROUP_BYTES: Final = 2 * 1024**2
+"""Some hundred calls of numpy a group, whatever its size: with groups of 1 MiB a run over lineitem
+takes a seventh more CPU, and with 4 MiB they no longer fit the caches (measured)."""
 
 _ORDERED: Final[dict[CursorType, tuple[Callable[[DataType], bool], ...]]] = {
     "timestamp": (pa.types.is_timestamp,),
@@ -60,6 +64,10 @@ class PostgresDecoder:
         self._low: Any = None
         if mark is not None and mark.low is not None and mark.column is not None:
             self._low = pa.scalar(mark.low).cast(layout.schema.field(mark.column).type)
+
+    @property
+    def least_group_bytes(self) -> int:
+        return GROUP_BYTES
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:  # noqa: ARG002  # fixed
         """Decode one group.
