@@ -708,7 +708,9 @@ def test_every_block_of_toml_is_valid_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [README, GUIDE, HTTP, STORES, READING, POSTGRES], ids=lambda document: document.path.name
+    "document",
+    [README, GUIDE, HTTP, STORES, READING, POSTGRES],
+    ids=lambda document: document.path.name,
 )
 def test_every_link_leads_somewhere(document: Document) -> None:
     assert document.links()
