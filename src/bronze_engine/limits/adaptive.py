@@ -342,7 +342,7 @@ class Search:
 
     def _slower(self) -> int:
         """Half of it, where refusals come so often that less in flight brings more."""
-        lower = round(self.limit * _RATE_BACKOFF)
+        lower = max(1, round(self.limit * _RATE_BACKOFF))
         worked = self._worked_seconds - self._cut_seconds
         share = worked / (worked + _REFUSAL_SECONDS)
         is_often = self._refused > _REFUSED_SHARE * (self._begun - self._cut_from)
