@@ -318,7 +318,7 @@ def test_a_new_user_lands_an_api_step_by_step(shop: Shell) -> None:
 
 
 def test_an_api_is_looked_at_before_it_is_configured(shop: Shell, shop_url: str) -> None:
-    [command] = [each for each in README_COMMANDS if each.startswith("bronze inspect")]
+    [command] = [each for each in README_COMMANDS if each.startswith("bronze inspect http")]
     (shop.folder / "pipelines.toml").unlink()
     shop.environment["SHOP_TOKEN"] = TOKEN
     printed = shop(command.replace("https://api.example.com", shop_url)).stdout
