@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import _duckdb
@@ -13,6 +15,7 @@ from bronze_engine.config.connection import AdbcConnection
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.sources.adbc.database import Database
+from bronze_engine.sources.adbc.handles import ConnectionHandle
 from bronze_engine.sources.adbc.query import Query
 from bronze_engine.workers import Workers
 from tests.integration.adbc.lake import Lake, in_duckdb, in_sqlite
@@ -45,6 +48,36 @@ async def test_no_more_connections_are_open_than_configured(tmp_path: Path) -> N
             for _ in range(6):
                 tasks.start_soon(use, database)
     assert most == 2
+
+
+async def test_the_database_closes_after_the_last_of_its_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shop.db"
+    in_sqlite(path, "CREATE TABLE t (id INTEGER)")
+    config = AdbcConnection(name="db", driver="sqlite", uri=Secret(str(path)), max_connections=2)
+    other_has_ended = threading.Event()
+    close = ConnectionHandle.close
+
+    def close_late(handle: ConnectionHandle) -> None:
+        if handle is slow:
+            assert other_has_ended.wait(10)
+        close(handle)
+
+    monkeypatch.setattr(ConnectionHandle, "close", close_late)
+    with Workers(4) as workers:
+        async with Database(config, workers) as database:
+            async with AsyncExitStack() as one, AsyncExitStack() as two:
+                await one.enter_async_context(database.session())
+                slow = (await two.enter_async_context(database.session()))._handle
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(two.pop_all().aclose)
+                    try:
+                        await one.pop_all().aclose()
+                    finally:
+                        other_has_ended.set()
+            async with database.session() as again, again.query(Query("SELECT 1")) as result:
+                assert result.schema.types == [pa.int64()]
 
 
 async def test_options_reach_the_driver(tmp_path: Path) -> None:

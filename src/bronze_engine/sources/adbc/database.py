@@ -143,9 +143,11 @@ class Database:
                         raise self.faults.of_opening(exc) from exc
                 yield Session(connection, self._workers, self.faults)
             finally:
-                self._sessions -= 1
                 with anyio.CancelScope(shield=True):
-                    await self._workers.run(connection.close)
+                    try:
+                        await self._workers.run(connection.close)
+                    finally:
+                        self._sessions -= 1  # not before: the database outlives its connections
                     await self._close_unused()
 
     async def _close_unused(self) -> None:
