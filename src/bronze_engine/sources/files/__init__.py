@@ -1,0 +1,1 @@
+"""Files on disk, in object stores and behind URLs, as blocks of their records."""
