@@ -42,6 +42,7 @@ from bronze_engine.model.part import (
     StoredObject,
     Version,
 )
+from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.quota import Quota
 from bronze_engine.model.slice import Slice
 from bronze_engine.telemetry.events import Event
@@ -59,10 +60,12 @@ __all__ = [
     "Locking",
     "OpenAuth",
     "Preview",
+    "Refuse",
     "Replayable",
     "Replayer",
     "Request",
     "Resources",
+    "Rule",
     "Share",
     "Source",
     "SourceType",
@@ -267,6 +270,11 @@ class Source(Protocol):
     def decoder(self) -> Decoder: ...
 
 
+Refuse = Callable[[Sequence[int], Sequence[str]], Sequence[Reject]]
+"""Makes rejects of accepted rows: of their places in the batch, ascending, and of a reason for
+each. Called in a worker, and only where a row has broken a rule."""
+
+
 class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one group of blocks."""
 
@@ -283,6 +291,9 @@ class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """Values that their columns can't hold, landed as NULL or, as text, beside their column."""
     later_rows: int = 0
     """Records above the window's end, dropped: they belong to the next window."""
+    refuse: Refuse | None = None
+    """What knows each row's record, to its exact bytes; None where the source has no such record:
+    a row is then kept as the JSON text of its columns."""
 
 
 class Decoder(Protocol):
@@ -297,6 +308,31 @@ class Decoder(Protocol):
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group. `layout` is the fold so far; None for a slice's first group."""
         ...
+
+
+class Rule(Protocol):
+    """One rule of `quality.rules`, with the state of one slice.
+
+    Slices are merged in their order, before the commit: any split of the same rows gives the
+    same result. Never in two threads at once.
+    """
+
+    def observe(self, batch: pa.RecordBatch, /) -> pa.BooleanArray | None:
+        """Look at the next rows; returns which of them break the rule, None where none does.
+
+        Raises QualityError where the rule can't be applied to the columns that there are.
+        """
+        ...
+
+    def state(self) -> bytes:
+        """All that was seen, for `merge`, in this process or after a resume in another."""
+        ...
+
+    def merge(self, state: bytes, /) -> None:
+        """Add what the rule has seen in a later slice."""
+        ...
+
+    def finish(self) -> RuleResult: ...
 
 
 class Encoder(Protocol[T_contra]):

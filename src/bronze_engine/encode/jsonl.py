@@ -20,8 +20,9 @@ __all__ = ["RejectsEncoder"]
 class RejectsEncoder:
     """One quarantine file. An abandoned encoder holds memory only.
 
-    A line is {"page": 7, "offset": 12, "reason": "...", "raw": "..."}; where the record's
-    bytes are no UTF-8 they stand as "raw_base64" in place of "raw".
+    A line is {"page": 7, "offset": 12, "reason": "...", "raw": "..."}, with "rule" where one
+    of `quality.rules` was broken; where the record's bytes are no UTF-8 they stand as
+    "raw_base64" in place of "raw".
     """
 
     def __init__(self, name: str, *, part_bytes: int = PART_BYTES) -> None:
@@ -53,6 +54,8 @@ def _line(reject: Reject) -> bytes:
         "offset": reject.offset,
         "reason": reject.reason,
     }
+    if reject.rule is not None:
+        line["rule"] = reject.rule
     try:
         line["raw"] = reject.raw.decode()
     except UnicodeDecodeError:

@@ -62,3 +62,5 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """Place of the record within its page, from 0."""
     raw: bytes
     """The record's exact bytes."""
+    rule: str | None = None
+    """The rule of `quality.rules` that it broke; None where it could not be landed at all."""

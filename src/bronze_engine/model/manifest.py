@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from bronze_engine.model.layout import Column
 from bronze_engine.model.part import DataFile
+from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.window import Window
 
 __all__ = [
@@ -131,7 +132,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replay_of: str | None = None
     """The run that fetched the pages, where this one has only decoded them again."""
     watermark: Window | None = None
-    quality: dict[str, str] = {}
+    quality: tuple[RuleResult, ...] | dict[str, str] = ()
+    """What each rule of `quality.rules` found, in their order. Texts by name are an older
+    version's."""
     config_hash: str = ""
     engine_version: str = ""
     duration_seconds: float = 0.0

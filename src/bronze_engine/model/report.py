@@ -9,6 +9,7 @@ import msgspec
 
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
+from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.window import Window
 
 __all__ = ["FileFault", "RunPlan", "RunReport", "VerifyReport"]
@@ -58,6 +59,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     asked for."""
     watermark: Window | None = None
     schema_changes: tuple[SchemaChange, ...] = ()
+    quality: tuple[RuleResult, ...] = ()
+    """What each rule of `quality.rules` found, of a run that they failed, too."""
     degraded: tuple[str, ...] = ()
     """What went wrong after the commit; the next run or gc mends it."""
     warnings: tuple[str, ...] = ()
