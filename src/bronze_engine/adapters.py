@@ -67,6 +67,10 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
         from bronze_engine.sources.postgres.source import PostgresSourceType  # noqa: PLC0415
 
         return PostgresSourceType()
+    if tag == "files":
+        from bronze_engine.sources.files.source import FilesSourceType  # noqa: PLC0415
+
+        return FilesSourceType()
     if tag == "adbc":
         adbc: SourceType[Any] = _adbc("source").AdbcSourceType()
         return adbc

@@ -25,7 +25,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.config.stores.store import RemoteStoreConfig
+from bronze_engine.config.stores.store import RemoteStoreConfig, StoreConfig
 from bronze_engine.credentials import Auth
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
@@ -172,6 +172,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     incremental: Incremental | None = None
     schema: SchemaConfig = SchemaConfig()
     primary_key: tuple[str, ...] = ()
+    resumed: Slice | None = None
+    """Where a chain of slices that an earlier process has begun goes on: a source that has
+    fixed something when that began (the end of its window) finds it in the spec."""
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +193,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     open_auth: OpenAuth
     hide: Hide
     """For tokens that are met while a run lasts."""
+    open_store: Callable[[StoreConfig], Awaitable[Store]]
+    """A store to read from, shared with whoever lands in it; closed with the engine."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +250,13 @@ class Source(Protocol):
 
     @property
     def token(self) -> str | None:
-        """The same token after a crash means that slices may resume; None means never."""
+        """The same token after a crash means that slices may resume; None means never.
+
+        Asked once `slices` has told the first slice. It names what the slices and their bounds
+        come from (the window and its step, a listing), so that where it is the same, those
+        that were landed need no second reading; and it is None where a slice can't be read
+        again as it was (pages without a window, a snapshot).
+        """
         ...
 
     def preview(self) -> Preview: ...
@@ -255,7 +266,8 @@ class Source(Protocol):
         ...
 
     def slices(self) -> AsyncIterator[Slice]:
-        """The slices in order, lazily; may make requests."""
+        """The slices in order, lazily; may make requests. A resumed run is told all of them
+        again, and reads those that were not landed."""
         ...
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:

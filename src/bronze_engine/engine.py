@@ -28,10 +28,10 @@ from bronze_engine.adapters import (
     token_store,
 )
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
-from bronze_engine.config.api import Api
+from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
@@ -324,6 +324,7 @@ class _Shared:
             json_decoder=JsonDecoder,
             open_auth=self._open_auth,
             hide=self._config.hide,
+            open_store=self._store,
         )
 
     def _limits(self, pipeline: Pipeline) -> Limits:
@@ -340,6 +341,8 @@ class _Shared:
                 concurrency=api.concurrency,
             )
             return group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
+        if isinstance(source, FilesSourceConfig):
+            return self._file_limits(source, pipeline.name)
         connection = source.connection
         group = self.limits.group(
             f"connections.{connection.name}",  # an API may have the same name
@@ -350,6 +353,20 @@ class _Shared:
             concurrency=connection.max_connections,
         )
         return group.limits(pipeline=pipeline.name)
+
+    def _file_limits(self, source: FilesSourceConfig, pipeline: str) -> Limits:
+        """Of HTTP those of the API, or of the server; stores have limits of their own."""
+        api = next((place.api for place in source.places if place.api is not None), None)
+        name = "" if api is None else api.limit_group or f"files of {api.base_url}"
+        group = self.limits.group(
+            name or "files",
+            "FileExtractor" if api is None or not api.name else "ApiExtractor",
+            rate=None if api is None else api.rate_limit,
+            retry=Retry() if api is None else api.retry,
+            breaker=CircuitBreaker() if api is None else api.circuit_breaker,
+            concurrency="auto" if api is None else api.concurrency,
+        )
+        return group.limits(pipeline=pipeline)
 
     async def _open_auth(self, api: Api) -> Auth | None:
         return await open_auth(

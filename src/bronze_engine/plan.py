@@ -16,7 +16,7 @@ import msgspec
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import all_asked
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.template import uses
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
@@ -185,7 +185,11 @@ def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | N
     """What to say where a past date will hold today's data; None where all is well."""
     source = pipeline.source
     asked: Iterable[Any]
-    if isinstance(source, HttpSourceConfig):
+    if isinstance(source, FilesSourceConfig):
+        if pipeline.incremental is not None:  # the files of a date are recorded
+            return None
+        asked, where = source.urls, "url, if its files"
+    elif isinstance(source, HttpSourceConfig):
         asked, where = all_asked(source), "the path or params where the API"
     else:
         asked, where = (source.query, source.where), "query or where, if the database"

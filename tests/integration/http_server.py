@@ -18,8 +18,9 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import Duration
-from bronze_engine.contracts import Decoder, Request, Resources, Source
+from bronze_engine.contracts import Decoder, Request, Resources, Source, Store
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
@@ -178,6 +179,10 @@ def _no_decoder(_: Request) -> Decoder:
     raise NotImplementedError
 
 
+async def _no_store(_: StoreConfig) -> Store:
+    raise NotImplementedError
+
+
 def request(**fields: Any) -> Request:
     values: dict[str, Any] = {
         "pipeline": "team.orders",
@@ -246,6 +251,7 @@ async def opened(
             json_decoder=_no_decoder,
             open_auth=partial(_open_auth, clock, workers),
             hide=lambda *_: None,
+            open_store=_no_store,
         )
         wanted = request(incremental=incremental, low=low, read_from=low, cap=cap)
         source_of = HttpSourceType().open(config, wanted, resources)

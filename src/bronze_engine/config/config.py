@@ -25,12 +25,13 @@ from bronze_engine.config.file.sensitive import (
     of_source,
 )
 from bronze_engine.config.file.variables import default_rate, log_level
+from bronze_engine.config.files.place import place_of_files
 from bronze_engine.config.incremental import Incremental, with_instant
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import circle_fault, parent_faults
 from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults
-from bronze_engine.config.source import HttpSourceConfig, Parent
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, Parent
 from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tables import Tables
@@ -197,6 +198,9 @@ class Config:
             state=state,
             incremental=with_instant(pipeline.incremental),
         )
+        if isinstance(pipeline.source, FilesSourceConfig):
+            source = self._with_places(pipeline.source, (*path, "source", "url"), faults)
+            pipeline = msgspec.structs.replace(pipeline, source=source)
         self._tables.hide(of_source(pipeline.source))
         check_path_part(pipeline.system, (*path, "system"), faults)
         check_path_part(pipeline.entity, (*path, "entity"), faults)
@@ -226,12 +230,35 @@ class Config:
                 faults.append(
                     Fault(here, f'is of type "{_tag(found)}", and the source of "{kind}"')
                 )
+        if kind == "files":
+            for key, entry in (("store", self._entries.store), ("api", self._entries.api)):
+                if isinstance(source.get(key), str):
+                    source[key] = entry(source[key], (*path, "source", key), faults)
         if kind != "http":
             return
         source["api"] = self._entries.api(source.get("api"), (*path, "source", "api"), faults)
         if "parent" in source:
             here = (*path, "source", "parent")
             source["parent"] = self._parent(source["parent"], here, faults, below)
+
+    def _with_places(
+        self, source: FilesSourceConfig, path: KeyPath, faults: list[Fault]
+    ) -> FilesSourceConfig:
+        """A source of files with what its URLs mean."""
+        found = [
+            place_of_files(
+                url,
+                store=source.store,
+                api=source.api,
+                open_place=self._entries.place,
+                absolute=self._tables.absolute,
+                path=path,
+                faults=faults,
+            )
+            for url in source.urls
+        ]
+        places = tuple(place for place in found if place is not None)
+        return msgspec.structs.replace(source, places=places)
 
     def _parent(
         self, text: Any, path: KeyPath, faults: list[Fault], below: tuple[str, ...]

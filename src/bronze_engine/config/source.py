@@ -9,6 +9,7 @@ import msgspec
 from bronze_engine.config.api import Api, RateLimit, Retry
 from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.config.database.postgres import PostgresSourceConfig
+from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.config.http.export import Export, ParamValue
 from bronze_engine.config.http.paginator import NoPaginator, Paginator
@@ -18,6 +19,7 @@ from bronze_engine.config.units import ByteSize
 __all__ = [
     "AdbcSourceConfig",
     "DatabaseSourceConfig",
+    "FilesSourceConfig",
     "HttpSourceConfig",
     "Parent",
     "PostgresSourceConfig",
@@ -114,7 +116,7 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DatabaseSourceConfig = PostgresSourceConfig | AdbcSourceConfig
-SourceConfig = HttpSourceConfig | DatabaseSourceConfig
+SourceConfig = HttpSourceConfig | DatabaseSourceConfig | FilesSourceConfig
 
 
 def captures_pages(source: SourceConfig) -> bool:

@@ -22,7 +22,9 @@ from bronze_engine.errors import ConfigError
 
 __all__ = ["Tables"]
 
-_TEMPLATES: Final = tuple((key,) for key in ("path", "params", "json", "export", "query", "where"))
+_TEMPLATES: Final = tuple(
+    (key,) for key in ("path", "params", "json", "export", "query", "where", "url")
+)
 """Keys of a source in whose texts braces mean something."""
 
 

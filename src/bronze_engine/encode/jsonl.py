@@ -22,7 +22,8 @@ class RejectsEncoder:
 
     A line is {"page": 7, "offset": 12, "reason": "...", "raw": "..."}, with "rule" where one
     of `quality.rules` was broken; where the record's bytes are no UTF-8 they stand as
-    "raw_base64" in place of "raw".
+    "raw_base64" in place of "raw". Of a record that came from a file "file" and "line" say
+    where it stands.
     """
 
     def __init__(self, name: str, *, part_bytes: int = PART_BYTES) -> None:
@@ -56,6 +57,10 @@ def _line(reject: Reject) -> bytes:
     }
     if reject.rule is not None:
         line["rule"] = reject.rule
+    if reject.file is not None:
+        line["file"] = reject.file
+    if reject.line is not None:
+        line["line"] = reject.line
     try:
         line["raw"] = reject.raw.decode()
     except UnicodeDecodeError:

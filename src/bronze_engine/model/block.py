@@ -62,5 +62,9 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """Place of the record within its page, from 0."""
     raw: bytes
     """The record's exact bytes."""
+    file: str | None = None
+    """Of a source of files: the path of the one that it stands in."""
+    line: int | None = None
+    """Its first line there, from 1, where records stand on lines."""
     rule: str | None = None
     """The rule of `quality.rules` that it broke; None where it could not be landed at all."""

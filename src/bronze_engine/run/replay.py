@@ -16,7 +16,7 @@ from typing import Any, Final, final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import DatabaseSourceConfig
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayable, Replayer, Source, SourceType
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
 from bronze_engine.flow import Lane, ordered
@@ -35,6 +35,8 @@ __all__ = ["fetched_by", "open_source", "replayable"]
 _AHEAD: Final = 4
 """Pages decoded side by side; the groups behind them are, too."""
 
+_DATABASE: Final = "a database, whose answers"
+
 _MULTIPLE: Final = 3
 """What a page takes over its line: the line, its body, and its blocks."""
 
@@ -52,10 +54,11 @@ def replayable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
             f"{standing.partition} holds nothing to replay; run {pipeline.name} for {date} first",
             partition=standing.partition,
         )
-    if isinstance(pipeline.source, DatabaseSourceConfig):
+    if not isinstance(pipeline.source, HttpSourceConfig):
+        origin = "files, which" if isinstance(pipeline.source, FilesSourceConfig) else _DATABASE
         raise StateError(
-            f"{standing.partition} came from a database, whose answers are not kept; run"
-            f" {pipeline.name} for {date} again",
+            f"{standing.partition} came from {origin} are not kept; run {pipeline.name} for"
+            f" {date} again",
             partition=standing.partition,
         )
     if not manifest.pages:

@@ -21,6 +21,7 @@ from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
@@ -49,6 +50,7 @@ SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     LocalStoreConfig: frozenset({"name"}),
     S3StoreConfig: frozenset({"name"}),
     AzureStoreConfig: frozenset({"name"}),
+    FilesSourceConfig: frozenset({"places"}),
 }
 """Fields that are no keys of the file."""
 

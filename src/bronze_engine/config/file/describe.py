@@ -24,6 +24,7 @@ from bronze_engine.config.file.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import (
     AdbcSourceConfig,
+    FilesSourceConfig,
     HttpSourceConfig,
     PostgresSourceConfig,
 )
@@ -41,6 +42,8 @@ _NAMED: Final = {
     (HttpSourceConfig, "parent"): {"type": "string"},
     (PostgresSourceConfig, "connection"): {"type": "string"},
     (AdbcSourceConfig, "connection"): {"type": "string"},
+    (FilesSourceConfig, "store"): {"type": "string"},
+    (FilesSourceConfig, "api"): {"type": "string"},
 }
 """Fields that hold a name in the file, and what it names behind the loader."""
 

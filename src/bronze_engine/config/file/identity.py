@@ -12,7 +12,12 @@ import msgspec
 from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import DatabaseSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import (
+    DatabaseSourceConfig,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    SourceConfig,
+)
 
 __all__ = ["config_hash"]
 
@@ -26,9 +31,7 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     """
     source = pipeline.source
     identity = {
-        "source": _http(source, hidden)
-        if isinstance(source, HttpSourceConfig)
-        else _database(source, hidden),
+        "source": _source(source, hidden),
         "load": pipeline.load,
         "primary_key": pipeline.primary_key,
         "incremental": _without_step(pipeline.incremental),
@@ -40,6 +43,14 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
     # msgspec takes no subclass of float, which Duration is.
     encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
     return hashlib.sha256(encoded).hexdigest()
+
+
+def _source(source: SourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    if isinstance(source, HttpSourceConfig):
+        return _http(source, hidden)
+    if isinstance(source, FilesSourceConfig):
+        return _files(source, hidden)
+    return _database(source, hidden)
 
 
 def _http(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
@@ -76,6 +87,32 @@ def _database(source: DatabaseSourceConfig, hidden: Collection[str]) -> dict[str
         value = getattr(source, field.name)
         if field.name not in (*_HOW, "batch_rows") and value:
             found[field.name] = _masked(value, hidden)
+    return found
+
+
+_WHERE: Final = ("url", "places", "store", "api", "on_missing", "max_document_bytes")
+"""Keys of a source of files that are told in another way, or change no row."""
+
+
+def _files(source: FilesSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    """A store and an API count by their names; what is as usual does not count."""
+    found = {key: value for key, value in _set(source).items() if key not in _WHERE}
+    for key, named in (("store", source.store), ("api", source.api)):
+        if named is not None:
+            found[key] = named.name
+    return {"type": "files", "url": _masked(source.urls, hidden), **found}
+
+
+def _set(table: msgspec.Struct) -> dict[str, Any]:
+    """What is not as usual: a key that is added later changes no hash."""
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(table):
+        value = getattr(table, field.name)
+        usual = field.default
+        if usual is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
+            usual = field.default_factory()
+        if value != usual:
+            found[field.name] = _set(value) if isinstance(value, msgspec.Struct) else value
     return found
 
 

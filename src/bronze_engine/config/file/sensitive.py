@@ -19,7 +19,7 @@ from bronze_engine.config.auths.oauth2 import (
 )
 from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.file.fault import KeyPath
-from bronze_engine.config.source import HttpSourceConfig, SourceConfig
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, SourceConfig
 from bronze_engine.config.stores.connection_string import connection_parts
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
@@ -295,6 +295,9 @@ def _unquoted(text: str) -> str:
 
 def of_source(source: SourceConfig) -> Iterator[str]:
     """Values of parameters, and what credential-like keys of the body hold."""
+    if isinstance(source, FilesSourceConfig):
+        for url in source.urls:
+            yield from of_url(url)
     if not isinstance(source, HttpSourceConfig):
         return
     requests = [(source.params, source.json)]

@@ -12,10 +12,11 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.database import database_source_faults
+from bronze_engine.config.rules.files import files_source_faults
 from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.quality import quality_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.model.window import cursor_key
 
 __all__ = ["engine_faults", "pipeline_faults"]
@@ -54,6 +55,8 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
     yield from _output(pipeline.output, (*path, "output"))
     if isinstance(pipeline.source, HttpSourceConfig):
         yield from http_source_faults(pipeline.source, incremental, (*path, "source"))
+    elif isinstance(pipeline.source, FilesSourceConfig):
+        yield from files_source_faults(pipeline, pipeline.source, path)
     else:
         yield from database_source_faults(pipeline, pipeline.source, path)
 

@@ -1,0 +1,1 @@
+"""[….source] of type "files", and its tables."""
