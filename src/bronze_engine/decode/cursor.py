@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
-from bronze_engine.decode.exact import Line
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.model.arrow import Array, Scalar, scalar
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.line import Line
 from bronze_engine.model.window import cursor_key
 
 __all__ = ["CursorFilter", "Windowed"]
@@ -66,7 +66,7 @@ class CursorFilter:
         batch: pa.RecordBatch,
         layout: Layout,
         blocks: Sequence[Block],
-        lines: Callable[[], list[Line]],
+        lines: Callable[[], Sequence[Line]],
     ) -> Windowed:
         """Drop rows at or below read_from, above the cap, and newer than as_of less the lag.
 
@@ -158,7 +158,7 @@ class CursorFilter:
         return pc.or_(pc.fill_null(pa.concat_arrays(masks), True), keys.is_null())
 
     def _refuse(
-        self, keys: _Keys, array: Array, reason: str, lines: Callable[[], list[Line]]
+        self, keys: _Keys, array: Array, reason: str, lines: Callable[[], Sequence[Line]]
     ) -> list[tuple[int, Reject]]:
         places = lines()
         nulls: Array = pc.indices_nonzero(keys.is_null())
@@ -280,7 +280,9 @@ class _Keys:
         return _Keys(None, [value for value, wanted in kept if wanted])
 
 
-def _rows_of(blocks: Sequence[Block], count: int, lines: Callable[[], list[Line]]) -> Sequence[int]:
+def _rows_of(
+    blocks: Sequence[Block], count: int, lines: Callable[[], Sequence[Line]]
+) -> Sequence[int]:
     """How many of the `count` rows each block has: records that were rejected are none."""
     records = [block.records for block in blocks]
     if sum(records) == count:

@@ -26,9 +26,10 @@ from bronze_engine.decode.typed import is_epoch, is_temporal
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.line import Line
 from bronze_engine.model.path import key_path
 
-__all__ = ["ExactGroup", "Line", "decode_exact", "split_lines"]
+__all__ = ["ExactGroup", "decode_exact", "split_lines"]
 
 _EXCERPT_BYTES: Final = 80
 _JSON: Final = (pa.string(), "json")
@@ -37,19 +38,6 @@ _THAW: Final = (
     'nothing was committed (contract = "freeze"); type the column in schema.columns, or set '
     'schema.contract to "evolve" for one run'
 )
-
-
-class Line(NamedTuple):
-    """One record with its place."""
-
-    raw: bytes
-    page: int
-    offset: int
-    place: int
-    """Within the group, from 0."""
-
-    def reject(self, reason: str) -> Reject:
-        return Reject(reason=reason, page=self.page, offset=self.offset, raw=self.raw)
 
 
 @final

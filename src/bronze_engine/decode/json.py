@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.cursor import CursorFilter
 from bronze_engine.decode.drift import DriftReader
-from bronze_engine.decode.exact import Line, decode_exact, split_lines
+from bronze_engine.decode.exact import decode_exact, split_lines
 from bronze_engine.decode.guard import contains, keeps_numbers
 from bronze_engine.decode.raw import with_raw
 from bronze_engine.decode.reader import Reader
@@ -28,6 +28,7 @@ from bronze_engine.decode.shape import BIG
 from bronze_engine.model.arrow import Array, check_utf8
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.line import Line
 
 __all__ = ["JsonDecoder"]
 
