@@ -83,6 +83,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     written: Written
     replayed: Manifest | None = None
     """The manifest whose captured pages are decoded again, in place of a reading."""
+    writer: str = ""
+    """What names the files, where that is not the run itself but a resumption of it."""
 
     @property
     def keeps_pages(self) -> bool:
@@ -129,6 +131,9 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     """Files of captured pages."""
     repeats: Repeats = Repeats()
     """Rows whose key came before."""
+    accepted: int = 0
+    rejected: int = 0
+    """What it has added to the counts of the run's threshold."""
 
     @property
     def rows(self) -> int:
@@ -216,7 +221,7 @@ class _Landing:
         self._later_rows = 0
         self._special_values = 0
         self._rows = 0
-        run, workers = job.request.run, job.resources.workers
+        run, workers = job.writer or job.request.run, job.resources.workers
         quarantined = quarantine_name(generation=job.generation, run=run, slice=piece.index)
         self._quarantine = Quarantine(
             workers=workers,
@@ -293,6 +298,8 @@ class _Landing:
             special_values=self._special_values,
             pages=tuple(self._pages.staged),
             repeats=self._duplicates.seen,
+            accepted=self._count.accepted,
+            rejected=self._count.rejected,
         )
 
     def forget(self) -> None:

@@ -81,17 +81,17 @@ class SliceCount:
 
     def __init__(self, threshold: Threshold) -> None:
         self._threshold = threshold
-        self._accepted = 0
-        self._rejected = 0
+        self.accepted = 0
+        self.rejected = 0
 
     def add(self, accepted: int, rejects: tuple[Reject, ...]) -> None:
         """Count one group."""
         self._threshold.count(accepted, rejects)
-        self._accepted += accepted
-        self._rejected += len(rejects)
+        self.accepted += accepted
+        self.rejected += len(rejects)
 
     def withdraw(self) -> None:
         """Forget this reading: the slice is read again."""
-        self._threshold.accepted -= self._accepted
-        self._threshold.rejected -= self._rejected
-        self._accepted = self._rejected = 0
+        self._threshold.accepted -= self.accepted
+        self._threshold.rejected -= self.rejected
+        self.accepted = self.rejected = 0
