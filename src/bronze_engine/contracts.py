@@ -32,6 +32,7 @@ from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Load
+from bronze_engine.model.override import Override
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.part import (
     DataFile,
@@ -167,6 +168,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cap: str | None = None
     """Highest cursor value that may land here: the next committed date's low."""
     epoch: int = 1
+    override: Override | None = None
+    """What a person has decided of `low`; the commit records it."""
     base: Layout | None = None
     """Columns of the newest earlier partition; they never narrow."""
     incremental: Incremental | None = None

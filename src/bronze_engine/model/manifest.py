@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.layout import Column
+from bronze_engine.model.override import Override
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.window import Window
@@ -132,6 +133,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     replay_of: str | None = None
     """The run that fetched the pages, where this one has only decoded them again."""
     watermark: Window | None = None
+    override: Override | None = None
+    """Where `bronze state set` or `reset` has decided where the window begins."""
     quality: tuple[RuleResult, ...] | dict[str, str] = ()
     """What each rule of `quality.rules` found, in their order. Texts by name are an older
     version's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import msgspec
 
 from bronze_engine.model.manifest import Manifest
@@ -17,3 +19,5 @@ class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
     own: Manifest | None = None
     later: Manifest | None = None
     """The oldest of all later dates."""
+    newest: date | None = None
+    """The last date of all that has a manifest, a void one included."""

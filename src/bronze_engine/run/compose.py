@@ -92,6 +92,7 @@ def compose_manifest(
         pages=_page_files(landed) if replayed is None else replayed.pages,
         replay_of=None if replayed is None else fetched_by(replayed),
         watermark=final_window(request, high),
+        override=request.override,
         config_hash=pipeline.config_hash,
         engine_version=__version__,
         duration_seconds=round(duration_seconds, 3),

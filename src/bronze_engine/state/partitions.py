@@ -60,7 +60,8 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     earlier = await first([day for day in reversed(dates) if day < run_date])
     own = await first([day for day in dates if day == run_date])
     later = await first([day for day in dates if day > run_date])
-    return Neighbours(earlier=earlier, own=own, later=later)
+    newest = dates[-1] if dates else None
+    return Neighbours(earlier=earlier, own=own, later=later, newest=newest)
 
 
 async def max_epoch(store: Store, system: str, entity: str) -> int:
