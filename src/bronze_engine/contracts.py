@@ -16,7 +16,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -46,6 +46,7 @@ from bronze_engine.model.part import (
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.quota import Quota
 from bronze_engine.model.slice import Slice
+from bronze_engine.model.text_rows import TextRows
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers
@@ -72,6 +73,8 @@ __all__ = [
     "SourceType",
     "Store",
     "StoreResources",
+    "TextCaster",
+    "TextTypes",
     "Upload",
 ]
 
@@ -166,7 +169,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Watermark that the window begins after; None reads from the beginning."""
     read_from: str | None = None
     cap: str | None = None
-    """Highest cursor value that may land here: the next committed date's low."""
+    """Highest cursor value that may land here: the next committed date's low, the end of a date
+    window."""
+    low_open: bool = True
+    """Whether rows exactly at `low` belong to the window before; those of a date window do not."""
+    cap_open: bool = False
+    """Whether rows exactly at `cap` belong to the window after."""
     epoch: int = 1
     override: Override | None = None
     """What a person has decided of `low`; the commit records it."""
@@ -193,6 +201,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of the source's group, for this pipeline."""
     json_decoder: Callable[[Request], Decoder]
     """Makes the decoder of sources whose blocks are JSON lines."""
+    text_caster: Callable[[Request, TextTypes], TextCaster]
+    """Makes what gives the texts of files the types of their columns."""
     open_auth: OpenAuth
     hide: Hide
     """For tokens that are met while a run lasts."""
@@ -322,6 +332,25 @@ class Decoder(Protocol):
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group. `layout` is the fold so far; None for a slice's first group."""
+        ...
+
+
+TextTypes = Literal["text", "infer"]
+"""What a column becomes whose type nobody names: text, or the type that its first values have,
+where each of them can be printed again from it."""
+
+
+class TextCaster(Protocol):
+    """What decoders of texts (CSV, fixed-width, spreadsheets) have in common: the types of the
+    columns, drift, and the layout. Pure and thread-safe, as a decoder is."""
+
+    def cast(self, rows: TextRows, layout: Layout | None, /) -> Decoded:
+        """The rows of one group as a batch of the layout, which grows by keys that are new.
+
+        `layout` is the fold so far, as of `Decoder.decode`. Windows are the caller's: none is
+        applied. Raises QualityError for drift under `on_drift = "fail"` and under
+        `contract = "freeze"`.
+        """
         ...
 
 

@@ -36,6 +36,7 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.json import JsonDecoder
+from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
 from bronze_engine.model.garbage import GcReport
@@ -322,6 +323,7 @@ class _Shared:
             publish=self._publish,
             limits=limits,
             json_decoder=JsonDecoder,
+            text_caster=TextColumns,
             open_auth=self._open_auth,
             hide=self._config.hide,
             open_store=self._store,

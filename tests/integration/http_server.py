@@ -20,7 +20,15 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import Duration
-from bronze_engine.contracts import Decoder, Request, Resources, Source, Store
+from bronze_engine.contracts import (
+    Decoder,
+    Request,
+    Resources,
+    Source,
+    Store,
+    TextCaster,
+    TextTypes,
+)
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
@@ -179,6 +187,10 @@ def _no_decoder(_: Request) -> Decoder:
     raise NotImplementedError
 
 
+def _no_caster(_: Request, __: TextTypes) -> TextCaster:
+    raise NotImplementedError
+
+
 async def _no_store(_: StoreConfig) -> Store:
     raise NotImplementedError
 
@@ -249,6 +261,7 @@ async def opened(
             publish=events.append,
             limits=group.limits(),
             json_decoder=_no_decoder,
+            text_caster=_no_caster,
             open_auth=partial(_open_auth, clock, workers),
             hide=lambda *_: None,
             open_store=_no_store,
