@@ -23,6 +23,7 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
+from bronze_engine.model.override import Override, moved
 from bronze_engine.model.window import Window, cursor_key, earlier_cursor
 
 __all__ = [
@@ -50,13 +51,15 @@ def make_request(
     neighbours: Neighbours,
     new_epoch: int,
     base: Layout | None,
+    override: Override | None = None,
 ) -> Request:
     """Decide what a run reads.
 
     `new_epoch` is the one that the run begins, 0 where it goes on with the recorded
-    windows. Raises StateError where those contradict each other or the configuration.
+    windows. `override` is what a person has decided and no commit has used yet. Raises
+    StateError where the windows contradict each other or the configuration.
     """
-    low, cap, epoch = _bounds(pipeline, neighbours, new_epoch)
+    low, cap, epoch, override = _bounds(pipeline, neighbours, new_epoch, override)
     return Request(
         pipeline=pipeline.name,
         system=pipeline.system,
@@ -69,6 +72,7 @@ def make_request(
         read_from=_read_from(pipeline.incremental, low),
         cap=cap,
         epoch=epoch,
+        override=override,
         base=base,
         incremental=pipeline.incremental,
         schema=pipeline.schema,
@@ -86,20 +90,21 @@ def _read_from(incremental: Incremental | None, low: str | None) -> str | None:
 
 
 def _bounds(
-    pipeline: Pipeline, neighbours: Neighbours, new_epoch: int
-) -> tuple[str | None, str | None, int]:
-    """(low, cap, epoch)."""
+    pipeline: Pipeline, neighbours: Neighbours, new_epoch: int, override: Override | None
+) -> tuple[str | None, str | None, int, Override | None]:
+    """(low, cap, epoch), and the override that the window goes back to."""
     incremental = pipeline.incremental
     own, earlier, later = neighbours.own, neighbours.earlier, neighbours.later
     if incremental is None:
-        return None, None, new_epoch
+        return None, None, new_epoch, None
     if new_epoch:
         if later is not None:
             raise StateError(
                 f"a full refresh of {pipeline.name} would leave {later.run_date} behind, which"
                 " chains to what it replaces; refresh the newest date, or a new one"
             )
-        return incremental.initial, None, new_epoch
+        is_reset = override is not None and override.kind == "reset"
+        return incremental.initial, None, new_epoch, override if is_reset else None
     own_window = _window(own, incremental, pipeline)
     earlier_window = _window(earlier, incremental, pipeline)
     later_window = _window(later, incremental, pipeline)
@@ -109,7 +114,13 @@ def _bounds(
         low, epoch = earlier_window.high, earlier.epoch
     else:
         low, epoch = incremental.initial, 1 if later is None else later.epoch
-    if earlier is not None and earlier_window is not None and earlier.epoch == epoch:
+    cap, used = None, None if own is None else own.override
+    if override is not None and override.value is not None:
+        low, cap = moved(
+            override.value, low, own_window, lambda left, right: is_above(left, right, incremental)
+        )
+        used = override if cap is None else used
+    if used is None and earlier is not None and earlier_window and earlier.epoch == epoch:
         end = earlier_window.high
         if end is not None and (low is None or is_above(end, low, incremental)):
             begins = "the beginning" if low is None else low
@@ -118,7 +129,11 @@ def _bounds(
                 f" the one to read begins at {begins}; run {earlier.run_date} again, or begin anew"
                 " with --full-refresh"
             )
-    cap = None
+    decided = None if later is None or later.epoch != epoch else later.override
+    if decided is not None and decided.value is not None:
+        # Where that one begins was decided; this one ends where it ended, or is empty.
+        own_high = None if own_window is None else own_window.high
+        return low, own_high or low or decided.value, epoch, used
     if later is not None and later_window is not None and later.epoch == epoch:
         cap = later_window.low
         if cap is None:
@@ -133,7 +148,7 @@ def _bounds(
                 f" {later.run_date} begins at {cap} already; run {later.run_date} again, or begin"
                 " anew with --full-refresh"
             )
-    return low, cap, epoch
+    return low, cap, epoch, used
 
 
 def _window(

@@ -64,7 +64,7 @@ async def check_pipeline(
         pipeline = config.pipeline(name)
         stores = await services.stores(pipeline)
         await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
-        await survey(stores.target, pipeline, run_date, Identity.new(services.clock))
+        await survey(stores, pipeline, run_date, Identity.new(services.clock))
         return f"{stores.target.url} can be written"
 
     async def source() -> str:
@@ -79,7 +79,7 @@ async def check_pipeline(
 async def _ask_source(pipeline: Pipeline, run_date: date, services: Services) -> str:
     identity = Identity.new(services.clock)
     stores = await services.stores(pipeline)
-    standing = await survey(stores.target, pipeline, run_date, identity)
+    standing = await survey(stores, pipeline, run_date, identity)
     resources = services.resources(pipeline, SourceTally())
     source_type = await services.source_type(pipeline)
     async with source_type.open(pipeline.source, standing.request, resources) as source:

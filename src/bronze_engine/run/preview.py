@@ -21,7 +21,7 @@ async def plan_pipeline(
     """Survey and plan as a run does, and ask the source for its preview."""
     identity = Identity.new(services.clock)
     stores = await services.stores(pipeline)
-    standing = await survey(stores.target, pipeline, run_date, identity, full_refresh=full_refresh)
+    standing = await survey(stores, pipeline, run_date, identity, full_refresh=full_refresh)
     tally = SourceTally()
     resources = services.resources(pipeline, tally)
     source_type = await services.source_type(pipeline)

@@ -74,7 +74,9 @@ def replayable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
             f" or run {pipeline.name} for {date} again",
             partition=standing.partition,
         )
-    request = msgspec.structs.replace(standing.request, epoch=manifest.epoch)
+    request = msgspec.structs.replace(
+        standing.request, epoch=manifest.epoch, override=manifest.override
+    )
     window = manifest.watermark
     if window is not None:
         request = msgspec.structs.replace(

@@ -53,7 +53,7 @@ from bronze_engine.run.seats import Seats
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
-from bronze_engine.state import hint, reports
+from bronze_engine.state import hint, overrides, reports
 
 __all__ = ["run_pipeline"]
 
@@ -149,7 +149,7 @@ class _Run:
         """Survey, plan, read, publish."""
         pipeline, services, identity = self.pipeline, self.services, self.identity
         standing = await survey(
-            stores.target,
+            stores,
             pipeline,
             self.run_date,
             identity,
@@ -302,6 +302,7 @@ class _Run:
         )
         degraded = list(published.warnings)
         degraded += await hint.advance(job.state, manifest, target=job.target)
+        degraded += await overrides.mark_used(job.state, manifest)
         reaped = await reap(job.target, job.partition, manifest)
         degraded += reaped.warnings
         degraded += await reports.sweep(

@@ -113,7 +113,7 @@ class BatchStream:
         services, pipeline = self._services, self._pipeline
         identity = Identity.new(services.clock)
         stores = await services.stores(pipeline)
-        standing = await survey(stores.target, pipeline, self._run_date, identity)
+        standing = await survey(stores, pipeline, self._run_date, identity)
         resources = services.resources(pipeline, SourceTally())
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
         source_type = await services.source_type(pipeline)

@@ -7,12 +7,14 @@ from datetime import date
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.contracts import Request, Store
+from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.plan import begins_epoch, make_request
 from bronze_engine.publish.base import Base, read_base
-from bronze_engine.run.services import Identity
+from bronze_engine.run.ahead import check_ahead
+from bronze_engine.run.services import Identity, Stores
+from bronze_engine.state import overrides
 from bronze_engine.state.partitions import max_epoch, read_neighbours
 
 __all__ = ["Survey", "survey"]
@@ -27,7 +29,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def survey(
-    store: Store,
+    stores: Stores,
     pipeline: Pipeline,
     run_date: date,
     identity: Identity,
@@ -36,10 +38,18 @@ async def survey(
     adopt: bool = False,
 ) -> Survey:
     """Read the manifests around a date, and plan. Raises StateError, StoreError."""
-    system, entity = pipeline.system, pipeline.entity
+    store, system, entity = stores.target, pipeline.system, pipeline.entity
     partition = partition_path(system, entity, run_date)
     base = await read_base(store, partition, pipeline=pipeline.name, adopt=adopt)
     around = await read_neighbours(store, system, entity, run_date)
+    override = None
+    if not full_refresh and pipeline.incremental is not None:
+        override = overrides.pending(await overrides.read(stores.state, system, entity), around)
+        is_reset = override is not None and override.kind == "reset"
+        if is_reset:
+            full_refresh = True
+        else:
+            await check_ahead(stores, pipeline, around)
     epoch = 0
     if begins_epoch(pipeline, full_refresh=full_refresh):
         epoch = 1 + await max_epoch(store, system, entity)
@@ -51,5 +61,6 @@ async def survey(
         neighbours=around,
         new_epoch=epoch,
         base=None if around.earlier is None else base_layout(around.earlier),
+        override=override,
     )
     return Survey(partition=partition, base=base, request=request)
