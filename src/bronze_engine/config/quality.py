@@ -1,4 +1,4 @@
-"""[pipelines.….quality]: how many rejected records a run may have, and what repeated keys mean."""
+"""[pipelines.….quality]: rules, how many rejects a run may have, and what repeated keys mean."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bronze_engine.config.quality_rule import QualityRule
+
 __all__ = ["Duplicates", "Quality"]
 
 Duplicates = Literal["keep", "report", "drop", "fail"]
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many rejected records a run may have, and what becomes of rows whose key came before."""
+    """The rules, how many rejected records a run may have, and what becomes of rows whose key came
+    before."""
 
+    rules: tuple[QualityRule, ...] = ()
+    """Judged in their order, on the rows as they would land."""
     max_bad_rows: Annotated[int, msgspec.Meta(ge=0)] | None = None
     """More than this stop the run early with QUAL001. Where neither is set: 0."""
     max_bad_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None

@@ -37,13 +37,15 @@ __all__ = [
     "SET_ON_LOADING",
     "UNRESOLVED",
     "convert",
+    "is_array_of_tables",
     "is_struct",
     "kind_of",
     "options_of",
+    "tag_field_of",
 ]
 
 SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
-    Pipeline: frozenset({"name", "state", "config_hash"}),
+    Pipeline: frozenset({"name", "state", "timezone", "config_hash"}),
     Api: frozenset({"name"}),
     PostgresConnection: frozenset({"name"}),
     AdbcConnection: frozenset({"name"}),
@@ -75,6 +77,15 @@ def convert(value: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
             faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
             return None
         return _table(value, structs, path, faults)
+    if is_array_of_tables(options[0]):
+        if not isinstance(value, list):
+            faults.append(Fault(path, f"expected an array of tables, got {kind_of(value)}"))
+            return None
+        item_kind = get_args(options[0])[0]
+        return tuple(
+            convert(item, item_kind, (*path, str(place)), faults)
+            for place, item in enumerate(value)
+        )
     if get_origin(options[0]) is dict:
         if not isinstance(value, dict):
             faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
@@ -115,6 +126,16 @@ def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
+def is_array_of_tables(kind: Any) -> bool:
+    """Whether a type is `tuple[Struct, ...]`: what [[double brackets]] write."""
+    return get_origin(kind) is tuple and all(map(is_struct, options_of(get_args(kind)[0])))
+
+
+def tag_field_of(struct: Any) -> str:
+    """The key that tells which Struct of a union a table is."""
+    return struct.__struct_config__.tag_field or "type"
+
+
 def _table(
     value: dict[str, Any], structs: Sequence[Any], path: KeyPath, faults: list[Fault]
 ) -> Any:
@@ -126,7 +147,8 @@ def _table(
             for option in structs
             if option is not CustomAuth
         }
-        tag = value.get("type")
+        tag_field = tag_field_of(struct)
+        tag = value.get(tag_field)
         if tag is None and struct in MAY_LACK_TYPE:
             try:
                 tag = implied_type(value)
@@ -137,10 +159,10 @@ def _table(
             try:
                 tags |= _of_third_parties(tag)
             except ConfigError as exc:
-                faults.append(Fault((*path, "type"), exc.message))
+                faults.append(Fault((*path, tag_field), exc.message))
                 return None
         if tag not in tags:
-            faults.append(Fault((*path, "type"), _wrong_tag(tag, tags)))
+            faults.append(Fault((*path, tag_field), _wrong_tag(tag, tags)))
             return None
         struct = tags[tag]
     hidden = SET_ON_LOADING.get(struct, frozenset())
@@ -150,7 +172,7 @@ def _table(
         if field.encode_name not in hidden
     }
     before = len(faults)
-    known = [*fields, "type"] if is_tagged else list(fields)
+    known = [*fields, tag_field_of(struct)] if is_tagged else list(fields)
     arguments: dict[str, Any] = {}
     for key, item in value.items():
         if key in fields:
@@ -261,6 +283,8 @@ def _meaning(kind: Any) -> str:
         elif origin is Annotated:
             base, *metas = get_args(option)
             words.append(_meaning(base) + "".join(_bounds(meta) for meta in metas))
+        elif is_array_of_tables(option):
+            words.append("an array of tables")
         elif origin in (tuple, list):
             words.append("an array of strings")
         elif is_struct(option) or origin is dict:

@@ -20,7 +20,14 @@ from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.file.convert import MAY_LACK_TYPE, SET_ON_LOADING, is_struct, options_of
+from bronze_engine.config.file.convert import (
+    MAY_LACK_TYPE,
+    SET_ON_LOADING,
+    is_array_of_tables,
+    is_struct,
+    options_of,
+    tag_field_of,
+)
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import (
     AdbcSourceConfig,
@@ -111,6 +118,9 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
         if type(None) in get_args(kind) and is_partial:
             members.append({"const": False, "description": "Takes an inherited table away."})
         return members[0] if len(members) == 1 else {"anyOf": members}
+    if is_array_of_tables(options[0]):
+        item = _schema_of(get_args(options[0])[0], definitions, is_partial=is_partial)
+        return {"type": "array", "items": item}
     if get_origin(options[0]) is dict:
         item = _schema_of(get_args(options[0])[1], definitions, is_partial=is_partial)
         return {"type": "object", "additionalProperties": item}
@@ -135,9 +145,9 @@ def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) ->
     tag = struct.__struct_config__.tag
     if tag is not None:
         # The tag decides which member of a union is meant, so no variable may stand for it.
-        properties["type"] = {"const": tag}
+        properties[tag_field_of(struct)] = {"const": tag}
         if not is_partial and struct not in MAY_LACK_TYPE:
-            required.append("type")
+            required.append(tag_field_of(struct))
     texts = _docstrings(struct)
     for field in msgspec.structs.fields(struct):
         name = field.encode_name

@@ -11,7 +11,10 @@ import msgspec
 
 from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.quality import Quality
+from bronze_engine.config.quality_rule import PartitionRule
 from bronze_engine.config.source import (
     DatabaseSourceConfig,
     FilesSourceConfig,
@@ -34,11 +37,13 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
         "source": _source(source, hidden),
         "load": pipeline.load,
         "primary_key": pipeline.primary_key,
-        "incremental": _without_step(pipeline.incremental),
+        "incremental": _window(pipeline.incremental, pipeline.timezone),
         "schema": pipeline.schema,
         "drops_duplicates": pipeline.quality.duplicates == "drop",
         "load_columns": pipeline.output.load_columns,
         "extracted_at": pipeline.output.extracted_at,
+        **_refusals(pipeline.quality),
+        **_folders(pipeline.output),
     }
     # msgspec takes no subclass of float, which Duration is.
     encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
@@ -51,6 +56,21 @@ def _source(source: SourceConfig, hidden: Collection[str]) -> dict[str, Any]:
     if isinstance(source, FilesSourceConfig):
         return _files(source, hidden)
     return _database(source, hidden)
+
+
+def _folders(output: Output) -> dict[str, Any]:
+    """Which files rows lie in below the run date; nothing where all are together."""
+    return {"partition_by": output.partition_by} if output.partition_by else {}
+
+
+def _refusals(quality: Quality) -> dict[str, Any]:
+    """The rules that keep rows out; nothing where none does."""
+    rules = [
+        msgspec.structs.replace(rule, name="")
+        for rule in quality.rules
+        if rule.level == "error" and not isinstance(rule, PartitionRule)
+    ]
+    return {"rules": rules} if rules else {}
 
 
 def _http(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
@@ -154,8 +174,8 @@ def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]
     return found
 
 
-def _without_step(incremental: Incremental | None) -> dict[str, Any] | None:
-    """How the window is cut changes no row of it."""
+def _window(incremental: Incremental | None, timezone: str) -> dict[str, Any] | None:
+    """Which rows a window holds; how it is cut into steps changes none of them."""
     if incremental is None:
         return None
     fields = msgspec.structs.asdict(incremental)
@@ -163,6 +183,8 @@ def _without_step(incremental: Incremental | None) -> dict[str, Any] | None:
     for key, usual in (("lookback", None), ("low_open", True)):
         if fields[key] == usual:  # as if it were not there: hashes stay what they were
             del fields[key]
+    if incremental.window == "date":
+        fields["timezone"] = timezone  # it says when a day begins
     return fields
 
 

@@ -1,0 +1,1 @@
+"""Conditions over columns: which rows are as they should be, NULL where nobody can say."""
