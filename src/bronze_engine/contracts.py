@@ -411,6 +411,10 @@ class Upload(Protocol):
         """
         ...
 
+    async def settle(self) -> None:
+        """Wait until no part is on its way: what each took of memory is free again."""
+        ...
+
     async def seal(self, file: DataFile, /) -> Staged:
         """Wait for all parts. The file is whole now, and still invisible."""
         ...

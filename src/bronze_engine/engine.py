@@ -104,17 +104,21 @@ class Engine:
         full_refresh: bool = False,
         adopt: bool = False,
         wait_seconds: float = 0.0,
+        resume: bool = True,
     ) -> RunReport:
         """Land one pipeline for one date and publish the partition.
 
         `full_refresh` reads everything anew and begins an epoch; `adopt` takes over a
         partition that another pipeline landed; `wait_seconds` outlasts another run's lease.
+        Without `resume` it does not go on where a run of the date was broken off.
 
         Raises a BronzeError when the run fails; the partition is then as it was before.
         Cancelled before the commit it aborts, during the commit it finishes that first.
         Either way no task, thread, socket or temporary of it is left.
         """
-        options = Options(full_refresh=full_refresh, adopt=adopt, wait_seconds=wait_seconds)
+        options = Options(
+            full_refresh=full_refresh, adopt=adopt, wait_seconds=wait_seconds, resume=resume
+        )
         return await self._run(name, run_date, options)
 
     async def replay(self, name: str, *, run_date: date, wait_seconds: float = 0.0) -> RunReport:
@@ -260,6 +264,7 @@ class _Shared:
             resources=self._resources,
             today=self._today,
             grace_seconds=lambda: DRAIN_SECONDS if self.is_draining else GRACE_SECONDS,
+            resume_seconds=self._config.engine.resume_max_age,
         )
 
     async def aclose(self) -> None:

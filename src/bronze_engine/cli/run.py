@@ -49,6 +49,10 @@ def run(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over a partition that another pipeline landed.")
     ] = False,
+    no_resume: Annotated[
+        bool,
+        typer.Option("--no-resume", help="Start afresh where a run of the date was broken off."),
+    ] = False,
     wait: Wait = "0s",
     overrides: Overrides = None,
     as_json: JsonOutput = False,
@@ -75,6 +79,7 @@ def run(
             full_refresh=full_refresh,
             adopt=adopt,
             wait_seconds=wait_seconds,
+            resume=not no_resume,
         )
 
     result = _told(loaded, work, as_json=as_json)

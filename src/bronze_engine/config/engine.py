@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from bronze_engine.config.units import ByteSize
+from bronze_engine.config.units import ByteSize, Duration
 
 __all__ = ["EngineConfig"]
 
@@ -22,6 +22,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What all runs may hold together in pages, groups and encoders."""
     max_pipelines: Annotated[int, msgspec.Meta(ge=1)] = 8
     """Runs of one engine that are under way at once; the others wait."""
+    resume_max_age: Duration = Duration(6 * 3600)
+    """How long after its last slice a run that was broken off is resumed, and gc spares what it
+    has landed; "0s" turns both off."""
     log_dir: str = "logs"
     """Where `bronze-{date}.log` is appended (relative to pipelines.toml); empty means off."""
     timezone: str = "UTC"

@@ -25,6 +25,7 @@ from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, Qual
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.land.pagefiles import PageFiles
+from bronze_engine.land.valuefiles import ValueFiles, value_files_bytes
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.page import CapturedPage
@@ -54,7 +55,9 @@ READS: Final = 3
 
 def memory_bytes(pipeline: Pipeline) -> int:
     """What one slice of this pipeline holds at the least, beside its source's lane."""
-    encoder = ENCODE_MULTIPLE * pipeline.output.row_group_bytes + PARTS_HELD * PART_BYTES
+    output = pipeline.output
+    encoder = ENCODE_MULTIPLE * output.row_group_bytes
+    encoder += value_files_bytes(output) if output.partition_by else PARTS_HELD * PART_BYTES
     pages = PARTS_HELD * PART_BYTES if captures_pages(pipeline.source) else 0
     return encoder + pages + DECODE_FLOOR_BYTES
 
@@ -145,15 +148,15 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         rejects = () if self.rejects is None else (self.rejects.committed,)
         return (*self.files, *rejects, *self.pages)
 
-    async def discard(self, job: Job) -> None:
+    async def discard(self, target: Store, state: Store) -> None:
         """Remove all of it; what the store refuses to remove is left to the next run's reap."""
-        await _discard(job.target, self.committed)
-        await self.discard_rejected(job)
+        await _discard(target, self.committed)
+        await self.discard_rejected(state)
 
-    async def discard_rejected(self, job: Job) -> None:
+    async def discard_rejected(self, state: Store) -> None:
         """Remove the rejected records that only a failed run keeps."""
         if self.rejects is not None:
-            await _discard(job.state, [self.rejects.failed])
+            await _discard(state, [self.rejects.failed])
 
 
 async def land_slice(
@@ -229,7 +232,8 @@ class _Landing:
             partition=(job.target, f"{job.partition}/{quarantined}"),
             run=(job.state, job.rejected_key_of(piece)),
         )
-        self._files = DataFiles(
+        files = ValueFiles if job.pipeline.output.partition_by else DataFiles
+        self._files = files(
             store=job.target,
             partition=job.partition,
             name=lambda number: data_name(

@@ -50,6 +50,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of response bodies as they came over the wire."""
     bytes_out: int = 0
     """Bytes of data files."""
+    resumed_slices: int = 0
+    """Those that an earlier process of the run had landed: none of them was read again."""
     started_at: datetime
     seconds: float
     cpu_seconds: float = 0.0

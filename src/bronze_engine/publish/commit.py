@@ -7,11 +7,12 @@ lost, so the manifest is read back: the attempt that it names says whose commit 
 Who removes what: staged files are the caller's until it calls `publish`. From then on
 `publish` removes them, completed or not, whenever it is certain that no manifest names
 them or ever will; where that can't be known, nothing is deleted, and the next run reaps.
+What a checkpoint names it never removes: who resumes the run publishes the same files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final, final
 
@@ -66,13 +67,15 @@ async def publish(
     staged: Sequence[Staged],
     clock: Clock,
     *,
+    shared: Collection[str] = (),
     commit_seconds: float = COMMIT_SECONDS,
 ) -> Published:
     """Complete the files, commit the manifest over `base`, write the checksums.
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
     the files that it names, without captured pages that `base` names already, or there are
-    none and it names those of `base` (ValueError otherwise).
+    none and it names those of `base` (ValueError otherwise). `shared` are the keys of those that
+    a checkpoint names: another process may come to publish them, or has done so already.
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -88,7 +91,7 @@ async def publish(
         superseded_by = await commit.run(commit_seconds)
     except BaseException:
         if not commit.is_in_doubt:
-            await _discard(store, staged)
+            await _discard(store, [one for one in staged if one.key not in shared])
         raise
     warnings: list[str] = []
     try:

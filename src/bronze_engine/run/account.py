@@ -40,7 +40,8 @@ class Account:
         self._pipeline = pipeline
         self._run_date = run_date
         self._services = services
-        self._identity = identity
+        self.identity = identity
+        """Another's once its run is resumed: the report takes the place of that one's."""
         self._usage = Usage()
         self._began = services.clock.monotonic()
 
@@ -52,13 +53,13 @@ class Account:
     def begin(self) -> None:
         self._services.publish(
             RunStarted(
-                pipeline=self._pipeline.name, run_date=str(self._run_date), run=self._identity.run
+                pipeline=self._pipeline.name, run_date=str(self._run_date), run=self.identity.run
             )
         )
 
     def phase(self, phase: str) -> None:
         self._services.publish(
-            RunPhase(pipeline=self._pipeline.name, run=self._identity.run, phase=phase)
+            RunPhase(pipeline=self._pipeline.name, run=self.identity.run, phase=phase)
         )
 
     def warn(self, message: str) -> None:
@@ -75,15 +76,15 @@ class Account:
             system=pipeline.system,
             entity=pipeline.entity,
             run_date=self._run_date,
-            run=self._identity.run,
-            attempt=self._identity.attempt,
+            run=self.identity.run,
+            attempt=self.identity.attempt,
             status=status,
             partition=partition if stores is None else f"{stores.target.url}/{partition}",
             pages=self.tally.pages,
             requests=self.tally.requests,
             retries=self.tally.retries,
             bytes_in=self.tally.bytes_in,
-            started_at=self._identity.started_at,
+            started_at=self.identity.started_at,
             seconds=self.seconds,
             cpu_seconds=self._usage.cpu_seconds,
             peak_rss_bytes=self._usage.peak_rss_bytes,

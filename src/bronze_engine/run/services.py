@@ -43,6 +43,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """The date in the engine's timezone."""
     grace_seconds: Callable[[], float]
     """How long a cancelled run may still work on its commit, or on cleaning up."""
+    resume_seconds: float
+    """How old the checkpoint of a run may be that is resumed."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait for a lease that another run holds."""
     replay: bool = False
     """Decode the captured pages of the committed partition again, in place of a reading."""
+    resume: bool = True
+    """Go on where an earlier process of the run has left it."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,10 @@
 
     admit -> lease -> survey -> plan -> open -> land the slices -> publish -> remember
 
-Up to the commit an error or a cancellation aborts: what was staged is discarded and the
-partition stays as it was. The commit itself is finished, within a bound, even when the
-caller is cancelled. After it nothing fails the run: what went wrong is `degraded`.
+Up to the commit an error or a cancellation aborts: what was staged is discarded, but for
+what the checkpoint names, and the partition stays as it was. The commit itself is finished,
+within a bound, even when the caller is cancelled. After it nothing fails the run: what went
+wrong is `degraded`.
 """
 
 from __future__ import annotations
@@ -12,44 +13,27 @@ from __future__ import annotations
 import logging
 from datetime import date
 from functools import partial
-from typing import Final, final
+from typing import final
 
-import anyio
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.contracts import Source
-from bronze_engine.errors import (
-    BronzeError,
-    ConfigError,
-    ExtractError,
-    QualityError,
-    SnapshotLost,
-    StoreError,
-)
-from bronze_engine.flow import single
-from bronze_engine.land.slice import (
-    Job,
-    Landed,
-    Written,
-    keep_rejected,
-    land_slice,
-    memory_bytes,
-)
-from bronze_engine.model.layout import Layout
+from bronze_engine.errors import BronzeError, ConfigError, QualityError, StoreError
+from bronze_engine.land.slice import Job, Landed, Written, keep_rejected, memory_bytes
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
-from bronze_engine.model.slice import Slice
 from bronze_engine.plan import old_date_warning
 from bronze_engine.publish.base import superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.account import Account
+from bronze_engine.run.checkpoint import RunCheckpoint, StaleCheckpoint, is_kept_for
 from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
-from bronze_engine.run.replay import fetched_by, open_source, replayable
-from bronze_engine.run.seats import Seats
+from bronze_engine.run.reading import Reading
+from bronze_engine.run.replay import fetched_by, replayable
+from bronze_engine.run.resume import open_checkpoint
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
@@ -58,9 +42,6 @@ from bronze_engine.state import hint, overrides, reports
 __all__ = ["run_pipeline"]
 
 log = logging.getLogger(__name__)
-
-READS: Final = 3
-"""How often a snapshot of the source may be lost before the run gives up."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +72,8 @@ class _Run:
         self.identity = Identity.new(services.clock)
         self.account = Account(pipeline, run_date, services, self.identity)
         self.landed: list[Landed] = []
+        self.kept_slices = 0
+        """Those that an earlier process has landed."""
         self.slice_bytes = 0
         """What one slice holds at the least; reserved for the first."""
         self.outcome: Outcome | None = None
@@ -146,57 +129,63 @@ class _Run:
         )
 
     async def _land(self, stores: Stores) -> RunReport:
-        """Survey, plan, read, publish."""
-        pipeline, services, identity = self.pipeline, self.services, self.identity
+        """Survey, plan, read, publish; once more where the source has changed since the run that
+        is resumed was broken off."""
+        try:
+            return await self._attempt(stores, self.options)
+        except StaleCheckpoint as exc:
+            log.info("%s %s: %s", self.pipeline.name, self.run_date, exc)
+        fresh = Identity.new(self.services.clock)
+        attempt = self.identity.attempt  # the lease, and the checkpoint, know us by it
+        self.identity = msgspec.structs.replace(fresh, attempt=attempt)
+        self.account.identity = self.identity
+        return await self._attempt(stores, msgspec.structs.replace(self.options, resume=False))
+
+    async def _attempt(self, stores: Stores, options: Options) -> RunReport:
+        pipeline, services = self.pipeline, self.services
         standing = await survey(
             stores,
             pipeline,
             self.run_date,
-            identity,
-            full_refresh=self.options.full_refresh,
-            adopt=self.options.adopt,
+            self.identity,
+            full_refresh=options.full_refresh,
+            adopt=options.adopt,
         )
         replayed = None
-        if self.options.replay:
+        if options.replay:
             standing, replayed = replayable(standing, pipeline)
-        rejected = reports.rejected_key(
-            pipeline.system, pipeline.entity, self.run_date, identity.run
+        checkpoint = await open_checkpoint(
+            stores,
+            pipeline,
+            standing,
+            self.identity,
+            options,
+            self.account.tally,
+            max_age_seconds=services.resume_seconds,
         )
-        job = Job(
-            pipeline=pipeline,
-            request=standing.request,
-            partition=standing.partition,
-            generation=standing.base.generation + 1,
-            target=stores.target,
-            state=stores.state,
-            rejected_key=rejected,
-            threshold=Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}"),
-            resources=services.resources(pipeline, self.account.tally),
-            grace_seconds=services.grace_seconds,
-            written=Written(),
-            replayed=replayed,
-        )
+        job = self._job(stores, standing, checkpoint, replayed)
         warning = old_date_warning(pipeline, self.run_date, services.today())
         if warning is not None and replayed is None:
             self.account.warn(warning)
-        what = pipeline.load if replayed is None else f"a replay of run {fetched_by(replayed)}"
-        log.info("%s %s: run %s begins (%s)", pipeline.name, self.run_date, identity.run, what)
+        self._tell_beginning(checkpoint, replayed)
+        reading = Reading(job, services, self.account, checkpoint, self.slice_bytes)
+        self.landed = reading.landed
         try:
-            location = await self._read(job)
+            location = await reading.run()
             job.threshold.finish()
             manifest = compose_manifest(
                 job,
                 self.landed,
                 location=location,
                 tally=self.account.tally,
-                attempt=identity.attempt,
+                attempt=self.identity.attempt,
                 written_at=services.clock.now(),
                 duration_seconds=self.account.seconds,
             )
             for warning in column_warnings(job, self.landed):
                 self.account.warn(warning)
         except BaseException as exc:
-            await finish(self._abort, job, exc, grace_seconds=services.grace_seconds)
+            await finish(self._abort, job, checkpoint, exc, grace_seconds=services.grace_seconds)
             if isinstance(exc, StoreError):
                 # A run that woke up late finds its uploads reaped: by whose commit is the news.
                 news = await superseded(stores.target, standing.base)
@@ -205,91 +194,108 @@ class _Run:
             raise
         self.account.phase("publishing")
         outcome = await finish(
-            self._publish, job, standing, manifest, grace_seconds=services.grace_seconds
+            self._publish, job, standing, manifest, checkpoint, grace_seconds=services.grace_seconds
         )
         return self._committed(outcome)
 
-    async def _read(self, job: Job) -> str:
-        """Land every slice; returns where the rows came from, without secrets."""
-        source_type = await self.services.source_type(self.pipeline)
-        for reading in range(1, READS + 1):
-            try:
-                async with open_source(source_type, job) as source:
-                    self.account.phase("reading")
-                    at_once = source_type.slices_at_once(self.pipeline.source)
-                    if at_once == 1 or job.replayed is not None:
-                        await self._read_in_turn(job, source)
-                    else:
-                        await self._read_side_by_side(job, source, at_once)
-                    return source.preview().location
-            except SnapshotLost as exc:
-                await self._discard(job)
-                job.threshold.reset()
-                job.written.rows = 0
-                if reading == READS:
-                    raise ExtractError(
-                        f"{self.pipeline.name}: the source's snapshot was lost {READS} times in a"
-                        f" row: {exc}; run again when the source is quiet"
-                    ) from exc
-                job.resources.tally.retries += 1
-                log.warning("%s: %s; the run starts over", self.pipeline.name, exc)
-        raise AssertionError("the loop returns or raises")
+    def _job(
+        self,
+        stores: Stores,
+        standing: Survey,
+        checkpoint: RunCheckpoint,
+        replayed: Manifest | None,
+    ) -> Job:
+        """What the slices have in common; of a resumed run, with what earlier ones have had."""
+        pipeline, services = self.pipeline, self.services
+        self.identity = msgspec.structs.replace(
+            self.identity, run=checkpoint.run, started_at=checkpoint.started_at
+        )
+        self.account.identity = self.identity
+        rejected = reports.rejected_key(
+            pipeline.system, pipeline.entity, self.run_date, self.identity.run
+        )
+        threshold = Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}")
+        for landed in checkpoint.landed:
+            threshold.accepted += landed.accepted
+            threshold.rejected += landed.rejected
+        return Job(
+            pipeline=pipeline,
+            request=msgspec.structs.replace(
+                standing.request,
+                run=self.identity.run,
+                started_at=self.identity.started_at,
+                resumed=checkpoint.following,
+            ),
+            partition=standing.partition,
+            generation=standing.base.generation + 1,
+            target=stores.target,
+            state=stores.state,
+            rejected_key=rejected,
+            threshold=threshold,
+            resources=services.resources(pipeline, self.account.tally),
+            grace_seconds=services.grace_seconds,
+            written=Written(rows=sum(landed.rows for landed in checkpoint.landed)),
+            replayed=replayed,
+            writer=checkpoint.writer,
+        )
 
-    async def _read_in_turn(self, job: Job, source: Source) -> None:
-        layout: Layout | None = None  # the decoder starts from the base, in the types configured
-        async for first in source.slices():
-            piece: Slice | None = first
-            while piece is not None:
-                landed, piece = await land_slice(job, source, piece, layout)
-                self.landed.append(landed)
-                layout = landed.layout or layout
+    def _tell_beginning(self, checkpoint: RunCheckpoint, replayed: Manifest | None) -> None:
+        name, run = self.pipeline.name, self.identity.run
+        if not checkpoint.landed:
+            what: str = self.pipeline.load
+            if replayed is not None:
+                what = f"a replay of run {fetched_by(replayed)}"
+            log.info("%s %s: run %s begins (%s)", name, self.run_date, run, what)
+            return
+        following = checkpoint.following
+        log.info(
+            "%s %s: run %s is resumed from slice %d%s; %s rows kept",
+            name,
+            self.run_date,
+            run,
+            len(checkpoint.landed),
+            "" if following is None else f" ({following.label})",
+            f"{sum(landed.rows for landed in checkpoint.landed):,}",
+        )
+        self.kept_slices = len(checkpoint.landed)
 
-    async def _read_side_by_side(self, job: Job, source: Source, at_once: int) -> None:
-        """For sources whose slices have one layout: none waits for another's."""
-        seats = Seats(self.services.budget, self.slice_bytes, at_once)
-
-        async def land(first: Slice) -> None:
-            piece: Slice | None = first
-            while piece is not None:
-                landed, piece = await land_slice(job, source, piece, None)
-                self.landed.append(landed)
-            seats.give_back()
-
-        try:
-            with seats:
-                async with anyio.create_task_group() as tasks:
-                    async for first in source.slices():
-                        await seats.take()
-                        tasks.start_soon(land, first)
-        except BaseExceptionGroup as group:
-            error = single(group)
-            raise error from error.__cause__  # hides the group, keeps what the error came from
-        finally:
-            self.landed.sort(key=lambda landed: landed.index)
-
-    async def _abort(self, job: Job, error: BaseException) -> None:
-        """Leave nothing behind but the rejected records that a QualityError speaks of."""
+    async def _abort(self, job: Job, checkpoint: RunCheckpoint, error: BaseException) -> None:
+        """Leave nothing behind but what a later run resumes from, and the rejected records that
+        a QualityError speaks of."""
         if isinstance(error, QualityError):
             for landed in self.landed:
                 if landed.rejects is not None:
                     await keep_rejected(job, landed.rejects.failed)
-        await self._discard(job)
+        if is_kept_for(error):
+            await checkpoint.keep(self.landed)
+        else:
+            await checkpoint.drop(self.landed)
 
-    async def _discard(self, job: Job) -> None:
-        for landed in self.landed:
-            await landed.discard(job)
-        self.landed.clear()
-
-    async def _publish(self, job: Job, standing: Survey, manifest: Manifest) -> Outcome:
+    async def _publish(
+        self, job: Job, standing: Survey, manifest: Manifest, checkpoint: RunCheckpoint
+    ) -> Outcome:
         """Commit, and what follows from it; only the commit can fail the run."""
         staged = [one for landed in self.landed for one in landed.committed]
+        named = [landed for landed in self.landed if checkpoint.is_named(landed)]
         try:
             published = await publish(
-                job.target, standing.base, manifest, staged, self.services.clock
+                job.target,
+                standing.base,
+                manifest,
+                staged,
+                self.services.clock,
+                shared={one.key for landed in named for one in landed.committed},
             )
-        finally:
-            for landed in self.landed:
-                await landed.discard_rejected(job)
+        except BaseException as exc:
+            if is_kept_for(exc):
+                for landed in self.landed:
+                    if landed not in named:
+                        await landed.discard_rejected(job.state)
+            else:
+                await checkpoint.drop(self.landed)
+            raise
+        for landed in self.landed:
+            await landed.discard_rejected(job.state)
         manifest = published.manifest
         self.outcome = Outcome(manifest=manifest, degraded=published.warnings)
         log.info(
@@ -308,6 +314,7 @@ class _Run:
         degraded += await reports.sweep(
             job.state, manifest.system, manifest.entity, manifest.run_date
         )
+        degraded += await checkpoint.committed()
         for warning in degraded:
             log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
         self.outcome = Outcome(manifest=manifest, degraded=tuple(degraded))
@@ -325,6 +332,7 @@ class _Run:
             later_rows=sum(each.later_rows for each in self.landed),
             files=len(manifest.files),
             captured_pages=sum(file.page_count for file in manifest.pages),
+            resumed_slices=self.kept_slices,
             replay_of=manifest.replay_of,
             bytes_out=sum(file.size_bytes for file in manifest.files),
             watermark=manifest.watermark,

@@ -43,8 +43,8 @@ async def read(
     return _decode(found.body, key), found.version
 
 
-async def write(store: Store, checkpoint: Checkpoint, expect: Expect) -> Version:
-    """Write it over what is expected there; returns what the next write expects.
+async def write(store: Store, checkpoint: Checkpoint, expect: Expect) -> tuple[Version, int]:
+    """Write it over what is expected there; returns what the next write expects, and its size.
 
     Raises StateError (STATE001) where another process wrote or removed it meanwhile, and
     StoreError where the store failed: nothing has changed then.
@@ -53,11 +53,11 @@ async def write(store: Store, checkpoint: Checkpoint, expect: Expect) -> Version
     body = msgspec.json.encode(checkpoint)
     for _ in range(_SENDS):
         try:
-            return await store.put(key, body, expect=expect)
+            return await store.put(key, body, expect=expect), len(body)
         except (Conflict, OutcomeUnknown):
             found = await store.get(key)
         if found is not None and found.body == body:
-            return found.version  # ours, whose answer was lost
+            return found.version, len(body)  # ours, whose answer was lost
         if (ABSENT if found is None else found.version) != expect:
             raise _taken(checkpoint, None if found is None else _decode(found.body, key), key)
     raise StoreError(
