@@ -12,6 +12,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.source import MODIFIED, FilesSourceConfig
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.fixed import fixed_faults
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.template import render, uses
 from bronze_engine.errors import ConfigError
@@ -91,6 +92,8 @@ def _tables(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
             yield Fault((*path, key), f"is for format = {names}")
     if source.format == "fixed" and source.fixed is None:
         yield Fault((*path, "fixed"), "is missing; it says where the fields stand")
+    elif source.fixed is not None:
+        yield from fixed_faults(source.fixed, (*path, "fixed"))
     for key in ("records", "max_document_bytes"):
         if source.format != "json" and getattr(source, key) != getattr(usual, key):
             yield Fault((*path, key), 'is for format = "json"')

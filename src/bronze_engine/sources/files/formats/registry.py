@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from bronze_engine.config.files.fixed import FixedFiles
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.contracts import Request, Resources
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.files.format import Format
+from bronze_engine.sources.files.formats.fixed import FixedFormat
 
 __all__ = ["make_format"]
 
 
-def make_format(config: FilesSourceConfig, request: Request, resources: Resources) -> Format:  # noqa: ARG001  # most need them
+def make_format(config: FilesSourceConfig, request: Request, resources: Resources) -> Format:
     """The format that a source names; one for a run. Raises ConfigError for an extra that is
     not installed."""
     match config.format:
+        case "fixed":
+            form = config.fixed or FixedFiles()  # the rules require one
+            return FixedFormat(form, request, resources)
         case _:
             raise ConfigError(f"nothing reads files of format = {config.format!r}")

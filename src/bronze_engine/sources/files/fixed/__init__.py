@@ -1,0 +1,1 @@
+"""Fixed-width files: lines found, told apart, and cut into columns of texts by numpy and Arrow."""

@@ -1,0 +1,123 @@
+"""Chunks of a file as blocks of whole records, each with what the records before it said.
+
+What depends on the order of the file is found here, so that blocks can be decoded side by
+side: the number of the first line, the last parent, counts and sums. One for each file.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import pyarrow as pa
+
+from bronze_engine.errors import ExtractError
+from bronze_engine.model.arrow import Array
+from bronze_engine.model.block import Block
+from bronze_engine.sources.files.fixed.charset import Charset
+from bronze_engine.sources.files.fixed.plan import Plan
+from bronze_engine.sources.files.fixed.records import Records
+from bronze_engine.sources.files.fixed.totals import Totals
+
+__all__ = ["Framer"]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_DOS_END: Final = b"\x1a"
+"""Ends text files of old systems."""
+
+_MOST_LINE_BYTES: Final = 16 * 1024**2
+
+
+@final
+class Framer:
+    """Cuts one file. Each call is a job in a worker, one after another."""
+
+    def __init__(self, plan: Plan, number: int, label: str) -> None:
+        self._plan = plan
+        self._number = number
+        self._label = label
+        self._charset = Charset(plan.form.encoding, plan.form.widths)
+        self._totals = Totals(plan, label) if plan.totals else None
+        self._carried: dict[str, Array] = {}
+        self._tail = b""
+        self._count = 0
+        self._to_skip = plan.form.skip_lines
+        self._is_begun = False
+
+    def feed(self, chunk: bytes) -> Block | None:
+        """The whole records of a chunk and of what was left before it; None where there are none.
+
+        Raises ExtractError for a line longer than 16 MiB, QualityError where a total differs.
+        """
+        data = self._tail + chunk
+        if not self._is_begun:
+            if len(data) < len(_BOM):
+                self._tail = data
+                return None
+            data = self._begun(data)
+        length = self._plan.form.record_length
+        end = data.rfind(b"\n") + 1 if length is None else len(data) - len(data) % length
+        if end < len(data) - _MOST_LINE_BYTES:
+            raise ExtractError(
+                f"{self._label}: line {self._count + 1:,} has more than 16 MiB; fixed-width lines"
+                " are shorter. For records without line ends set fixed.record_length"
+            )
+        self._tail = data[end:]
+        return self._block(data[:end])
+
+    def finish(self) -> Block | None:
+        """The last record, where no line end follows it. Raises QualityError for a total that
+        differs, or is missing."""
+        data = self._tail if self._is_begun else self._begun(self._tail)
+        if self._plan.form.record_length is None:
+            data = data.removesuffix(_DOS_END)
+        block = self._block(data)
+        if self._totals is not None:
+            self._totals.finish()
+        return block
+
+    def _begun(self, data: bytes) -> bytes:
+        self._is_begun = True
+        is_utf8 = self._plan.form.encoding.lower().startswith("utf")
+        return data.removeprefix(_BOM) if is_utf8 else data
+
+    def _block(self, data: bytes) -> Block | None:
+        data = self._without_skipped(data)
+        if not data:
+            return None
+        length = self._plan.form.record_length
+        if length is None:
+            count = data.count(b"\n") + (not data.endswith(b"\n"))
+        else:
+            count = -(-len(data) // length)
+        before = None
+        if self._carried:
+            before = pa.RecordBatch.from_arrays(
+                list(self._carried.values()), names=list(self._carried)
+            )
+        block = Block(data=data, batch=before, records=count, page=self._number, offset=self._count)
+        if self._plan.carries or self._totals is not None:
+            self._scan(data)
+        self._count += count
+        return block
+
+    def _without_skipped(self, data: bytes) -> bytes:
+        length = self._plan.form.record_length
+        start = 0
+        while self._to_skip and start < len(data):
+            end = start + length if length is not None else data.find(b"\n", start) + 1
+            start = end if 0 < end < len(data) else len(data)
+            self._to_skip -= 1
+            self._count += 1
+        return data[start:]
+
+    def _scan(self, data: bytes) -> None:
+        records = Records(data, self._plan, self._charset)
+        for parent, pairs in self._plan.carries:
+            last = records.last_carried(parent, pairs)
+            for place, (column, _) in enumerate(pairs):
+                if last:
+                    self._carried[column] = last[place]
+                elif last is not None:
+                    self._carried.pop(column, None)
+        if self._totals is not None:
+            self._totals.observe(records, self._count)

@@ -1,0 +1,107 @@
+"""Where the lines of a block begin and end."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from bronze_engine.sources.files.fixed.charset import BAD, Charset, Units
+
+__all__ = ["Lines"]
+
+
+@final
+class Lines:
+    """The lines of one block, or its records of one length; lines without anything are none.
+
+    Places are those of units, and `numbers` the lines' numbers within the block, from 0.
+    """
+
+    def __init__(self, data: bytes, charset: Charset, record_length: int | None) -> None:
+        self._data = data
+        self._charset = charset
+        self._record_length = record_length
+        self.units = charset.units(data)
+        self.starts, ends = _ends(self.units, record_length)
+        self.lengths = ends - self.starts
+        self.numbers = np.arange(len(self.starts))
+        if record_length is None and len(ends) and not self.lengths.all():
+            kept = np.flatnonzero(self.lengths)
+            self.starts, self.lengths = self.starts[kept], self.lengths[kept]
+            self.numbers = kept
+        self.bad = self._bad()
+        """The lines with bytes that are no character, by their places; "?" stands for these."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def grid(self, rows: Units | None, width: int) -> Units:
+        """The first `width` units of some lines, or of all, a line a row; blanks where one ends
+        before."""
+        starts = self.starts if rows is None else self.starts[rows]
+        lengths = self.lengths if rows is None else self.lengths[rows]
+        if not len(starts):
+            return np.empty((0, width), self.units.dtype)
+        stride = int(starts[1] - starts[0]) if len(starts) > 1 else width
+        if stride >= width and bool((lengths >= width).all()):
+            steps = np.diff(starts)
+            if bool((steps == stride).all()):
+                size = self.units.itemsize
+                return np.lib.stride_tricks.as_strided(
+                    self.units[starts[0] :],
+                    (len(starts), width),
+                    (stride * size, size),
+                    writeable=False,
+                )
+        places = np.arange(width)
+        index = starts[:, None] + places
+        np.minimum(index, len(self.units) - 1, out=index)
+        grid = self.units[index]
+        grid[places >= lengths[:, None]] = ord(" ")
+        return grid
+
+    def has_more(self, row: int, width: int) -> bool:
+        """Whether a line has more than blanks behind its first `width` units."""
+        start, length = int(self.starts[row]), int(self.lengths[row])
+        rest = self.units[start + width : start + length]
+        return bool((rest != ord(" ")).any())
+
+    def _bad(self) -> Units:
+        if self.units.dtype == np.uint8:
+            return np.empty(0, np.int64)
+        bad = np.flatnonzero(self.units == BAD)
+        self.units[bad] = ord("?")
+        return np.unique(np.searchsorted(self.starts, bad, side="right") - 1)
+
+    def raw(self, row: int) -> bytes:
+        """The bytes of a line, without its end."""
+        if self._charset.keeps_bytes:
+            start = int(self.starts[row])
+            return self._data[start : start + int(self.lengths[row])]
+        return self._data.split(b"\n")[int(self.numbers[row])].removesuffix(b"\r")
+
+    def raws(self) -> list[bytes]:
+        """The bytes of all lines."""
+        if self._record_length is not None:
+            return [self.raw(row) for row in range(len(self))]
+        lines = self._data.split(b"\n")
+        return [lines[number].removesuffix(b"\r") for number in self.numbers.tolist()]
+
+
+def _ends(units: Units, record_length: int | None) -> tuple[Units, Units]:
+    """Where each line begins and ends, its line end left out."""
+    size = len(units)
+    if record_length is not None:
+        starts = np.arange(0, size, record_length)
+        return starts, np.minimum(starts + record_length, size)
+    ends = np.flatnonzero(units == ord("\n"))
+    if not len(ends) or ends[-1] != size - 1:
+        ends = np.append(ends, size) if size else ends
+    starts = np.empty_like(ends)
+    if len(ends):
+        starts[0] = 0
+        starts[1:] = ends[:-1] + 1
+        is_long = ends > starts
+        ends = ends - (is_long & (units[np.maximum(ends - 1, 0)] == ord("\r")))
+    return starts, ends
