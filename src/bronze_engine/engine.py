@@ -46,8 +46,10 @@ from bronze_engine.publish.preflight import Preflight
 from bronze_engine.publish.verify import verify
 from bronze_engine.run.check import Finding, check_pipeline
 from bronze_engine.run.gc import collect_garbage
+from bronze_engine.run.history import History, read_history
 from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.services import Options, Services, Stores
+from bronze_engine.run.state import EntityState
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.state.quota import QuotaLedger
@@ -182,6 +184,18 @@ class Engine:
         as readable as before. Raises nothing that the report can tell: it has the faults.
         """
         return await collect_garbage(self.config, names, self._services, delete=delete)
+
+    def state(self, name: str) -> EntityState:
+        """What is remembered of a pipeline's entity: to look at, to set, to make anew."""
+        return EntityState(self.config.pipeline(name), self._services)
+
+    async def history(
+        self, name: str, *, run_date: date | None = None, limit: int = 20
+    ) -> History:
+        """The newest runs of a pipeline, or of one date of it; failed ones are among them."""
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        return await read_history(stores, pipeline, run_date=run_date, limit=limit)
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""

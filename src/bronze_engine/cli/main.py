@@ -12,7 +12,18 @@ from typing import Annotated, Final
 
 import typer
 
-from bronze_engine.cli import connection, demo, gc, init, inspect, look, run, tables
+from bronze_engine.cli import (
+    connection,
+    demo,
+    gc,
+    history,
+    init,
+    inspect,
+    look,
+    run,
+    state,
+    tables,
+)
 from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
 from bronze_engine.errors import BronzeError
@@ -63,6 +74,8 @@ app.command("gc")(gc.gc)
 app.command("test-connection")(connection.probe)
 app.command("inspect")(inspect.inspect)
 app.command("discover")(tables.discover)
+app.command("history")(history.history)
+app.add_typer(state.state)
 app.command("schema")(look.schema)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)

@@ -12,7 +12,17 @@ from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.window import Window
 
-__all__ = ["print_json", "print_pairs", "print_plan", "print_report", "print_verify", "size"]
+__all__ = [
+    "interval",
+    "print_json",
+    "print_pairs",
+    "print_plan",
+    "print_report",
+    "print_table",
+    "print_verify",
+    "size",
+    "window",
+]
 
 
 def print_json(value: object) -> None:
@@ -49,7 +59,7 @@ def print_report(report: RunReport) -> None:
             ("seconds", f"{report.seconds:.2f} ({report.rows / seconds:,.0f} rows/s)"),
             ("CPU seconds", f"{report.cpu_seconds:.2f}"),
             ("peak memory", size(report.peak_rss_bytes)),
-            ("window", _window(report.watermark)),
+            ("window", window(report.watermark)),
             (
                 "columns",
                 "\n".join(_change(change) for change in report.schema_changes),
@@ -101,10 +111,15 @@ def _rows(report: RunReport) -> str:
     return text
 
 
-def _window(window: Window | None) -> str:
-    if window is None:
-        return ""
-    return f"{window.column} in ({window.low or 'the beginning'}, {window.high or 'open'}]"
+def window(of: Window | None) -> str:
+    """`column in (low, high]`, with the brackets of its ends; nothing where there is none."""
+    return "" if of is None else f"{of.column} in {interval(of)}"
+
+
+def interval(of: Window) -> str:
+    """`(low, high]`, or with the brackets of ends that are closed or open."""
+    begins, ends = "(" if of.low_open else "[", ")" if of.high_open else "]"
+    return f"{begins}{of.low or 'the beginning'}, {of.high or 'open'}{ends}"
 
 
 def print_plan(plan: RunPlan) -> None:
@@ -121,7 +136,7 @@ def print_plan(plan: RunPlan) -> None:
             ),
             ("request", plan.first),
             ("slices", "\n".join(plan.slices)),
-            ("window", _window(plan.window)),
+            ("window", window(plan.window)),
             ("limits", "\n".join(f"{name}: {value}" for name, value in plan.limits.items())),
             ("note", "\n".join(plan.notes)),
         ]

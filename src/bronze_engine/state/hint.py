@@ -6,6 +6,7 @@ disagree the hint is wrong and is written anew.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from typing import Final
 
@@ -13,15 +14,26 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.flow import each
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ABSENT
 from bronze_engine.model.window import Window
-from bronze_engine.state.partitions import read_partition
+from bronze_engine.state.partitions import committed_dates, read_partition
 
-__all__ = ["FORMAT_VERSION", "Hint", "advance", "key_of", "read"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Hint",
+    "Rebuilt",
+    "advance",
+    "hint_of",
+    "key_of",
+    "read",
+    "rebuild",
+]
 
 FORMAT_VERSION: Final = 1
 _TRIES: Final = 10
+_AT_ONCE: Final = 16
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +53,18 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     def place(self) -> tuple[int, date, int]:
         """What never goes back."""
         return self.epoch, self.run_date, self.generation
+
+
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """The hint before and after it was made anew from the manifests."""
+
+    key: str
+    dates: int
+    """Committed ones that were read."""
+    before: Hint | None
+    """None also where what stood there could not be read."""
+    after: Hint | None
+    """None where nothing is committed."""
 
 
 def key_of(system: str, entity: str) -> str:
@@ -74,8 +98,8 @@ async def advance(
 
 async def _advance(store: Store, manifest: Manifest, target: Store) -> None:
     key = key_of(manifest.system, manifest.entity)
-    mine = _hint_of(manifest)
-    body = msgspec.json.format(msgspec.json.encode(mine)) + b"\n"
+    mine = hint_of(manifest)
+    body = _encode(mine)
     for _ in range(_TRIES):
         found = await store.get(key)
         if found is not None:
@@ -92,12 +116,59 @@ async def _advance(store: Store, manifest: Manifest, target: Store) -> None:
     raise StoreError(f"{key} was not written in {_TRIES} tries", key=key)
 
 
+async def rebuild(
+    store: Store, system: str, entity: str, *, target: Store | None = None
+) -> Rebuilt:
+    """Make the hint in `store` anew from all manifests of the entity, `_AT_ONCE` side by side.
+
+    A run that commits meanwhile is not overwritten: the manifests are read again. Raises
+    StateError for a manifest that can't be read and for a hint of a newer bronze-engine,
+    StoreError.
+    """
+    key = key_of(system, entity)
+    for _ in range(_TRIES):
+        found = await store.get(key)
+        before = None if found is None else _decode(found.body, key)
+        after, dates = await _newest(target or store, system, entity)
+        rebuilt = Rebuilt(key=key, dates=dates, before=before, after=after)
+        if after is None:
+            await store.delete(key)
+            return rebuilt
+        if before == after:
+            return rebuilt
+        body = _encode(after)
+        with suppress(Conflict, OutcomeUnknown):  # then the next look tells what became of it
+            await store.put(key, body, expect=ABSENT if found is None else found.version)
+            return rebuilt
+    raise StoreError(f"{key} was not written in {_TRIES} tries", key=key)
+
+
+async def _newest(target: Store, system: str, entity: str) -> tuple[Hint | None, int]:
+    """The hint as the manifests have it, and how many dates are committed."""
+    newest: Hint | None = None
+    count = 0
+
+    async def look(day: date) -> None:
+        nonlocal newest, count
+        manifest = await read_partition(target, system, entity, day)
+        if manifest is None:
+            return
+        count += 1
+        hint = hint_of(manifest)
+        if newest is None or hint.place > newest.place:
+            newest = hint
+
+    await each(await committed_dates(target, system, entity), look, at_once=_AT_ONCE)
+    return newest, count
+
+
 async def _is_true(target: Store, hint: Hint) -> bool:
     manifest = await read_partition(target, hint.system, hint.entity, hint.run_date)
-    return manifest is not None and _hint_of(manifest).place >= hint.place
+    return manifest is not None and hint_of(manifest).place >= hint.place
 
 
-def _hint_of(manifest: Manifest) -> Hint:
+def hint_of(manifest: Manifest) -> Hint:
+    """What the hint says after this commit."""
     return Hint(
         pipeline=manifest.pipeline,
         system=manifest.system,
@@ -108,6 +179,10 @@ def _hint_of(manifest: Manifest) -> Hint:
         run=manifest.run,
         watermark=manifest.watermark,
     )
+
+
+def _encode(hint: Hint) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(hint)) + b"\n"
 
 
 def _decode(body: bytes, key: str) -> Hint | None:

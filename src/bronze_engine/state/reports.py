@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, datetime
+from heapq import nlargest
 from typing import Final
 
 import msgspec
@@ -15,8 +16,9 @@ from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ANY, Staged
 from bronze_engine.model.report import RunReport
 
-__all__ = ["find_rejected", "read", "rejected_key", "report_key", "sweep", "write"]
+__all__ = ["find_rejected", "newest", "read", "rejected_key", "report_key", "sweep", "write"]
 
+_REPORT: Final = re.compile(r"(\d{4}-\d\d-\d\d)/([0-9A-Za-z][0-9A-Za-z_-]*)\.json", re.ASCII)
 _STAGED: Final = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)/[0-9A-Za-z][0-9A-Za-z_-]*\.rejected\.jsonl\.zst", re.ASCII
 )
@@ -43,6 +45,21 @@ async def write(store: Store, report: RunReport) -> tuple[str, ...]:
     except (BronzeError, OutcomeUnknown) as exc:
         return (f"{key} was not written: {exc}",)
     return ()
+
+
+async def newest(
+    store: Store, system: str, entity: str, *, run_date: date | None, limit: int
+) -> tuple[tuple[date, str], ...]:
+    """(date, run) of the reports that were written last, found by listing keys alone."""
+    prefix = f"_runs/{system}/{entity}/"
+    only = "" if run_date is None else f"{run_date.isoformat()}/"
+    found: list[tuple[datetime, date, str]] = []
+    async for info in store.scan(f"{prefix}{only}"):
+        match = _REPORT.fullmatch(info.key.removeprefix(prefix))
+        day = run_date_of(f"dt={match[1]}") if match else None
+        if match is not None and day is not None:
+            found.append((info.modified, day, match[2]))
+    return tuple((day, run) for _, day, run in nlargest(limit, found))
 
 
 async def sweep(store: Store, system: str, entity: str, run_date: date) -> tuple[str, ...]:

@@ -1,0 +1,91 @@
+"""`bronze history`: the runs of a pipeline, newest first."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    JsonOutput,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.errors import ConfigError
+from bronze_engine.run.history import RunRecord
+
+__all__ = ["history"]
+
+log = logging.getLogger(__name__)
+
+
+def history(
+    name: Name,
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many runs.")] = 20,
+    date: Annotated[
+        str | None, typer.Option("--date", "-d", help="Only runs of this date, YYYY-MM-DD.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """List the runs of a pipeline: what each committed, how long it took, why it failed."""
+    if limit < 1:
+        raise ConfigError(f"--limit {limit} shows nothing; give 1 or more")
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    run_date = None if date is None else read_date(date, loaded.engine)
+    found = with_engine(loaded, lambda engine: engine.history(name, run_date=run_date, limit=limit))
+    for fault in found.faults:
+        log.warning("%s", fault)
+    if as_json:
+        text.print_json(found)
+    elif not found.runs:
+        print(f"no run of {name} is known" + ("" if run_date is None else f" for {run_date}"))
+    else:
+        _print(found.runs)
+
+
+def _print(runs: tuple[RunRecord, ...]) -> None:
+    header = [
+        *("started", "date", "run", "status", "generation", "rows", "rejected"),
+        *("files", "bytes", "seconds", "window"),
+    ]
+    text.print_table(header, [_cells(run) for run in runs])
+
+
+def _cells(run: RunRecord) -> list[str]:
+    return [
+        "" if run.started_at is None else f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+        str(run.run_date),
+        run.run,
+        _status(run),
+        "" if run.generation is None else f"{run.generation}{'*' if run.is_current else ''}",
+        *(_number(each) for each in (run.rows, run.rejected, run.files)),
+        "" if run.bytes_out is None else text.size(run.bytes_out),
+        "" if run.seconds is None else f"{run.seconds:.1f}",
+        "" if run.window is None else text.interval(run.window),
+    ]
+
+
+def _status(run: RunRecord) -> str:
+    also = [
+        run.code or "",
+        f"replay of {run.replay_of}" if run.replay_of else "",
+        f"resumed, {run.resumed_slices} slices kept" if run.resumed_slices else "",
+        "override" if run.override is not None else "",
+        "degraded" if run.degraded else "",
+    ]
+    return ", ".join([run.status, *filter(None, also)])
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
