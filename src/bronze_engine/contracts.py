@@ -30,6 +30,7 @@ from bronze_engine.credentials import Auth
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.concurrency import ConcurrencyTrace
+from bronze_engine.model.landed import LandedBefore, LandedFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Load
 from bronze_engine.model.override import Override
@@ -62,6 +63,7 @@ __all__ = [
     "Locking",
     "OpenAuth",
     "Preview",
+    "ReadsFiles",
     "Refuse",
     "Replayable",
     "Replayer",
@@ -183,6 +185,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     incremental: Incremental | None = None
     schema: SchemaConfig = SchemaConfig()
     primary_key: tuple[str, ...] = ()
+    landed: LandedBefore | None = None
+    """Of an incremental source of files: which the epoch's dates have landed."""
     resumed: Slice | None = None
     """Where a chain of slices that an earlier process has begun goes on: a source that has
     fixed something when that began (the end of its window) finds it in the spec."""
@@ -256,6 +260,15 @@ class Replayable(Protocol[C_contra]):
     """A source type that captures pages, and can decode them again."""
 
     def replayer(self, config: C_contra, request: Request, resources: Resources, /) -> Replayer: ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A source that reads files, and says which."""
+
+    def landed(self, piece: Slice, /) -> tuple[LandedFile, ...]:
+        """The files of a slice that was read to its end, in order."""
+        ...
 
 
 class Source(Protocol):

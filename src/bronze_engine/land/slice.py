@@ -17,7 +17,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import captures_pages
-from bronze_engine.contracts import Decoded, Request, Resources, Source, Store
+from bronze_engine.contracts import Decoded, ReadsFiles, Request, Resources, Source, Store
 from bronze_engine.decode.stamp import Stamps
 from bronze_engine.encode.jsonl import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
@@ -26,6 +26,7 @@ from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.land.pagefiles import PageFiles
 from bronze_engine.land.valuefiles import ValueFiles, value_files_bytes
+from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.page import CapturedPage
@@ -132,6 +133,8 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     special_values: int = 0
     pages: tuple[Staged, ...] = ()
     """Files of captured pages."""
+    sources: tuple[LandedFile, ...] = ()
+    """The files that the slice has read, where its source reads files."""
     repeats: Repeats = Repeats()
     """Rows whose key came before."""
     accepted: int = 0
@@ -198,6 +201,8 @@ async def _land_once(
                     capture=landing.capture,
                 )
                 landed = await landing.finish()
+                if isinstance(source, ReadsFiles):
+                    landed = msgspec.structs.replace(landed, sources=source.landed(piece))
             except QualityError:
                 await landing.seal_rejects()
                 raise

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 import pyarrow as pa
 
+from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.layout import Column
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import DataFile
@@ -132,6 +133,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """In the order in which a replay reads them; it names them too, for they stay."""
     replay_of: str | None = None
     """The run that fetched the pages, where this one has only decoded them again."""
+    sources: tuple[LandedFile, ...] = ()
+    """Of a source of files: those whose records are in this partition, in order."""
     watermark: Window | None = None
     override: Override | None = None
     """Where `bronze state set` or `reset` has decided where the window begins."""

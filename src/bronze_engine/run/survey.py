@@ -7,6 +7,7 @@ from datetime import date
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
@@ -15,6 +16,7 @@ from bronze_engine.publish.base import Base, read_base
 from bronze_engine.run.ahead import check_ahead
 from bronze_engine.run.services import Identity, Stores
 from bronze_engine.state import overrides
+from bronze_engine.state.landed import read_landed
 from bronze_engine.state.partitions import max_epoch, read_neighbours
 
 __all__ = ["Survey", "survey"]
@@ -63,4 +65,7 @@ async def survey(
         base=None if around.earlier is None else base_layout(around.earlier),
         override=override,
     )
+    if isinstance(pipeline.source, FilesSourceConfig) and pipeline.incremental and not epoch:
+        landed = await read_landed(store, system, entity, run_date, request.epoch)
+        request = msgspec.structs.replace(request, landed=landed)
     return Survey(partition=partition, base=base, request=request)
