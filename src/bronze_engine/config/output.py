@@ -23,6 +23,13 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_bytes_per_file: ByteSize = ByteSize(1024**3)
     """A file is closed at the first row group past this, one of captured pages between two
     pages."""
+    partition_by: tuple[str, ...] = ()
+    """Folders below the run date, in this order: a column by its values ("country"), or a
+    timestamp or date by a part of it ("day(created_at)"; year, month, day, hour), in the zone of
+    the column's type. The column stays in the files."""
+    max_open_files: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    """Of `partition_by`: files that one slice writes at once. Each takes some 5 MiB; past this
+    the one is closed that was written to least recently."""
     row_group_rows: Positive = 131_072
     row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
     """Arrow bytes; whichever of the two is reached first closes the row group."""

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from bronze_engine.model.arrow import Array, DataType
 
-__all__ = ["rows_within", "weight"]
+__all__ = ["Numbers", "row_weights", "rows_within", "weight"]
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 Offset = Literal["i", "q"]
 """Of 32 or 64 bits, as `memoryview.cast` knows them."""
@@ -55,6 +58,40 @@ def rows_within(batch: pa.RecordBatch, limit: int) -> int:
     return 1 + bisect_left(counts, limit, key=lambda count: weight(batch.slice(0, count)))
 
 
+def row_weights(batch: pa.RecordBatch) -> Numbers:
+    """What each row weighs: together what `weight` says."""
+    fixed, others = _plan(batch.schema)
+    found = np.full(batch.num_rows, fixed, np.int64)
+    for place in others:
+        found += _row_weights(batch.column(place))
+    return found
+
+
+def _row_weights(array: Array) -> Numbers:
+    kind = array.type
+    width = _width(kind)
+    if width is not None:
+        return np.full(len(array), width, np.int64)
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return 4 + np.diff(_offsets(array, "i"))
+    if pa.types.is_large_string(kind) or pa.types.is_large_binary(kind):
+        return 8 + np.diff(_offsets(array, "q"))
+    if (pa.types.is_list(kind) or pa.types.is_map(kind)) and len(array):
+        ends = _offsets(array, "i")
+        within = _row_weights(array.values.slice(ends[0], ends[-1] - ends[0]))
+        sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(within)])
+        weights: Numbers = 4 + np.diff(sums[ends - ends[0]])
+        return weights
+    if pa.types.is_struct(kind):
+        found = np.zeros(len(array), np.int64)
+        for place in range(kind.num_fields):
+            found += _row_weights(array.field(place))
+        return found
+    whole = int(array.nbytes)  # of a type whose rows can't be told apart: an equal share each
+    ends = np.arange(len(array) + 1, dtype=np.int64) * whole // max(1, len(array))
+    return np.diff(ends)
+
+
 def _weight(array: Array) -> int:
     kind = array.type
     count = len(array)
@@ -84,3 +121,12 @@ def _ends(array: Array, offset: Offset) -> tuple[int, int]:
     """Where the values of the first row begin and those of the last end."""
     offsets = memoryview(array.buffers()[1]).cast("B").cast(offset)
     return offsets[array.offset], offsets[array.offset + len(array)]
+
+
+def _offsets(array: Array, offset: Offset) -> Numbers:
+    """Where the values of each row begin, and those of the last one end."""
+    if not len(array):
+        return np.zeros(1, np.int64)
+    kind = np.int32 if offset == "i" else np.int64
+    buffer = np.frombuffer(array.buffers()[1], kind)
+    return buffer[array.offset : array.offset + len(array) + 1].astype(np.int64)

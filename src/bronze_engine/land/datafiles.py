@@ -6,19 +6,19 @@ depends on time, so the same input gives the same files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from typing import final
 
 import pyarrow as pa
 
 from bronze_engine.config.output import Output
-from bronze_engine.contracts import Store, Upload
+from bronze_engine.contracts import Store
 from bronze_engine.decode.stamp import Stamps, stamp, stamped_schema
 from bronze_engine.encode.parquet import ParquetEncoder
 from bronze_engine.encode.rowgroups import RowGroups
+from bronze_engine.land.openfile import OpenFile
 from bronze_engine.model.layout import Layout
-from bronze_engine.model.part import Part, Staged
+from bronze_engine.model.part import Staged
 from bronze_engine.workers import Workers
 
 __all__ = ["DataFiles"]
@@ -57,7 +57,9 @@ class DataFiles:
             bytes_=output.row_group_bytes,
             max_rows_per_file=output.max_rows_per_file,
         )
-        self._open: _OpenFile | None = None
+        self._open: OpenFile | None = None
+        self._layout: Layout | None = None
+        """The layout of the open file."""
         self.staged: list[Staged] = []
         """Files that are whole, in order."""
 
@@ -66,7 +68,7 @@ class DataFiles:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._open is not None:
-            await self._open.stack.aclose()
+            await self._open.aclose()
 
     async def write(self, batch: pa.RecordBatch, layout: Layout) -> Layout:
         """Take one batch, in order; returns the layout that the next must be decoded with.
@@ -74,8 +76,8 @@ class DataFiles:
         That is `layout`, or `layout.settled()` from when the first file is open: until
         then columns that were only null may still take a type.
         """
-        if self._open is not None and layout.schema != self._open.layout.schema:
-            await self._drain(self._open.layout)
+        if self._layout is not None and layout.schema != self._layout.schema:
+            await self._drain(self._layout)
             await self._close()
         self._groups.add(batch)
         while self._groups.is_full:
@@ -96,54 +98,27 @@ class DataFiles:
     async def _write_row_group(self, layout: Layout) -> None:
         if self._open is None:
             self._open = await self._begin(layout)
-        file = self._open
+            self._layout = layout
         groups, stamps = self._groups, self._stamps
-
-        def encode() -> Sequence[Part]:
-            return file.encoder.write(stamp(groups.take(layout.schema), stamps))
-
-        before = file.encoder.rows_written
-        for part in await self._workers.run(encode):
-            await file.upload.part(part)
-        self._on_rows(file.encoder.rows_written - before)
-        if (
-            file.encoder.rows_written >= self._output.max_rows_per_file
-            or file.encoder.bytes_written >= self._output.max_bytes_per_file
-        ):
+        self._on_rows(await self._open.write(lambda: stamp(groups.take(layout.schema), stamps)))
+        if self._open.is_full(self._output):
             await self._close()
 
-    async def _begin(self, layout: Layout) -> _OpenFile:
+    async def _begin(self, layout: Layout) -> OpenFile:
         self._groups.begin_file()
-        name = self._name(len(self.staged))
         encoder = ParquetEncoder(
-            name,
+            self._name(len(self.staged)),
             stamped_schema(layout.schema, self._stamps),
             self._output,
             layout=layout.version,
         )
-        async with AsyncExitStack() as stack:
-            upload = await stack.enter_async_context(self._store.stage(f"{self._partition}/{name}"))
-            return _OpenFile(encoder, upload, layout, stack.pop_all())
+        return await OpenFile.begin(self._store, self._partition, encoder, self._workers)
 
     async def _close(self) -> None:
         if self._open is None:
             return
         file = self._open
-        parts, described = await self._workers.run(file.encoder.finish)
-        for part in parts:
-            await file.upload.part(part)
-        self.staged.append(await file.upload.seal(described))
-        self._open = None
-        await file.stack.aclose()
+        self.staged.append(await file.end())
+        self._open = self._layout = None
+        await file.aclose()
         self._on_file(self.staged[-1])
-
-
-@final
-class _OpenFile:
-    def __init__(
-        self, encoder: ParquetEncoder, upload: Upload, layout: Layout, stack: AsyncExitStack
-    ) -> None:
-        self.encoder = encoder
-        self.upload = upload
-        self.layout = layout
-        self.stack = stack

@@ -193,6 +193,9 @@ class _MemoryUpload:
         await self._wait()
         self._parts[part.number] = part
 
+    async def settle(self) -> None:
+        """Each part was waited for when it came."""
+
     async def seal(self, file: DataFile, /) -> Staged:
         await self._wait()
         places = {number: (part.offset, part.size_bytes) for number, part in self._parts.items()}

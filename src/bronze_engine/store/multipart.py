@@ -63,14 +63,18 @@ class Parts:
         self._tasks[part.number] = task
         task.add_done_callback(lambda _: self._ended(part.number, task))
 
+    async def settle(self) -> None:
+        """Wait until no part is on its way. Raises what one failed with."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+        self._check()
+
     async def join(self, file: DataFile) -> tuple[Sent, ...]:
         """Wait for every part; they must be 1..n without a gap and fill the file.
 
         Raises StoreError where they are not, and what a part failed with.
         """
-        while self._tasks:
-            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_EXCEPTION)
-        self._check()
+        await self.settle()
         places = {number: (each.offset, each.size_bytes) for number, each in self._sent.items()}
         sealed_size(self._key, places, file)
         return tuple(self._sent[number] for number in sorted(self._sent))

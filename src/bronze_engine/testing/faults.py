@@ -223,6 +223,10 @@ class _FaultyUpload:
         async with self._script.step("part", self._key):
             await self._upload.part(part)
 
+    async def settle(self) -> None:
+        async with self._script.step("settle", self._key):
+            await self._upload.settle()
+
     async def seal(self, file: DataFile, /) -> Staged:
         async with self._script.step("seal", self._key):
             return await self._upload.seal(file)

@@ -9,11 +9,11 @@ from typing import Final
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.database import database_source_faults
 from bronze_engine.config.rules.files import files_source_faults
 from bronze_engine.config.rules.http_source import http_source_faults
+from bronze_engine.config.rules.output import output_faults
 from bronze_engine.config.rules.quality import quality_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
 from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
@@ -21,7 +21,6 @@ from bronze_engine.model.window import cursor_key
 
 __all__ = ["engine_faults", "pipeline_faults"]
 
-_LEVELS: Final = {"zstd": 22, "gzip": 9}
 _DAY_SECONDS: Final = 86400
 
 
@@ -52,7 +51,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
         yield from _read_again(incremental, pipeline.primary_key, (*path, "incremental"))
     yield from schema_faults(pipeline.schema, (*path, "schema"))
     yield from quality_faults(pipeline.quality, pipeline.primary_key, (*path, "quality"))
-    yield from _output(pipeline.output, (*path, "output"))
+    yield from output_faults(pipeline.output, (*path, "output"))
     if isinstance(pipeline.source, HttpSourceConfig):
         yield from http_source_faults(pipeline.source, incremental, (*path, "source"))
     elif isinstance(pipeline.source, FilesSourceConfig):
@@ -118,17 +117,3 @@ def _read_again(
                 "reads rows that have landed before; set the pipeline's primary_key, by which "
                 "whoever reads the partitions tells them apart",
             )
-
-
-def _output(output: Output, path: KeyPath) -> Iterator[Fault]:
-    level = output.compression_level
-    if level is not None:
-        most = _LEVELS.get(output.compression)
-        here = (*path, "compression_level")
-        if most is None:
-            yield Fault(here, f'"{output.compression}" has no levels; leave it out')
-        elif level > most:
-            yield Fault(here, f'{level} is above {most}, the highest of "{output.compression}"')
-    for key in ("max_bytes_per_file", "row_group_bytes"):
-        if getattr(output, key) <= 0:
-            yield Fault((*path, key), "must be above zero")

@@ -50,6 +50,9 @@ class AzureUpload:
         self._md5s[part.number] = await self._workers.run(_checked, self._key, part, self._with_md5)
         await self._parts.add(part)
 
+    async def settle(self) -> None:
+        await self._parts.settle()
+
     async def seal(self, file: DataFile, /) -> Staged:
         sent = await self._parts.join(file)
         self.is_sealed = True

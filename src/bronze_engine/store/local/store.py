@@ -300,6 +300,9 @@ class _LocalUpload:
                 if not self._writing:
                     self._idle.set()
 
+    async def settle(self) -> None:
+        """Each part was waited for when it came."""
+
     async def seal(self, file: DataFile, /) -> Staged:
         staged = await self._job(self._temporary.seal, file)
         self._temporary.keep = True

@@ -61,6 +61,9 @@ class S3Upload:
     async def part(self, part: Part, /) -> None:
         await self._parts.add(part)
 
+    async def settle(self) -> None:
+        await self._parts.settle()
+
     async def seal(self, file: DataFile, /) -> Staged:
         sent = await self._parts.join(file)
         tags = [_tag(self._checksums[number], each.tag) for number, each in enumerate(sent, 1)]

@@ -1,0 +1,83 @@
+"""One data file under way: row groups are encoded in a worker, parts go to the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import final
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.config.output import Output
+from bronze_engine.contracts import Store, Upload
+from bronze_engine.encode.parquet import ParquetEncoder
+from bronze_engine.model.part import Part, Staged
+from bronze_engine.workers import Workers
+
+__all__ = ["OpenFile"]
+
+
+@final
+class OpenFile:
+    """A file that row groups are written to. `aclose` removes it unless it was ended."""
+
+    def __init__(
+        self, encoder: ParquetEncoder, upload: Upload, stack: AsyncExitStack, workers: Workers
+    ) -> None:
+        self._encoder = encoder
+        self._upload = upload
+        self._stack = stack
+        self._workers = workers
+        self.may_be_sending = False
+        """Whether the store may not have all parts yet."""
+
+    @classmethod
+    async def begin(
+        cls, store: Store, partition: str, encoder: ParquetEncoder, workers: Workers
+    ) -> OpenFile:
+        """Begin the file of that encoder's name in a partition."""
+        async with AsyncExitStack() as stack:
+            key = f"{partition}/{encoder.name}"
+            upload = await stack.enter_async_context(store.stage(key))
+            return cls(encoder, upload, stack.pop_all(), workers)
+
+    async def write(self, make: Callable[[], pa.Table]) -> int:
+        """Write the row group that `make` returns in a worker; how many rows it had."""
+        encoder = self._encoder
+
+        def encode() -> Sequence[Part]:
+            return encoder.write(make())
+
+        before = encoder.rows_written
+        for part in await self._workers.run(encode):
+            await self._upload.part(part)
+            self.may_be_sending = True
+        return encoder.rows_written - before
+
+    def is_full(self, output: Output) -> bool:
+        """Whether the next row group belongs to another file."""
+        return (
+            self._encoder.rows_written >= output.max_rows_per_file
+            or self._encoder.bytes_written >= output.max_bytes_per_file
+        )
+
+    async def settle(self) -> None:
+        """Wait until the store has all parts so far."""
+        await self._upload.settle()
+        self.may_be_sending = False
+
+    async def end(self, values: Mapping[str, str | None] | None = None) -> Staged:
+        """End the file: it is whole and sealed, and outlives us; `aclose` it all the same.
+
+        `values` are its partition values.
+        """
+        parts, described = await self._workers.run(self._encoder.finish)
+        for part in parts:
+            await self._upload.part(part)
+        if values:
+            described = msgspec.structs.replace(described, values=dict(values))
+        return await self._upload.seal(described)
+
+    async def aclose(self) -> None:
+        await self._stack.aclose()
