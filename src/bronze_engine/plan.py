@@ -8,7 +8,7 @@ full load, and a full refresh, begin an epoch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.template import uses
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.model.day import covers, day_bounds, settled_until
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
@@ -29,8 +30,11 @@ from bronze_engine.model.window import Window, cursor_key, earlier_cursor
 __all__ = [
     "begins_epoch",
     "final_window",
+    "follows_full_load",
     "highest",
     "is_above",
+    "is_chained",
+    "is_dated",
     "make_request",
     "old_date_warning",
     "planned_window",
@@ -40,6 +44,28 @@ __all__ = [
 def begins_epoch(pipeline: Pipeline, *, full_refresh: bool) -> bool:
     """Whether a run replaces all that earlier dates hold: a full load, a full refresh."""
     return pipeline.incremental is None or full_refresh
+
+
+def is_dated(pipeline: Pipeline) -> bool:
+    """Whether each date has a window of its own, so that none depends on another."""
+    return pipeline.incremental is not None and pipeline.incremental.window == "date"
+
+
+def is_chained(pipeline: Pipeline) -> bool:
+    """Whether the window of a date begins where another's ends."""
+    return pipeline.incremental is not None and pipeline.incremental.window == "chain"
+
+
+def follows_full_load(pipeline: Pipeline, neighbours: Neighbours) -> bool:
+    """Whether a chain begins where a full load stands: it reads everything, as an epoch does."""
+    own, earlier = neighbours.own, neighbours.earlier
+    return (
+        pipeline.incremental is not None
+        and (own is None or own.watermark is None)
+        and earlier is not None
+        and earlier.watermark is None
+        and not is_dated(pipeline)
+    )
 
 
 def make_request(
@@ -59,7 +85,13 @@ def make_request(
     windows. `override` is what a person has decided and no commit has used yet. Raises
     StateError where the windows contradict each other or the configuration.
     """
-    low, cap, epoch, override = _bounds(pipeline, neighbours, new_epoch, override)
+    low: str | None
+    cap: str | None
+    if is_dated(pipeline):
+        low, cap, epoch = _day(pipeline, run_date, neighbours, new_epoch)
+        override = override if new_epoch else None
+    else:
+        low, cap, epoch, override = _bounds(pipeline, neighbours, new_epoch, override)
     return Request(
         pipeline=pipeline.name,
         system=pipeline.system,
@@ -69,8 +101,10 @@ def make_request(
         load=pipeline.load,
         started_at=started_at,
         low=low,
+        low_open=_is_low_open(pipeline, neighbours, new_epoch),
         read_from=_read_from(pipeline.incremental, low),
         cap=cap,
+        cap_open=is_dated(pipeline),
         epoch=epoch,
         override=override,
         base=base,
@@ -151,6 +185,91 @@ def _bounds(
     return low, cap, epoch, used
 
 
+def _is_low_open(pipeline: Pipeline, neighbours: Neighbours, new_epoch: int) -> bool:
+    """Whether rows exactly at low have landed elsewhere: a re-run keeps what was recorded, and
+    the first values of the day that ended a date window belong to the chain that goes on."""
+    incremental, own, earlier = pipeline.incremental, neighbours.own, neighbours.earlier
+    if incremental is None or new_epoch:
+        return incremental is None or (incremental.low_open and not is_dated(pipeline))
+    if is_dated(pipeline):
+        return False
+    if own is not None and own.watermark is not None:
+        return incremental.low_open and own.watermark.low_open
+    if earlier is not None and earlier.watermark is not None:
+        return incremental.low_open and not earlier.watermark.high_open
+    return incremental.low_open
+
+
+def _day(
+    pipeline: Pipeline, run_date: date, neighbours: Neighbours, new_epoch: int
+) -> tuple[str, str, int]:
+    """(low, cap, epoch) of a date window, which other dates have no part in."""
+    incremental, last = pipeline.incremental, neighbours.last
+    assert incremental is not None  # noqa: S101  # or there would be no window
+    try:
+        low, cap = msgspec.structs.astuple(
+            day_bounds(
+                run_date,
+                incremental.cursor_type,
+                pipeline.timezone,
+                incremental.cursor_timezone,
+            )
+        )
+    except ValueError as exc:
+        raise ConfigError(f"{pipeline.name} has no window on {run_date}: {exc}") from exc
+    first = incremental.initial
+    if first is not None and is_above(first, low, incremental):
+        low = cap if is_above(first, cap, incremental) else first
+    if new_epoch:
+        if neighbours.later is not None:
+            raise StateError(
+                f"a full refresh of {pipeline.name} for {run_date} would leave"
+                f" {neighbours.later.run_date} behind; refresh the newest date, or a new one, and"
+                " run the others again (bronze backfill --force)"
+            )
+        return low, cap, new_epoch
+    epoch = 1 if last is None else last.epoch
+    for other in (neighbours.earlier, neighbours.later, last):
+        if other is not None and other.epoch == epoch and other.run_date != run_date:
+            _check_apart(pipeline, incremental, run_date, (low, cap), other)
+    return low, cap, epoch
+
+
+def _check_apart(
+    pipeline: Pipeline,
+    incremental: Incremental,
+    run_date: date,
+    day: tuple[str, str],
+    other: Manifest,
+) -> None:
+    """Raise StateError where a committed window holds values of this day.
+
+    Date windows of one configuration never do; those of a chain, of a full load, and of
+    another timezone may.
+    """
+    low, cap = day
+    window = _window(other, incremental, pipeline)
+    if window is None:
+        is_apart = False
+    elif other.run_date < run_date:
+        end = window.high
+        is_apart = (
+            end is None
+            or is_above(low, end, incremental)
+            or (window.high_open and not is_above(end, low, incremental))
+        )
+    else:
+        is_apart = window.low is not None and not is_above(cap, window.low, incremental)
+    if is_apart:
+        return
+    held = "everything" if window is None else f"{window.low} to {window.high}"
+    raise StateError(
+        f"the windows of {pipeline.name} overlap: {other.run_date} holds {held}, and {run_date} is"
+        f" {low} to {cap}; were window or [engine] timezone changed? Put them back, or begin anew:"
+        " run the newest date with --full-refresh, then the others again"
+    )
+
+
 def _window(
     manifest: Manifest | None, incremental: Incremental, pipeline: Pipeline
 ) -> Window | None:
@@ -192,7 +311,8 @@ def planned_window(request: Request) -> Window | None:
         low=request.low,
         high=request.cap,
         read_from=request.read_from,
-        low_open=request.incremental.low_open,
+        low_open=request.low_open,
+        high_open=request.cap_open,
     )
 
 
@@ -216,17 +336,41 @@ def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | N
     )
 
 
-def final_window(request: Request, high: str | None) -> Window | None:
+def final_window(
+    request: Request, high: str | None, reached: str | None = None
+) -> Window | None:
     """The window to record. `high` is the highest cursor value that landed, None for no row.
 
     A window with a cap was asked for up to there, so it ends there; an empty one keeps
-    high = low.
+    high = low. A date window ends with its day once that is over, and before that where
+    everything was `reached` (None: by the instant at which the run began), which its high says.
     """
     window = planned_window(request)
     if window is None:
         return None
+    is_day = request.incremental is not None and request.incremental.window == "date"
+    if is_day and request.low is not None and request.cap is not None:
+        return _day_so_far(window, request, request.low, request.cap, reached)
     end = request.cap or high or request.low
     return msgspec.structs.replace(window, high=end)
+
+
+def _day_so_far(
+    window: Window, request: Request, low: str, end: str, reached: str | None
+) -> Window:
+    incremental = request.incremental
+    assert incremental is not None  # noqa: S101  # or there would be no window
+    kind, zone = incremental.cursor_type, incremental.cursor_timezone
+    if reached is None:
+        begun = request.started_at - timedelta(seconds=incremental.lag or 0)
+        reached = settled_until(begun, kind, zone)
+    if reached is None or covers(reached, end, kind, zone):
+        return window
+    if kind == "date":  # it is read as it stands: a day that is not over ends with itself
+        return msgspec.structs.replace(window, high=low, high_open=False)
+    if is_above(low, reached, incremental):
+        return msgspec.structs.replace(window, high=low)
+    return msgspec.structs.replace(window, high=reached, high_open=False)
 
 
 def highest(left: str | None, right: str | None, request: Request) -> str | None:

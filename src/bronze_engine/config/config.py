@@ -196,6 +196,7 @@ class Config:
             system=pipeline.system or team,
             entity=pipeline.entity or entity,
             state=state,
+            timezone=self.engine.timezone,
             incremental=with_instant(pipeline.incremental),
         )
         if isinstance(pipeline.source, FilesSourceConfig):

@@ -20,14 +20,18 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     cursor_type: CursorType = "timestamp"
     cursor_timezone: str | None = None
     """IANA zone of timestamps without an offset."""
-    window: Literal["chain"] = "chain"
-    """Each date begins where the newest earlier date ended."""
+    window: Literal["chain", "date"] = "chain"
+    """"chain": each date begins where the newest earlier date ended. "date": it covers its own
+    day in [engine] timezone, whatever other dates hold. Timestamps and dates only; a request over
+    HTTP needs both bounds: start_param and end_param, {low} and {high}, or {run_date}."""
     initial: str | None = None
-    """Watermark of the very first run; where unset it reads everything."""
+    """Watermark of the very first run; where unset it reads everything. Of window = "date" the
+    earliest value that lands."""
     step: Duration | None = None
     """Cut the window into steps that are read side by side: "6h", "1d"; of dates whole days, of
-    integers a whole number. Needs `initial`, and both bounds in the request: start_param and
-    end_param, or {low} and {high}. Nothing says where integers end: their steps go on until
+    integers a whole number. Of a chain it needs `initial`, and both bounds in the request:
+    start_param and end_param, or {low} and {high}. Nothing says where integers end: their steps go
+    on until
     one is empty, and all above it is asked for at once."""
     lag: Duration | None = None
     """Rows newer than the source's clock less this wait for the next run. Timestamps only;

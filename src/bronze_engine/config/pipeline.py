@@ -28,6 +28,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """In TOML a name of [stores] or a path, default: [engine] target; replaced on loading."""
     state: StoreConfig | None = None
     """From [engine] state; not a key of the pipeline."""
+    timezone: str = "UTC"
+    """From [engine] timezone, which says when a date window begins; not a key of the pipeline."""
     load: Load = "full"
     primary_key: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -56,6 +57,8 @@ class CursorFilter:
         if request.incremental is None:
             raise ValueError("the request has no incremental configuration")
         self._config: Incremental = request.incremental
+        self._low_open = request.low_open
+        self._cap_open = request.cap_open
         self._low = self._limit(request.low)
         read_from = request.low if request.read_from is None else request.read_from
         self._read_from = self._limit(read_from)
@@ -68,7 +71,9 @@ class CursorFilter:
         blocks: Sequence[Block],
         lines: Callable[[], Sequence[Line]],
     ) -> Windowed:
-        """Drop rows at or below read_from, above the cap, and newer than as_of less the lag.
+        """Drop rows below read_from, above the cap, and newer than as_of less the lag.
+
+        Rows exactly at a bound are dropped where the request says that it is open.
 
         `lines` tells where each row came from; it is asked only when a row has no cursor.
         Raises QualityError (QUAL001) for such a row when `on_null_cursor` is "fail".
@@ -94,13 +99,16 @@ class CursorFilter:
             batch, array, keys = batch.filter(present), array.filter(present), keys.filter(present)
         else:
             rejects = []
-        late = _count(_at_most(keys, self._low)) if self._low is not None else 0
+        # What comes from below a date window without a lookback belongs to another date.
+        late = 0 if self._config.window == "date" else self._late(keys)
         if self._read_from is not None:
-            keep = pc.invert(_at_most(keys, self._read_from))
+            keep = pc.invert(_below(keys, self._read_from, or_at=self._low_open))
             batch, array, keys = _filter(keep, batch, array, keys)
+        if self._config.window == "date":
+            late = self._late(keys)
         later = 0
-        for bound in self._ends(blocks):
-            keep = _at_most(keys, bound)
+        for bound, or_at in self._ends(blocks):
+            keep = _below(keys, bound, or_at=or_at)
             later += len(keys) - _count(keep)
             batch, array, keys = _filter(keep, batch, array, keys)
         return Windowed(
@@ -110,6 +118,9 @@ class CursorFilter:
             late_rows=late,
             later_rows=later,
         )
+
+    def _late(self, keys: _Keys) -> int:
+        return 0 if self._low is None else _count(_below(keys, self._low, or_at=self._low_open))
 
     def _limit(self, text: str | None) -> Any:
         try:
@@ -126,13 +137,15 @@ class CursorFilter:
             return None
         return cursor_key(text, self._config.cursor_type, self._config.cursor_timezone)
 
-    def _ends(self, blocks: Sequence[Block]) -> list[Any]:
-        ends = [] if self._cap is None else [self._cap]
+    def _ends(self, blocks: Sequence[Block]) -> list[tuple[Any, bool]]:
+        """Bounds that no row may be above, and whether it may be at them."""
+        ends = [] if self._cap is None else [(self._cap, not self._cap_open)]
         clocks = [block.as_of for block in blocks if block.as_of is not None]
         if clocks and self._config.cursor_type == "timestamp":
             lag = _DEFAULT_LAG_SECONDS if self._config.lag is None else self._config.lag
             since = min(clocks) - _EPOCH
-            ends.append(Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag))
+            end = Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag)
+            ends.append((end, True))
         return ends
 
     def _within(self, keys: _Keys, blocks: Sequence[Block], rows: Sequence[int]) -> Array:
@@ -308,6 +321,20 @@ def _at_most(keys: _Keys, bound: Any) -> Array:
     if isinstance(bound, str):
         return pc.less_equal(keys.array, scalar(bound.encode(), pa.binary()))
     return pc.less_equal(keys.array, scalar(bound, kind))
+
+
+def _below(keys: _Keys, bound: Any, *, or_at: bool) -> Array:
+    """Which cursors are below `bound`, or at it where they may be."""
+    if or_at:
+        return _at_most(keys, bound)
+    if keys.array is None:
+        return pa.array(
+            [None if value is None else value < bound for value in keys.values], pa.bool_()
+        )
+    if isinstance(bound, Fraction):  # a whole nanosecond is < x just if it is <= ceil(x) - 1
+        return _at_most(keys, Fraction(math.ceil(bound * _NANOSECONDS) - 1, _NANOSECONDS))
+    at = pc.equal(keys.array, scalar(bound, keys.array.type))
+    return pc.and_not(_at_most(keys, bound), at)
 
 
 def _highest(keys: _Keys) -> int:

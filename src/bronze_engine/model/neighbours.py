@@ -19,5 +19,7 @@ class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
     own: Manifest | None = None
     later: Manifest | None = None
     """The oldest of all later dates."""
+    last: Manifest | None = None
+    """The newest of all dates, which is of the newest epoch."""
     newest: date | None = None
     """The last date of all that has a manifest, a void one included."""

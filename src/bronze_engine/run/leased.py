@@ -10,6 +10,7 @@ import anyio
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.flow import single
+from bronze_engine.plan import is_chained
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.run.services import Identity, Services, Stores
 
@@ -21,7 +22,7 @@ T = TypeVar("T")
 def lease_of(pipeline: Pipeline, run_date: date) -> str:
     """The key of the lease that a run of this date holds."""
     # Chained windows depend on each other, so a chain is held as a whole.
-    day = None if pipeline.incremental is not None else run_date
+    day = None if is_chained(pipeline) else run_date
     return lease_key(pipeline.system, pipeline.entity, day)
 
 

@@ -82,6 +82,8 @@ def replayable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
         request = msgspec.structs.replace(
             request,
             low=window.low,
+            low_open=window.low_open,
+            cap_open=request.cap_open if window.high is None else window.high_open,
             read_from=window.read_from,
             cap=request.cap if window.high is None else window.high,
         )

@@ -11,7 +11,7 @@ from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
-from bronze_engine.plan import begins_epoch, make_request
+from bronze_engine.plan import begins_epoch, follows_full_load, make_request
 from bronze_engine.publish.base import Base, read_base
 from bronze_engine.run.ahead import check_ahead
 from bronze_engine.run.services import Identity, Stores
@@ -53,7 +53,7 @@ async def survey(
         else:
             await check_ahead(stores, pipeline, around)
     epoch = 0
-    if begins_epoch(pipeline, full_refresh=full_refresh):
+    if begins_epoch(pipeline, full_refresh=full_refresh) or follows_full_load(pipeline, around):
         epoch = 1 + await max_epoch(store, system, entity)
     request = make_request(
         pipeline,

@@ -61,7 +61,11 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     own = await first([day for day in dates if day == run_date])
     later = await first([day for day in dates if day > run_date])
     newest = dates[-1] if dates else None
-    return Neighbours(earlier=earlier, own=own, later=later, newest=newest)
+    known = [each for each in (earlier, own, later) if each is not None]
+    last = next((each for each in known if each.run_date == newest), None)
+    if last is None:
+        last = await first(dates[::-1])
+    return Neighbours(earlier=earlier, own=own, later=later, last=last, newest=newest)
 
 
 async def max_epoch(store: Store, system: str, entity: str) -> int:

@@ -26,6 +26,9 @@ class SourceTally:
         self.retries = 0
         self.bytes_in = 0
         """Response bodies as they came over the wire, before decompression."""
+        self.reached: str | None = None
+        """Up to which cursor value everything was read, where a source knows: of today's date that
+        is less than was asked for. None leaves it to the instant at which the run began."""
         self.warnings: list[str] = []
         self.trace: Callable[[], ConcurrencyTrace] | None = None
         """Tells how many requests may be in flight; None until the source's limits are known."""

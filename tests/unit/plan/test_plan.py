@@ -23,6 +23,7 @@ from bronze_engine.model.window import CursorType, Window
 from bronze_engine.plan import (
     begins_epoch,
     final_window,
+    follows_full_load,
     highest,
     is_above,
     make_request,
@@ -349,3 +350,15 @@ def test_a_first_run_has_nothing_to_look_back_at() -> None:
     cursor = incremental(initial="5", lookback=Duration(30))
     assert bounds(plan(cursor=cursor)) == ("5", None, 1)
     assert bounds(plan(cursor=incremental(lookback=Duration(30)))) == (None, None, 1)
+
+
+def test_a_chain_after_a_full_load_begins_an_epoch() -> None:
+    chain, whole = pipeline(incremental()), pipeline(None)
+    full = msgspec.structs.replace(manifest(14, None, None), watermark=None)
+    assert follows_full_load(chain, Neighbours(earlier=full))
+    assert follows_full_load(chain, Neighbours(earlier=full, own=full))
+    # What goes on with recorded windows begins none, nor does a pipeline that is loaded whole.
+    assert not follows_full_load(chain, Neighbours(earlier=full, own=manifest(15, "5", "9")))
+    assert not follows_full_load(chain, Neighbours(earlier=manifest(14, "5", "9"), own=full))
+    assert not follows_full_load(chain, Neighbours(own=full))
+    assert not follows_full_load(whole, Neighbours(earlier=full))

@@ -74,7 +74,7 @@ def _step(source: HttpSourceConfig, incremental: Incremental, path: KeyPath) -> 
         yield Fault(here, 'of dates is a number of whole days: "1d", "7d"')
     elif step < 1 or step % 1:
         yield Fault(here, "must be a whole number, of seconds or of integers, at least 1")
-    if incremental.initial is None:
+    if incremental.initial is None and incremental.window == "chain":
         yield Fault(here, "needs initial: without it nothing says where the first step begins")
     names = _names(asked(source))
     for key, name in (("start_param", "low"), ("end_param", "high")):

@@ -16,6 +16,7 @@ from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.output import output_faults
 from bronze_engine.config.rules.quality import quality_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
+from bronze_engine.config.rules.window import date_window_faults
 from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.model.window import cursor_key
 
@@ -49,6 +50,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
     if incremental is not None:
         yield from _incremental(incremental, (*path, "incremental"))
         yield from _read_again(incremental, pipeline.primary_key, (*path, "incremental"))
+        yield from date_window_faults(pipeline, incremental, (*path, "incremental"))
     yield from schema_faults(pipeline.schema, (*path, "schema"))
     yield from quality_faults(pipeline.quality, pipeline.primary_key, (*path, "quality"))
     yield from output_faults(pipeline.output, (*path, "output"))

@@ -31,6 +31,8 @@ class CursorRows(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     low: Array | None
     """The watermark below which rows are late; None where the window has no beginning."""
+    is_low_late: bool = True
+    """Whether those at it are, too."""
     high: str | None
     """Where the window ends, which was settled before the first row."""
     on_null: str
@@ -124,7 +126,8 @@ class AdbcDecoder:
         if cursor.low is None or not batch.num_rows:
             return 0
         values = batch.column(cursor.place)
-        late = pc.less_equal(values, cursor.low[0])
+        is_late = pc.less_equal if cursor.is_low_late else pc.less
+        late = is_late(values, cursor.low[0])
         return int(late.true_count)
 
 

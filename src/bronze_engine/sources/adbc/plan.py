@@ -13,6 +13,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.arrow import Scalar
+from bronze_engine.model.day import covers
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.adbc.columns import Asked, Columns
 from bronze_engine.sources.adbc.cursor import Cursor
@@ -39,12 +40,20 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     columns: Columns
     window: AdbcWindow | None = None
     on_null: str = "fail"
+    is_day: bool = False
+    """Whether the window is that of a date."""
 
     def select(self, columns: str) -> Query:
         """SELECT of the rows that the run reads."""
         if self.window is None:
             return self.origin.select(columns)
         return self.origin.select(columns, self.window.rows)
+
+    @property
+    def settled(self) -> str | None:
+        """Of a date window up to where rows may not come any more, where the database says so."""
+        is_known = self.is_day and self.window is not None and self.window.cursor.kind != "date"
+        return self.window.high if is_known and self.window is not None else None
 
     @property
     def columns_sql(self) -> str:
@@ -60,6 +69,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             name=cursor.name,
             low=self.window.low,
             high=self.window.high,
+            is_low_late=not self.is_day,
             on_null=self.on_null,
         )
 
@@ -113,6 +123,7 @@ class Planner:
             columns=columns,
             window=window,
             on_null=request.incremental.on_null_cursor,
+            is_day=request.incremental.window == "date",
         )
 
     async def _window(
@@ -137,9 +148,12 @@ class Planner:
         if cursor.kind == "timestamp":
             limit = await self._limit(cursor, incremental)
         values = self._values(cursor, limit)
-        window = AdbcWindow.begin(cursor, dialect.quoted(name), incremental, self._request)
-        if self._request.cap is not None:
-            return window.until(self._request.cap), values
+        window = AdbcWindow.begin(cursor, dialect.quoted(name), self._request)
+        cap = self._request.cap
+        if cap is not None and incremental.window == "date":
+            return self._until_settled(window, cap, limit), values
+        if cap is not None:
+            return window.until(cap), values
         conditions: list[Condition] = [window.above]
         if limit is not None:
             conditions.append(window.up_to(cursor.at(limit)))
@@ -148,6 +162,15 @@ class Planner:
         if dialect.guesses_types and found.is_valid:
             cursor = Cursor.of_column(name, found.type, incremental)
         return window.until(cursor.watermark(found)), values
+
+    def _until_settled(self, window: AdbcWindow, end: str, limit: datetime | None) -> AdbcWindow:
+        """A date window to its end, or as far as no row may come any more."""
+        cursor = window.cursor
+        if limit is not None:
+            settled = cursor.at(limit)
+            if not covers(settled, end, cursor.kind, cursor.timezone):
+                return window.until(settled)
+        return window.until(end, is_open=True)
 
     async def _limit(self, cursor: Cursor, incremental: Incremental) -> datetime:
         """Rows newer than that wait for the next run: others of that time may still come."""

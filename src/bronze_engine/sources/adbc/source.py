@@ -149,6 +149,7 @@ class AdbcSource:
                 session = await stack.enter_async_context(self._database.session())
                 if self._plan is None:
                     self._plan = await self._planner(session).settle()
+                    self._resources.tally.reached = self._plan.settled
                 query = await self._statement(session, self._plan)
                 result = await stack.enter_async_context(
                     session.query(query, batch_rows=self._config.batch_rows)

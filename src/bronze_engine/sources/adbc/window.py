@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Array, Scalar
@@ -34,10 +33,12 @@ class AdbcWindow(msgspec.Struct, frozen=True, kw_only=True):
     includes_low: bool
     high: str | None = None
     """None where no row is new."""
+    high_open: bool = False
+    """Whether rows exactly at `high` are outside."""
 
     @classmethod
     def begin(
-        cls, cursor: Cursor, column: str, incremental: Incremental, request: Request
+        cls, cursor: Cursor, column: str, request: Request
     ) -> AdbcWindow:
         """Its beginning; the end is settled later."""
         start = request.low if request.read_from is None else request.read_from
@@ -46,11 +47,11 @@ class AdbcWindow(msgspec.Struct, frozen=True, kw_only=True):
             column=column,
             low=None if request.low is None else cursor.bound(request.low),
             read_from=None if start is None else cursor.bound(start),
-            includes_low=not incremental.low_open,
+            includes_low=not request.low_open,
         )
 
-    def until(self, high: str | None) -> AdbcWindow:
-        return msgspec.structs.replace(self, high=high)
+    def until(self, high: str | None, *, is_open: bool = False) -> AdbcWindow:
+        return msgspec.structs.replace(self, high=high, high_open=is_open)
 
     def above(self, parameters: Parameters) -> str:
         """The rows from the beginning on."""
@@ -59,16 +60,17 @@ class AdbcWindow(msgspec.Struct, frozen=True, kw_only=True):
         sign = ">=" if self.includes_low else ">"
         return f"{self.column} {sign} {parameters.add(self.read_from)}"
 
-    def up_to(self, watermark: str) -> Condition:
-        """The rows up to there."""
-        bound = self.cursor.bound(watermark)
-        return lambda parameters: f"{self.column} <= {parameters.add(bound)}"
+    def up_to(self, watermark: str, *, is_open: bool = False) -> Condition:
+        """The rows up to there; without those at it where it is open."""
+        bound, sign = self.cursor.bound(watermark), "<" if is_open else "<="
+        return lambda parameters: f"{self.column} {sign} {parameters.add(bound)}"
 
     def rows(self, parameters: Parameters) -> str:
         """The rows of the window, and those that belong to none, so that none is left unseen."""
         inside = _NOTHING
         if self.high is not None:
-            inside = f"{self.above(parameters)} AND {self.up_to(self.high)(parameters)}"
+            end = self.up_to(self.high, is_open=self.high_open)
+            inside = f"{self.above(parameters)} AND {end(parameters)}"
         return f"({inside} OR {self.column} IS NULL)"
 
 

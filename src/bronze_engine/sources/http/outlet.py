@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 import msgspec
 
 from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
 from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.day import settled_until
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.window import Bounds
 from bronze_engine.sources.http.body.split import Lines, Split
@@ -20,6 +21,10 @@ from bronze_engine.sources.http.fetch import Page
 from bronze_engine.telemetry.events import PageFetched
 
 __all__ = ["Dated", "Outlet", "Sink", "blocks_of"]
+
+
+_DEFAULT_LAG_SECONDS: Final = 1.0
+"""One unit of the server's clock: its Date header has whole seconds."""
 
 
 class Sink(Protocol):
@@ -74,6 +79,7 @@ class Outlet:
         if page.answered.is_past_end:
             return
         self._dated.note(page.date)
+        self._resources.tally.reached = self._reached
         self._pages += 1
         resources = self._resources
         resources.tally.pages += 1
@@ -97,6 +103,21 @@ class Outlet:
         ):
             self.emitted_records += block.records + len(block.rejects)
             await self._emit(block)
+
+
+    @property
+    def _reached(self) -> str | None:
+        """Of today's date window: rows newer than that may still come, and are left out."""
+        request, as_of = self._request, self._dated.as_of
+        incremental = request.incremental
+        if incremental is None or as_of is None:
+            return None
+        lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
+        return settled_until(
+            min(as_of, request.started_at) - timedelta(seconds=lag),
+            incremental.cursor_type,
+            incremental.cursor_timezone,
+        )
 
 
 def blocks_of(

@@ -49,7 +49,13 @@ class Target:
             "high": request.cap,
             **(fields or {}),
         }
-        window = bound_params(request.incremental, low, request.cap)
+        window = bound_params(
+            request.incremental,
+            low,
+            request.cap,
+            low_open=request.low_open,
+            cap_open=request.cap_open,
+        )
         dated = [name for name, value in config.params.items() if template.is_bare(value)]
         self._told = frozenset({*window, *dated})
         path = template.render_url(config.path, values)

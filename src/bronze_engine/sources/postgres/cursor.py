@@ -167,6 +167,10 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
         """The condition of the rows at or below a watermark."""
         return f"{self.expression} <= {self.literal(value)}"
 
+    def below(self, value: str) -> str:
+        """The condition of the rows below a bound that is not among them."""
+        return f"{self.expression} < {self.literal(value)}"
+
     @property
     def is_null(self) -> str:
         return f"{quote_ident(self.name)} IS NULL"

@@ -44,7 +44,9 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
     high: str
     low: str | None = None
-    """Rows at or below it count as late; None where none are read."""
+    """Rows below it count as late; None where none are read."""
+    is_low_late: bool = True
+    """Whether those at it do, too."""
     column: str | None = None
     """What the cursor lands as; None where it does not."""
 
@@ -95,5 +97,6 @@ class PostgresDecoder:
     def _late_rows(self, batch: pa.RecordBatch) -> int:
         if self._low is None or self._mark is None or self._mark.column is None:
             return 0
-        late: Array = pc.less_equal(batch.column(self._mark.column), self._low)
+        is_late = pc.less_equal if self._mark.is_low_late else pc.less
+        late: Array = is_late(batch.column(self._mark.column), self._low)
         return int(late.true_count)

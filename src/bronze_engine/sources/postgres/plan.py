@@ -70,11 +70,14 @@ class ReadingPlan(msgspec.Struct, frozen=True):
         )
         # Where the cursor lands as something else than what it is, nothing can be compared.
         is_itself = landed is not None and is_ordered_as(landed.field.type, self.look.cursor.kind)
-        reads_late = request.incremental is not None and (
-            request.read_from != request.low or not request.incremental.low_open
+        incremental = request.incremental
+        is_day = incremental is not None and incremental.window == "date"
+        reads_late = incremental is not None and (
+            request.read_from != request.low or not (request.low_open or is_day)
         )
         return Mark(
             high=self.span.high,
             low=request.low if reads_late else None,
+            is_low_late=not is_day,
             column=landed.field.name if landed is not None and is_itself else None,
         )

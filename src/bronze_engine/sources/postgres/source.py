@@ -171,6 +171,7 @@ class PostgresSource:
                 # Outside of the transaction: what is waited for may wait for a lock of ours.
                 await settle(connection, look.reach.waits_for, clock)
         self._look = look
+        self._resources.tally.reached = look.reach.settled
         for warning in look.warnings:
             self._resources.tally.warn(warning)
         if self._config.reading == "keyset":

@@ -14,6 +14,7 @@ import msgspec
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError, QualityError
+from bronze_engine.model.day import covers
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.window import cursor_key
 from bronze_engine.sources.postgres.cursor import Cursor
@@ -34,6 +35,10 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     last: str | None = None
     """The last cursor value; None where only the snapshot says, or where nothing is there."""
+    is_open: bool = False
+    """Whether `last` is the first value that may not be read: the end of a date window."""
+    settled: str | None = None
+    """Of a date window the last value that nothing may come below any more."""
     waits_for: Unsettled | None = None
     """It holds for snapshots taken once these have ended."""
     warning: str | None = None
@@ -65,12 +70,15 @@ async def find_reach(
     reading has ended. Raises ExtractError where it can't be known.
     """
     incremental = _incremental(request)
-    if request.cap is not None:
+    if request.cap is not None and incremental.window == "chain":
         return Reach(last=request.cap)
     match cursor.kind:
         case "timestamp" | "date":
             horizon = await look(session, incremental.lag)
-            return Reach(last=last_before(horizon.before, cursor), warning=horizon.warning)
+            last = last_before(horizon.before, cursor)
+            if request.cap is not None:
+                return _of_day(request.cap, last, cursor, horizon.warning)
+            return Reach(last=last, warning=horizon.warning)
         case "xid8":
             return Reach()
         case "integer" | "text":
@@ -85,6 +93,19 @@ async def find_reach(
                 return Reach()
             # Asked for later, so whoever was open at that reading is among them or has committed.
             return Reach(last=found, waits_for=await unsettled(session))
+
+
+def _of_day(end: str, settled: str, cursor: Cursor, warning: str | None) -> Reach:
+    """How far a date window may be read: to its end once that is settled, else so far.
+
+    A day is one value of a date: it is read as it stands, and what is recorded of it says
+    that it is not over.
+    """
+    if covers(settled, end, cursor.kind, cursor.timezone):
+        return Reach(last=end, is_open=True, settled=end)
+    if cursor.kind == "date":
+        return Reach(last=end, is_open=True, settled=settled)
+    return Reach(last=settled, settled=settled, warning=warning)
 
 
 async def check_reach(session: Any, request: Request, cursor: Cursor) -> None:
@@ -110,7 +131,10 @@ async def fix_window(
     if last is None:
         return Span(origin=source, is_empty=True, null_rows=nulls)
     low = _low(request, cursor)
-    conditions = (*([] if low is None else [low]), cursor.up_to(last))
+    conditions = (
+        *([] if low is None else [low]),
+        cursor.below(last) if reach.is_open else cursor.up_to(last),
+    )
     high = last
     if request.cap is None and cursor.kind in ("timestamp", "date"):
         found = await session.fetchval(_top(cursor, source, *conditions))
@@ -147,8 +171,7 @@ def _top(cursor: Cursor, origin: Origin, *conditions: str) -> str:
 def _low(request: Request, cursor: Cursor) -> str | None:
     """The condition of the rows that have not landed, and of those looked back at."""
     read_from = request.read_from
-    is_open = _incremental(request).low_open
-    return None if read_from is None else cursor.above(read_from, is_open=is_open)
+    return None if read_from is None else cursor.above(read_from, is_open=request.low_open)
 
 
 def _values(request: Request, cursor: Cursor, high: str | None) -> Values:

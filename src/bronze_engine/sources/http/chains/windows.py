@@ -87,7 +87,7 @@ class Windows:
             own = msgspec.structs.replace(bounds, low=None) if number == 0 else bounds
             rest = Bounds(own.low, None) if is_open else None
             yield Chain(
-                target=self._target(bounds.low, bounds.high),
+                target=self._target(bounds.low, bounds.high, is_first=number == 0),
                 label=f"{self._incremental.cursor} {bounds.low} to {bounds.high}",
                 bounds=own,
                 rest=None
@@ -99,17 +99,28 @@ class Windows:
                 ),
             )
 
-    def _target(self, low: str | None, high: str | None) -> Target:
-        request = msgspec.structs.replace(self._resource.request, low=low, read_from=low, cap=high)
-        return self._resource.target(request)
+    def _target(self, low: str | None, high: str | None, *, is_first: bool = False) -> Target:
+        """A seam belongs to the step below it; the ends are those of the window."""
+        request = self._resource.request
+        return self._resource.target(
+            msgspec.structs.replace(
+                request,
+                low=low,
+                read_from=low,
+                cap=high,
+                low_open=request.low_open or not is_first,
+                cap_open=request.cap_open and high == request.cap,
+            )
+        )
 
 
 def steps(incremental: Incremental, request: Request) -> Iterator[Bounds]:
     """The window (low, end] cut at low + n x step; each step's text is in the form of the cursor.
 
-    It ends at the request's cap; without one, timestamps at the run's beginning less the
-    lag, dates on the day after it in UTC, on which it is that day in every time zone. What
-    is newer is left for the next run. Nothing says where integers end: their steps do not.
+    It ends at the request's cap. Timestamps end at the run's beginning less the lag where that is
+    earlier, or there is no cap; dates without one on the day after it in UTC, on which it is that
+    day in every time zone. What is newer is left for the next run. Nothing says where integers
+    end: their steps do not.
     Raises ConfigError without a low.
     """
     step = incremental.step
@@ -134,12 +145,15 @@ def _seams(incremental: Incremental, request: Request, low: str, step: int) -> I
         case Fraction():
             zone = incremental.cursor_timezone
             lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
-            end = begun.timestamp() - lag if cap is None else _key(incremental, cap)
+            newest = math.floor(begun.timestamp() - lag)
+            is_over = cap is not None and _key(incremental, cap) <= newest
+            last = cap if cap is not None and is_over else _instant(newest, zone)
+            top = _key(incremental, last)
             at = math.floor(key) + step
-            while at < end:
+            while at < top:
                 yield _instant(at, zone)
                 at += step
-            yield _instant(math.floor(end), zone) if cap is None else cap
+            yield last
         case date():
             days = timedelta(days=max(1, step // _DAY_SECONDS))
             end = begun.astimezone(UTC).date() + timedelta(days=1)
