@@ -189,6 +189,7 @@ def _reported(report: RunReport) -> RunRecord:
         seconds=report.seconds,
         started_at=report.started_at,
         replay_of=report.replay_of,
+        resumed_slices=report.resumed_slices,
         degraded=report.degraded,
         warnings=report.warnings,
     )
