@@ -59,7 +59,7 @@ class FilesSourceConfig(
     """Of `format = "json"`: dotted path to the list of records; where unset the document is
     the list, or one record."""
     max_document_bytes: ByteSize = ByteSize(64 * 1024**2)
-    """Largest JSON document that is read, decompressed: it is held in memory."""
+    """Largest JSON document, or line of NDJSON, decompressed: it is held in memory."""
     csv: CsvFiles = CsvFiles()
     fixed: FixedFiles | None = None
     excel: ExcelFiles = ExcelFiles()

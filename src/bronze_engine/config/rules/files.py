@@ -12,6 +12,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.source import MODIFIED, FilesSourceConfig
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.csv_files import csv_faults, flat_schema_faults
 from bronze_engine.config.rules.fixed import fixed_faults
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.template import render, uses
@@ -64,6 +65,9 @@ def files_source_faults(
                 '"read" lands rows that have landed before; set the pipeline\'s primary_key, by'
                 " which whoever reads the partitions tells them apart",
             )
+    yield from csv_faults(source.csv, (*here, "csv"))
+    if source.format in ("csv", "tsv"):
+        yield from flat_schema_faults(pipeline.schema, source.format, (*path, "schema"))
     if source.format in _WITH_TYPES:
         yield from _schema(pipeline.schema, source.format, (*path, "schema"))
 
@@ -94,9 +98,11 @@ def _tables(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
         yield Fault((*path, "fixed"), "is missing; it says where the fields stand")
     elif source.fixed is not None:
         yield from fixed_faults(source.fixed, (*path, "fixed"))
-    for key in ("records", "max_document_bytes"):
-        if source.format != "json" and getattr(source, key) != getattr(usual, key):
-            yield Fault((*path, key), 'is for format = "json"')
+    if source.format != "json" and source.records is not None:
+        yield Fault((*path, "records"), 'is for format = "json"')
+    is_json = source.format in ("json", "ndjson")
+    if not is_json and source.max_document_bytes != usual.max_document_bytes:
+        yield Fault((*path, "max_document_bytes"), 'is for format = "json" or "ndjson"')
     if source.compression not in _ZIP_ONLY and source.member != usual.member:
         yield Fault((*path, "member"), "is for ZIP archives")
     if source.api is not None and any("://" in url for url in source.urls):

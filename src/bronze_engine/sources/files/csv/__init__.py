@@ -1,0 +1,1 @@
+"""CSV and TSV: records cut out of bytes, and read as texts."""

@@ -1,0 +1,171 @@
+"""One CSV file, cut into blocks of whole records. Synchronous; runs in workers, a piece at a time.
+
+    pieces of UTF-8 -> titles skipped -> the line with the names -> blocks -> footer left out
+
+A block's data is the names of the file's columns as a JSON list on a line of its own, and then
+records as they stand in the file: it is decoded without knowing of any other.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Final, final
+
+import msgspec
+
+from bronze_engine.config.files.csv import CsvFiles
+from bronze_engine.errors import ExtractError
+from bronze_engine.model.block import Block
+from bronze_engine.sources.files.csv.dialect import LINE, Dialect
+from bronze_engine.sources.files.csv.names import read_names
+from bronze_engine.sources.files.csv.records import (
+    count_lines,
+    last_end,
+    records,
+    without_comments,
+)
+from bronze_engine.sources.files.utf8 import Utf8
+
+__all__ = ["BLOCK_BYTES", "Framing"]
+
+BLOCK_BYTES: Final = 1024**2
+_ADVICE: Final = 'set csv.encoding to what it is written in, such as "cp1252" or "latin-1"'
+_EXCERPT: Final = 40
+
+
+@final
+class Framing:
+    """Takes the pieces of one file in order. `path` and `number` are the file's.
+
+    Raises ExtractError for bytes that are not of the encoding, for a record past
+    `max_record_bytes`, for a quote without an end, and for a line of names that is none.
+    """
+
+    def __init__(self, form: CsvFiles, dialect: Dialect, path: str, number: int) -> None:
+        self._form = form
+        self._dialect = dialect
+        self._path = path
+        self._number = number
+        self._utf8 = Utf8(form.encoding, path, _ADVICE)
+        self._titles = form.skip_lines
+        self.names: list[str] | None = list(form.columns) or None
+        """As the file writes them; None before they came, and of a file that is empty."""
+        self._head = b"" if self.names is None else _head(self.names)
+        self._has_begun = False
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._lines = 0
+        """Lines that end before what is held."""
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """The blocks that are whole with this piece."""
+        data = self._utf8.feed(data)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= BLOCK_BYTES:
+            yield from self._cut(is_last=False)
+
+    def finish(self) -> Iterator[Block]:
+        """The last blocks, when the file has ended."""
+        data = self._utf8.finish()
+        self._pieces.append(data)
+        self._size += len(data)
+        yield from self._cut(is_last=True)
+
+    def _cut(self, *, is_last: bool) -> Iterator[Block]:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        if is_last and data and not data.endswith((b"\n", b"\r")):
+            data += b"\n"
+        if self._titles:
+            data = self._without_titles(data)
+        if not self._head:
+            data = self._without_names(data, is_last=is_last)
+        if self._head:
+            end = self._end(data, is_last=is_last)
+            if end or (is_last and not self._has_begun):
+                yield self._block(data[:end])  # of a file without records, too: it has columns
+                self._has_begun = True
+            data = b"" if is_last else data[end:]
+        self._pieces = [data]
+        self._size = len(data)
+        if self._size > self._form.max_record_bytes:
+            raise self._too_long(data)
+
+    def _end(self, data: bytes, *, is_last: bool) -> int:
+        """Where the records end that can be handed on."""
+        dialect, footer = self._dialect, self._form.skip_footer
+        if not is_last:
+            return last_end(data, dialect, hold=footer)
+        end = last_end(data, dialect) if data.endswith(b"\n") else 0
+        if end < len(data):
+            ends = [each.end for each in records(data, dialect, is_last=True)]
+            end = ends[-1] if ends else 0
+        if end < len(data):
+            raise self._open_quote(data, end)
+        if not footer:
+            return end
+        whole = data if data.endswith(b"\n") else data + b"\n"
+        return min(last_end(whole, dialect, hold=footer), end)
+
+    def _block(self, data: bytes) -> Block:
+        self._utf8.check(data, self._lines)
+        lines = self._lines
+        self._lines += count_lines(data)
+        if data:
+            data = without_comments(data, self._dialect)
+        return Block(data=self._head + data, records=0, page=self._number, offset=lines)
+
+    def _without_titles(self, data: bytes) -> bytes:
+        start = 0
+        while self._titles:
+            found = LINE.match(data, start)
+            if found is None or (found.end() == len(data) and data.endswith(b"\r")):
+                break
+            start = found.end()
+            self._titles -= 1
+            self._lines += 1
+        return data[start:]
+
+    def _without_names(self, data: bytes, *, is_last: bool) -> bytes:
+        if self._titles:
+            return data
+        for start, end, is_comment in records(data, self._dialect, is_last=is_last):
+            record = data[start:end]
+            if is_comment or not record.strip(b"\r\n"):
+                continue
+            self._utf8.check(record, self._lines)
+            try:
+                self.names = read_names(record, self._dialect, trim=self._form.trim)
+            except csv.Error as exc:
+                raise ExtractError(
+                    f"{self._path}: the line with the names of the columns is no CSV: {exc}; check"
+                    " csv.delimiter and csv.quote, or set csv.columns"
+                ) from None
+            self._head = _head(self.names)
+            self._lines += count_lines(data[:end])
+            return data[end:]
+        return data
+
+    def _too_long(self, data: bytes) -> ExtractError:
+        return ExtractError(
+            f"{self._path}: the record that begins in line {self._lines + 1:,} has more than"
+            f" {self._form.max_record_bytes:,} bytes: a quote without an end, or a file that is no"
+            f" CSV ({_excerpt(data)}); check csv.quote, or raise csv.max_record_bytes"
+        )
+
+    def _open_quote(self, data: bytes, end: int) -> ExtractError:
+        return ExtractError(
+            f"{self._path}: the record that begins in line"
+            f" {self._lines + count_lines(data[:end]) + 1:,} has no end: the file was cut off"
+            f" within quotes, or it quotes otherwise ({_excerpt(data[end:])}); check csv.quote,"
+            ' "" for none'
+        )
+
+
+def _head(names: list[str]) -> bytes:
+    return msgspec.json.encode(names) + b"\n"
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data[:_EXCERPT].decode(errors="replace"))

@@ -1,0 +1,94 @@
+"""Files of one JSON value a line: cut at line ends, not parsed. Synchronous; runs in workers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, final
+
+from bronze_engine.errors import ExtractError
+from bronze_engine.model.block import Block
+from bronze_engine.sources.files.utf8 import Utf8
+
+__all__ = ["BLOCK_BYTES", "JsonLines"]
+
+BLOCK_BYTES: Final = 512 * 1024
+_BLANK: Final = b" \t\r"
+_OTHER: Final = re.compile(rb"\n[^{]")
+
+
+@final
+class JsonLines:
+    """Takes the pieces of one file in order; `path` and `number` are the file's.
+
+    JSON allows no line break within a value, so each line is one record, and blank ones are
+    none. What a line holds is the decoder's to judge, and that it is UTF-8; a `Block.offset` is
+    the number of lines before its first record. Raises ExtractError for a line past `max_bytes`,
+    and for half a character at the end of a file in another encoding.
+    """
+
+    def __init__(self, path: str, number: int, max_bytes: int) -> None:
+        self._path = path
+        self._number = number
+        self._max_bytes = max_bytes
+        self._utf8 = Utf8(None, path, "have it written in UTF-8")
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._lines = 0
+
+    def feed(self, data: bytes) -> Iterator[Block]:
+        """The blocks that are whole with this piece."""
+        data = self._utf8.feed(data)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size < BLOCK_BYTES or b"\n" not in data:
+            self._check_size(self._size)
+            return
+        data = b"".join(self._pieces)
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        self._pieces, self._size = [rest], len(rest)
+        yield from self._blocks(data[:end])
+        self._check_size(len(rest))
+
+    def finish(self) -> Iterator[Block]:
+        """The last blocks, when the file has ended."""
+        data = b"".join([*self._pieces, self._utf8.finish()])
+        if data and not data.endswith(b"\n"):
+            data += b"\n"
+        yield from self._blocks(data)
+
+    def _blocks(self, data: bytes) -> Iterator[Block]:
+        """Blocks of lines that follow one another: a blank one ends its block, so that the lines
+        of the others can be counted."""
+        if len(data) > self._max_bytes:
+            self._check_size(max(map(len, data.split(b"\n"))))
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        if data.startswith(b"{") and _OTHER.search(data) is None:
+            yield self._block(data, data.count(b"\n"))
+            return
+        held: list[bytes] = []
+        for row in data.split(b"\n")[:-1]:
+            if row.strip(_BLANK):
+                held.append(row)
+                continue
+            if held:
+                yield self._block(b"\n".join([*held, b""]), len(held))
+                held.clear()
+            self._lines += 1
+        if held:
+            yield self._block(b"\n".join([*held, b""]), len(held))
+
+    def _block(self, data: bytes, count: int) -> Block:
+        block = Block(data=data, records=count, page=self._number, offset=self._lines)
+        self._lines += count
+        return block
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise ExtractError(
+                f"{self._path}: a line, from line {self._lines + 1:,} on, has more than"
+                f" {self._max_bytes:,} bytes;"
+                ' is it format = "json", one document? Else raise max_document_bytes'
+            )
