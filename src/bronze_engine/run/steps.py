@@ -241,7 +241,8 @@ class _Run:
 
     def _tell_beginning(self, checkpoint: RunCheckpoint, replayed: Manifest | None) -> None:
         name, run = self.pipeline.name, self.identity.run
-        if not checkpoint.landed:
+        self.kept_slices = len(checkpoint.landed)
+        if not self.kept_slices:
             what: str = self.pipeline.load
             if replayed is not None:
                 what = f"a replay of run {fetched_by(replayed)}"
@@ -253,11 +254,10 @@ class _Run:
             name,
             self.run_date,
             run,
-            len(checkpoint.landed),
+            self.kept_slices,
             "" if following is None else f" ({following.label})",
             f"{sum(landed.rows for landed in checkpoint.landed):,}",
         )
-        self.kept_slices = len(checkpoint.landed)
 
     async def _abort(self, job: Job, checkpoint: RunCheckpoint, error: BaseException) -> None:
         """Leave nothing behind but what a later run resumes from, and the rejected records that

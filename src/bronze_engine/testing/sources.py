@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, final
+from typing import Any, final
 
 import msgspec
 
@@ -71,7 +71,7 @@ class ScriptedSource:
     again takes its steps from the next of `rereads`, if there is one; a source that is
     opened again takes its script from the next of `reopens`. `slices_at_once` are read side by
     side; their records must lead to one layout. With `chained` each slice
-    names the one after it, in place of listing all of them.
+    names the one after it, in place of listing all of them. With a `token` its slices resume.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class ScriptedSource:
         chained: bool = False,
         floor_bytes: int = 1024**2,
         slices_at_once: int = 1,
+        token: str | None = None,
     ) -> None:
         self._script = script
         self._rereads = rereads
@@ -90,10 +91,13 @@ class ScriptedSource:
         self._chained = chained
         self._floor_bytes = floor_bytes
         self._slices_at_once = slices_at_once
+        self.token = token
         self.requests: list[Request] = []
         """What each run asked for, in order of opening."""
         self.emitted = 0
         """Blocks that were accepted, over all runs."""
+        self.read: list[int] = []
+        """The slices whose reading was begun, over all runs."""
         self.opened = 0
         """Sources that are open now."""
 
@@ -145,8 +149,6 @@ class _Replayed:
 
 @final
 class _Scripted:
-    token: Final = None
-
     def __init__(
         self,
         origin: ScriptedSource,
@@ -164,6 +166,10 @@ class _Scripted:
         self._resources = resources
         self._readings = [0] * self._count
 
+    @property
+    def token(self) -> str | None:
+        return self._origin.token
+
     def preview(self) -> Preview:
         labels = tuple(self._slice(index).label for index in range(self._count))
         return Preview(location="script:", first="the script", slices=labels)
@@ -176,6 +182,7 @@ class _Scripted:
             yield self._slice(index)
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        self._origin.read.append(piece.index)
         reading = self._readings[piece.index]
         self._readings[piece.index] += 1
         script = self._scripts[min(reading, len(self._scripts) - 1)]
