@@ -200,6 +200,14 @@ def _print(found: Standing) -> None:
             ("override", "" if found.override is None else _override(found.override)),
             ("hint", _hint(found.hint) if found.agrees else found.differs or ""),
             (
+                "unfinished",
+                "\n".join(
+                    f"{each.run_date}, run {each.run}: {each.slices:,} slices landed by"
+                    f" {each.written_at:%Y-%m-%d %H:%M:%S} UTC; the next run goes on from there"
+                    for each in found.unfinished
+                ),
+            ),
+            (
                 "at work",
                 "\n".join(
                     f"run {each.run} on {each.lease} (host {each.host}, pid {each.pid}, since"

@@ -9,6 +9,7 @@ from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.window import cursor_key
+from bronze_engine.plan import is_chained
 from bronze_engine.run.services import Stores
 from bronze_engine.state import hint
 from bronze_engine.state.hint import Hint
@@ -23,8 +24,7 @@ async def check_ahead(stores: Stores, pipeline: Pipeline, around: Neighbours) ->
     The newest partition is gone, or an older one stands in its place: the next run would read
     again what has been handed on under another date. Older dates are removed by retention.
     """
-    incremental = pipeline.incremental
-    if incremental is None or incremental.window != "chain":
+    if not is_chained(pipeline):
         return
     found = await hint.read(stores.state, pipeline.system, pipeline.entity)
     if found is None:

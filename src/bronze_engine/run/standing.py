@@ -14,15 +14,16 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override
 from bronze_engine.model.window import Window
+from bronze_engine.plan import is_chained
 from bronze_engine.publish.lease import Holder, find_holder, lease_key
 from bronze_engine.run.ahead import find_ahead
 from bronze_engine.run.services import Stores
-from bronze_engine.state import hint, overrides
+from bronze_engine.state import checkpoints, hint, overrides
 from bronze_engine.state.hint import Hint, hint_of
 from bronze_engine.state.overrides import Kept, Use
 from bronze_engine.state.partitions import committed_dates, read_neighbours, read_partition
 
-__all__ = ["Held", "Newest", "OverrideStanding", "Standing", "is_chained", "look"]
+__all__ = ["Held", "Newest", "OverrideStanding", "Standing", "Unfinished", "look"]
 
 _DAYS: Final = 31
 """Of so many of the newest dates a lock is looked for where locks can't be listed."""
@@ -60,6 +61,17 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
 
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that was broken off, or is at work: what the next run of the date goes on from."""
+
+    run_date: date
+    run: str
+    slices: int
+    """Landed so far."""
+    started_at: datetime
+    written_at: datetime
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where an entity stands. Where the manifests and the hint differ, the manifests are right."""
 
@@ -83,11 +95,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How it does not, and what to do."""
     override: OverrideStanding | None = None
     leases: tuple[Held, ...] = ()
-
-
-def is_chained(pipeline: Pipeline) -> bool:
-    """Whether each date begins where the one before it ended: only such have one watermark."""
-    return pipeline.incremental is not None and pipeline.incremental.window == "chain"
+    unfinished: tuple[Unfinished, ...] = ()
+    """Runs with a checkpoint."""
 
 
 async def look(stores: Stores, pipeline: Pipeline, today: date) -> Standing:
@@ -114,6 +123,7 @@ async def look(stores: Stores, pipeline: Pipeline, today: date) -> Standing:
         differs=differs,
         override=None if kept is None else _override(kept, around),
         leases=await _leases(stores.state, system, entity, (*dates[-_DAYS:], today)),
+        unfinished=await _unfinished(stores.state, system, entity),
     )
 
 
@@ -191,6 +201,21 @@ async def _leases(
         if holder is not None:
             held.append(_held(key, holder))
     return tuple(held)
+
+
+async def _unfinished(store: Store, system: str, entity: str) -> tuple[Unfinished, ...]:
+    return tuple(
+        [
+            Unfinished(
+                run_date=day,
+                run=checkpoint.run,
+                slices=len(checkpoint.slices),
+                started_at=checkpoint.started_at,
+                written_at=checkpoint.written_at,
+            )
+            async for day, checkpoint in checkpoints.find(store, system, entity)
+        ]
+    )
 
 
 def _held(key: str, holder: Holder) -> Held:

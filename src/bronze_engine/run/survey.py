@@ -11,7 +11,7 @@ from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
-from bronze_engine.plan import begins_epoch, follows_full_load, make_request
+from bronze_engine.plan import begins_epoch, follows_full_load, is_chained, make_request
 from bronze_engine.publish.base import Base, read_base
 from bronze_engine.run.ahead import check_ahead
 from bronze_engine.run.services import Identity, Stores
@@ -45,7 +45,7 @@ async def survey(
     base = await read_base(store, partition, pipeline=pipeline.name, adopt=adopt)
     around = await read_neighbours(store, system, entity, run_date)
     override = None
-    if not full_refresh and pipeline.incremental is not None:
+    if not full_refresh and is_chained(pipeline):
         override = overrides.pending(await overrides.read(stores.state, system, entity), around)
         is_reset = override is not None and override.kind == "reset"
         if is_reset:
