@@ -61,7 +61,7 @@ def place_of_files(
     if api is not None or scheme in ("http", "https"):
         return _at_server(url, api)
     if isinstance(store, LocalStoreConfig):
-        return FilePlace(pattern=os.path.normpath(Path(store.path) / url))
+        return FilePlace(pattern=os.path.normpath(f"{_literally(store.path)}/{url}"))
     if store is not None:
         return FilePlace(pattern=url, store=store)
     if scheme in SCHEMES:
@@ -72,7 +72,16 @@ def place_of_files(
         return FilePlace(pattern=pattern, store=found)
     if scheme == "file":
         return FilePlace(pattern=os.path.normpath(unquote(rest.removeprefix("localhost"))))
-    return FilePlace(pattern=str(absolute(url)))
+    if url.startswith(("/", "~")):
+        return FilePlace(pattern=str(absolute(url)))
+    beside = _literally(str(absolute(".")))
+    return FilePlace(pattern=os.path.normpath(f"{beside}/{url}"))
+
+
+def _literally(folder: str) -> str:
+    """A pattern that means this directory alone, whatever characters its path has."""
+    braced = folder.replace("{", "{{").replace("}", "}}")
+    return _WILDCARD.sub(lambda found: f"[{found[0]}]", braced)
 
 
 def _at_server(url: str, api: Api | None) -> FilePlace:

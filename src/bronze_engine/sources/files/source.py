@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, final
 
-from bronze_engine.config.files.source import FilesSourceConfig
+import msgspec
+
+from bronze_engine.config.files.source import FileFormat, FilesSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
+from bronze_engine.errors import ExtractError
+from bronze_engine.flow import Lane, ordered
+from bronze_engine.model.block import Block
+from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.slice import Slice
+from bronze_engine.sources.files.choice import choose
+from bronze_engine.sources.files.content import Entry, FileContent
+from bronze_engine.sources.files.cursor import FileCursor
+from bronze_engine.sources.files.decoder import FilesDecoder
 from bronze_engine.sources.files.format import Format
 from bronze_engine.sources.files.formats.registry import make_format
+from bronze_engine.sources.files.listing import Asked, list_files, open_places, with_members
+from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["FilesSource", "FilesSourceType"]
 
 _FLOOR_BYTES: Final = 16 * 1024**2
-"""What is read ahead without waiting."""
+"""What is fetched ahead without waiting."""
+
+_SLICE_BYTES: Final = 256 * 1024**2
+"""Files are read together up to this: a slice has data files of its own."""
+
+_AHEAD_BYTES: Final = 4 * 1024**2
+"""A file of a store or a server that is no larger is fetched while those before it are read."""
+
+_AHEAD_FILES: Final = 16
+
+_SELF_PACKED: Final[frozenset[FileFormat]] = frozenset({"parquet", "arrow", "excel"})
+"""Formats with a compression of their own; a workbook is a ZIP archive."""
 
 
 @final
@@ -25,7 +50,7 @@ class FilesSourceType:
     def open(
         self, config: FilesSourceConfig, request: Request, resources: Resources, /
     ) -> AbstractAsyncContextManager[Source]:
-        """Open one run's reading of files. Nothing is listed before it is asked for."""
+        """Open one run's reading of files, and list them. No file is read."""
         return _open(config, request, resources)
 
     def floor_bytes(self, _config: FilesSourceConfig, /) -> int:
@@ -40,34 +65,220 @@ class FilesSourceType:
 async def _open(
     config: FilesSourceConfig, request: Request, resources: Resources
 ) -> AsyncIterator[Source]:
-    yield FilesSource(config, make_format(config, request, resources))
+    asked = await open_places(config, request, resources)
+    form = make_format(config, request, resources)
+    async with AsyncExitStack() as stack:
+        source = FilesSource(config, request, resources, asked, form, stack)
+        await source.list()
+        yield source
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """The files of a slice, by their places in the run's order."""
+
+    first: int
+    count: int
+
+
+class _Fetched(msgspec.Struct, frozen=True):
+    """A file whose turn comes, and its bytes where they were fetched ahead."""
+
+    number: int
+    entry: Entry
+    data: bytes | None
 
 
 @final
 class FilesSource:
     """One run's reading of files."""
 
-    def __init__(self, config: FilesSourceConfig, form: Format) -> None:
+    def __init__(
+        self,
+        config: FilesSourceConfig,
+        request: Request,
+        resources: Resources,
+        asked: Sequence[Asked],
+        form: Format,
+        stack: AsyncExitStack,
+    ) -> None:
         self._config = config
+        self._request = request
+        self._resources = resources
+        self._asked = asked
         self._format = form
+        self._stack = stack
+        self._listed: list[Entry] = []
+        self._missing: ExtractError | None = None
+        self._entries: Sequence[Entry] = ()
+        self._high: str | None = None
+        self._landed: dict[int, tuple[LandedFile, ...]] = {}
+
+    async def list(self) -> None:
+        """Find the files that match; that there are none is told later."""
+        try:
+            self._listed = await list_files(self._config, self._asked)
+        except ExtractError as exc:
+            self._missing = exc
 
     @property
     def token(self) -> str | None:
-        return None
+        """Of the files, as their listing told them: the same files are read the same."""
+        digest = hashlib.sha256()
+        for entry in self._entries:
+            if entry.version is None and entry.found.modified is None:
+                return None  # nothing tells whether it is still the same file
+            facts = (entry.path, entry.size_bytes, entry.version, entry.found.modified)
+            digest.update(msgspec.json.encode(facts))
+        return digest.hexdigest()
 
     def preview(self) -> Preview:
-        location = ", ".join(self._config.urls)
-        return Preview(location=location, first=location, slices=())
+        size = sum(entry.size_bytes for entry in self._listed)
+        count = len(self._listed)
+        found = f"{count:,} file{'' if count == 1 else 's'}, {size:,} bytes"
+        first = self._listed[0].path if self._listed else self._location
+        return Preview(
+            location=self._location,
+            first=f"read {first}",
+            slices=(found,),
+            notes=() if self._missing is None else (self._missing.message,),
+        )
+
+    @property
+    def _location(self) -> str:
+        return ", ".join(map(redact_url, self._config.urls))
 
     async def check(self) -> str:
-        return self.preview().location
+        """Read the first file until records come."""
+        if self._missing is not None:
+            raise self._missing
+        entries = await with_members(self._config, self._listed, self._resources, self._stack)
+        told = f"{self._location}: {len(entries):,} file{'' if len(entries) == 1 else 's'}"
+        if not entries:
+            return told
+
+        async def first(_: Block) -> None:
+            raise _Enough
+
+        with suppress(_Enough):
+            await self._format.read(self._content(_Fetched(1, entries[0], None)), first)
+        return f"{told}, and the first begins as {self._config.format} does"
 
     async def slices(self) -> AsyncIterator[Slice]:
-        for index in range(0):
-            yield Slice(index=index, label="")
+        """Choose the files; small ones are read together, so that data files are not small."""
+        if self._missing is not None:
+            raise self._missing
+        await self._choose()
+        span = _Span(0, 0)
+        size = 0
+        index = 0
+        for entry in self._entries:
+            if span.count and size + entry.size_bytes > _SLICE_BYTES:
+                yield self._slice(index, span)
+                index, span, size = index + 1, _Span(span.first + span.count, 0), 0
+            span = _Span(span.first, span.count + 1)
+            size += entry.size_bytes
+        if span.count:
+            yield self._slice(index, span)
 
-    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:  # noqa: ARG002
+    def _slice(self, index: int, span: _Span) -> Slice:
+        first = self._entries[span.first].path
+        label = first if span.count == 1 else f"{first} and {span.count - 1:,} more"
+        return Slice(index=index, label=label, spec=msgspec.Raw(msgspec.json.encode(span)))
+
+    async def _choose(self) -> None:
+        entries = await with_members(self._config, self._listed, self._resources, self._stack)
+        incremental = self._request.incremental
+        if incremental is None:
+            self._entries = entries
+            return
+        pattern = self._config.name_pattern
+        choice = await choose(
+            entries,
+            self._request,
+            FileCursor(
+                incremental, None if pattern is None else re.compile(pattern), self._request
+            ),
+            now=self._resources.clock.now(),
+            on_changed=self._config.on_changed,
+            sha256=self._sha256,
+        )
+        self._entries, self._high = choice.entries, choice.high
+        for warning in choice.warnings:
+            self._resources.tally.warn(warning)
+
+    async def _sha256(self, entry: Entry) -> str:
+        return await self._content(_Fetched(0, entry, None)).sha256()
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        """Read the files of a slice one after the other; the next ones are fetched meanwhile."""
+        span = msgspec.json.decode(piece.spec, type=_Span)
+        landed: list[LandedFile] = []
+        wanted = range(span.first, span.first + span.count)
+        lane = Lane(self._resources.budget, _FLOOR_BYTES)
+
+        async def files() -> AsyncIterator[int]:
+            for place in wanted:
+                yield place
+
+        async def fetch(place: int) -> tuple[_Fetched, int]:
+            entry = self._entries[place]
+            data = await self._ahead(entry)
+            return _Fetched(place + 1, entry, data), len(data or b"")
+
+        async def hand_on(fetched: _Fetched) -> None:
+            content = self._content(fetched)
+            await self._format.read(content, emit)
+            landed.append(fetched.entry.landed(await content.sha256()))
+            await content.check_unchanged()
+            self._resources.tally.pages += 1
+
+        await ordered(
+            files(),
+            fetch,
+            hand_on,
+            lane=lane,
+            estimate=lambda place: self._ahead_bytes(self._entries[place]),
+            ahead=_AHEAD_FILES,
+        )
+        self._landed[piece.index] = tuple(landed)
         return None
 
+    def landed(self, piece: Slice, /) -> tuple[LandedFile, ...]:
+        return self._landed[piece.index]
+
+    def _ahead_bytes(self, entry: Entry) -> int:
+        """What is fetched ahead of a file's turn: all of it or nothing."""
+        size = entry.found.size_bytes
+        is_small = size is not None and size <= _AHEAD_BYTES and entry.member is None
+        return size or 0 if is_small and entry.place.is_remote else 0
+
+    async def _ahead(self, entry: Entry) -> bytes | None:
+        if not self._ahead_bytes(entry):
+            return None
+        async with entry.place.read(entry.found, _unseen) as chunks:
+            data = b"".join([chunk async for chunk in chunks])
+        if len(data) != entry.found.size_bytes:
+            raise ExtractError(f"{entry.path} has changed since it was listed; run again")
+        return data
+
+    def _content(self, fetched: _Fetched) -> FileContent:
+        return FileContent(
+            fetched.entry,
+            fetched.number,
+            self._resources.workers,
+            compression=self._config.compression,
+            is_self_packed=self._config.format in _SELF_PACKED,
+            fetched=fetched.data,
+        )
+
     def decoder(self) -> Decoder:
-        return self._format.decoder()
+        paths = [entry.path for entry in self._entries]
+        return FilesDecoder(self._format.decoder(), paths, self._high)
+
+
+def _unseen(_: bytes) -> None:
+    """It is hashed when its turn comes."""
+
+
+class _Enough(Exception):
+    """The first records are there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar, final
+from typing import Final, Literal, TypeVar, final
 
 import httpx
 import msgspec
@@ -220,6 +220,48 @@ class Client:
             read_seconds=self.timeout.read,
         )
         return await _received(reply, url, version, limit_bytes, on_bytes)
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        method: Literal["GET", "HEAD"],
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        on_request: Callable[[], None],
+    ) -> AsyncIterator[tuple[Answer, Reply]]:
+        """Send one request, follow its redirects (at most 5); the body is still on the wire.
+
+        Of an error the answer holds the beginning of the body, else none of it. Raises as
+        `fetch`; what is raised later, while the reply is read, is httpx.TransportError. The
+        connection is given back, or closed, on leaving.
+        """
+        target = url
+        for _ in range(_MAX_REDIRECTS + 1):
+            request = self.credentials.request(method, _parse(target), None, headers)
+            version = self.credentials.version
+            on_request()
+            reply = await self._transport.ask(request)
+            try:
+                found = _headers(reply)
+                location = found.get("location") if reply.status in _REDIRECTS else None
+                if location is not None:
+                    target = str(_redirected(_parse(target), location))
+                    continue
+                chunks: list[bytes] = []
+                if reply.status >= 400 and method == "GET":
+                    chunks = await _read(reply, target, _EXCERPT_BYTES, lambda _: None)
+                answer = Answer(
+                    status=reply.status, headers=found, url=target, chunks=chunks, version=version
+                )
+                yield answer, reply
+                return
+            finally:
+                await reply.aclose()
+        raise ExtractError(
+            f"{redact_url(url)} redirects more than {_MAX_REDIRECTS} times, "
+            f"at last to {redact_url(target)}; check the URL"
+        )
 
     async def send(
         self,
