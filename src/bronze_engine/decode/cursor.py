@@ -44,6 +44,12 @@ class Windowed(msgspec.Struct, frozen=True, kw_only=True):
     high: str | None
     late_rows: int
     later_rows: int
+    masks: tuple[Array, ...]
+    """What was kept at each step, of the rows that the step before had left."""
+
+    def places(self, count: int) -> Sequence[int]:
+        """Which of the `count` rows that came in each of its rows is."""
+        return _places(count, self.masks)
 
 
 @final
@@ -89,34 +95,36 @@ class CursorFilter:
             reason = f"cursor column {name!r} has no {self._config.cursor_type}"
             array = batch.column(column.name)
         keys = self._keys(array)
+        masks: list[Array] = []
         if any(block.bounds is not None for block in blocks):
             # Rows of the steps beside it come with a step whose bounds were rounded outwards.
             keep = self._within(keys, blocks, _rows_of(blocks, batch.num_rows, lines))
-            batch, array, keys = _filter(keep, batch, array, keys)
+            batch, array, keys = _filter(keep, batch, array, keys, masks)
         if keys.null_count:
-            rejects = self._refuse(keys, array, reason, lines)
-            present = keys.is_valid()
-            batch, array, keys = batch.filter(present), array.filter(present), keys.filter(present)
+            came = _places(batch.num_rows if not masks else len(masks[0]), masks)
+            rejects = self._refuse(keys, array, reason, lines, came)
+            batch, array, keys = _filter(keys.is_valid(), batch, array, keys, masks)
         else:
             rejects = []
         # What comes from below a date window without a lookback belongs to another date.
         late = 0 if self._config.window == "date" else self._late(keys)
         if self._read_from is not None:
             keep = pc.invert(_below(keys, self._read_from, or_at=self._low_open))
-            batch, array, keys = _filter(keep, batch, array, keys)
+            batch, array, keys = _filter(keep, batch, array, keys, masks)
         if self._config.window == "date":
             late = self._late(keys)
         later = 0
         for bound, or_at in self._ends(blocks):
             keep = _below(keys, bound, or_at=or_at)
             later += len(keys) - _count(keep)
-            batch, array, keys = _filter(keep, batch, array, keys)
+            batch, array, keys = _filter(keep, batch, array, keys, masks)
         return Windowed(
             batch=batch,
             rejects=rejects,
             high=_text(array[_highest(keys)]) if len(keys) else None,
             late_rows=late,
             later_rows=later,
+            masks=tuple(masks),
         )
 
     def _late(self, keys: _Keys) -> int:
@@ -171,9 +179,15 @@ class CursorFilter:
         return pc.or_(pc.fill_null(pa.concat_arrays(masks), True), keys.is_null())
 
     def _refuse(
-        self, keys: _Keys, array: Array, reason: str, lines: Callable[[], Sequence[Line]]
+        self,
+        keys: _Keys,
+        array: Array,
+        reason: str,
+        lines: Callable[[], Sequence[Line]],
+        came: Sequence[int],
     ) -> list[tuple[int, Reject]]:
-        places = lines()
+        records = lines()
+        places = [records[place] for place in came]
         nulls: Array = pc.indices_nonzero(keys.is_null())
         gaps = [place for place in nulls.to_pylist() if place is not None]
         if self._config.on_null_cursor == "quarantine":
@@ -346,11 +360,23 @@ def _highest(keys: _Keys) -> int:
     return place
 
 
+def _places(count: int, masks: Sequence[Array]) -> Sequence[int]:
+    """Which of `count` rows are left, where each mask is of what the one before has left."""
+    if not masks:
+        return range(count)
+    found: Array = pa.array(np.arange(count))
+    for mask in masks:
+        found = found.filter(mask)
+    places: list[int] = found.to_pylist()
+    return places
+
+
 def _filter(
-    keep: Array, batch: pa.RecordBatch, array: Array, keys: _Keys
+    keep: Array, batch: pa.RecordBatch, array: Array, keys: _Keys, masks: list[Array]
 ) -> tuple[pa.RecordBatch, Array, _Keys]:
     if _count(keep) == len(keep):
         return batch, array, keys
+    masks.append(keep)
     return batch.filter(keep), array.filter(keep), keys.filter(keep)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Final, final
 
@@ -23,6 +24,7 @@ from bronze_engine.decode.exact import decode_exact, split_lines
 from bronze_engine.decode.guard import contains, keeps_numbers
 from bronze_engine.decode.raw import with_raw
 from bronze_engine.decode.reader import Reader
+from bronze_engine.decode.refusal import refuse_lines
 from bronze_engine.decode.rules import rules_of, start_layout
 from bronze_engine.decode.shape import BIG
 from bronze_engine.model.arrow import Array, check_utf8
@@ -80,13 +82,19 @@ class JsonDecoder:
         if self._rules.raw:
             places = None if lines is None else [line.place for line in lines]
             batch = with_raw(batch, layout, blocks, places)
-        if self._cursor is None or batch.num_rows == 0:
+
+        def records() -> Sequence[Line]:
+            return split_lines(blocks) if lines is None else lines
+
+        count = batch.num_rows
+        if self._cursor is None or count == 0:
             return Decoded(
-                batch=batch, layout=layout, rejects=tuple(reject for _, reject in rejects)
+                batch=batch,
+                layout=layout,
+                rejects=tuple(reject for _, reject in rejects),
+                refuse=partial(refuse_lines, blocks, records, lambda: range(count)),
             )
-        window = self._cursor.apply(
-            batch, layout, blocks, lambda: split_lines(blocks) if lines is None else lines
-        )
+        window = self._cursor.apply(batch, layout, blocks, records)
         rejects = sorted([*rejects, *window.rejects], key=itemgetter(0))
         return Decoded(
             batch=window.batch,
@@ -95,6 +103,7 @@ class JsonDecoder:
             high=window.high,
             late_rows=window.late_rows,
             later_rows=window.later_rows,
+            refuse=partial(refuse_lines, blocks, records, partial(window.places, count)),
         )
 
     def _read(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Reject
 
-__all__ = ["printed_rejects", "printed_rows", "printed_values"]
+__all__ = ["Origin", "printed_rejects", "printed_rows", "printed_values"]
 
 
 def printed_rows(batch: pa.RecordBatch, places: Sequence[int]) -> list[bytes]:
@@ -28,18 +28,35 @@ def printed_rows(batch: pa.RecordBatch, places: Sequence[int]) -> list[bytes]:
     ]
 
 
+class Origin(NamedTuple):
+    """Where consecutive rows of a batch came from."""
+
+    page: int
+    offset: int
+    """Of the first record of these within its page."""
+    rows: int
+    kept: Sequence[int] | None = None
+    """Which of the records, from there, each row is; None where none was left out."""
+
+
 def printed_rejects(
     batch: pa.RecordBatch,
-    page: int,
-    offset: int,
+    origins: Sequence[Origin],
     places: Sequence[int],
     reasons: Sequence[str],
 ) -> list[Reject]:
-    """Rejects of some rows of a batch whose first one is at that page and offset."""
-    return [
-        Reject(reason=reason, page=page, offset=offset + place, raw=raw)
-        for place, reason, raw in zip(places, reasons, printed_rows(batch, places), strict=True)
-    ]
+    """Rejects of some rows of a batch, whose places ascend."""
+    rejects: list[Reject] = []
+    rest = iter(origins)
+    origin, begin = next(rest), 0
+    for place, reason, raw in zip(places, reasons, printed_rows(batch, places), strict=True):
+        while place >= begin + origin.rows:
+            begin += origin.rows
+            origin = next(rest)
+        row = place - begin
+        offset = origin.offset + (row if origin.kept is None else origin.kept[row])
+        rejects.append(Reject(reason=reason, page=origin.page, offset=offset, raw=raw))
+    return rejects
 
 
 def printed_values(array: Array) -> list[Any]:

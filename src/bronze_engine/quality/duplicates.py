@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, final
 
 import msgspec
@@ -11,15 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.config.quality import Duplicates
-from bronze_engine.contracts import Decoded
+from bronze_engine.contracts import Decoded, Refuse
 from bronze_engine.errors import QualityError
 from bronze_engine.flow import Budget
 from bronze_engine.model.arrow import Array
+from bronze_engine.model.block import Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.quality.keys import KeySet
 from bronze_engine.workers import Workers
 
 __all__ = ["DuplicateFilter", "Repeats", "duplicate_warnings"]
+
+Kept = np.ndarray[Any, np.dtype[np.intp]]
 
 _SHOWN_KEYS: Final = 3
 _SHOWN_BYTES: Final = 80
@@ -110,7 +114,12 @@ class DuplicateFilter:
             return decoded, 0
         keep = np.ones(batch.num_rows, np.bool_)
         keep[places.to_numpy()] = False
-        kept: Decoded = msgspec.structs.replace(decoded, batch=batch.filter(pa.array(keep)))
+        refuse = None
+        if decoded.refuse is not None:
+            refuse = partial(_refuse_kept, decoded.refuse, np.flatnonzero(keep))
+        kept: Decoded = msgspec.structs.replace(
+            decoded, batch=batch.filter(pa.array(keep)), refuse=refuse
+        )
         return kept, repeated
 
     def _examples(self) -> str:
@@ -137,6 +146,14 @@ def duplicate_warnings(
             "compared"
         )
     return found
+
+
+def _refuse_kept(
+    refuse: Refuse, kept: Kept, places: Sequence[int], reasons: Sequence[str]
+) -> Sequence[Reject]:
+    """Rejects of rows by their places among those that were kept."""
+    whole: list[int] = kept[np.asarray(places)].tolist()
+    return refuse(whole, reasons)
 
 
 def _key_columns(batch: pa.RecordBatch, layout: Layout, names: Sequence[str]) -> list[Array]:

@@ -1,26 +1,29 @@
 """The keys that a slice has had: small, exact, and asked batch by batch.
 
 Integers are held as they are, eight bytes each; other keys, and several columns together, as
-128 bits of keyed SipHash, at which two of 10**12 keys are alike once in 10**14 runs.
+128 bits of a keyed hash, at which two of 10**12 keys are alike once in 10**14 runs.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Sequence
 from typing import Any, Final, final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array
+from bronze_engine.quality.hashes import Numbers, halves
 
 __all__ = ["KeySet"]
 
-Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
-_SECOND: Final = b"\0second half"
+_COUNT: Final = struct.Struct("<Q")
 
 
 @final
@@ -71,9 +74,13 @@ class _Run:
 
 @final
 class KeySet:
-    """A set of keys that grows; runs of ascending keys, each twice as long as the next."""
+    """A set of keys that grows; runs of ascending keys, each twice as long as the next.
 
-    def __init__(self) -> None:
+    `key` is what hashes are made with: sets that are to be joined need the same.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = os.urandom(16) if key is None else key
         self._runs: list[_Run] = []
         self._is_plain = True
         """Whether all keys so far were integers of 64 bits."""
@@ -93,7 +100,30 @@ class KeySet:
             self._mix()
         if self._is_plain:
             return self._add(columns[0].to_numpy(zero_copy_only=False), None)
-        return self._add(*_halves(_bytes_of(columns)))
+        return self._add(*halves(_texts_of(columns), self._key))
+
+    def state(self) -> bytes:
+        """All keys, for `join`."""
+        runs = [
+            # Of keys that ascend the steps are small; what wraps around does so back again.
+            (_packed(np.diff(run.first, prepend=np.int64(0))), _packed(run.second))
+            for run in self._runs
+        ]
+        return msgspec.msgpack.encode((self._is_plain, runs))
+
+    def join(self, state: bytes) -> Mask:
+        """Add the keys of another set, and say which of them were there before, in no order."""
+        is_plain, runs = msgspec.msgpack.decode(state, type=tuple[bool, list[tuple[bytes, bytes]]])
+        found = [np.zeros(0, np.bool_)]
+        if self._is_plain and not is_plain:
+            self._mix()
+        for packed, packed_second in runs:
+            first = np.cumsum(_unpacked(packed), dtype=np.int64)
+            second = _unpacked(packed_second) if packed_second else None
+            if second is None and not self._is_plain:
+                first, second = halves(_texts_of([pa.array(first)]), self._key)
+            found.append(self._add(first, second))
+        return np.concatenate(found)
 
     def _add(self, first: Numbers, second: Numbers | None) -> Mask:
         count = len(first)
@@ -142,10 +172,24 @@ class KeySet:
         held = [pa.array(run.first) for run in self._runs]
         self._runs.clear()
         for array in held:
-            self._add(*_halves(_bytes_of([array])))
+            self._add(*halves(_texts_of([array]), self._key))
 
 
-def _bytes_of(columns: Sequence[Array]) -> list[bytes]:
+def _packed(numbers: Numbers | None) -> bytes:
+    if numbers is None:
+        return b""
+    return _COUNT.pack(len(numbers)) + pa.compress(numbers.tobytes(), codec="zstd", asbytes=True)
+
+
+def _unpacked(packed: bytes) -> Numbers:
+    (count,) = _COUNT.unpack_from(packed)
+    body = pa.decompress(
+        packed[_COUNT.size :], decompressed_size=8 * count, codec="zstd", asbytes=True
+    )
+    return np.frombuffer(body, np.int64)
+
+
+def _texts_of(columns: Sequence[Array]) -> Array:
     """A text for each row; no two rows with other keys have the same."""
     texts: list[Array] = []
     for column in columns:
@@ -153,9 +197,7 @@ def _bytes_of(columns: Sequence[Array]) -> list[bytes]:
         if len(columns) > 1:
             texts.append(pc.binary_length(text).cast(pa.string()))
         texts.append(text)
-    whole = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, ":")
-    found: list[bytes] = whole.cast(pa.binary()).to_pylist()
-    return found
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, ":")
 
 
 def _text_of(column: Array) -> Array:
@@ -169,10 +211,3 @@ def _text_of(column: Array) -> Array:
         texts = column.cast(pa.string())
         return pc.replace_substring_regex(texts, pattern=r"\.0$", replacement="")
     return column.cast(pa.string())
-
-
-def _halves(keys: list[bytes]) -> tuple[Numbers, Numbers]:
-    count = len(keys)
-    first = np.fromiter(map(hash, keys), np.int64, count)
-    second = np.fromiter(map(hash, map(_SECOND.__add__, keys)), np.int64, count)
-    return first, second

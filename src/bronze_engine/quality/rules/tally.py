@@ -77,6 +77,8 @@ class Tally:
 
 def shown(batch: pa.RecordBatch, columns: Sequence[str], places: Any) -> list[str]:
     """Values of some rows, for people: `3`, or of several columns `a = 3, b = NULL`; cut."""
+    if not columns:
+        return [""] * len(places)
     values = [printed_values(column_of(batch, name).take(places)) for name in columns]
     found = []
     for row in zip(*values, strict=True):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, final
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, final
 
 import msgspec
 import pyarrow as pa
@@ -16,6 +15,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, Scalar
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Column, Layout
+from bronze_engine.model.row_text import Origin, printed_rejects, printed_rows
 from bronze_engine.sources.adbc.convert import convert
 
 __all__ = ["AdbcDecoder", "CursorRows", "no_rows"]
@@ -56,15 +56,18 @@ class AdbcDecoder:
         """Decode one group. Raises QualityError for a value that its column can't hold."""
         rejects: list[Reject] = []
         batches: list[pa.RecordBatch] = []
+        origins: list[Origin] = []
         late = 0
         for block in blocks:
             batch = block.batch
             if batch is None:
                 continue
+            kept = None
             if self._cursor is not None:
-                batch, of_batch = self._with_cursor(block, batch, self._cursor)
+                batch, of_batch, kept = self._with_cursor(block, batch, self._cursor)
                 rejects += of_batch
                 late += self._late_rows(batch, self._cursor)
+            origins.append(Origin(block.page, block.offset, batch.num_rows, kept))
             batches.append(self._landed(batch))
         whole = self._whole(batches)
         return Decoded(
@@ -73,6 +76,7 @@ class AdbcDecoder:
             rejects=tuple(rejects),
             high=None if self._cursor is None or not whole.num_rows else self._cursor.high,
             late_rows=late,
+            refuse=partial(printed_rejects, whole, origins),
         )
 
     def _whole(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -104,11 +108,11 @@ class AdbcDecoder:
 
     def _with_cursor(
         self, block: Block, batch: pa.RecordBatch, cursor: CursorRows
-    ) -> tuple[pa.RecordBatch, list[Reject]]:
-        """The rows that have a cursor, and those that have none."""
+    ) -> tuple[pa.RecordBatch, list[Reject], Sequence[int] | None]:
+        """The rows that have a cursor, those that have none, and which of all the former are."""
         values = batch.column(cursor.place)
         if not values.null_count:
-            return batch, []
+            return batch, [], None
         if cursor.on_null == "fail":
             raise QualityError(
                 f"the cursor {cursor.name!r} is NULL in {values.null_count:,} of"
@@ -116,11 +120,13 @@ class AdbcDecoder:
                 ' incremental.on_null_cursor = "quarantine"'
             )
         is_null = values.is_null()
+        places: list[int] = pc.indices_nonzero(is_null).to_numpy().tolist()
         rejects = [
             Reject(reason=_NO_CURSOR, page=block.page, offset=block.offset + place, raw=raw)
-            for place, raw in _printed(batch, is_null)
+            for place, raw in zip(places, printed_rows(batch, places), strict=True)
         ]
-        return batch.filter(pc.invert(is_null)), rejects
+        kept: list[int] = pc.indices_nonzero(values.is_valid()).to_numpy().tolist()
+        return batch.filter(values.is_valid()), rejects, kept
 
     def _late_rows(self, batch: pa.RecordBatch, cursor: CursorRows) -> int:
         if cursor.low is None or not batch.num_rows:
@@ -151,24 +157,3 @@ def _check_finite(array: Array, column: Column) -> None:
 
 def _last(kind: DataType) -> int:
     return int(2 ** (kind.bit_width - 1) - 1)
-
-
-def _printed(batch: pa.RecordBatch, wanted: Array) -> Iterator[tuple[int, bytes]]:
-    """Rows as JSON for the quarantine: what JSON has no form for is text, bytes are base64."""
-    places: list[Any] = pc.indices_nonzero(wanted).to_pylist()
-    columns = [_plain(array.take(pa.array(places, pa.int64()))) for array in batch.columns]
-    for place, values in zip(places, zip(*columns, strict=True), strict=True):
-        row = dict(zip(batch.schema.names, values, strict=True))
-        yield place, json.dumps(row, default=str, ensure_ascii=False).encode()
-
-
-def _plain(array: Array) -> list[Any]:
-    kind = array.type
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind):
-        return list(array.to_pylist())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return [value and base64.b64encode(value).decode() for value in array.to_pylist()]
-    try:
-        return list(array.cast(pa.string()).to_pylist())
-    except pa.ArrowNotImplementedError:
-        return list(array.to_pylist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, final
 
 import msgspec
@@ -13,6 +14,7 @@ from bronze_engine.contracts import Decoded
 from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.row_text import Origin, printed_rejects
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.copy_binary.batch import CopyBinary
 from bronze_engine.sources.copy_binary.framing import BrokenFraming
@@ -85,6 +87,7 @@ class PostgresDecoder:
         batch = found.batch
         if batch.num_columns:
             batch = pa.RecordBatch.from_arrays(batch.columns, schema=self._layout.schema)
+        page = blocks[0].page if blocks else 0  # rows are found in all blocks together
         return Decoded(
             batch=batch,
             layout=self._layout,
@@ -92,6 +95,7 @@ class PostgresDecoder:
             high=None if self._mark is None or not batch.num_rows else self._mark.high,
             late_rows=self._late_rows(batch),
             special_values=sum(found.specials.values()),
+            refuse=partial(printed_rejects, batch, [Origin(page, 0, batch.num_rows)]),
         )
 
     def _late_rows(self, batch: pa.RecordBatch) -> int:

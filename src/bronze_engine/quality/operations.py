@@ -1,0 +1,156 @@
+"""What each change of `load = "cdc"` did: told by a column, counted, and nothing else lands."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.config.cdc import Cdc
+from bronze_engine.contracts import Decoded, Refuse
+from bronze_engine.errors import QualityError
+from bronze_engine.model.arrow import Array, DataType, scalar
+from bronze_engine.model.block import Reject
+from bronze_engine.model.changes import ChangeCounts
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.row_text import printed_rejects
+from bronze_engine.workers import Workers
+
+__all__ = ["Operations", "check_order"]
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+_KINDS: Final = ("insert", "update", "delete")
+_SHOWN_NAMES: Final = 12
+_SHOWN_CHARS: Final = 40
+
+
+@final
+class Operations:
+    """Watches the changes of one reading of one slice, group by group in order."""
+
+    def __init__(self, cdc: Cdc | None, workers: Workers) -> None:
+        self._cdc = cdc
+        self._workers = workers
+        self.counts = ChangeCounts()
+
+    async def apply(self, decoded: Decoded) -> Decoded:
+        """The group without the rows whose operation is none, which are rejects now.
+
+        Raises QualityError (QUAL001) where no record has the column, or its type has no codes.
+        """
+        if self._cdc is None or not decoded.batch.num_rows:
+            return decoded
+        return await self._workers.run(self._judge, decoded, self._cdc)
+
+    def _judge(self, decoded: Decoded, cdc: Cdc) -> Decoded:
+        texts = _texts(decoded, cdc.operation)
+        places: Array = pc.index_in(
+            texts, value_set=_array([*cdc.insert, *cdc.update, *cdc.delete])
+        )
+        known = places.drop_null().to_numpy()
+        ends = np.cumsum([len(getattr(cdc, kind)) for kind in _KINDS])
+        counts = np.bincount(np.searchsorted(ends, known, side="right"), minlength=len(_KINDS))
+        self.counts += ChangeCounts(
+            inserts=int(counts[0]), updates=int(counts[1]), deletes=int(counts[2])
+        )
+        if not places.null_count:
+            return decoded
+        return _without(decoded, places, _reasons(texts.filter(places.is_null()), cdc.operation))
+
+
+def _texts(decoded: Decoded, name: str) -> Array:
+    """The column's values as texts."""
+    layout = decoded.layout
+    column = next((each for each in layout.columns() if each.is_called(name)), None)
+    if column is None:
+        raise QualityError(
+            f"cdc.operation names {name!r}, and no record has such a column;"
+            f" {_nearest(name, layout.schema.names)}",
+            column=name,
+        )
+    array: Array = decoded.batch.column(column.name)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if not _has_codes(array.type):
+        raise QualityError(
+            f"cdc.operation: column {column.name!r} is {array.type}, and codes are texts, integers"
+            " or booleans; name another column",
+            column=name,
+        )
+    return array.cast(pa.string())
+
+
+def _has_codes(kind: DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
+    return any(check(kind) for check in (*checks, pa.types.is_boolean, pa.types.is_null))
+
+
+def _array(texts: Sequence[str]) -> Array:
+    return pa.array(texts, pa.string())
+
+
+def _reasons(texts: Array, name: str) -> list[str]:
+    found = []
+    for text in texts.to_pylist():
+        if text is None:
+            found.append(f"cdc.operation: {name} is NULL")
+            continue
+        shown = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+        found.append(f"cdc.operation: {name} is {shown!r}, a code of no insert, update or delete")
+    return found
+
+
+def _without(decoded: Decoded, places: Array, reasons: Sequence[str]) -> Decoded:
+    """The group without the rows that have no place among the codes."""
+    none: Rows = np.flatnonzero(places.is_null().to_numpy(zero_copy_only=False))
+    kept: Rows = np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False))
+    refuse = decoded.refuse
+    at: list[int] = none.tolist()
+    if refuse is None:
+        rejects: Sequence[Reject] = printed_rejects(decoded.batch, 0, 0, at, reasons)
+    else:
+        rejects = refuse(at, reasons)
+    left: Decoded = msgspec.structs.replace(
+        decoded,
+        batch=decoded.batch.take(pa.array(kept)),
+        rejects=(*decoded.rejects, *rejects),
+        refuse=None if refuse is None else _among(kept, refuse),
+    )
+    return left
+
+
+def _among(kept: Rows, refuse: Refuse) -> Refuse:
+    """Who knows the records of rows that others are gone from among."""
+
+    def refuse_kept(places: Sequence[int], reasons: Sequence[str]) -> Sequence[Reject]:
+        return refuse([int(kept[place]) for place in places], reasons)
+
+    return refuse_kept
+
+
+def check_order(cdc: Cdc | None, layout: Layout | None) -> None:
+    """Raise QualityError where `order_by` names what no record has."""
+    if cdc is None or layout is None:
+        return
+    columns = layout.columns()
+    for name in cdc.order_by:
+        if not any(column.is_called(name) for column in columns):
+            raise QualityError(
+                f"cdc.order_by names {name!r}, and no record has such a column;"
+                f" {_nearest(name, layout.schema.names)}",
+                column=name,
+            )
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    more = ", ..." if len(known) > _SHOWN_NAMES else ""
+    return f"the columns are {', '.join(map(repr, known[:_SHOWN_NAMES]))}{more}"
