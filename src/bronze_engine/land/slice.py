@@ -26,6 +26,7 @@ from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.land.pagefiles import PageFiles
 from bronze_engine.land.valuefiles import ValueFiles, value_files_bytes
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Manifest
@@ -35,6 +36,8 @@ from bronze_engine.model.slice import Slice
 from bronze_engine.plan import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
+from bronze_engine.quality.judge import RunRules, SliceRules
+from bronze_engine.quality.operations import Operations
 from bronze_engine.quality.quarantine import Kept, Quarantine
 from bronze_engine.quality.thresholds import SliceCount, Threshold
 from bronze_engine.shield import finish
@@ -87,6 +90,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     written: Written
     replayed: Manifest | None = None
     """The manifest whose captured pages are decoded again, in place of a reading."""
+    rules: RunRules | None = None
+    """None where there are none."""
     writer: str = ""
     """What names the files, where that is not the run itself but a resumption of it."""
 
@@ -135,8 +140,12 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     """Files of captured pages."""
     sources: tuple[LandedFile, ...] = ()
     """The files that the slice has read, where its source reads files."""
+    changes: ChangeCounts = ChangeCounts()
+    """What the rows did, where they are changes."""
     repeats: Repeats = Repeats()
     """Rows whose key came before."""
+    rules: tuple[bytes, ...] = ()
+    """What each of `quality.rules` has seen, in their order."""
     accepted: int = 0
     rejected: int = 0
     """What it has added to the counts of the run's threshold."""
@@ -250,12 +259,14 @@ class _Landing:
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )
+        self._operations = Operations(job.pipeline.cdc, workers)
         self._duplicates = DuplicateFilter(
             job.pipeline.quality.duplicates,
             job.pipeline.primary_key,
             job.resources.budget,
             workers,
         )
+        self._rules = None if job.rules is None else SliceRules(job.rules)
         self._pages = PageFiles(
             store=job.target,
             partition=job.partition,
@@ -281,7 +292,10 @@ class _Landing:
 
     async def consume(self, decoded: Decoded) -> Layout:
         """Take one group, in order; returns the layout that later ones are decoded with."""
+        decoded = await self._operations.apply(decoded)
         decoded = await self._duplicates.apply(decoded)
+        if self._rules is not None:
+            decoded = await self._rules.apply(decoded)
         self._count.add(decoded.batch.num_rows, decoded.rejects)
         await self._quarantine.write(decoded.rejects)
         self._job.threshold.check()
@@ -296,6 +310,7 @@ class _Landing:
         """End all files."""
         await self._files.finish(self._layout)
         await self._pages.finish()
+        rules = None if self._rules is None else self._rules.states
         return Landed(
             index=self._index,
             files=tuple(self._files.staged),
@@ -306,7 +321,9 @@ class _Landing:
             later_rows=self._later_rows,
             special_values=self._special_values,
             pages=tuple(self._pages.staged),
+            changes=self._operations.counts,
             repeats=self._duplicates.seen,
+            rules=() if rules is None else await self._job.resources.workers.run(rules),
             accepted=self._count.accepted,
             rejected=self._count.rejected,
         )
@@ -316,6 +333,8 @@ class _Landing:
         self._count.withdraw()
         self._job.written.rows -= self._rows
         self._rows = 0
+        if self._rules is not None:
+            self._rules.forget()
 
     async def seal_rejects(self) -> None:
         """End the quarantine alone: it is all that will be left."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bronze_engine.config.cdc import Cdc
 from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
+from bronze_engine.encode.values import check_fields
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.arrow import schema_to_text
+from bronze_engine.model.changes import ChangeCounts, Changes
 from bronze_engine.model.layout import VARIANT_SUFFIX, Layout
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
@@ -21,6 +24,7 @@ from bronze_engine.model.manifest import (
 )
 from bronze_engine.plan import final_window, highest
 from bronze_engine.quality.duplicates import duplicate_warnings
+from bronze_engine.quality.operations import check_order
 from bronze_engine.run.replay import fetched_by
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
@@ -38,7 +42,10 @@ def compose_manifest(
     written_at: datetime,
     duration_seconds: float,
 ) -> Manifest:
-    """The next generation of the partition, without its lineage (the commit adds that)."""
+    """The next generation of the partition, without its lineage (the commit adds that).
+
+    Raises QualityError where the configuration names columns that no record has.
+    """
     pipeline, request = job.pipeline, job.request
     layout = _last_layout(landed) or request.base
     high = None
@@ -46,6 +53,9 @@ def compose_manifest(
         high = highest(high, each.high, request)
     replayed = job.replayed
     files = tuple(staged.file for each in landed for staged in each.files if staged.file)
+    if files and layout is not None:
+        check_fields(pipeline.output.partition_by, layout.columns())
+        check_order(pipeline.cdc, layout)
     schema = None if layout is None else stamped_schema(layout.settled().schema, job.stamps)
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -59,6 +69,7 @@ def compose_manifest(
         epoch=request.epoch,
         written_at=written_at,
         load=pipeline.load,
+        cdc=_changes_of(pipeline.cdc, layout, landed),
         primary_key=pipeline.primary_key,
         source=SourceInfo(
             type=str(pipeline.source.__struct_config__.tag),
@@ -94,9 +105,28 @@ def compose_manifest(
         sources=tuple(file for each in landed for file in each.sources),
         watermark=final_window(request, high, tally.reached),
         override=request.override,
+        quality=() if job.rules is None else job.rules.results,
         config_hash=pipeline.config_hash,
         engine_version=__version__,
         duration_seconds=round(duration_seconds, 3),
+    )
+
+
+def _changes_of(
+    cdc: Cdc | None, layout: Layout | None, landed: Sequence[Landed]
+) -> Changes | None:
+    """What the rows mean, and what they did."""
+    if cdc is None:
+        return None
+    columns = () if layout is None else layout.columns()
+    named = next((each.name for each in columns if each.is_called(cdc.operation)), cdc.operation)
+    return Changes(
+        operation=named,
+        insert=cdc.insert,
+        update=cdc.update,
+        delete=cdc.delete,
+        order_by=cdc.order_by,
+        counts=sum((each.changes for each in landed), ChangeCounts()),
     )
 
 

@@ -69,6 +69,8 @@ class Reading:
                 await self._checkpoint.drop(self.landed)
                 self.landed.clear()
                 job.threshold.reset()
+                if job.rules is not None:
+                    job.rules.release()
                 job.written.rows = 0
                 if reading == READS:
                     raise ExtractError(

@@ -1,6 +1,7 @@
 """One run, step by step.
 
-    admit -> lease -> survey -> plan -> open -> land the slices -> publish -> remember
+    admit -> lease -> claim, of a chain -> survey -> plan -> open -> land the slices
+        -> publish -> remember
 
 Up to the commit an error or a cancellation aborts: what was staged is discarded, but for
 what the checkpoint names, and the partition stays as it was. The commit itself is finished,
@@ -11,6 +12,7 @@ wrong is `degraded`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import final
@@ -18,22 +20,25 @@ from typing import final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.errors import BronzeError, ConfigError, QualityError, StoreError
+from bronze_engine.errors import BronzeError, ConfigError, QualityError, StateError, StoreError
 from bronze_engine.land.slice import Job, Landed, Written, keep_rejected, memory_bytes
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
-from bronze_engine.plan import old_date_warning
+from bronze_engine.plan import is_chained, old_date_warning, planned_window
 from bronze_engine.publish.base import superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
+from bronze_engine.quality.judge import RunRules
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.account import Account
 from bronze_engine.run.checkpoint import RunCheckpoint, StaleCheckpoint, is_kept_for
+from bronze_engine.run.claim import ChainClaim
 from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.reading import Reading
 from bronze_engine.run.replay import fetched_by, replayable
 from bronze_engine.run.resume import open_checkpoint
+from bronze_engine.run.rules import judge, row_history, rule_warnings, run_rules
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
@@ -76,6 +81,11 @@ class _Run:
         """Those that an earlier process has landed."""
         self.slice_bytes = 0
         """What one slice holds at the least; reserved for the first."""
+        self.claim: ChainClaim | None = None
+        """Of a chain, from when it is taken on."""
+        self.is_certain = True
+        """Whether it is known what becomes of the commit: none has been sent, or it is there."""
+        self.rules: RunRules | None = None
         self.outcome: Outcome | None = None
         """Set as soon as the manifest is committed, whatever comes after."""
 
@@ -96,6 +106,9 @@ class _Run:
                 exc.context.setdefault("run", self.identity.run)
             await finish(self._fail, exc, grace_seconds=services.grace_seconds)
             raise
+        finally:
+            if self.rules is not None:
+                self.rules.release()
         await finish(self.account.tell, report, grace_seconds=services.grace_seconds)
         return report
 
@@ -124,9 +137,26 @@ class _Run:
             lease_of(pipeline, self.run_date),
             identity,
             services,
-            partial(self._land, stores),
+            partial(self._claimed, stores),
             wait_seconds=self.options.wait_seconds,
         )
+
+    async def _claimed(self, stores: Stores) -> RunReport:
+        """Of a chain: claim its windows first, so that no two runs ever hold the same rows."""
+        if not is_chained(self.pipeline):
+            return await self._land(stores)
+        services = self.services
+        claim = ChainClaim(self.pipeline, self.run_date, stores, services, self.identity)
+        self.claim = claim
+        try:
+            await claim.take()
+            return await self._land(stores)
+        except BaseException as exc:
+            if self.is_certain or isinstance(exc, StateError):
+                give_back = partial(claim.give_back, committed=False)
+                for warning in await finish(give_back, grace_seconds=services.grace_seconds):
+                    log.warning("%s %s: %s", self.pipeline.name, self.run_date, warning)
+            raise
 
     async def _land(self, stores: Stores) -> RunReport:
         """Survey, plan, read, publish; once more where the source has changed since the run that
@@ -154,6 +184,8 @@ class _Run:
         replayed = None
         if options.replay:
             standing, replayed = replayable(standing, pipeline)
+        if self.claim is not None:
+            await self.claim.confirm(planned_window(standing.request))
         checkpoint = await open_checkpoint(
             stores,
             pipeline,
@@ -163,7 +195,8 @@ class _Run:
             self.account.tally,
             max_age_seconds=services.resume_seconds,
         )
-        job = self._job(stores, standing, checkpoint, replayed)
+        history = await row_history(stores.target, pipeline, self.run_date)
+        job = self._job(stores, standing, checkpoint, replayed, history)
         warning = old_date_warning(pipeline, self.run_date, services.today())
         if warning is not None and replayed is None:
             self.account.warn(warning)
@@ -173,6 +206,7 @@ class _Run:
         try:
             location = await reading.run()
             job.threshold.finish()
+            await judge(job, self.landed)
             manifest = compose_manifest(
                 job,
                 self.landed,
@@ -182,7 +216,7 @@ class _Run:
                 written_at=services.clock.now(),
                 duration_seconds=self.account.seconds,
             )
-            for warning in column_warnings(job, self.landed):
+            for warning in (*column_warnings(job, self.landed), *rule_warnings(job)):
                 self.account.warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, checkpoint, exc, grace_seconds=services.grace_seconds)
@@ -193,6 +227,7 @@ class _Run:
                     raise news from exc
             raise
         self.account.phase("publishing")
+        self.is_certain = False
         outcome = await finish(
             self._publish, job, standing, manifest, checkpoint, grace_seconds=services.grace_seconds
         )
@@ -204,6 +239,7 @@ class _Run:
         standing: Survey,
         checkpoint: RunCheckpoint,
         replayed: Manifest | None,
+        history: Sequence[int],
     ) -> Job:
         """What the slices have in common; of a resumed run, with what earlier ones have had."""
         pipeline, services = self.pipeline, self.services
@@ -218,6 +254,7 @@ class _Run:
         for landed in checkpoint.landed:
             threshold.accepted += landed.accepted
             threshold.rejected += landed.rejected
+        self.rules = run_rules(pipeline, services, self.identity, history)
         return Job(
             pipeline=pipeline,
             request=msgspec.structs.replace(
@@ -236,6 +273,7 @@ class _Run:
             grace_seconds=services.grace_seconds,
             written=Written(rows=sum(landed.rows for landed in checkpoint.landed)),
             replayed=replayed,
+            rules=self.rules,
             writer=checkpoint.writer,
         )
 
@@ -308,6 +346,8 @@ class _Run:
         )
         degraded = list(published.warnings)
         degraded += await hint.advance(job.state, manifest, target=job.target)
+        if self.claim is not None:
+            degraded += await self.claim.give_back(committed=True)
         degraded += await overrides.mark_used(job.state, manifest)
         reaped = await reap(job.target, job.partition, manifest)
         degraded += reaped.warnings
@@ -328,6 +368,7 @@ class _Run:
             rows=manifest.row_count,
             rejected=manifest.rejected_count,
             duplicates=manifest.duplicate_rows,
+            changes=None if manifest.cdc is None else manifest.cdc.counts,
             late_rows=manifest.late_rows,
             later_rows=sum(each.later_rows for each in self.landed),
             files=len(manifest.files),
@@ -337,6 +378,7 @@ class _Run:
             bytes_out=sum(file.size_bytes for file in manifest.files),
             watermark=manifest.watermark,
             schema_changes=manifest.schema_changes,
+            quality=() if self.rules is None else self.rules.results,
             degraded=outcome.degraded,
         )
 
@@ -348,5 +390,6 @@ class _Run:
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,
             error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
+            quality=() if self.rules is None else self.rules.results,
         )
         await self.account.tell(report)

@@ -12,7 +12,7 @@ from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.neighbours import Neighbours
 
-__all__ = ["committed_dates", "max_epoch", "read_neighbours", "read_partition"]
+__all__ = ["committed_dates", "max_epoch", "newest_before", "read_neighbours", "read_partition"]
 
 _AT_ONCE: Final = 16
 
@@ -66,6 +66,22 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     if last is None:
         last = await first(dates[::-1])
     return Neighbours(earlier=earlier, own=own, later=later, last=last, newest=newest)
+
+
+async def newest_before(
+    store: Store, system: str, entity: str, run_date: date, count: int
+) -> list[Manifest]:
+    """The committed manifests of the last `count` dates before `run_date`, the newest first."""
+    found: list[Manifest] = []
+    for day in reversed(await committed_dates(store, system, entity)):
+        if day >= run_date:
+            continue
+        if len(found) == count:
+            break
+        manifest = await read_partition(store, system, entity, day)
+        if manifest is not None:
+            found.append(manifest)
+    return found
 
 
 async def max_epoch(store: Store, system: str, entity: str) -> int:
