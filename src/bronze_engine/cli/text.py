@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
@@ -51,6 +52,7 @@ def print_report(report: RunReport) -> None:
             ("committed", f"generation {report.generation}, run {report.run}"),
             ("replay of", f"run {report.replay_of}" if report.replay_of else ""),
             ("rows", _rows(report)),
+            ("changes", _changes(report.changes)),
             ("pages", _pages(report)),
             ("requests", _requests(report)),
             ("in flight", _in_flight(report.concurrency)),
@@ -68,6 +70,12 @@ def print_report(report: RunReport) -> None:
             ("degraded", "\n".join(report.degraded)),
         ]
     )
+
+
+def _changes(counts: ChangeCounts | None) -> str:
+    if counts is None:
+        return ""
+    return f"{counts.inserts:,} inserts, {counts.updates:,} updates, {counts.deletes:,} deletes"
 
 
 def _pages(report: RunReport) -> str:

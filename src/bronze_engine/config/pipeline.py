@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bronze_engine.config.cdc import Cdc
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.quality import Quality
@@ -35,6 +36,7 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tags: tuple[str, ...] = ()
     source: SourceConfig
     incremental: Incremental | None = None
+    cdc: Cdc | None = None
     schema: SchemaConfig = SchemaConfig()
     quality: Quality = Quality()
     output: Output = Output()

@@ -18,7 +18,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.model.layout import Column
 
-__all__ = ["Divided", "Level", "Values", "divide", "levels_of"]
+__all__ = ["Divided", "Level", "Values", "check_fields", "divide", "levels_of"]
 
 Values = tuple[str | None, ...]
 """The values of one file, a level each; None is NULL."""
@@ -71,6 +71,17 @@ def levels_of(fields: Iterable[PartitionField], columns: Sequence[Column]) -> tu
             )
         found.append(Level(field=field, key=key, column=None if column is None else column.name))
     return tuple(found)
+
+
+def check_fields(entries: Iterable[str], columns: Sequence[Column]) -> None:
+    """Raise QualityError (QUAL001) for an entry of `partition_by` that no record has had."""
+    for field in map(PartitionField.parse, entries):
+        if not any(column.is_called(field.column) for column in columns):
+            raise QualityError(
+                f"output.partition_by names {field.column!r}, and no record has such a column;"
+                f" {_nearest(field.column, [each.name for each in columns])}",
+                column=field.column,
+            )
 
 
 def divide(batch: pa.RecordBatch, levels: Sequence[Level]) -> Divided:

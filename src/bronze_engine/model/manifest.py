@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.changes import Changes
 from bronze_engine.model.layout import Column
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import DataFile
@@ -114,6 +115,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["committed", "void"] = "committed"
     written_at: datetime
     load: Load
+    cdc: Changes | None = None
+    """What the rows mean where `load` is "cdc"."""
     primary_key: tuple[str, ...] = ()
     """As configured: what the curated layer takes a record's identity from."""
     source: SourceInfo

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.quality import RuleResult
@@ -36,6 +37,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     late_rows: int = 0
     duplicates: int = 0
     """Rows whose primary key came before: left out, or only counted."""
+    changes: ChangeCounts | None = None
+    """What the rows did, where `load` is "cdc"."""
     later_rows: int = 0
     """Received above the window's end, and left for the run that it belongs to."""
     files: int = 0

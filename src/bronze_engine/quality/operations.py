@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from bronze_engine.config.cdc import Cdc
 from bronze_engine.contracts import Decoded, Refuse
 from bronze_engine.errors import QualityError
-from bronze_engine.model.arrow import Array, DataType, scalar
+from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Reject
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.layout import Layout
-from bronze_engine.model.row_text import printed_rejects
+from bronze_engine.model.row_text import printed_rows
 from bronze_engine.workers import Workers
 
 __all__ = ["Operations", "check_order"]
@@ -50,9 +50,8 @@ class Operations:
 
     def _judge(self, decoded: Decoded, cdc: Cdc) -> Decoded:
         texts = _texts(decoded, cdc.operation)
-        places: Array = pc.index_in(
-            texts, value_set=_array([*cdc.insert, *cdc.update, *cdc.delete])
-        )
+        codes: Array = pa.array([*cdc.insert, *cdc.update, *cdc.delete], pa.string())
+        places: Array = pc.index_in(texts, value_set=codes)
         known = places.drop_null().to_numpy()
         ends = np.cumsum([len(getattr(cdc, kind)) for kind in _KINDS])
         counts = np.bincount(np.searchsorted(ends, known, side="right"), minlength=len(_KINDS))
@@ -91,10 +90,6 @@ def _has_codes(kind: DataType) -> bool:
     return any(check(kind) for check in (*checks, pa.types.is_boolean, pa.types.is_null))
 
 
-def _array(texts: Sequence[str]) -> Array:
-    return pa.array(texts, pa.string())
-
-
 def _reasons(texts: Array, name: str) -> list[str]:
     found = []
     for text in texts.to_pylist():
@@ -113,12 +108,15 @@ def _without(decoded: Decoded, places: Array, reasons: Sequence[str]) -> Decoded
     refuse = decoded.refuse
     at: list[int] = none.tolist()
     if refuse is None:
-        rejects: Sequence[Reject] = printed_rejects(decoded.batch, 0, 0, at, reasons)
+        rows = zip(at, reasons, printed_rows(decoded.batch, at), strict=True)
+        rejects: Sequence[Reject] = [
+            Reject(reason=reason, page=0, offset=place, raw=raw) for place, reason, raw in rows
+        ]
     else:
         rejects = refuse(at, reasons)
     left: Decoded = msgspec.structs.replace(
         decoded,
-        batch=decoded.batch.take(pa.array(kept)),
+        batch=decoded.batch.filter(places.is_valid()),
         rejects=(*decoded.rejects, *rejects),
         refuse=None if refuse is None else _among(kept, refuse),
     )

@@ -19,6 +19,7 @@ from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.quality.duplicates import DuplicateFilter
+from bronze_engine.quality.operations import Operations
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.run.survey import survey
@@ -132,7 +133,8 @@ class BatchStream:
                         resources.workers,
                     )
                     with duplicates:
-                        sink = _Sink(send, threshold, duplicates, layout)
+                        operations = Operations(pipeline.cdc, resources.workers)
+                        sink = _Sink(send, threshold, operations, duplicates, layout)
                         piece = await decode_slice(
                             source, source.decoder(), piece, resources, sink.consume, layout=layout
                         )
@@ -146,15 +148,18 @@ class _Sink:
         self,
         send: MemoryObjectSendStream[pa.RecordBatch],
         threshold: Threshold,
+        operations: Operations,
         duplicates: DuplicateFilter,
         layout: Layout | None,
     ) -> None:
         self._send = send
         self._threshold = threshold
+        self._operations = operations
         self._duplicates = duplicates
         self.layout = layout
 
     async def consume(self, decoded: Decoded) -> Layout:
+        decoded = await self._operations.apply(decoded)
         decoded = await self._duplicates.apply(decoded)
         self._threshold.count(decoded.batch.num_rows, decoded.rejects)
         self._threshold.check()

@@ -126,7 +126,7 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, table: str, body: str, me
         (f'entity = "{"a" * 129}"', "is no part of a path"),
         ('entity = "a\\u0000"', "is no part of a path"),
         ('load = "incremental"', f'{P}.load: "incremental" needs a table [{P}.incremental]'),
-        ('load = "cdc"', 'no "cdc"'),
+        ('load = "cdc"', f'{P}.load: "cdc" needs a table [{P}.cdc]'),
         ("incremental = {cursor = 'u'}", 'load: is "full", but there is an [incremental] table'),
     ],
 )

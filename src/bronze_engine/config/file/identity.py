@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bronze_engine.config.cdc import Cdc
 from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
@@ -44,6 +45,7 @@ def config_hash(pipeline: Pipeline, hidden: Collection[str]) -> str:
         "extracted_at": pipeline.output.extracted_at,
         **_refusals(pipeline.quality),
         **_folders(pipeline.output),
+        **_operations(pipeline.cdc),
     }
     # msgspec takes no subclass of float, which Duration is.
     encoded = msgspec.json.encode(identity, order="sorted", enc_hook=float)
@@ -61,6 +63,14 @@ def _source(source: SourceConfig, hidden: Collection[str]) -> dict[str, Any]:
 def _folders(output: Output) -> dict[str, Any]:
     """Which files rows lie in below the run date; nothing where all are together."""
     return {"partition_by": output.partition_by} if output.partition_by else {}
+
+
+def _operations(cdc: Cdc | None) -> dict[str, Any]:
+    """Which changes land; nothing where rows are none."""
+    if cdc is None:
+        return {}
+    codes = sorted([*cdc.insert, *cdc.update, *cdc.delete])
+    return {"operation": cdc.operation, "codes": codes}
 
 
 def _refusals(quality: Quality) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Tables are merged key by key, at any depth; everything else (arrays too) is replaced. A
 table that names another `type` replaces the one below it, because the keys of one type
 mean nothing to another. `false` in the place of a table that may be left out
-(`incremental`, `source.rate_limit`, `source.retry`, `source.export`) takes an inherited one away.
+(`incremental`, `cdc`, `source.rate_limit`, `source.retry`, `source.export`) takes an inherited one
+away.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Table = dict[str, Any]
 
 _TAGGED: frozenset[KeyPath] = frozenset({("source",), ("source", "paginator"), ("auth",)})
 _OPTIONAL: frozenset[KeyPath] = frozenset(
-    {("incremental",), ("source", "rate_limit"), ("source", "retry"), ("source", "export")}
+    {("incremental",), ("cdc",)}
+    | {("source", "rate_limit"), ("source", "retry"), ("source", "export")}
 )
 
 

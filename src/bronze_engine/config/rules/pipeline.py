@@ -10,6 +10,7 @@ from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.cdc import cdc_faults
 from bronze_engine.config.rules.database import database_source_faults
 from bronze_engine.config.rules.files import files_source_faults
 from bronze_engine.config.rules.http_source import http_source_faults
@@ -42,8 +43,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
             'is "full", but there is an [incremental] table; write load = "incremental", '
             "or take the table away",
         )
-    elif pipeline.load == "cdc":
-        yield Fault((*path, "load"), 'sources know "full" and "incremental", no "cdc"')
+    yield from cdc_faults(pipeline, path)
     for key in pipeline.primary_key:
         if not key:
             yield Fault((*path, "primary_key"), "holds an empty name")
