@@ -158,7 +158,7 @@ def _decimals(texts: Array, kind: DataType, *, printable: bool) -> Array:
 
 def _timestamps(texts: Array, kind: DataType, *, printable: bool) -> Array:
     values = cast_temporal(texts, kind)
-    if printable:
+    if printable and texts.null_count < len(texts):
         # Arrow takes no other text of this length, but for offsets beside Z.
         size = _CLOCK_BYTES[kind.unit] + (kind.tz is not None)
         lengths: Array = pc.binary_length(texts)

@@ -27,13 +27,18 @@ class JsonLines:
     and for half a character at the end of a file in another encoding.
     """
 
-    def __init__(self, path: str, number: int, max_bytes: int) -> None:
+    def __init__(
+        self, path: str, number: int, max_bytes: int, *, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         self._path = path
         self._number = number
         self._max_bytes = max_bytes
+        self._block_bytes = block_bytes
         self._utf8 = Utf8(None, path, "have it written in UTF-8")
         self._pieces: list[bytes] = []
         self._size = 0
+        self._open = 0
+        """Bytes of the line that has no end yet."""
         self._lines = 0
 
     def feed(self, data: bytes) -> Iterator[Block]:
@@ -41,15 +46,15 @@ class JsonLines:
         data = self._utf8.feed(data)
         self._pieces.append(data)
         self._size += len(data)
-        if self._size < BLOCK_BYTES or b"\n" not in data:
-            self._check_size(self._size)
+        end = data.rfind(b"\n") + 1
+        self._open = len(data) - end if end else self._open + len(data)
+        self._check_size(self._open)
+        if self._size < self._block_bytes or self._open == self._size:
             return
         data = b"".join(self._pieces)
-        end = data.rfind(b"\n") + 1
-        rest = data[end:]
-        self._pieces, self._size = [rest], len(rest)
+        end = len(data) - self._open
+        self._pieces, self._size = [data[end:]], self._open
         yield from self._blocks(data[:end])
-        self._check_size(len(rest))
 
     def finish(self) -> Iterator[Block]:
         """The last blocks, when the file has ended."""

@@ -42,11 +42,20 @@ class Framing:
     `max_record_bytes`, for a quote without an end, and for a line of names that is none.
     """
 
-    def __init__(self, form: CsvFiles, dialect: Dialect, path: str, number: int) -> None:
+    def __init__(
+        self,
+        form: CsvFiles,
+        dialect: Dialect,
+        path: str,
+        number: int,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
         self._form = form
         self._dialect = dialect
         self._path = path
         self._number = number
+        self._block_bytes = block_bytes
         self._utf8 = Utf8(form.encoding, path, _ADVICE)
         self._titles = form.skip_lines
         self.names: list[str] | None = list(form.columns) or None
@@ -63,7 +72,7 @@ class Framing:
         data = self._utf8.feed(data)
         self._pieces.append(data)
         self._size += len(data)
-        if self._size >= BLOCK_BYTES:
+        if self._size >= self._block_bytes:
             yield from self._cut(is_last=False)
 
     def finish(self) -> Iterator[Block]:
