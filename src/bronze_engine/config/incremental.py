@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,6 +33,10 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     start_param and end_param, or {low} and {high}. Nothing says where integers end: their steps go
     on until
     one is empty, and all above it is asked for at once."""
+    steps_per_slice: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many steps are landed together, with files of their own: what a run that is broken off
+    has read of those it reads again. Where unset as many as are read side by side, or a hundredth
+    of them where that is more."""
     lag: Duration | None = None
     """Rows newer than the source's clock less this wait for the next run. Timestamps only;
     where unset one unit of the resolution (1 s by HTTP's Date header)."""

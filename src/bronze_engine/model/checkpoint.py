@@ -37,6 +37,8 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     retries: int = 0
     bytes_in: int = 0
     warnings: tuple[str, ...] = ()
+    reached: str | None = None
+    """How far the source has told that all is there; None where it has not."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -251,6 +251,7 @@ class RunCheckpoint:
                     retries=self._tally.retries,
                     bytes_in=self._tally.bytes_in,
                     warnings=tuple(self._tally.warnings),
+                    reached=self._tally.reached,
                 ),
                 layout=layout,
                 slices=(*self._record.slices, *(done for _, done in held)),
@@ -289,6 +290,7 @@ class RunCheckpoint:
         tally.requests += counted.requests
         tally.retries += counted.retries
         tally.bytes_in += counted.bytes_in
+        tally.reached = counted.reached
         for warning in counted.warnings:
             tally.warn(warning)
 

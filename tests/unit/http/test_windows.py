@@ -21,7 +21,7 @@ from bronze_engine.errors import ConfigError
 from bronze_engine.model.block import Block
 from bronze_engine.model.window import Bounds, cursor_key
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.chains.windows import steps
+from bronze_engine.sources.http.chains.seams import Seams
 from tests.integration.http_server import request
 
 pytestmark = pytest.mark.unit
@@ -42,7 +42,7 @@ def landed(
 ) -> list[int]:
     """The ids that land: each step asked for, and decoded in groups of so many blocks."""
     blocks = []
-    for number, bounds in enumerate(steps(incremental, asked)):
+    for number, bounds in enumerate(Seams(incremental, asked).bounds()):
         rows = serve(bound_params(incremental, bounds.low, bounds.high))
         if rows:
             data = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
@@ -145,7 +145,7 @@ def test_the_steps_of_timestamps_are_the_window_row_for_row(
     def key(value: str) -> Any:
         return cursor_key(value, "timestamp", incremental.cursor_timezone)
 
-    ends = [bounds.high for bounds in steps(incremental, asked)]
+    ends = [bounds.high for bounds in Seams(incremental, asked).bounds()]
     end = key(ends[-1]) if ends and ends[-1] is not None else key(low_text)
     expected = [number for number, value in enumerate(values) if key(low_text) < key(value) <= end]
     assert sorted(landed(incremental, asked, serve, cuts)) == expected
@@ -226,7 +226,7 @@ def test_the_steps_of_integers_of_any_size_are_the_window_row_for_row(
 def test_the_steps_follow_one_another_and_end_at_the_cap() -> None:
     incremental = Incremental(cursor="at", step=Duration(86400), start_param="s", end_param="e")
     low, cap = "2024-10-26T10:00:00.5+02:00", "2024-10-28T20:00:00Z"
-    assert list(steps(incremental, window(incremental, low, cap))) == [
+    assert list(Seams(incremental, window(incremental, low, cap)).bounds()) == [
         Bounds(low, "2024-10-27T08:00:00Z"),
         Bounds("2024-10-27T08:00:00Z", "2024-10-28T08:00:00Z"),
         Bounds("2024-10-28T08:00:00Z", cap),
@@ -235,19 +235,19 @@ def test_the_steps_follow_one_another_and_end_at_the_cap() -> None:
 
 def test_the_steps_of_integers_without_an_end_have_none() -> None:
     incremental = Incremental(cursor="at", cursor_type="integer", step=Duration(10))
-    found = list(islice(steps(incremental, window(incremental, "7")), 3))
+    found = list(islice(Seams(incremental, window(incremental, "7")).bounds(), 3))
     assert found == [Bounds("7", "17"), Bounds("17", "27"), Bounds("27", "37")]
 
 
 def test_a_window_in_which_nothing_can_be_new_has_no_steps() -> None:
     incremental = Incremental(cursor="at", step=Duration(86400), start_param="s", end_param="e")
-    assert list(steps(incremental, window(incremental, "2024-10-29T12:00:00Z"))) == []
+    assert list(Seams(incremental, window(incremental, "2024-10-29T12:00:00Z")).bounds()) == []
 
 
 def test_without_a_watermark_it_says_where_to_begin() -> None:
     incremental = Incremental(cursor="at", step=Duration(86400))
     with pytest.raises(ConfigError, match=r"set incremental\.initial"):
-        list(steps(incremental, request(incremental=incremental)))
+        Seams(incremental, request(incremental=incremental))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_without_a_watermark_it_says_where_to_begin() -> None:
 def test_a_window_that_can_not_be_cut_is_refused(kind: Any, low: str, message: str) -> None:
     incremental = Incremental(cursor="at", cursor_type=kind, step=Duration(10))
     with pytest.raises(ConfigError, match=message):
-        list(steps(incremental, window(incremental, low)))
+        Seams(incremental, window(incremental, low))
 
 
 def test_rows_are_told_apart_by_their_steps_where_some_are_rejected() -> None:

@@ -189,7 +189,7 @@ def _window(incremental: Incremental | None, timezone: str) -> dict[str, Any] | 
     if incremental is None:
         return None
     fields = msgspec.structs.asdict(incremental)
-    del fields["step"]
+    del fields["step"], fields["steps_per_slice"]
     for key, usual in (("lookback", None), ("low_open", True)):
         if fields[key] == usual:  # as if it were not there: hashes stay what they were
             del fields[key]

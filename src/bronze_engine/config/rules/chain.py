@@ -47,6 +47,11 @@ def chain_faults(
 ) -> Iterator[Fault]:
     """Faults of what makes a source several chains."""
     has_step = incremental is not None and incremental.step is not None
+    if incremental is not None and incremental.steps_per_slice is not None and not has_step:
+        yield Fault(
+            (*path[:-1], "incremental", "steps_per_slice"),
+            "is how many steps are landed together, and there are none; set step, or leave it out",
+        )
     if incremental is not None and has_step:
         yield from _step(source, incremental, (*path[:-1], "incremental"))
         for key in ("parent", "export"):

@@ -25,7 +25,7 @@ from bronze_engine.model.identifier import RelationName, parse_parts
 
 __all__ = ["database_source_faults"]
 
-_HTTP_ONLY: Final = ("step", "start_param", "end_param", "format")
+_HTTP_ONLY: Final = ("step", "steps_per_slice", "start_param", "end_param", "format")
 _KNOWN: Final = frozenset({"run_date", "low", "high"})
 _ASIDE: Final = re.compile(r"--[^\n]*|/\*.*?\*/|\"[^\"]*\"", re.DOTALL)
 """Comments and quoted names: what else stands in a query is no text, or between quotes."""

@@ -13,6 +13,7 @@ from bronze_engine.config.files.source import MODIFIED, FilesSourceConfig
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.csv_files import csv_faults, flat_schema_faults
+from bronze_engine.config.rules.excel import excel_faults
 from bronze_engine.config.rules.fixed import fixed_faults
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.template import render, uses
@@ -22,6 +23,7 @@ __all__ = ["files_source_faults"]
 
 _NOT_OF_FILES: Final = (
     ("step", "the window is cut by files"),
+    ("steps_per_slice", "the window is cut by files"),
     ("lookback", "files that appear late are known by not having landed"),
     ("start_param", "is for HTTP APIs only"),
     ("end_param", "is for HTTP APIs only"),
@@ -98,6 +100,7 @@ def _tables(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
         yield Fault((*path, "fixed"), "is missing; it says where the fields stand")
     elif source.fixed is not None:
         yield from fixed_faults(source.fixed, (*path, "fixed"))
+    yield from excel_faults(source.excel, (*path, "excel"))
     if source.format != "json" and source.records is not None:
         yield Fault((*path, "records"), 'is for format = "json"')
     is_json = source.format in ("json", "ndjson")

@@ -46,32 +46,40 @@ class Dated:
     def __init__(self) -> None:
         self.as_of: datetime | None = None
         """None where the server does not say."""
-        self._is_known = False
+        self.is_known = False
+        """Whether there was an answer."""
         self._told = Gate()
 
     def note(self, date: str | None) -> None:
         """Take the Date header of an answer; only the first one counts."""
-        if not self._is_known:
-            self.as_of = _instant(date)
-            self._is_known = True
-            self._told.open()
+        if not self.is_known:
+            self.know(_instant(date))
+
+    def know(self, as_of: datetime | None) -> None:
+        """Take what the first answer of the run has said."""
+        self.as_of = as_of
+        self.is_known = True
+        self._told.open()
 
     async def known(self) -> None:
         """Wait for the first answer."""
-        while not self._is_known:
+        while not self.is_known:
             await self._told.wait()
 
 
 @final
 class Outlet:
-    """Makes blocks of pages, numbered over all chains, and hands them on."""
+    """Makes blocks of pages, numbered over all chains and slices, and hands them on."""
 
-    def __init__(self, request: Request, resources: Resources, dated: Dated, emit: Emit) -> None:
+    def __init__(
+        self, request: Request, resources: Resources, dated: Dated, emit: Emit, *, pages: int = 0
+    ) -> None:
         self._request = request
         self._resources = resources
         self._dated = dated
         self._emit = emit
-        self._pages = 0
+        self.pages = pages
+        """Handed on so far, by the slices before this one too."""
         self.emitted_records = 0
 
     async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:
@@ -80,14 +88,14 @@ class Outlet:
             return
         self._dated.note(page.date)
         self._resources.tally.reached = self._reached
-        self._pages += 1
+        self.pages += 1
         resources = self._resources
         resources.tally.pages += 1
         resources.publish(
             PageFetched(
                 pipeline=self._request.pipeline,
                 run=self._request.run,
-                page=self._pages,
+                page=self.pages,
                 records=page.split.records,
                 bytes_in=page.bytes_in,
                 total_records=total,
@@ -96,14 +104,13 @@ class Outlet:
         as_of, captured = self._dated.as_of, page.captured
         if captured is not None:
             captured = msgspec.structs.replace(
-                captured, page=self._pages, chain=chain.label, as_of=as_of, bounds=chain.bounds
+                captured, page=self.pages, chain=chain.label, as_of=as_of, bounds=chain.bounds
             )
         for block in blocks_of(
-            page.split, page=self._pages, as_of=as_of, bounds=chain.bounds, captured=captured
+            page.split, page=self.pages, as_of=as_of, bounds=chain.bounds, captured=captured
         ):
             self.emitted_records += block.records + len(block.rejects)
             await self._emit(block)
-
 
     @property
     def _reached(self) -> str | None:

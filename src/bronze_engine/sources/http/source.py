@@ -15,7 +15,7 @@ from bronze_engine.model.slice import Slice
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.chains.children import Children
 from bronze_engine.sources.http.chains.convoy import Convoy, parallel_of
-from bronze_engine.sources.http.chains.windows import Windows
+from bronze_engine.sources.http.chains.windows import Place, Windows, place_of
 from bronze_engine.sources.http.export.files import ExportFiles
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.sources.http.outlet import Dated, Outlet
@@ -80,7 +80,8 @@ async def _open(
 
 @final
 class HttpSource:
-    """One run's reading of one resource of an API: a single slice, its chains in order."""
+    """One run's reading of one resource of an API: its chains in order, all of them in one slice
+    but for the steps of a window."""
 
     def __init__(
         self, config: HttpSourceConfig, request: Request, resources: Resources, client: Client
@@ -91,6 +92,7 @@ class HttpSource:
         self._resource = Resource(config, request, resources, client)
         self._shifts = Shifts()
         self._whole: Chain | None = None
+        self._windows: Windows | None = None
         self._many: Children | ExportFiles | Windows
         incremental = request.incremental
         if config.parent is not None:
@@ -98,14 +100,14 @@ class HttpSource:
         elif config.export is not None:
             self._many = ExportFiles(self._resource, config.export)
         elif incremental is not None and incremental.step is not None:
-            self._many = Windows(self._resource, incremental)
+            self._many = self._windows = Windows(self._resource, incremental)
         else:
             self._whole = self._resource.whole()
 
     @property
-    def token(self) -> None:
-        """Pages can't be resumed: they begin afresh."""
-        return
+    def token(self) -> str | None:
+        """Of steps whose bounds are known. Other pages can't be resumed: they begin afresh."""
+        return None if self._windows is None else self._windows.token
 
     def preview(self) -> Preview:
         if self._whole is None:
@@ -132,26 +134,34 @@ class HttpSource:
         )
 
     async def slices(self) -> AsyncIterator[Slice]:
-        yield Slice(index=0, label="all pages")
+        if self._windows is not None:
+            yield self._windows.slice_at(0, Place())
+        else:
+            yield Slice(index=0, label="all pages")
 
-    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:  # noqa: ARG002  # the only one
-        """Read all chains.
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        """Read the chains of a slice; of steps it returns those that come next.
 
         Raises SliceLost where the pages shifted while being read and `on_shift` is "retry".
         """
+        place = Place() if self._windows is None else place_of(piece)
         while True:
             dated = Dated()
-            outlet = Outlet(self._request, self._resources, dated, emit)
+            if place.is_dated:
+                dated.know(place.as_of)
+            outlet = Outlet(self._request, self._resources, dated, emit, pages=place.pages)
             try:
                 if self._whole is not None:
                     await self._read_whole(self._whole, outlet)
                 else:
-                    await self._read_many(outlet, dated)
+                    await self._read_many(piece, outlet, dated)
             except Shifted as exc:
                 if outlet.emitted_records or self._config.capture is not None:
                     raise SliceLost(str(exc)) from None
-            else:
+                continue
+            if self._windows is None:
                 return None
+            return self._windows.following(piece, outlet.pages, dated)
 
     async def _read_whole(self, chain: Chain, outlet: Outlet) -> None:
         pager = self._resource.pager()
@@ -170,8 +180,8 @@ class HttpSource:
             self._resource.warn(f"{chain.target.location} was not found, and counts as empty")
         self._shifts.judge(self._resource, chain, pager.mismatch())
 
-    async def _read_many(self, outlet: Outlet, dated: Dated) -> None:
-        floor = _floor_bytes(self._config)
+    async def _read_many(self, piece: Slice, outlet: Outlet, dated: Dated) -> None:
+        floor, many = _floor_bytes(self._config), self._many
         convoy = Convoy(
             self._resource,
             outlet,
@@ -180,7 +190,10 @@ class HttpSource:
             floor_bytes=floor,
             on_end=partial(self._shifts.judge, self._resource),
         )
-        await convoy.run(self._many.plan(dated, self._shifts, floor))
+        if isinstance(many, Windows):
+            await convoy.run(many.plan(piece))
+        else:
+            await convoy.run(many.plan(dated, self._shifts, floor))
 
     def decoder(self) -> Decoder:
         return self._resources.json_decoder(self._request)

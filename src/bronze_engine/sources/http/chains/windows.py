@@ -1,4 +1,7 @@
-"""A window cut into steps: each is a chain, read beside the others.
+"""A window cut into steps: each is a chain, read beside the others of its slice.
+
+A slice is so many steps in a row. How many comes from the configuration and the window alone,
+so that a run that is broken off finds the same slices again.
 
 Where nothing says how far an integer goes, the steps go on until one of them is empty; what
 lies above that one is then asked for at once, so that a gap in the numbers hides no row.
@@ -8,34 +11,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from fractions import Fraction
-from itertools import count, islice
-from typing import Any, Final, final
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from functools import cached_property
+from itertools import islice
+from typing import Final, final
 
 import msgspec
 
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.contracts import Preview, Request
-from bronze_engine.errors import ConfigError
-from bronze_engine.model.window import Bounds, cursor_key
+from bronze_engine.contracts import Preview
+from bronze_engine.model.slice import Slice
+from bronze_engine.model.window import Bounds
 from bronze_engine.sources.http.chains.chain import Chain, Offer, Plan
 from bronze_engine.sources.http.chains.convoy import parallel_of
+from bronze_engine.sources.http.chains.seams import Seams
 from bronze_engine.sources.http.outlet import Dated
 from bronze_engine.sources.http.resource import Resource
-from bronze_engine.sources.http.shifts import Shifts
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import build_url
 from bronze_engine.telemetry.redact import redact_url
 
-__all__ = ["Windows", "steps"]
+__all__ = ["Place", "Windows", "place_of"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DEFAULT_LAG_SECONDS: Final = 1.0
-_DAY_SECONDS: Final = 86400
 _MOST_COUNTED: Final = 10_000
 """Steps that a preview counts: a tenth of a second's work."""
+_SLICES: Final = 100
+"""A window is cut into no more of them, where nothing is configured: each has files of its own."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What one slice reads, and what those before it have found out: the spec of the slice."""
+
+    first: int = 0
+    """Number of its first step, from 0."""
+    after: str | None = None
+    """Where that begins; None where the window does."""
+    pages: int = 0
+    """Handed on by the slices before it: pages are numbered over all of them."""
+    is_dated: bool = False
+    as_of: datetime | None = None
+    """The server's clock at the first answer of the run: newer rows are the next run's."""
 
 
 @final
@@ -46,17 +61,22 @@ class Windows:
         self._resource = resource
         self._incremental = incremental
 
+    @cached_property
+    def _seams(self) -> Seams:
+        """Made when it is first asked for: without a watermark there are none, and that fault is
+        the reading's."""
+        return Seams(self._incremental, self._resource.request)
+
     def preview(self) -> Preview:
-        config = self._resource.config
-        first = next(self._chains(), None)
+        config, seams = self._resource.config, self._seams
+        first = next(self._chains(Place(), 1), None)
         url = redact_url(build_url(config.api.base_url, config.path, {}))
         asked = "no request: the window is empty"
         if first is not None:
             asked = f"{config.method} {first.target.shown(self._resource.pager().first())}"
         told = "steps until one is empty"
-        if first is None or first.rest is None:
-            found = islice(steps(self._incremental, self._resource.request), _MOST_COUNTED + 1)
-            number = sum(1 for _ in found)
+        if seams.number is not None:
+            number = sum(1 for _ in islice(seams.bounds(), _MOST_COUNTED + 1))
             told = f"{number:,} steps"
             if number > _MOST_COUNTED:
                 told = f"more than {_MOST_COUNTED:,} steps"
@@ -68,26 +88,77 @@ class Windows:
 
     async def first(self) -> Chain | None:
         """The first step, None where nothing can be new yet."""
-        return next(self._chains(), None)
+        return next(self._chains(Place(), 1), None)
 
-    def plan(self, dated: Dated, shifts: Shifts, floor_bytes: int) -> Plan:  # noqa: ARG002
-        """Offers the steps from the lowest on."""
+    @property
+    def per_slice(self) -> int | None:
+        """How many steps a slice has; None where nothing says how many there are: then all."""
+        number = self._seams.number
+        if number is None:
+            return None
+        if self._incremental.steps_per_slice is not None:
+            return self._incremental.steps_per_slice
+        return max(parallel_of(self._resource.config), math.ceil(number / _SLICES))
+
+    @property
+    def token(self) -> str | None:
+        """What all slices and their bounds come from; None where their end is not known."""
+        seams, number = self._seams, self.per_slice
+        if number is None:
+            return None
+        step = self._incremental.step
+        return f"{self._incremental.cursor} {seams.low} to {seams.end} by {step}, {number} a slice"
+
+    def slice_at(self, index: int, place: Place) -> Slice:
+        """The slice of that place."""
+        label = "all pages"
+        if self.per_slice is not None and self._seams.number != 1:
+            begin, end = self._ends(place)
+            label = f"{self._incremental.cursor} {begin} to {end}"
+        return Slice(index=index, label=label, spec=msgspec.Raw(msgspec.json.encode(place)))
+
+    def following(self, piece: Slice, pages: int, dated: Dated) -> Slice | None:
+        """What comes after a slice that was read."""
+        place, number = place_of(piece), self.per_slice
+        if number is None or place.first + number >= (self._seams.number or 0):
+            return None
+        _, after = self._ends(place)
+        return self.slice_at(
+            piece.index + 1,
+            Place(
+                first=place.first + number,
+                after=after,
+                pages=pages,
+                is_dated=dated.is_known,
+                as_of=dated.as_of,
+            ),
+        )
+
+    def _ends(self, place: Place) -> tuple[str, str]:
+        """Where the steps of a slice begin and end."""
+        begin = end = self._seams.low if place.after is None else place.after
+        for bounds in self._seams.bounds(place.first, self.per_slice, begin):
+            end = bounds.high
+        return begin, end
+
+    def plan(self, piece: Slice) -> Plan:
+        """Offers the steps of a slice from the lowest on."""
 
         async def plan(offer: Offer) -> None:
-            for chain in self._chains():
+            for chain in self._chains(place_of(piece), self.per_slice):
                 await offer(chain)
 
         return plan
 
-    def _chains(self) -> Iterator[Chain]:
-        request = self._resource.request
-        is_open = self._incremental.cursor_type == "integer" and request.cap is None
-        for number, bounds in enumerate(steps(self._incremental, request)):
+    def _chains(self, place: Place, number: int | None) -> Iterator[Chain]:
+        is_open = self._seams.number is None
+        is_first = place.after is None
+        for bounds in self._seams.bounds(place.first, number, place.after):
             # Below the first step lies what the run itself judges: late rows are counted.
-            own = msgspec.structs.replace(bounds, low=None) if number == 0 else bounds
+            own = msgspec.structs.replace(bounds, low=None) if is_first else bounds
             rest = Bounds(own.low, None) if is_open else None
             yield Chain(
-                target=self._target(bounds.low, bounds.high, is_first=number == 0),
+                target=self._target(bounds.low, bounds.high, is_first=is_first),
                 label=f"{self._incremental.cursor} {bounds.low} to {bounds.high}",
                 bounds=own,
                 rest=None
@@ -98,6 +169,7 @@ class Windows:
                     bounds=rest,
                 ),
             )
+            is_first = False
 
     def _target(self, low: str | None, high: str | None, *, is_first: bool = False) -> Target:
         """A seam belongs to the step below it; the ends are those of the window."""
@@ -114,81 +186,6 @@ class Windows:
         )
 
 
-def steps(incremental: Incremental, request: Request) -> Iterator[Bounds]:
-    """The window (low, end] cut at low + n x step; each step's text is in the form of the cursor.
-
-    It ends at the request's cap. Timestamps end at the run's beginning less the lag where that is
-    earlier, or there is no cap; dates without one on the day after it in UTC, on which it is that
-    day in every time zone. What is newer is left for the next run. Nothing says where integers
-    end: their steps do not.
-    Raises ConfigError without a low.
-    """
-    step = incremental.step
-    low = request.read_from if request.read_from is not None else request.low
-    if step is None or low is None:
-        raise ConfigError(
-            "incremental.step needs a watermark to begin at, and there is none yet; "
-            "set incremental.initial"
-        )
-    last = low
-    for high in _seams(incremental, request, low, int(step)):
-        if _key(incremental, high) > _key(incremental, last):
-            yield Bounds(last, high)
-            last = high
-
-
-def _seams(incremental: Incremental, request: Request, low: str, step: int) -> Iterator[str]:
-    """The upper ends, the last of them that of the window."""
-    cap, begun = request.cap, request.started_at
-    key = _key(incremental, low)
-    match key:
-        case Fraction():
-            zone = incremental.cursor_timezone
-            lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
-            newest = math.floor(begun.timestamp() - lag)
-            is_over = cap is not None and _key(incremental, cap) <= newest
-            last = cap if cap is not None and is_over else _instant(newest, zone)
-            top = _key(incremental, last)
-            at = math.floor(key) + step
-            while at < top:
-                yield _instant(at, zone)
-                at += step
-            yield last
-        case date():
-            days = timedelta(days=max(1, step // _DAY_SECONDS))
-            end = begun.astimezone(UTC).date() + timedelta(days=1)
-            end = end if cap is None else _key(incremental, cap)
-            day = key + days
-            while day < end:
-                yield day.isoformat()
-                day += days
-            yield end.isoformat()
-        case int() if cap is None:
-            yield from map(str, count(key + step, step))
-        case int() if cap is not None:
-            yield from map(str, range(key + step, int(cap), step))
-            yield cap
-        case _:
-            raise ConfigError(
-                f"incremental.step can't cut a window of cursor_type = "
-                f'"{incremental.cursor_type}"; leave it out'
-            )
-
-
-def _instant(seconds: int, zone: str | None) -> str:
-    """Of naive cursors a naive text: read back it is the first of two hours that a clock change
-    gives the same name, and so are the rows of both."""
-    moment = _EPOCH + timedelta(seconds=seconds)
-    if zone is None:
-        return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S}"
-
-
-def _key(incremental: Incremental, text: str) -> Any:
-    try:
-        return cursor_key(text, incremental.cursor_type, incremental.cursor_timezone)
-    except ValueError as exc:
-        raise ConfigError(
-            f"the watermark {text!r} is no {incremental.cursor_type}: {exc}; "
-            "check incremental.initial and cursor_type"
-        ) from exc
+def place_of(piece: Slice) -> Place:
+    """What a slice reads."""
+    return msgspec.json.decode(piece.spec, type=Place)
