@@ -98,9 +98,9 @@ def _records(form: FixedFiles, path: KeyPath) -> Iterator[Fault]:
 
 def _match(when: FixedMatch, path: KeyPath) -> Iterator[Fault]:
     codes = when.codes
-    if not codes or any(not code.strip() and not when.width for code in codes):
+    if not codes or not codes[0]:
         yield Fault((*path, "equals"), "is empty; write the code, or leave `when` out for the rest")
-    elif len({len(code) for code in codes}) > 1:
+    elif when.width is not None and max(map(len, codes)) > when.width:
         yield Fault((*path, "equals"), f"has a code longer than width = {when.width}")
 
 

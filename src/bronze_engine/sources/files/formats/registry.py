@@ -8,6 +8,7 @@ from bronze_engine.contracts import Request, Resources
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.files.format import Format
 from bronze_engine.sources.files.formats.csv import CsvFormat
+from bronze_engine.sources.files.formats.excel import ExcelFormat
 from bronze_engine.sources.files.formats.fixed import FixedFormat
 from bronze_engine.sources.files.formats.ndjson import NdjsonFormat
 
@@ -22,6 +23,8 @@ def make_format(config: FilesSourceConfig, request: Request, resources: Resource
             return CsvFormat(config, request, resources)
         case "ndjson":
             return NdjsonFormat(config, request, resources)
+        case "excel":
+            return ExcelFormat(config.excel, request, resources)
         case "fixed":
             form = config.fixed or FixedFiles()  # the rules require one
             return FixedFormat(form, request, resources)
