@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from bronze_engine.contracts import Store
+from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ObjectInfo, Staged
 from bronze_engine.publish.names import FileName, parse
 
-__all__ = ["Entry", "entry_of", "is_named", "scan_entries"]
+__all__ = ["Entry", "Named", "entry_of", "scan_entries"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +34,22 @@ def entry_of(found: ObjectInfo | Staged, partition: str) -> Entry:
     return Entry(name=name, file=parse(name), size_bytes=found.size_bytes)
 
 
-def is_named(entry: Entry, names: Collection[str]) -> bool:
-    """Whether a manifest with these names means this entry: never a staged file, not even one
-    of a name that it has, for that file was completed."""
-    return entry.staged is None and entry.name in names
+class Named(msgspec.Struct, frozen=True):
+    """What a manifest names, by the last part of each name too: where a file system knows no case,
+    the folders of two partition values may be one, under the name that it had first."""
+
+    names: frozenset[str] = frozenset()
+    files: frozenset[FileName] = frozenset()
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Named:
+        files = (parse(name) for name in manifest.names)
+        return cls(manifest.names, frozenset(file for file in files if file is not None))
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the manifest means this entry: never a staged file, not even one of a name that
+        it has, for that file was completed."""
+        return entry.staged is None and (entry.name in self.names or entry.file in self.files)
 
 
 async def scan_entries(store: Store, partition: str) -> AsyncIterator[Entry]:

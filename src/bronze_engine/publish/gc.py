@@ -32,7 +32,7 @@ from bronze_engine.model.manifest import (
 from bronze_engine.model.part import ObjectInfo, Staged
 from bronze_engine.publish.base import Base, read_base
 from bronze_engine.publish.commit import Published
-from bronze_engine.publish.entries import Entry, entry_of, is_named, scan_entries
+from bronze_engine.publish.entries import Entry, Named, entry_of, scan_entries
 from bronze_engine.publish.fence import fence
 from bronze_engine.publish.reap import Reaped, reap
 from bronze_engine.shield import finish
@@ -82,10 +82,10 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 def sort_entries(base: Base, entries: Iterable[Entry]) -> Contents:
     """Tell what the manifest does not name by what it is."""
     generation = base.generation
-    names = frozenset[str]() if base.manifest is None else base.manifest.names
+    named = Named() if base.manifest is None else Named.of(base.manifest)
     dead, undecided, beyond, unknown = [], [], [], []
     for entry in entries:
-        if is_named(entry, names) or (entry.name in _DERIVED and entry.staged is None):
+        if named.has(entry) or (entry.name in _DERIVED and entry.staged is None):
             continue
         if entry.file is None:
             unknown.append(entry.name)

@@ -10,7 +10,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.publish.entries import Entry, is_named, scan_entries
+from bronze_engine.publish.entries import Entry, Named, scan_entries
 
 __all__ = ["Reaped", "reap"]
 
@@ -38,7 +38,7 @@ async def reap(store: Store, partition: str, manifest: Manifest) -> Reaped:
     generations, and names that can't be parsed, are never touched. Never raises for the
     store's faults: they are warnings, and the next run reaps again.
     """
-    names = manifest.names
+    named = Named.of(manifest)
     removed: list[Entry] = []
     warnings: list[str] = []
 
@@ -57,7 +57,7 @@ async def reap(store: Store, partition: str, manifest: Manifest) -> Reaped:
     try:
         async for entry in scan_entries(store, partition):
             is_dead = entry.file is not None and entry.file.generation <= manifest.generation
-            if is_dead and not is_named(entry, names):
+            if is_dead and not named.has(entry):
                 dead.append(entry)
     except BronzeError as exc:
         warnings.append(f"{partition} was not listed for reaping: {exc}")

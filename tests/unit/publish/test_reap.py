@@ -87,3 +87,13 @@ async def test_faults_of_the_store_are_warnings_and_the_rest_is_removed() -> Non
         assert told in reaped.warnings[0]
         assert (await reap(store, PARTITION, published.manifest)).warnings == ()
         assert not [key for key in await keys_of(store) if "-dead-" in key]
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_ours_under_its_folders_first_name_where_there_is_no_case() -> None:
+    store = MemoryStore()
+    published = await publish_run(store, "r1")
+    lower = f"country=de/{named('r1', 1)}"
+    await store.put(f"{PARTITION}/{lower}", b"x", expect=ANY)
+    assert (await reap(store, PARTITION, published.manifest)).removed == ()
+    assert lower in [key.removeprefix(f"{PARTITION}/") for key in await keys_of(store)]
