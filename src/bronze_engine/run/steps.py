@@ -120,11 +120,12 @@ class _Run:
         lanes = source_type.floor_bytes(pipeline.source)
         limit = services.budget.limit_bytes
         if encoders + lanes > limit:
+            fewer = " or max_open_files" if pipeline.output.partition_by else ""
             raise ConfigError(
                 f"{pipeline.name} needs {encoders + lanes:,} bytes at the least ({encoders:,} to"
                 f" decode and encode with output.row_group_bytes ="
                 f" {pipeline.output.row_group_bytes:,}, {lanes:,} for its source), and"
-                f" engine.memory_limit is {limit:,}; raise that, or lower row_group_bytes"
+                f" engine.memory_limit is {limit:,}; raise that, or lower row_group_bytes{fewer}"
             )
         return encoders + lanes
 
