@@ -15,12 +15,14 @@ import typer
 from bronze_engine.cli import (
     connection,
     demo,
+    diff,
     gc,
     history,
     init,
     inspect,
     look,
     run,
+    show,
     state,
     tables,
 )
@@ -75,6 +77,8 @@ app.command("test-connection")(connection.probe)
 app.command("inspect")(inspect.inspect)
 app.command("discover")(tables.discover)
 app.command("history")(history.history)
+app.command("show")(show.show)
+app.command("diff")(diff.diff)
 app.add_typer(state.state)
 app.command("schema")(look.schema)
 app.command("init")(init.init)

@@ -14,6 +14,7 @@ from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.window import Window
 
 __all__ = [
+    "change",
     "interval",
     "print_json",
     "print_pairs",
@@ -64,7 +65,7 @@ def print_report(report: RunReport) -> None:
             ("window", window(report.watermark)),
             (
                 "columns",
-                "\n".join(_change(change) for change in report.schema_changes),
+                "\n".join(change(each) for each in report.schema_changes),
             ),
             ("warnings", "\n".join(report.warnings)),
             ("degraded", "\n".join(report.degraded)),
@@ -102,8 +103,9 @@ def _in_flight(trace: ConcurrencyTrace | None) -> str:
     return f"{trace.limit}" + (f" (found: {', '.join(steps)})" if steps else "")
 
 
-def _change(change: SchemaChange) -> str:
-    return f"{change.change} {change.column} {change.detail}".rstrip()
+def change(of: SchemaChange) -> str:
+    """How a column differs from those before it, on a line."""
+    return f"{of.change} {of.column} {of.detail}".rstrip()
 
 
 def _rows(report: RunReport) -> str:

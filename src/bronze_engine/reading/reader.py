@@ -18,8 +18,10 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.files import Files, open_files
 from bronze_engine.reading.handler import CommittedFiles
+from bronze_engine.reading.head import first_rows
 from bronze_engine.reading.partition import TRIES, Partition, Superseded
 from bronze_engine.reading.place import partition_named
+from bronze_engine.reading.statistics import ColumnStatistics, column_statistics
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
@@ -151,6 +153,38 @@ class Reader:
             )
 
         return _until_won(partition, begin)
+
+    def first_rows(
+        self, name: str, run_date: date, *, rows: int, columns: Sequence[str] | None = None
+    ) -> tuple[Manifest, pa.Table]:
+        """What is committed for a date, and its first rows, of as many files as that takes.
+
+        Raises ConfigError for a column that the partition does not have, else as
+        `read_partition`.
+        """
+        partition = self._partition(name, run_date)
+
+        def read() -> tuple[Manifest, pa.Table]:
+            manifest = partition.manifest()
+            handler = self._committed(partition, manifest)
+            return manifest, first_rows(handler, manifest, rows, columns)
+
+        return _until_won(partition, read)
+
+    def column_statistics(
+        self, name: str, run_date: date
+    ) -> tuple[Manifest, tuple[ColumnStatistics, ...]]:
+        """What is committed for a date, and what the footers of its files say of each column.
+
+        No row is read. Raises as `read_partition` does.
+        """
+        partition = self._partition(name, run_date)
+
+        def read() -> tuple[Manifest, tuple[ColumnStatistics, ...]]:
+            manifest = partition.manifest()
+            return manifest, column_statistics(self._committed(partition, manifest), manifest)
+
+        return _until_won(partition, read)
 
     def _partition(self, name: str, run_date: date) -> Partition:
         return Partition(self._files, partition_named(name, run_date))

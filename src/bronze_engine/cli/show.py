@@ -1,0 +1,144 @@
+"""`bronze show`: what a partition is, and its first rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from bronze_engine.cli import text
+from bronze_engine.cli.grid import print_grid
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    DateText,
+    JsonOutput,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+)
+from bronze_engine.cli.session import LogOptions, load
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.manifest import ColumnInfo, Manifest
+from bronze_engine.reading.cells import plain
+from bronze_engine.reading.place import place
+from bronze_engine.reading.reader import open_reader
+
+__all__ = ["show"]
+
+
+def show(
+    name: Name,
+    *,
+    date: DateText = None,
+    rows: Annotated[int, typer.Option("--rows", "-n", help="So many of the first rows.")] = 10,
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="Only these, a comma between them.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Show the manifest of a partition and its first rows."""
+    if rows < 0:
+        raise ConfigError(f"--rows {rows} is no number of rows; 0 shows the manifest alone")
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    run_date = read_date(date, loaded.engine)
+    target, entity = place(loaded, name)
+    wanted = None if columns is None else [each.strip() for each in columns.split(",")]
+    with open_reader(target) as reader:
+        manifest, table = reader.first_rows(entity, run_date, rows=rows, columns=wanted)
+    found = [
+        {column: plain(table.column(i)[row]) for i, column in enumerate(table.schema.names)}
+        for row in range(table.num_rows)
+    ]
+    if as_json:
+        text.print_json({"manifest": manifest, "rows": found})
+        return
+    _print(manifest, f"{target.location}/{entity}/dt={run_date}")
+    if rows:
+        print()
+        _print_rows(table.schema.names, found, manifest.row_count)
+
+
+def _print_rows(names: list[str], found: list[dict[str, Any]], row_count: int) -> None:
+    if not found:
+        print("no rows")
+        return
+    print_grid(names, found)
+    if len(found) < row_count:
+        print(f"… {row_count - len(found):,} more rows")
+
+
+def _print(manifest: Manifest, partition: str) -> None:
+    size = sum(file.size_bytes for file in manifest.files)
+    text.print_pairs(
+        [
+            ("pipeline", f"{manifest.pipeline} {manifest.run_date} ({manifest.load})"),
+            ("partition", partition),
+            ("committed", _committed(manifest)),
+            ("rows", f"{manifest.row_count:,}{_aside(manifest)}"),
+            ("files", f"{len(manifest.files):,} ({text.size(size)})"),
+            ("window", text.window(manifest.watermark)),
+            ("override", _override(manifest)),
+            ("source", _source(manifest)),
+            ("replay of", f"run {manifest.replay_of}" if manifest.replay_of else ""),
+            ("key", ", ".join(manifest.primary_key)),
+            ("quality", "\n".join(_quality(manifest))),
+            ("changes", "\n".join(text.change(each) for each in manifest.schema_changes)),
+            ("lineage", "\n".join(f"{each.generation}  {each.run}" for each in manifest.lineage)),
+            ("written by", f"bronze-engine {manifest.engine_version}"),
+            ("seconds", f"{manifest.duration_seconds:.2f}"),
+            ("columns", "\n".join(_column(each, manifest) for each in manifest.schema)),
+        ]
+    )
+
+
+def _committed(manifest: Manifest) -> str:
+    at = f"{manifest.written_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"generation {manifest.generation}, epoch {manifest.epoch}, run {manifest.run}, {at}"
+
+
+def _override(manifest: Manifest) -> str:
+    override = manifest.override
+    if override is None:
+        return ""
+    asked = f"{override.kind} {override.value or ''}".rstrip()
+    why = f": {override.why}" if override.why else ""
+    return f"{asked}, by {override.who} {override.when:%Y-%m-%d}{why}"
+
+
+def _source(manifest: Manifest) -> str:
+    source = manifest.source
+    took = f"{source.requests:,} requests, {source.retries:,} retries, {text.size(source.bytes_in)}"
+    files = f"{len(manifest.sources):,} files, " if manifest.sources else ""
+    return f"{source.type} {source.location} ({files}{took} in)"
+
+
+def _aside(manifest: Manifest) -> str:
+    counts = [
+        (manifest.rejected_count, "in quarantine"),
+        (manifest.duplicate_rows, "whose key came before"),
+        (manifest.late_rows, "at or below the low watermark"),
+    ]
+    told = [f"{count:,} {what}" for count, what in counts if count]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _quality(manifest: Manifest) -> list[str]:
+    if isinstance(manifest.quality, dict):  # as an older version wrote it
+        return [f"{rule}: {result}" for rule, result in manifest.quality.items()]
+    return [
+        f"{each.name}: {each.verdict} ({each.failed:,} of {each.checked:,})"
+        + (f", {each.detail}" if each.detail else "")
+        for each in manifest.quality
+    ]
+
+
+def _column(column: ColumnInfo, manifest: Manifest) -> str:
+    width = max(len(each.name) for each in manifest.schema)
+    source = f" ({column.source_type} in the source)" if column.source_type else ""
+    never = "" if column.nullable else ", never NULL"
+    return f"{column.name:<{width}}  {column.type}{never}{source}"
