@@ -20,7 +20,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StateError, StoreError
 from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
-from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo, partition_path
+from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.part import Staged
 from bronze_engine.publish.entries import Entry
 from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
@@ -28,6 +28,7 @@ from bronze_engine.publish.lease import find_holder, find_stale
 from bronze_engine.publish.traces import find_traces
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.run.void import void_manifest
 from bronze_engine.state import hint, reports
 
 __all__ = ["collect_garbage"]
@@ -242,7 +243,13 @@ class _Entity:
     async def _remove_day(self, stores: Stores, day: _Day) -> None:
         told, services = self.told, self.services
         if day.contents is not None:
-            void = self._void(day.run_date)
+            void = void_manifest(
+                self.pipeline,
+                day.run_date,
+                run=told.identity.run,
+                attempt=told.identity.attempt,
+                written_at=services.clock.now(),
+            )
             done = await collect_partition(
                 stores.target, void, services.clock, grace_seconds=services.grace_seconds
             )
@@ -272,26 +279,6 @@ class _Entity:
 
     def _partition(self, run_date: date) -> str:
         return partition_path(self.pipeline.system, self.pipeline.entity, run_date)
-
-    def _void(self, run_date: date) -> Manifest:
-        """What fences a date on which nothing was ever committed."""
-        pipeline, identity = self.pipeline, self.told.identity
-        return Manifest(
-            format_version=FORMAT_VERSION,
-            pipeline=pipeline.name,
-            system=pipeline.system,
-            entity=pipeline.entity,
-            run_date=run_date,
-            run=identity.run,
-            attempt=identity.attempt,
-            generation=1,
-            epoch=0,
-            status="void",
-            written_at=self.services.clock.now(),
-            load=pipeline.load,
-            source=SourceInfo(type=str(pipeline.source.__struct_config__.tag), location=""),
-            row_count=0,
-        )
 
 
 def _identity(entry: Entry) -> tuple[str, str | None]:
