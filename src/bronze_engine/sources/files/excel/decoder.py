@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.contracts import Decoded, Decoder, Request
-from bronze_engine.model.block import Block
+from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.sources.files.excel.table import HINT
 
@@ -36,7 +36,15 @@ class ExcelDecoder:
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         """Decode one group; see `Decoder.decode`."""
-        return self._decoder(self._hints(blocks, layout)).decode(blocks, layout)
+        decoded = self._decoder(self._hints(blocks, layout)).decode(blocks, layout)
+        refuse = decoded.refuse
+        return msgspec.structs.replace(
+            decoded,
+            rejects=_with_rows(decoded.rejects),
+            refuse=None
+            if refuse is None
+            else lambda places, reasons: _with_rows(refuse(places, reasons)),
+        )
 
     def _hints(self, blocks: Sequence[Block], layout: Layout | None) -> tuple[tuple[str, str], ...]:
         columns = layout.columns() if layout is not None else []
@@ -56,3 +64,8 @@ class ExcelDecoder:
             typed = msgspec.structs.replace(schema, columns={**dict(hints), **schema.columns})
             self._made[hints] = self._make(msgspec.structs.replace(self._request, schema=typed))
         return self._made[hints]
+
+
+def _with_rows(rejects: Sequence[Reject]) -> tuple[Reject, ...]:
+    """A sheet's rows are its lines."""
+    return tuple(msgspec.structs.replace(reject, line=reject.offset + 1) for reject in rejects)

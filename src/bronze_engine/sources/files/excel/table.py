@@ -10,10 +10,10 @@ from typing import Any, Final, final
 import msgspec
 import pyarrow as pa
 
+from bronze_engine.config.files.area import Area, column_letters, parse_area
 from bronze_engine.config.files.excel import ExcelFiles
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.block import Block
-from bronze_engine.config.files.area import Area, column_letters, parse_area
 from bronze_engine.sources.files.excel.kinds import ColumnKind, plain
 from bronze_engine.sources.files.excel.workbook import Sheet
 
