@@ -34,12 +34,14 @@ __all__ = ["Fault", "FaultyLockingStore", "FaultyStore", "Script", "inject"]
 
 Fault = Literal[
     "fail_before", "fail_after", "lost", "cancel_before", "cancel_after",
-    "kill_before", "kill_after", "stop_before", "stop_after",
+    "die_before", "die_after", "kill_before", "kill_after", "stop_before", "stop_after",
 ]  # fmt: skip
 """`before` leaves the operation undone, `after` has done it. `fail`: StoreError, or, of a
 put or a completion that was done, OutcomeUnknown, as the contract has it. `lost`: one of
 those two was not done, and says OutcomeUnknown all the same. `cancel`: the script's
-`cancel` is called, and the operation is a cancellation point. `kill`, `stop`: SIGKILL or
+`cancel` is called, and the operation is a cancellation point. `die`: StoreError, from this
+operation on in every one, and none is done: a process that is gone, as a store sees it.
+`kill`, `stop`: SIGKILL or
 SIGSTOP to this process; once it is told to continue, it goes on as if nothing had been."""
 
 _ANSWERED: Final = frozenset({"put", "complete"})
@@ -69,10 +71,13 @@ class Script:
         self.operations: list[tuple[str, str]] = []
         """What was begun, in order: the method and the key."""
         self.fired = False
+        self.is_dead = False
 
     @asynccontextmanager
     async def step(self, method: str, key: str) -> AsyncIterator[None]:
         """Around one operation."""
+        if self.is_dead:
+            raise StoreError(f"{method} of {key} by a process that is gone")
         self.operations.append((method, key))
         if not self.at and self.when(method, key):
             self.at = len(self.operations)
@@ -98,6 +103,7 @@ class Script:
             self.cancel()
             await anyio.lowlevel.checkpoint()
             return
+        self.is_dead = kind == "die"
         told = f"injected {self.fault} in {method} of {key}"
         if self.fault in {"lost", "fail_after"} and method in _ANSWERED:
             raise OutcomeUnknown(told)
