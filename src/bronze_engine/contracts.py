@@ -205,6 +205,8 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of the source's group, for this pipeline."""
     json_decoder: Callable[[Request], Decoder]
     """Makes the decoder of sources whose blocks are JSON lines."""
+    arrow_decoder: Callable[[Request], Decoder]
+    """Makes the decoder of files whose blocks are batches with types of their own."""
     text_caster: Callable[[Request, TextTypes], TextCaster]
     """Makes what gives the texts of files the types of their columns."""
     open_auth: OpenAuth

@@ -35,6 +35,7 @@ from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
+from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
@@ -342,6 +343,7 @@ class _Shared:
             publish=self._publish,
             limits=limits,
             json_decoder=JsonDecoder,
+            arrow_decoder=ArrowDecoder,
             text_caster=TextColumns,
             open_auth=self._open_auth,
             hide=self._config.hide,

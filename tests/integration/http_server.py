@@ -261,6 +261,7 @@ async def opened(
             publish=events.append,
             limits=group.limits(),
             json_decoder=_no_decoder,
+            arrow_decoder=_no_decoder,
             text_caster=_no_caster,
             open_auth=partial(_open_auth, clock, workers),
             hide=lambda *_: None,

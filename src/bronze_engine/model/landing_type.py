@@ -16,8 +16,9 @@
     arrow.json, arrow.bool8                  string, bool
     null                                     string
 
-Any other is asked for as the text that the database itself prints: intervals and durations,
-unions, views of lists, other extension types, and whatever holds one of them.
+Of a database any other is asked for as the text that the database itself prints: intervals,
+durations, unions, views of lists, other extension types, and whatever holds one of them. Of a file
+there is `file_landing`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import pyarrow as pa
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.widening import decimal_of
 
-__all__ = ["is_json", "landing_of", "spoken"]
+__all__ = ["file_landing", "is_json", "landing_of", "spoken"]
 
 _SIGNED: Final = {
     pa.uint8(): pa.int16(),
@@ -76,6 +77,26 @@ def landing_of(field: Field) -> DataType | None:
     if pa.types.is_run_end_encoded(kind):
         return landing_of(pa.field("", kind.value_type))
     return _of_number(kind) or _of_time(kind) or _of_nested(kind)
+
+
+def file_landing(field: Field) -> DataType | None:
+    """What a column of a file lands as, which can't be asked for as text; None for nothing.
+
+    Beyond `landing_of`: durations are the int64 that they count, views of lists are lists, and an
+    extension type that nobody here knows lands as it is stored. A column without a type keeps
+    that, until the layout is settled.
+    """
+    kind = field.type
+    if pa.types.is_null(kind):
+        return kind
+    if pa.types.is_duration(kind):
+        return pa.int64()
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        element = landing_of(kind.value_field)
+        return None if element is None else pa.list_(element)
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
+        kind = kind.storage_type
+    return landing_of(pa.field("", kind))
 
 
 def is_json(field: Field) -> bool:

@@ -30,9 +30,16 @@ class FilesDecoder:
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         decoded = self._inner.decode(blocks, layout)
-        return msgspec.structs.replace(
-            decoded, high=self._high, rejects=tuple(map(self._located, decoded.rejects))
-        )
+        rejects = tuple(map(self._located, decoded.rejects))
+        refuse = decoded.refuse
+        if refuse is None:
+            return msgspec.structs.replace(decoded, high=self._high, rejects=rejects)
+        of_rows = refuse  # for the closure, in which it is not None
+
+        def located(places: Sequence[int], reasons: Sequence[str]) -> Sequence[Reject]:
+            return list(map(self._located, of_rows(places, reasons)))
+
+        return msgspec.structs.replace(decoded, high=self._high, rejects=rejects, refuse=located)
 
     def _located(self, reject: Reject) -> Reject:
         if reject.file is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bronze_engine.config.files.fixed import FixedFiles
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.contracts import Request, Resources
-from bronze_engine.errors import ConfigError
 from bronze_engine.sources.files.format import Format
+from bronze_engine.sources.files.formats.arrow import ArrowFormat
 from bronze_engine.sources.files.formats.csv import CsvFormat
 from bronze_engine.sources.files.formats.excel import ExcelFormat
 from bronze_engine.sources.files.formats.fixed import FixedFormat
+from bronze_engine.sources.files.formats.json import JsonFormat
 from bronze_engine.sources.files.formats.ndjson import NdjsonFormat
+from bronze_engine.sources.files.formats.parquet import ParquetFormat
 
 __all__ = ["make_format"]
 
@@ -21,6 +23,12 @@ def make_format(config: FilesSourceConfig, request: Request, resources: Resource
     match config.format:
         case "csv" | "tsv":
             return CsvFormat(config, request, resources)
+        case "json":
+            return JsonFormat(config, request, resources)
+        case "parquet":
+            return ParquetFormat(request, resources)
+        case "arrow":
+            return ArrowFormat(request, resources)
         case "ndjson":
             return NdjsonFormat(config, request, resources)
         case "excel":
@@ -28,5 +36,3 @@ def make_format(config: FilesSourceConfig, request: Request, resources: Resource
         case "fixed":
             form = config.fixed or FixedFiles()  # the rules require one
             return FixedFormat(form, request, resources)
-        case _:
-            raise ConfigError(f"nothing reads files of format = {config.format!r}")

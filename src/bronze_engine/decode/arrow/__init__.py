@@ -1,0 +1,1 @@
+"""Batches that come with types of their own, as those of the layout."""

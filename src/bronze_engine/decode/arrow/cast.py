@@ -1,0 +1,115 @@
+"""The values of one column as its type, and which of them do not fit."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze_engine.decode.arrow.merge import loses_fields
+from bronze_engine.model.arrow import Array
+from bronze_engine.model.convert import can_convert, convert
+from bronze_engine.model.layout import Column
+from bronze_engine.model.row_text import printed_values
+
+__all__ = ["cast_typed", "json_of"]
+
+_STRING: Final = pa.string()
+
+
+def cast_typed(array: Array, column: Column) -> tuple[Array, Array | None]:
+    """The values as the column's type, NULL where one does not fit, and a mask of those."""
+    kind = column.type
+    array = _plain(array)
+    if array.type == kind and column.role == "value":
+        try:
+            array.validate(full=True)  # texts that are no UTF-8, decimals of too many digits
+        except pa.ArrowInvalid:
+            return _split(array, column)
+        return array, None
+    if column.role == "variant" or not _may_fit(array, column):
+        return pa.nulls(len(array), kind), array.is_valid()
+    try:
+        return _converted(array, column), None
+    except pa.ArrowException:
+        return _split(array, column)
+
+
+def _plain(array: Array) -> Array:
+    """Durations as what they count, extension types as what they are stored as, views of lists
+    as lists."""
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return array.storage
+    if pa.types.is_duration(kind):
+        return array.cast(pa.int64())
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        return _list_of_view(array)
+    return array
+
+
+def _list_of_view(array: Array) -> Array:
+    """Arrow's own cast misreads views that begin within another array (pyarrow 26)."""
+    lengths: Array = pc.fill_null(pc.list_value_length(array).cast(pa.int64()), 0)
+    ends = pc.cumulative_sum(lengths)
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends]).cast(pa.int32())
+    mask = array.is_null() if array.null_count else None
+    return pa.ListArray.from_arrays(offsets, array.flatten(), mask=mask)
+
+
+def _may_fit(array: Array, column: Column) -> bool:
+    if loses_fields(array.type, column.type):
+        return False
+    role = "value" if column.role in ("text", "number") else column.role
+    return can_convert(array.type, column.type, role)
+
+
+def _converted(array: Array, column: Column) -> Array:
+    role = "value" if column.role in ("text", "number") else column.role
+    found = convert(array, column.type, role)
+    found.validate(full=True)
+    return found
+
+
+def _split(array: Array, column: Column) -> tuple[Array, Array]:
+    """By halves, because few values do not fit where the types do."""
+    try:
+        return _converted(array, column), pa.repeat(pa.scalar(False), len(array))
+    except pa.ArrowException:
+        if len(array) == 1:
+            return pa.nulls(1, column.type), pa.repeat(pa.scalar(True), 1)
+    half = len(array) // 2
+    parts = [_split(array[:half], column), _split(array[half:], column)]
+    values, misfits = zip(*parts, strict=True)
+    return pa.concat_arrays(values), pa.concat_arrays(misfits)
+
+
+def json_of(array: Array, wanted: Array) -> Array:
+    """The JSON text of the wanted values, NULL for the others."""
+    places: list[Any] = pc.indices_nonzero(wanted).to_pylist()
+    texts: list[str | None] = [None] * len(array)
+    values = _printable(array.filter(wanted))
+    for place, value in zip(places, values, strict=True):
+        texts[place] = json.dumps(value, default=str, ensure_ascii=False)
+    return pa.array(texts, _STRING)
+
+
+def _printable(array: Array) -> list[Any]:
+    """Values as `json` takes them; a text that is no UTF-8 as {"base64": "..."}."""
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        if not pa.types.is_string(array.type) and not pa.types.is_large_string(array.type):
+            raise
+        return [_text_or_bytes(each) for each in array.cast(pa.large_binary()).to_pylist()]
+    return printed_values(array)
+
+
+def _text_or_bytes(value: bytes | None) -> str | dict[str, str] | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value or b"").decode()}

@@ -1,0 +1,60 @@
+"""Batches on their way: cut into blocks, each a job for a worker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from bronze_engine.contracts import Emit
+from bronze_engine.errors import ExtractError
+from bronze_engine.model.block import Block
+from bronze_engine.workers import Workers
+
+__all__ = ["check_names", "hand_on", "without_dictionaries"]
+
+_BLOCK_BYTES: Final = 1024**2
+
+
+async def hand_on(
+    batches: Iterator[pa.RecordBatch], number: int, emit: Emit, workers: Workers
+) -> None:
+    """Hand on what a blocking reader gives, one step a job; an empty batch brings its columns."""
+    offset = 0
+    async with workers.iterate(batches) as stream:
+        async for batch in stream:
+            size = batch.nbytes
+            rows = max(1, batch.num_rows * _BLOCK_BYTES // max(1, size))
+            for start in range(0, max(1, batch.num_rows), rows):
+                piece = batch.slice(start, rows)
+                await emit(
+                    Block(batch=piece, records=piece.num_rows, page=number, offset=offset + start)
+                )
+            offset += batch.num_rows
+
+
+def check_names(names: Sequence[str], path: str) -> None:
+    """Raise ExtractError for two columns of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ExtractError(
+            f"{path} has {Counter(names)[twice[0]]} columns called {twice[0]!r}; give each a name"
+            " of its own"
+        )
+
+
+def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with values in place of their numbers in a dictionary, which a slice would keep
+    whole."""
+    if not any(map(pa.types.is_dictionary, batch.schema.types)):
+        return batch
+    arrays = [
+        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    fields = [
+        field.with_type(array.type) for field, array in zip(batch.schema, arrays, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))

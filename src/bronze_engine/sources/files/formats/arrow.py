@@ -1,0 +1,78 @@
+"""`format = "arrow"`: Arrow IPC, as a file (Feather 2) or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, final
+
+import pyarrow as pa
+
+from bronze_engine.contracts import Decoder, Emit, Request, Resources
+from bronze_engine.errors import ExtractError
+from bronze_engine.sources.files.batches import check_names, hand_on, without_dictionaries
+from bronze_engine.sources.files.format import Content
+
+__all__ = ["ArrowFormat"]
+
+_FILE: Final = b"ARROW1"
+
+
+@final
+class ArrowFormat:
+    """Arrow IPC from a local disk: files of stores and servers are copied there first.
+
+    Memory is bounded by the batches that the file is made of: one is held at a time.
+    """
+
+    def __init__(self, request: Request, resources: Resources) -> None:
+        self._workers = resources.workers
+        self._decoder = resources.arrow_decoder(request)
+
+    async def read(self, content: Content, emit: Emit, /) -> None:
+        info = content.info
+        async with content.local() as path:
+            await hand_on(_batches(path, info.path), info.number, emit, self._workers)
+
+    def decoder(self) -> Decoder:
+        return self._decoder
+
+
+def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
+    try:
+        with pa.OSFile(str(path), "r") as file:
+            head = file.read(len(_FILE))
+            if not head:
+                raise ExtractError(f"{name} is empty: Arrow IPC begins with a schema")
+            file.seek(0)
+            stream = _of_file(file) if head == _FILE else _of_stream(file)
+            rows = 0
+            for batch in stream:
+                if not rows:
+                    check_names(batch.schema.names, name)
+                rows += batch.num_rows
+                yield without_dictionaries(batch)
+    except (pa.ArrowException, OSError) as exc:
+        raise ExtractError(f"{name} can't be read as Arrow IPC: {exc}; fetch it again") from None
+
+
+def _of_file(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    reader = pa.ipc.open_file(file)
+    for place in range(reader.num_record_batches):
+        yield reader.get_batch(place)
+    if not reader.num_record_batches:
+        yield from _only_columns(reader.schema)
+
+
+def _of_stream(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
+    reader = pa.ipc.open_stream(file)
+    is_empty = True
+    for batch in reader:
+        is_empty = False
+        yield batch
+    if is_empty:
+        yield from _only_columns(reader.schema)
+
+
+def _only_columns(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    yield pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)

@@ -1,0 +1,79 @@
+"""`format = "parquet"`: row groups in order, in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bronze_engine.contracts import Decoder, Emit, Request, Resources
+from bronze_engine.errors import ExtractError
+from bronze_engine.sources.files.batches import check_names, hand_on, without_dictionaries
+from bronze_engine.sources.files.format import Content
+from bronze_engine.sources.files.formats.int96 import Instants
+
+__all__ = ["ParquetFormat"]
+
+_BATCH_BYTES: Final = 4 * 1024**2
+_MAX_ROWS: Final = 65_536
+_FIRST_ROWS: Final = 512
+"""Read to learn how heavy rows are: what the footer tells is their encoded size."""
+
+_BUFFER_BYTES: Final = 256 * 1024
+"""Read ahead of each column, in place of the whole of its chunk."""
+
+
+@final
+class ParquetFormat:
+    """Parquet from a local disk: files of stores and servers are copied there first."""
+
+    def __init__(self, request: Request, resources: Resources) -> None:
+        self._workers = resources.workers
+        self._decoder = resources.arrow_decoder(request)
+        self._columns = request.schema.columns
+
+    async def read(self, content: Content, emit: Emit, /) -> None:
+        info = content.info
+        async with content.local() as path:
+            batches = _batches(path, info.path, self._columns)
+            await hand_on(batches, info.number, emit, self._workers)
+
+    def decoder(self) -> Decoder:
+        return self._decoder
+
+
+def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    try:
+        instants = Instants.of(path, types)
+        with pq.ParquetFile(
+            path,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit=instants.unit,
+        ) as file:
+            schema = file.schema_arrow
+            check_names(schema.names, name)
+            if not file.metadata.num_rows:
+                yield schema.empty_table().to_batches()[0] if schema.names else _no_columns()
+                return
+            rows = _rows_a_batch(file)
+            for batch in file.iter_batches(batch_size=rows, use_threads=False):
+                instants.check(batch, name)
+                yield without_dictionaries(batch)
+    except (pa.ArrowException, OSError) as exc:
+        raise ExtractError(f"{name} can't be read as Parquet: {exc}; fetch it again") from None
+
+
+def _no_columns() -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([], schema=pa.schema([]))
+
+
+def _rows_a_batch(file: pq.ParquetFile) -> int:
+    batch = next(file.iter_batches(batch_size=_FIRST_ROWS, use_threads=False), None)
+    if batch is None or not batch.num_rows:
+        return _MAX_ROWS
+    row_bytes = max(1, without_dictionaries(batch).nbytes // batch.num_rows)
+    return max(1, min(_MAX_ROWS, _BATCH_BYTES // row_bytes))
