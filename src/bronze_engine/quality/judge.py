@@ -49,7 +49,7 @@ _SHOWN_NAMES: Final = 12
 
 @final
 class RunRules:
-    """The rules of one run. Enter it for the run, leave it to give memory back.
+    """The rules of one run. Call `release` when it has ended.
 
     `has_fixed_columns`: the source's columns are known before its first row (a database), so that
     a rule about another one is a fault of the configuration.
@@ -73,10 +73,8 @@ class RunRules:
         self.results: tuple[RuleResult, ...] = ()
         """Set by `judge`, also where that raises."""
 
-    def __enter__(self) -> RunRules:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
+    def release(self) -> None:
+        """Give memory back: the run has ended, or reads everything again."""
         self._budget.keep(-self._kept_bytes)
         self._kept_bytes = 0
 

@@ -163,7 +163,16 @@ def _compare(
         return compare(operator, left, right.value)
     if pa.types.is_null(left.type) or pa.types.is_null(right.type):
         return pa.nulls(batch.num_rows, pa.bool_())
+    if pa.types.is_floating(left.type) or pa.types.is_floating(right.type):
+        left, right = _double(left), _double(right)
     return OPERATORS[operator](left, right)
+
+
+def _double(array: Array) -> Array:
+    """Numbers as the doubles next to them; what is no number as it is."""
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.float64(), safe=False)
+    return array.cast(pa.float64()) if pa.types.is_decimal(array.type) else array
 
 
 def _in_list(array: Array, items: tuple[Node, ...], batch: pa.RecordBatch) -> Array:
@@ -211,7 +220,7 @@ def _calculate(
         ):
             raise Unfit(f"can't be evaluated: {operator} is of numbers, and this is {side.type}")
     if operator == "/" or any(pa.types.is_floating(side.type) for side in sides):
-        sides = [side.cast(pa.float64()) for side in sides]
+        sides = [_double(side) for side in sides]
     return pc.divide(*sides) if operator == "/" else _ARITHMETIC[operator](*sides)
 
 

@@ -46,8 +46,9 @@ def is_written_as(kind: TextType, array: Array) -> Array:
             return all_alike(array, is_true=True)
         raise Unfit(f"lands as {array.type}, and a type is a rule for texts")
     if kind == "json":
-        return pa.array([None if text is None else _is_json(text) for text in array.to_pylist()])
-    found = pc.match_substring_regex(array, pattern=rf"\A(?:{_PATTERNS[kind]})\z")
+        verdicts = [None if text is None else _is_json(text) for text in array.to_pylist()]
+        return pa.array(verdicts, pa.bool_())
+    found: Array = pc.match_substring_regex(array, pattern=rf"\A(?:{_PATTERNS[kind]})\z")
     if kind not in ("date", "timestamp"):
         return found
     return pc.and_(found, _has_day(array))
