@@ -138,7 +138,7 @@ class Windows:
         """Where the steps of a slice begin and end."""
         begin = end = self._seams.low if place.after is None else place.after
         for bounds in self._seams.bounds(place.first, self.per_slice, begin):
-            end = bounds.high
+            end = bounds.high or end
         return begin, end
 
     def plan(self, piece: Slice) -> Plan:
