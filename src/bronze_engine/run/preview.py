@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.model.report import RunPlan
 from bronze_engine.plan import old_date_warning, planned_window
@@ -29,6 +30,8 @@ async def plan_pipeline(
         preview = source.preview()
     generation = standing.base.generation + 1
     files = data_name(generation=generation, run="0" * 12, slice=0, number=0)
+    fields = map(PartitionField.parse, pipeline.output.partition_by)
+    folders = "".join(f"{field.key(field.column)}={{{field.by}}}/" for field in fields)
     manifest = standing.base.committed
     warning = old_date_warning(pipeline, run_date, services.today())
     notes = [*preview.notes, *tally.warnings, *([warning] if warning else [])]
@@ -37,7 +40,7 @@ async def plan_pipeline(
         run_date=run_date,
         load=pipeline.load,
         partition=f"{stores.target.url}/{standing.partition}",
-        files=files.replace("0" * 12, "{run}"),
+        files=folders + files.replace("0" * 12, "{run}"),
         first=preview.first,
         slices=preview.slices,
         window=planned_window(standing.request),

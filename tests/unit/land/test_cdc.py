@@ -88,7 +88,9 @@ async def test_an_order_by_that_is_misspelt_commits_nothing(tmp_path: Path) -> N
 @pytest.mark.asyncio
 async def test_batches_are_judged_as_runs_are(tmp_path: Path) -> None:
     bench = Bench(tmp_path, *CDC)
-    async with bench.engine(ScriptedSource([[page(1, change(1, "x"))]])) as engine:
-        async with engine.batches("team.orders", run_date=DAY) as stream:
-            with pytest.raises(QualityError, match="op is 'x'"):
-                await anext(aiter(stream))
+    async with (
+        bench.engine(ScriptedSource([[page(1, change(1, "x"))]])) as engine,
+        engine.batches("team.orders", run_date=DAY) as stream,
+    ):
+        with pytest.raises(QualityError, match="op is 'x'"):
+            await anext(aiter(stream))

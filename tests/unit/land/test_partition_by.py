@@ -17,7 +17,7 @@ from bronze_engine.land import valuefiles
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.testing import ScriptedSource, inject, page
 from bronze_engine.testing.stores import keys_of, read_all
-from tests.unit.run.harness import NAME, Bench, cut_groups, groups_of, partition_of, unowned
+from tests.unit.run.harness import DAY, NAME, Bench, cut_groups, groups_of, partition_of, unowned
 
 pytestmark = pytest.mark.unit
 
@@ -235,3 +235,11 @@ async def test_a_rerun_replaces_the_folders_and_verify_finds_every_file(tmp_path
     async with bench.engine(source_of()) as engine:
         report = await engine.verify(NAME, run_date=manifest.run_date)
     assert (report.ok, report.files, report.unlisted) == (True, 2, ())
+
+
+@pytest.mark.asyncio
+async def test_a_plan_shows_the_folders(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 'output.partition_by=["k", "day(at)"]')
+    async with bench.engine(source_of()) as engine:
+        plan = await engine.plan(NAME, run_date=DAY)
+    assert plan.files == "k={value}/at_day={day}/part-g00000001-{run}-00000-00000.parquet"
