@@ -10,6 +10,7 @@ import msgspec
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
+from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.window import Window
 
@@ -67,6 +68,7 @@ def print_report(report: RunReport) -> None:
                 "columns",
                 "\n".join(change(each) for each in report.schema_changes),
             ),
+            ("quality", "\n".join(map(_verdict, report.quality))),
             ("warnings", "\n".join(report.warnings)),
             ("degraded", "\n".join(report.degraded)),
         ]
@@ -106,6 +108,16 @@ def _in_flight(trace: ConcurrencyTrace | None) -> str:
 def change(of: SchemaChange) -> str:
     """How a column differs from those before it, on a line."""
     return f"{of.change} {of.column} {of.detail}".rstrip()
+
+
+def _verdict(result: RuleResult) -> str:
+    """One rule: what became of the rows that broke it, or of the partition."""
+    found = result.detail or f"{result.failed:,} of {result.checked:,} rows"
+    if not result.failed:
+        found = result.detail or f"{result.checked:,} rows"
+    elif result.examples:
+        found += f" ({'; '.join(result.examples)})"
+    return f"{result.verdict} {result.name}: {found}"
 
 
 def _rows(report: RunReport) -> str:

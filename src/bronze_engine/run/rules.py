@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality_rule import RowCountChangeRule
 from bronze_engine.config.source import DatabaseSourceConfig
 from bronze_engine.contracts import Store
-from bronze_engine.land.slice import Job, Landed
+from bronze_engine.model.layout import Layout
 from bronze_engine.quality.judge import RunRules
 from bronze_engine.quality.rules.make import Circumstances
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.state.partitions import newest_before
 
-__all__ = ["judge", "row_history", "rule_warnings", "run_rules"]
+__all__ = ["judge", "released", "row_history", "rule_warnings", "run_rules"]
 
 
 def run_rules(
@@ -45,15 +46,24 @@ async def row_history(store: Store, pipeline: Pipeline, run_date: date) -> tuple
     return tuple(manifest.row_count for manifest in found)
 
 
-async def judge(job: Job, landed: Sequence[Landed]) -> None:
-    """Merge what the slices have seen. Raises QualityError as `RunRules.judge` does."""
-    if job.rules is None:
-        return
-    layout = next((each.layout for each in reversed(landed) if each.layout), None)
-    states = [each.rules for each in landed]
-    await job.rules.workers.run(job.rules.judge, states, layout)
+async def judge(
+    rules: RunRules | None, states: Sequence[Sequence[bytes]], layout: Layout | None
+) -> None:
+    """Merge what the slices have seen, in order. Raises QualityError as `RunRules.judge` does."""
+    if rules is not None:
+        await rules.workers.run(rules.judge, states, layout)
 
 
-def rule_warnings(job: Job) -> tuple[str, ...]:
+@asynccontextmanager
+async def released(rules: RunRules | None) -> AsyncIterator[None]:
+    """Give back what they hold when the body is done."""
+    try:
+        yield
+    finally:
+        if rules is not None:
+            rules.release()
+
+
+def rule_warnings(rules: RunRules | None) -> tuple[str, ...]:
     """What a person should know of the rules that were broken, and only warn."""
-    return () if job.rules is None else job.rules.warnings()
+    return () if rules is None else rules.warnings()

@@ -207,7 +207,8 @@ class _Run:
         try:
             location = await reading.run()
             job.threshold.finish()
-            await judge(job, self.landed)
+            layout = next((each.layout for each in reversed(self.landed) if each.layout), None)
+            await judge(self.rules, [landed.rules for landed in self.landed], layout)
             manifest = compose_manifest(
                 job,
                 self.landed,
@@ -217,7 +218,7 @@ class _Run:
                 written_at=services.clock.now(),
                 duration_seconds=self.account.seconds,
             )
-            for warning in (*column_warnings(job, self.landed), *rule_warnings(job)):
+            for warning in (*column_warnings(job, self.landed), *rule_warnings(self.rules)):
                 self.account.warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, checkpoint, exc, grace_seconds=services.grace_seconds)

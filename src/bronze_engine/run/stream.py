@@ -19,8 +19,10 @@ from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.quality.duplicates import DuplicateFilter
+from bronze_engine.quality.judge import SliceRules
 from bronze_engine.quality.operations import Operations
 from bronze_engine.quality.thresholds import Threshold
+from bronze_engine.run.rules import judge, released, row_history, run_rules
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.run.survey import survey
 from bronze_engine.telemetry.metrics import SourceTally
@@ -118,11 +120,17 @@ class BatchStream:
         resources = services.resources(pipeline, SourceTally())
         threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
         source_type = await services.source_type(pipeline)
+        history = await row_history(stores.target, pipeline, self._run_date)
+        rules = run_rules(pipeline, services, identity, history)
+        states: list[tuple[bytes, ...]] = []
         layout: Layout | None = None  # the decoder starts from the base, in the types configured
         reading = pipeline.source
         if captures_pages(reading):
             reading = msgspec.structs.replace(reading, capture=None)  # nothing is kept
-        async with source_type.open(reading, standing.request, resources) as source:
+        async with (
+            released(rules),
+            source_type.open(reading, standing.request, resources) as source,
+        ):
             async for first in source.slices():
                 piece: Slice | None = first
                 while piece is not None:
@@ -134,12 +142,16 @@ class BatchStream:
                     )
                     with duplicates:
                         operations = Operations(pipeline.cdc, resources.workers)
-                        sink = _Sink(send, threshold, operations, duplicates, layout)
+                        judged = None if rules is None else SliceRules(rules)
+                        sink = _Sink(send, threshold, operations, duplicates, judged, layout)
                         piece = await decode_slice(
                             source, source.decoder(), piece, resources, sink.consume, layout=layout
                         )
                     layout = sink.layout
-        threshold.finish()
+                    if judged is not None:
+                        states.append(await resources.workers.run(judged.states))
+            threshold.finish()
+            await judge(rules, states, layout)
 
 
 @final
@@ -150,17 +162,21 @@ class _Sink:
         threshold: Threshold,
         operations: Operations,
         duplicates: DuplicateFilter,
+        rules: SliceRules | None,
         layout: Layout | None,
     ) -> None:
         self._send = send
         self._threshold = threshold
         self._operations = operations
         self._duplicates = duplicates
+        self._rules = rules
         self.layout = layout
 
     async def consume(self, decoded: Decoded) -> Layout:
         decoded = await self._operations.apply(decoded)
         decoded = await self._duplicates.apply(decoded)
+        if self._rules is not None:
+            decoded = await self._rules.apply(decoded)
         self._threshold.count(decoded.batch.num_rows, decoded.rejects)
         self._threshold.check()
         self.layout = decoded.layout

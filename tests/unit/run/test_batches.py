@@ -213,3 +213,20 @@ async def test_a_second_cancel_while_closing_waits_for_the_end_all_the_same(
         closing.cancel()
         await asyncio.wait([closing])
         assert source.opened == 0
+
+
+@pytest.mark.asyncio
+async def test_rules_act_as_in_a_run(tmp_path: Path) -> None:
+    rules = (
+        'quality.rules=[{rule = "range", column = "id", max = 2}, {rule = "row_count", min = 3}]'
+    )
+    source = ScriptedSource([pages(3), [page(4, {"id": 9})]])
+    async with streaming(tmp_path, source, rules, "quality.max_bad_rows=1") as (_, stream), stream:
+        assert await drain(stream, []) == [0, 1, 2]
+    source = ScriptedSource([pages(2)])
+    async with streaming(tmp_path, source, rules) as (_, stream):
+        ids: list[int] = []
+        async with stream:
+            with pytest.raises(QualityError, match="row_count: 2 rows; at least 3 is wanted"):
+                await drain(stream, ids)
+        assert ids == [0, 1]
