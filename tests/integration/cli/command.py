@@ -136,9 +136,10 @@ def in_background(handler: Handler) -> Iterator[Server]:
         yield server
 
 
-def shop(folder: Path, text: str = "") -> None:
-    """Write a pipelines.toml with one pipeline, and more."""
-    (folder / "pipelines.toml").write_text(SHOP + text)
+def shop(folder: Path, text: str = "", *, keys: str = "") -> None:
+    """Write a pipelines.toml with one pipeline, which has more `keys`, and more tables."""
+    head = "[pipelines.team.orders]\n"
+    (folder / "pipelines.toml").write_text(SHOP.replace(head, f"{head}{keys}\n") + text)
 
 
 def url_of(server: Server | str) -> list[str]:

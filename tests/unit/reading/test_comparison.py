@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bronze_engine import ConfigError, StateError, open_reader
+from bronze_engine.model.arrow import DataType
 from bronze_engine.model.window import Window
 from bronze_engine.reading.comparison import buckets
 from bronze_engine.reading.comparison.compare import compare
@@ -28,7 +29,8 @@ from tests.unit.reading.tables import land_tables
 pytestmark = pytest.mark.unit
 
 NEXT = DAY + timedelta(days=1)
-SCHEMA = pa.schema({"id": pa.int64(), "name": pa.string(), "_load_date": pa.date32()})
+COLUMNS: dict[str, DataType] = {"id": pa.int64(), "name": pa.string(), "_load_date": pa.date32()}
+SCHEMA = pa.schema(COLUMNS)
 
 
 @pytest.fixture
@@ -180,10 +182,13 @@ def test_a_date_that_was_never_committed_is_told(store: MemoryStore) -> None:
         compared(store)
 
 
+KEY_AND_VALUE: dict[str, DataType] = {"k": pa.int64(), "v": pa.string()}
+
+
 def reader_of(rows: Sequence[tuple[int, str | None]]) -> pa.RecordBatchReader:
     table = pa.table(
         {"k": pa.array([key for key, _ in rows]), "v": pa.array([v for _, v in rows], pa.string())},
-        schema=pa.schema({"k": pa.int64(), "v": pa.string()}),
+        schema=pa.schema(KEY_AND_VALUE),
     )
     return pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=3))
 

@@ -33,7 +33,7 @@ def first(store: MemoryStore | Interrupted, rows: int, *columns: str) -> pa.Tabl
         return reader.first_rows(NAME, DAY, rows=rows, columns=columns or None)[1]
 
 
-def landed(**options: int) -> Interrupted:
+def landed(**options: Any) -> Interrupted:
     store = MemoryStore()
     asyncio.run(land(store, 1, **options))
     return Interrupted(store)
