@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-__all__ = ["GC_STEPS", "STEPS", "GcStep", "Step"]
+__all__ = ["CHAIN_STEPS", "GC_STEPS", "STEPS", "ChainStep", "GcStep", "Step"]
 
 Step = Literal[
     "lease",
@@ -39,3 +39,17 @@ GcStep = Literal[
 ]
 GC_STEPS: Final[tuple[GcStep, ...]] = get_args(GcStep)
 """Those of garbage collection; from `fence` to `checksums` only where a run may still be alive."""
+
+ChainStep = Literal[
+    "lease",
+    "claim",
+    "fence",
+    "survey",
+    "confirm",
+    "commit",
+    "read_back",
+    "give_back",
+]
+CHAIN_STEPS: Final[tuple[ChainStep, ...]] = get_args(ChainStep)
+"""Those of a run of a chain that decide which of two dates holds a row; `fence` only where a
+claimant before may still commit. Between them a run takes the steps of `STEPS`."""

@@ -13,12 +13,14 @@ precaution, or this model, is worth nothing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, NamedTuple, get_args
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from bronze_engine.publish.steps import GcStep, Step
 
-__all__ = ["GC_MUTANTS", "MUTANTS", "Model", "Mutant", "Violation", "explore"]
+__all__ = ["GC_MUTANTS", "MUTANTS", "Machine", "Model", "Mutant", "Violation", "explore"]
+
+S = TypeVar("S", bound=Hashable)
 
 Mutant = Literal[
     "unconditional_put",
@@ -144,6 +146,9 @@ class Model:
             "watermark": self.watermark,
             "release": self.release,
         }
+
+    def start(self) -> State:
+        return State(Stored(), (None, None), 0, 0, ())
 
     def successors(self, state: State) -> Iterator[tuple[str, State]]:
         stored, writers, started, collections, ended = state
@@ -374,10 +379,20 @@ class Model:
         return None
 
 
-def explore(model: Model, *, at_most: int | None = None) -> tuple[int, Violation | None]:
+class Machine(Protocol[S]):
+    """What can be explored. States are compared and hashed."""
+
+    def start(self) -> S: ...
+
+    def successors(self, state: S, /) -> Iterator[tuple[str, S]]: ...
+
+    def fault(self, state: S, /) -> str | None: ...
+
+
+def explore(model: Machine[S], *, at_most: int | None = None) -> tuple[int, Violation | None]:
     """Visit states breadth first; how many there were, and the first fault with its trace."""
-    start = State(Stored(), (None, None), 0, 0, ())
-    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    start = model.start()
+    came_from: dict[S, tuple[S, str] | None] = {start: None}
     todo = deque([start])
     while todo:
         state = todo.popleft()
@@ -401,7 +416,7 @@ def _put(writers: Pair, place: int, writer: Writer | None) -> Pair:
     return (writer, writers[1]) if place == 0 else (writers[0], writer)
 
 
-def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> tuple[str, ...]:
+def _trace(came_from: Mapping[S, tuple[S, str] | None], state: S) -> tuple[str, ...]:
     labels: list[str] = []
     step = came_from[state]
     while step is not None:

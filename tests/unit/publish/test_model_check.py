@@ -7,11 +7,12 @@ import pytest
 from bronze_engine.model.part import ANY
 from bronze_engine.publish.lease import lease_key
 from bronze_engine.publish.names import data_name
-from bronze_engine.publish.steps import GC_STEPS, STEPS, GcStep, Step
+from bronze_engine.publish.steps import CHAIN_STEPS, GC_STEPS, STEPS, GcStep, Step
 from bronze_engine.state import hint
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
 
+from .chain_model import CHAIN_MUTANTS, ChainModel, ChainMutant
 from .commit_model import GC_MUTANTS, MUTANTS, Model, Mutant, explore
 from .runs import ENTITY, MANIFEST_KEY, PARTITION, RUN_DATE, SYSTEM, whole_gc, whole_run
 
@@ -146,3 +147,39 @@ def test_mutant_of_gc_is_caught(mutant: Mutant) -> None:
     _, violation = explore(Model(runs=1, collections=1, mutant=mutant))
     assert violation is not None
     assert any(label.startswith("100: ") for label in violation.trace)
+
+
+def test_two_runs_on_two_dates_of_a_chain_hold_in_every_state() -> None:
+    states, violation = explore(ChainModel(runs=2))
+    assert violation is None
+    assert states > 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_runs_on_two_dates_of_a_chain_hold_in_every_state() -> None:
+    states, violation = explore(ChainModel(runs=3))
+    assert violation is None
+    assert states > 600_000
+
+
+@pytest.mark.parametrize(
+    ("mutant", "runs"),
+    [
+        ("no_entity_fence", 2),
+        ("no_confirmation", 2),
+        ("forgets_those_before", 3),
+        # 25 steps deep: a third of all states that three runs can reach.
+        pytest.param("gives_back_for_others", 3, marks=pytest.mark.slow),
+    ],
+)
+def test_mutant_of_a_chain_is_caught(mutant: ChainMutant, runs: int) -> None:
+    _, violation = explore(ChainModel(runs=runs, mutant=mutant))
+    assert violation is not None
+    assert "the windows overlap" in violation.what
+    assert violation.trace
+
+
+def test_chain_model_has_the_steps_of_a_chain() -> None:
+    assert tuple(ChainModel(runs=1).steps) == CHAIN_STEPS
+    assert len(CHAIN_MUTANTS) == 4  # each has its case above

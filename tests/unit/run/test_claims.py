@@ -19,6 +19,7 @@ from bronze_engine.contracts import Request, Store
 from bronze_engine.errors import BronzeError, ExtractError, StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ABSENT
+from bronze_engine.publish.steps import CHAIN_STEPS
 from bronze_engine.run.claim import ChainClaim
 from bronze_engine.state import claims
 from bronze_engine.state.claims import Claimant
@@ -27,7 +28,7 @@ from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import inject
 from tests.unit.run.frozen import FrozenStore
-from tests.unit.run.harness import DAY, NAME, config_of, manifest_of, opened, table_of
+from tests.unit.run.harness import DAY, NAME, config_of, manifest_of, opened, partition_of, table_of
 
 pytestmark = pytest.mark.unit
 
@@ -294,3 +295,35 @@ async def test_a_claim_that_nobody_can_read_stops_the_chain(
     assert isinstance(error, StateError)
     assert message in error.message
     assert await manifest_of(lake.store, DAYS[0]) is None
+
+
+@pytest.mark.asyncio
+async def test_a_run_takes_the_steps_of_the_model_in_order(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.rows = 3
+    assert await lake.alone(DAYS[0]) is None
+    dead = Claimant(run="dead", attempt="dead-1", run_date=DAYS[2])
+    await claims.take(lake.store, "team", "orders", dead, lake.clock.now())
+    lake.rows = 6
+    own = f"{partition_of(DAYS[1])}/_metadata.json"
+    lost = inject(lake.store, fault="fail_after", when=lambda *step: step == ("put", own))
+    assert await lake.alone(DAYS[1], lost) is None
+
+    claim, fenced = claims.key_of("team", "orders"), f"{partition_of(DAYS[2])}/_metadata.json"
+    writes = iter(("claim", "confirm", "give_back"))
+    taken: list[str] = []
+    for method, key in lost.script.operations:
+        if key.endswith(".lease"):
+            step = "lease"
+        elif (method, key) == ("put", claim):
+            step = next(writes)
+        elif (method, key) == ("put", fenced):
+            step = "fence"
+        elif key == own:
+            is_sent = "commit" in taken
+            step = "commit" if method == "put" else "read_back" if is_sent else "survey"
+        else:
+            continue
+        if step not in taken:
+            taken.append(step)
+    assert tuple(taken) == CHAIN_STEPS
