@@ -7,13 +7,15 @@ What a manifest of generation g does not name is, by the generation in its name,
     > g + 1  of no run that began from this manifest: one that is newer was lost, or an
              older one restored, and then these may be the data; such a partition is left alone
 
-and without a generation it is not ours. Where there is no manifest, g is 0.
+and without a generation it is not ours. Where there is no manifest, g is 0. What is of g + 1
+stays where a run can be resumed that would commit it: a fence would end that.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -22,6 +24,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StateError
 from bronze_engine.flow import each
+from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
@@ -43,6 +46,8 @@ _AT_ONCE: Final = 16
 _DERIVED: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
 
 
+_NONE: Final[Mapping[date, Checkpoint]] = MappingProxyType({})
+
 _Folder = tuple[str, Sequence[ObjectInfo | Staged]]
 """A folder below an entity, and what lies in it."""
 
@@ -54,6 +59,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     dead: tuple[Entry, ...] = ()
     undecided: tuple[Entry, ...] = ()
     """Of the next generation: only a fence makes them dead."""
+    spared: tuple[Entry, ...] = ()
+    """Of the next generation, and of a run that can be resumed."""
     beyond: tuple[Entry, ...] = ()
     unknown: tuple[str, ...] = ()
     """Names that are not ours."""
@@ -79,9 +86,10 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     reaped: Reaped = Reaped()
 
 
-def sort_entries(base: Base, entries: Iterable[Entry]) -> Contents:
-    """Tell what the manifest does not name by what it is."""
+def sort_entries(base: Base, entries: Iterable[Entry], live: Checkpoint | None = None) -> Contents:
+    """Tell what the manifest does not name by what it is. `live` is what can be resumed."""
     generation = base.generation
+    is_live = live is not None and live.generation == generation + 1
     named = Named() if base.manifest is None else Named.of(base.manifest)
     dead, undecided, beyond, unknown = [], [], [], []
     for entry in entries:
@@ -98,16 +106,23 @@ def sort_entries(base: Base, entries: Iterable[Entry]) -> Contents:
     return Contents(
         base=base,
         dead=tuple(dead),
-        undecided=tuple(undecided),
+        undecided=() if is_live else tuple(undecided),
+        spared=tuple(undecided) if is_live else (),
         beyond=tuple(beyond),
         unknown=tuple(unknown),
     )
 
 
 async def find_partitions(
-    store: Store, system: str, entity: str, *, pipeline: str
+    store: Store,
+    system: str,
+    entity: str,
+    *,
+    pipeline: str,
+    live: Mapping[date, Checkpoint] = _NONE,
 ) -> AsyncIterator[Found]:
-    """Look at every folder of an entity; two listings, and one read a partition.
+    """Look at every folder of an entity; two listings, and one read a partition. `live` says by
+    date what can be resumed.
 
     A folder is listed before its manifest is read: what a commit in between adds or
     supersedes is then judged by the newer manifest. Raises StoreError where the entity
@@ -121,11 +136,11 @@ async def find_partitions(
     async for folder, infos in _by_folder(store.scan(prefix), prefix):
         group.append((folder, [*infos, *staged.pop(folder, ())]))
         if len(group) == _AT_ONCE:
-            for found in await _look(store, prefix, group, pipeline):
+            for found in await _look(store, prefix, group, pipeline, live):
                 yield found
             group = []
     group += sorted(staged.items())
-    for found in await _look(store, prefix, group, pipeline):
+    for found in await _look(store, prefix, group, pipeline, live):
         yield found
 
 
@@ -134,18 +149,19 @@ async def collect_partition(
     void: Manifest,
     clock: Clock,
     *,
+    live: Checkpoint | None = None,
     grace_seconds: Callable[[], float],
 ) -> Collected:
     """Remove what is garbage in one partition, behind a fence where that is needed.
 
     Interrupted anywhere, the partition is as readable as before, and the next run or gc
-    finishes. `void` is the manifest that a partition without one is fenced with. Hold the
-    lease: a fence ends a run that is at work. Raises StateError, StoreError, CommitUnknown
-    before anything was removed; what could not be removed is in the warnings.
+    finishes. `void` is the manifest that a partition without one is fenced with, `live` what can
+    be resumed. Hold the lease: a fence ends a run that is at work. Raises StateError, StoreError,
+    CommitUnknown before anything was removed; what could not be removed is in the warnings.
     """
     partition = partition_path(void.system, void.entity, void.run_date)
     base = await read_base(store, partition, pipeline=void.pipeline)
-    found = sort_entries(base, [entry async for entry in scan_entries(store, partition)])
+    found = sort_entries(base, [entry async for entry in scan_entries(store, partition)], live)
     manifest, fenced = base.manifest, None
     if found.beyond:
         return Collected(contents=found)
@@ -159,13 +175,17 @@ async def collect_partition(
 
 
 async def _look(
-    store: Store, prefix: str, folders: Sequence[_Folder], pipeline: str
+    store: Store,
+    prefix: str,
+    folders: Sequence[_Folder],
+    pipeline: str,
+    live: Mapping[date, Checkpoint],
 ) -> list[Found]:
     """Look at some folders side by side; in their order."""
     looked: dict[int, Found] = {}
 
     async def look(place: int) -> None:
-        looked[place] = await _find(store, prefix, *folders[place], pipeline)
+        looked[place] = await _find(store, prefix, *folders[place], pipeline, live)
 
     await each(range(len(folders)), look, at_once=_AT_ONCE)
     return [looked[place] for place in range(len(folders))]
@@ -177,6 +197,7 @@ async def _find(
     folder: str,
     found: Iterable[ObjectInfo | Staged],
     pipeline: str,
+    live: Mapping[date, Checkpoint],
 ) -> Found:
     run_date = run_date_of(folder)
     if run_date is None:
@@ -187,7 +208,7 @@ async def _find(
         base = await read_base(store, partition, pipeline=pipeline)
     except StateError as exc:
         return Found(run_date=run_date, fault=exc)
-    contents = sort_entries(base, entries)
+    contents = sort_entries(base, entries, live.get(run_date))
     unknown = tuple(f"{partition}/{name}" for name in contents.unknown)
     return Found(run_date=run_date, contents=contents, unknown=unknown)
 

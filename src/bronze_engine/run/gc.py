@@ -3,6 +3,8 @@
     look at every partition -> by lease: fence where needed, reap, drop what a run staged beside it
         -> leases that ran out -> what trials of the stores have left
 
+What a run has landed that can be resumed is left to it until `engine.resume_max_age` has passed.
+
 Without `delete` it only looks. With it, each date is worked on under its lease, and a lease
 that another run holds is respected; safety rests on the fence, never on the lease.
 """
@@ -10,7 +12,7 @@ that another run holds is respected; safety rests on the fence, never on the lea
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import final
 
 import msgspec
@@ -19,9 +21,11 @@ from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StateError, StoreError
+from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.part import Staged
+from bronze_engine.publish.base import read_base
 from bronze_engine.publish.entries import Entry
 from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
 from bronze_engine.publish.lease import find_holder, find_stale
@@ -29,7 +33,7 @@ from bronze_engine.publish.traces import find_traces
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.run.void import void_manifest
-from bronze_engine.state import hint, reports
+from bronze_engine.state import checkpoints, hint, reports
 
 __all__ = ["collect_garbage"]
 
@@ -40,6 +44,8 @@ class _Day(msgspec.Struct, kw_only=True):
     run_date: date
     contents: Contents | None = None
     rejected: list[Staged] = []
+    has_checkpoint: bool = False
+    """One that nothing can be resumed from."""
 
 
 async def collect_garbage(
@@ -178,8 +184,17 @@ class _Entity:
         """The dates that may have garbage, in order."""
         told, pipeline = self.told, self.pipeline
         days: dict[date, _Day] = {}
+        live: dict[date, Checkpoint] = {}
+        async for day, checkpoint in checkpoints.find(
+            stores.state, pipeline.system, pipeline.entity
+        ):
+            if await self._is_live(stores, checkpoint):
+                live[day] = checkpoint
+                self._spare(checkpoint)
+            else:
+                days[day] = _Day(run_date=day, has_checkpoint=True)
         async for found in find_partitions(
-            stores.target, pipeline.system, pipeline.entity, pipeline=pipeline.name
+            stores.target, pipeline.system, pipeline.entity, pipeline=pipeline.name, live=live
         ):
             told.unknown.extend(found.unknown)
             if found.run_date is None:
@@ -188,12 +203,39 @@ class _Entity:
             if found.fault is not None:
                 told.fault(self._partition(found.run_date), found.fault)
             elif found.contents is not None and self._is_garbage(found.contents):
-                days[found.run_date] = _Day(run_date=found.run_date, contents=found.contents)
+                day_of = days.setdefault(found.run_date, _Day(run_date=found.run_date))
+                day_of.contents = found.contents
         async for run_date, staged in reports.find_rejected(
             stores.state, pipeline.system, pipeline.entity
         ):
-            days.setdefault(run_date, _Day(run_date=run_date)).rejected.append(staged)
+            if run_date not in live:
+                days.setdefault(run_date, _Day(run_date=run_date)).rejected.append(staged)
         return [days[run_date] for run_date in sorted(days)]
+
+    async def _is_live(self, stores: Stores, checkpoint: Checkpoint) -> bool:
+        """Whether a run can be resumed from it: it is not too old, and nothing was committed since.
+
+        What else it depends on only a run can judge.
+        """
+        age = await stores.state.now() - checkpoint.written_at
+        if age > timedelta(seconds=self.services.resume_seconds):
+            return False
+        partition = self._partition(checkpoint.run_date)
+        try:
+            base = await read_base(
+                stores.target, partition, pipeline=self.pipeline.name, adopt=True
+            )
+        except StateError:  # it can't be judged, so nothing of it is touched
+            return True
+        return checkpoint.generation == base.generation + 1
+
+    def _spare(self, checkpoint: Checkpoint) -> None:
+        until = checkpoint.written_at + timedelta(seconds=self.services.resume_seconds)
+        self.told.skip(
+            self._partition(checkpoint.run_date),
+            f"run {checkpoint.run} has landed {len(checkpoint.slices)} slices of it, and can be"
+            f" resumed until {until:%Y-%m-%dT%H:%M:%SZ} (engine.resume_max_age)",
+        )
 
     def _is_garbage(self, contents: Contents) -> bool:
         if not contents.beyond:
@@ -217,6 +259,8 @@ class _Entity:
             if day.contents is not None:
                 self.told.entries(stores.target, day.contents)
             self._tell_rejected(stores, day, removed=False)
+            if day.has_checkpoint:
+                self._tell_checkpoint(stores, day, removed=False)
         return True
 
     async def _remove(self, stores: Stores, key: str, days: Sequence[_Day]) -> bool:
@@ -241,7 +285,14 @@ class _Entity:
         self.told.skip(key.removeprefix("_state/").removesuffix(".lease"), who)
 
     async def _remove_day(self, stores: Stores, day: _Day) -> None:
-        told, services = self.told, self.services
+        told, services, pipeline = self.told, self.services, self.pipeline
+        system, entity = pipeline.system, pipeline.entity
+        checkpoint, _ = await checkpoints.read(stores.state, system, entity, day.run_date)
+        live = checkpoint
+        if checkpoint is not None and not await self._is_live(stores, checkpoint):
+            live = None
+        if live is not None and day.has_checkpoint:  # a run was broken off meanwhile
+            return
         if day.contents is not None:
             void = void_manifest(
                 self.pipeline,
@@ -251,7 +302,11 @@ class _Entity:
                 written_at=services.clock.now(),
             )
             done = await collect_partition(
-                stores.target, void, services.clock, grace_seconds=services.grace_seconds
+                stores.target,
+                void,
+                services.clock,
+                live=live,
+                grace_seconds=services.grace_seconds,
             )
             if self._is_garbage(done.contents):
                 told.entries(stores.target, done.contents, done.reaped.entries)
@@ -268,14 +323,24 @@ class _Entity:
                     await hint.advance(stores.state, manifest, target=stores.target)
             for warning in done.reaped.warnings:
                 told.fault(done.contents.base.partition, StoreError(warning))
+        if live is not None:
+            return
         for staged in day.rejected:
             await stores.state.discard(staged)
         self._tell_rejected(stores, day, removed=True)
+        if checkpoint is not None:
+            await checkpoints.remove(stores.state, system, entity, day.run_date)
+            self._tell_checkpoint(stores, day, removed=True)
 
     def _tell_rejected(self, stores: Stores, day: _Day, *, removed: bool) -> None:
         why = "the run that rejected these records was killed"
         for staged in day.rejected:
             self.told.found("rejected", stores.state, staged.key, why, removed=removed)
+
+    def _tell_checkpoint(self, stores: Stores, day: _Day, *, removed: bool) -> None:
+        key = checkpoints.key_of(self.pipeline.system, self.pipeline.entity, day.run_date)
+        why = "its run was broken off too long ago to be resumed, or another has committed since"
+        self.told.found("checkpoint", stores.state, key, why, removed=removed)
 
     def _partition(self, run_date: date) -> str:
         return partition_path(self.pipeline.system, self.pipeline.entity, run_date)

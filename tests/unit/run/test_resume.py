@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -478,7 +479,7 @@ async def test_whatever_breaks_it_off_the_result_is_that_of_an_uninterrupted_run
         bench = Broken(tmp_path, *LIMITS, store=inner)
         clock = ManualClock()
         holder: list[asyncio.Task[Any]] = []
-        store = inject(inner, at, fault, cancel=lambda holder=holder: holder[0].cancel())
+        store = inject(inner, at, fault, cancel=partial(cancel_first, holder))
         async with opened(bench.config, source(slices=3), store=store, clock=clock) as engine:
             holder.append(asyncio.create_task(engine.run(NAME, run_date=DAY)))
             try:
@@ -489,7 +490,7 @@ async def test_whatever_breaks_it_off_the_result_is_that_of_an_uninterrupted_run
             break
         manifest = await bench.manifest()
         committed = manifest.generation if manifest is not None else 0
-        for key in await staged_and_leases(inner):
+        for key in await leases_of(inner):
             await inner.delete(key)
         manifest = await bench.run(source(slices=3))
         assert manifest.generation == committed + 1
@@ -499,6 +500,10 @@ async def test_whatever_breaks_it_off_the_result_is_that_of_an_uninterrupted_run
     assert ends > 10
 
 
-async def staged_and_leases(store: MemoryStore) -> list[str]:
+def cancel_first(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    tasks[0].cancel()
+
+
+async def leases_of(store: MemoryStore) -> list[str]:
     """Leases of processes that are gone: this one is alive, so they would be respected."""
     return [info.key async for info in store.scan("_state/") if info.key.endswith(".lease")]
