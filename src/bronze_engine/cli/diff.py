@@ -155,20 +155,22 @@ def _changed(change: ColumnChange) -> list[str]:
 
 
 def _statistics(change: StatisticsChange) -> list[str]:
-    def both(old: Any, new: Any) -> tuple[str, str]:
-        return ("", "") if old == new else (_short(old), f"-> {_short(new)}")
-
     a, b = change.a, change.b
+
+    def both(old: Any, new: Any, *, is_known: bool) -> tuple[str, str]:
+        return ("", "") if old == new or not is_known else (_short(old), f"-> {_short(new)}")
+
+    is_counted, is_bound = None not in (a.nulls, b.nulls), a.has_bounds and b.has_bounds
     return [
         change.column,
-        *both(a.nulls, b.nulls),
-        *both(a.low, b.low),
-        *both(a.high, b.high),
+        *both(a.nulls, b.nulls, is_known=is_counted),
+        *both(a.low, b.low, is_known=is_bound),
+        *both(a.high, b.high, is_known=is_bound),
     ]
 
 
 def _short(value: Any) -> str:
-    shown = "unknown" if value is None else cell(value)
+    shown = "no value" if value is None else cell(value)
     return shown if len(shown) <= 30 else f"{shown[:29]}…"
 
 

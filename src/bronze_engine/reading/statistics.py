@@ -23,10 +23,18 @@ class ColumnStatistics(msgspec.Struct, frozen=True, kw_only=True):
     column: str
     nulls: int | None
     """None where a file doesn't say: for texts in no order none is kept."""
+    has_bounds: bool = True
+    """Whether every file says between which values its own lie."""
     low: Any = None
     """The lowest and highest value as `cells.plain` writes them; None where there is none, and
-    where a file doesn't say."""
+    where they are not known."""
     high: Any = None
+
+    def contradicts(self, other: ColumnStatistics) -> bool:
+        """Whether the values differ for certain: what one of them doesn't know is none."""
+        nulls = self.nulls != other.nulls and None not in (self.nulls, other.nulls)
+        bounds = (self.low, self.high) != (other.low, other.high)
+        return nulls or (bounds and self.has_bounds and other.has_bounds)
 
 
 def column_statistics(handler: CommittedFiles, manifest: Manifest) -> tuple[ColumnStatistics, ...]:
@@ -86,12 +94,13 @@ class _Column:
             self._high = high
 
     def told(self) -> ColumnStatistics:
-        has_bounds = self._has_bounds and self._low is not None
+        is_bound = self._has_bounds and self._low is not None
         return ColumnStatistics(
             column=self._name,
             nulls=self._nulls,
-            low=plain(self._low) if has_bounds else None,
-            high=plain(self._high) if has_bounds else None,
+            has_bounds=self._has_bounds,
+            low=plain(self._low) if is_bound else None,
+            high=plain(self._high) if is_bound else None,
         )
 
 
@@ -102,4 +111,6 @@ def _value(raw: Any, value: Any, kind: DataType) -> Scalar:
         return pa.scalar(raw, pa.int64()).cast(pa.timestamp(unit, kind.tz))
     if pa.types.is_date32(kind):
         return pa.scalar(raw, pa.int32()).cast(kind)
+    if pa.types.is_floating(kind):
+        return pa.scalar(value + 0.0, kind)  # Parquet has -0.0 for a lowest 0
     return pa.scalar(value, kind)

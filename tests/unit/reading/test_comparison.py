@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +105,27 @@ def test_counts_windows_and_columns_are_told_without_reading_a_row(store: Memory
     assert statistics["id"][0].high == 1
     assert statistics["id"][1].high == 2
     assert found.rows is None
+
+
+def test_what_one_date_does_not_know_of_its_values_is_no_difference(store: MemoryStore) -> None:
+    table = pa.table({"x": [0.0, 1.0], "y": ["b", "c"], "z": pa.array([None, None], pa.int64())})
+    other = table.set_column(2, "z", pa.array([None, 5], pa.int64()))
+    silent = parquet_without_statistics(other)
+    asyncio.run(land_tables(store, DAY, table))
+    asyncio.run(land_tables(store, NEXT, other, parquets=[silent]))
+    assert not compared(store).differs
+    asyncio.run(land_tables(store, NEXT, other))
+    (change,) = compared(store).statistics
+    assert (change.column, change.a.low, change.b.low) == ("z", None, 5)
+    with open_reader("anywhere", stores=lending(store)) as reader:
+        _, (x, *_) = reader.column_statistics(NAME, DAY)
+    assert str(x.low) == "0.0"
+
+
+def parquet_without_statistics(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, write_statistics=False)
+    return sink.getvalue()
 
 
 def test_rows_are_found_again_by_their_key(store: MemoryStore) -> None:

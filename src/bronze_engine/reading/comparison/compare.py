@@ -132,7 +132,7 @@ def _statistics_changes(
     return [
         StatisticsChange(column=each.column, a=each, b=after[each.column])
         for each in a
-        if each.column in after and each != after[each.column]
+        if each.column in after and each.contradicts(after[each.column])
     ]
 
 
