@@ -43,7 +43,6 @@ BOUNDS = 'start_param = "since"\nend_param = "until"\n'
         ("http", "", "needs both bounds in the request; set start_param"),
         ("http", 'start_param = "since"\n', "needs both bounds in the request; set end_param"),
         ("http", 'end_param = "until"\n', "set start_param, or use {low} or {run_date}"),
-        ("files", "", '"date" is not for files: write {run_date} into source.url'),
     ],
 )
 def test_what_a_date_window_can_not_have(
@@ -63,6 +62,7 @@ def test_what_a_date_window_can_not_have(
         ("http", "", 'params = { day = "{run_date}" }'),
         ("http", "", 'params = { since = "{low}", until = "{high}" }'),
         ("http", 'end_param = "until"\n', 'params = { since = "{low}" }'),
+        ("files", 'cursor_type = "date"\n', 'name_pattern = "(?P<at>\\\\d+)"'),
     ],
 )
 def test_what_a_date_window_may_have(

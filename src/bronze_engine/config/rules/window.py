@@ -8,7 +8,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import all_asked
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import uses
 from bronze_engine.errors import ConfigError
 
@@ -34,10 +34,6 @@ def date_window_faults(
         )
     if isinstance(pipeline.source, HttpSourceConfig):
         yield from _bounds(pipeline.source, incremental, here)
-    elif isinstance(pipeline.source, FilesSourceConfig):
-        yield Fault(
-            here, '"date" is not for files: write {run_date} into source.url, or leave window out'
-        )
 
 
 def _bounds(source: HttpSourceConfig, incremental: Incremental, path: KeyPath) -> Iterator[Fault]:

@@ -1,0 +1,209 @@
+"""Files over the days: each lands once, whatever is run again and in whatever order."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bronze_engine.errors import ConfigError, ExtractError
+from tests.integration.files.landing import Lake
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+DAYS = [date(2025, 1, day) for day in range(1, 6)]
+BY_TIME = 'url = "inbox/*.csv"\nformat = "csv"\n'
+BY_NAME = BY_TIME + 'name_pattern = "sales_(?P<day>\\\\d{8})"\n'
+MODIFIED = 'load = "incremental"\nincremental = { cursor = "_modified" }\n'
+NAMED = 'load = "incremental"\nincremental = { cursor = "day", cursor_type = "date" }\n'
+DATED = (
+    'load = "incremental"\n'
+    'incremental = { cursor = "day", cursor_type = "date", window = "date" }\n'
+)
+KEYED = 'primary_key = ["id"]\n'
+
+
+def drop(lake: Lake, name: str, *ids: int, modified: datetime | None = None) -> Path:
+    path = lake.inbox / name
+    path.write_text("id\n" + "".join(f"{number}\n" for number in ids))
+    if modified is not None:
+        os.utime(path, (modified.timestamp(), modified.timestamp()))
+    return path
+
+
+def noon(day: int) -> datetime:
+    return datetime(2025, 1, day, 12, tzinfo=UTC)
+
+
+async def ids(lake: Lake, day: date) -> list[int]:
+    table = await lake.table(day)
+    return [] if "id" not in table.schema.names else list(map(int, table["id"].to_pylist()))
+
+
+async def test_each_day_lands_what_is_new_since_the_day_before(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "b.csv", 1, modified=noon(1))
+    drop(lake, "a.csv", 2, modified=noon(1) + timedelta(hours=1))
+    assert await ids(lake, DAYS[0]) == [2, 1]  # by path
+    drop(lake, "c.csv", 3, modified=noon(2))
+    assert await ids(lake, DAYS[1]) == [3]
+    assert (await lake.run(DAYS[2])).rows == 0
+    window = lake.manifest(DAYS[2]).watermark
+    assert window is not None
+    assert window.low == window.high == noon(2).isoformat()
+
+
+async def test_a_day_that_is_run_again_lands_what_it_had(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "b.csv", 2, modified=noon(2))
+    await lake.run(DAYS[1])
+    drop(lake, "c.csv", 3, modified=noon(3))
+    before = [file.sha256 for file in lake.manifest(DAYS[0]).files]
+    assert await ids(lake, DAYS[0]) == [1]
+    assert [file.sha256 for file in lake.manifest(DAYS[0]).files] == before
+    assert await ids(lake, DAYS[1]) == [2, 3]  # the newest takes what is new
+    assert await ids(lake, DAYS[2]) == []
+
+
+async def test_what_appears_late_lands_with_the_newest_day(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_NAME, NAMED)
+    drop(lake, "sales_20250102.csv", 2)
+    assert await ids(lake, DAYS[0]) == [2]
+    drop(lake, "sales_20250103.csv", 3)
+    drop(lake, "sales_20250101.csv", 1)
+    assert await ids(lake, DAYS[1]) == [1, 3]
+    assert await ids(lake, DAYS[0]) == [2]
+    assert await ids(lake, DAYS[1]) == [1, 3]
+
+
+async def test_each_date_lands_the_files_of_its_own_name(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_NAME, DATED)
+    for day in (1, 2, 3):
+        drop(lake, f"sales_2025010{day}.csv", day)
+    for day in (DAYS[2], DAYS[0], DAYS[1], DAYS[0]):
+        assert await ids(lake, day) == [day.day]
+    assert await ids(lake, DAYS[3]) == []
+
+
+async def test_names_without_the_pattern_are_no_files_of_the_source(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_NAME, NAMED)
+    drop(lake, "sales_20250101.csv", 1)
+    drop(lake, "other.csv", 9)
+    assert await ids(lake, DAYS[0]) == [1]
+
+
+async def test_a_name_whose_date_is_none_ends_the_run(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_NAME, NAMED)
+    drop(lake, "sales_20250231.csv", 1)
+    with pytest.raises(ExtractError, match="day is '20250231', which is no date"):
+        await lake.run()
+
+
+async def test_a_changed_file_is_reported_and_left(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "a.csv", 1, 2, modified=noon(2))
+    drop(lake, "b.csv", 3, modified=noon(2))
+    report = await lake.run(DAYS[1])
+    assert report.rows == 1
+    assert any("a.csv landed before, and changed since" in text for text in report.warnings)
+
+
+async def test_one_of_the_same_size_is_told_by_its_hash(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    drop(lake, "b.csv", 2, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "a.csv", 1, modified=noon(2))  # touched
+    drop(lake, "b.csv", 9, modified=noon(2))
+    (warning,) = (await lake.run(DAYS[1])).warnings
+    assert "b.csv landed before, and changed since" in warning
+    assert "a.csv" not in warning
+
+
+async def test_a_changed_file_lands_once_more_where_it_may(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME + 'on_changed = "read"\n', KEYED + MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "a.csv", 1, 2, modified=noon(2))
+    assert await ids(lake, DAYS[1]) == [1, 2]
+    assert await ids(lake, DAYS[2]) == []
+
+
+async def test_a_changed_file_fails_the_run_where_it_must_not_change(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME + 'on_changed = "fail"\n', MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "a.csv", 2, 3, modified=noon(2))
+    with pytest.raises(ExtractError, match="changed since"):
+        await lake.run(DAYS[1])
+
+
+async def test_what_may_still_be_written_waits(tmp_path: Path) -> None:
+    more = 'load = "incremental"\nincremental = { cursor = "_modified", lag = "1h" }\n'
+    lake = Lake(tmp_path, BY_TIME, more)
+    drop(lake, "a.csv", 1, modified=datetime.now(UTC) - timedelta(minutes=50))
+    drop(lake, "b.csv", 2, modified=datetime.now(UTC) - timedelta(minutes=70))
+    assert await ids(lake, DAYS[0]) == [2]
+
+
+async def test_a_full_load_reads_everything_each_time(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME)
+    drop(lake, "a.csv", 1)
+    assert await ids(lake, DAYS[0]) == [1]
+    drop(lake, "b.csv", 2)
+    assert await ids(lake, DAYS[1]) == [1, 2]
+    assert lake.sources(DAYS[1]) == ["a.csv", "b.csv"]
+
+
+async def test_a_run_date_in_the_path(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/{run_date:%Y}/{run_date}_*.csv"\nformat = "csv"')
+    (lake.inbox / "2025").mkdir()
+    drop(lake, "2025/2025-01-01_x.csv", 1)
+    drop(lake, "2025/2025-01-02_x.csv", 2)
+    assert await ids(lake, DAYS[1]) == [2]
+
+
+async def test_no_file_is_a_fault_that_names_what_is_near(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/sale_*.csv"\nformat = "csv"')
+    drop(lake, "sales_1.csv", 1)
+    with pytest.raises(
+        ExtractError, match=r"no file matches .*sale_\*\.csv; near it are .*sales_1"
+    ):
+        await lake.run()
+    lake.configure('url = "inbox/sale_*.csv"\nformat = "csv"\non_missing = "empty"')
+    assert (await lake.run()).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "why"),
+    [
+        (BY_TIME, 'load = "incremental"\nincremental = { cursor = "day" }\n', "files are new by"),
+        (
+            BY_NAME,
+            MODIFIED.replace('"_modified"', '"_modified", cursor_type = "date"'),
+            "timestamp",
+        ),
+        (BY_TIME + 'on_changed = "read"\n', "", "no effect without"),
+        (BY_TIME + 'on_changed = "read"\n', MODIFIED, "set the pipeline's primary_key"),
+        (BY_TIME + 'name_pattern = "("\n', "", "is no regular expression"),
+        (BY_TIME + 'records = "a"\n', "", 'is for format = "json"'),
+        (BY_TIME + 'member = "x"\ncompression = "gzip"\n', "", "is for ZIP archives"),
+        ('url = "ftp://x/y"\nformat = "csv"\n', "", 'scheme "ftp" is unknown'),
+        ('url = "https://x/*.csv"\nformat = "csv"\n', "", "HTTP can't list"),
+        ('url = "a/{low}.csv"\nformat = "csv"\n', "", "known is {run_date}"),
+        ('url = "s3://bucket"\nformat = "csv"\n', "", "names no file"),
+    ],
+)
+async def test_what_contradicts_itself_is_told_before_anything_is_opened(
+    tmp_path: Path, source: str, more: str, why: str
+) -> None:
+    lake = Lake(tmp_path, source, more)
+    with pytest.raises(ConfigError) as raised:
+        await lake.run()
+    assert why in str(raised.value)
