@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import date
 from types import MappingProxyType
@@ -41,7 +41,8 @@ from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import GroupStatistics, LimitRegistry
 from bronze_engine.model.garbage import GcReport
-from bronze_engine.model.manifest import partition_path
+from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.publish.verify import verify
@@ -49,10 +50,12 @@ from bronze_engine.run.check import Finding, check_pipeline
 from bronze_engine.run.gc import collect_garbage
 from bronze_engine.run.history import History, read_history
 from bronze_engine.run.preview import plan_pipeline
+from bronze_engine.run.quarantine import read_quarantine
 from bronze_engine.run.services import Options, Services, Stores
 from bronze_engine.run.state import EntityState
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
+from bronze_engine.state.partitions import read_dates
 from bronze_engine.state.quota import QuotaLedger
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
@@ -147,6 +150,26 @@ class Engine:
             self._running -= 1
             self._slots.release()
 
+    @property
+    def clock(self) -> Clock:
+        return self._services.clock
+
+    def today(self) -> date:
+        """The date in the engine's timezone."""
+        return self._services.today()
+
+    async def manifests(
+        self, name: str, *, run_dates: Collection[date]
+    ) -> dict[date, Manifest]:
+        """The committed manifests of these dates, of those that have one.
+
+        Raises StateError for one that can't be read, StoreError.
+        """
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        days = frozenset(run_dates)
+        return await read_dates(stores.target, pipeline.system, pipeline.entity, days)
+
     async def plan(self, name: str, *, run_date: date, full_refresh: bool = False) -> RunPlan:
         """What `run` would do, found out without a data request and without a write."""
         return await plan_pipeline(
@@ -197,6 +220,16 @@ class Engine:
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
         return await read_history(stores, pipeline, run_date=run_date, limit=limit)
+
+    async def quarantine(
+        self, name: str, *, run_date: date, run: str | None = None, limit: int | None = None
+    ) -> QuarantineReport:
+        """The rejected records of a committed date, or of a run that failed for them."""
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        return await read_quarantine(
+            stores, self._services.workers, pipeline, run_date, run=run, limit=limit
+        )
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""

@@ -21,6 +21,7 @@ from bronze_engine.cli import (
     init,
     inspect,
     look,
+    quarantine,
     run,
     show,
     state,
@@ -80,6 +81,7 @@ app.command("history")(history.history)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
 app.add_typer(state.state)
+app.add_typer(quarantine.quarantine)
 app.command("schema")(look.schema)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)

@@ -16,11 +16,25 @@ from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ANY, Staged
 from bronze_engine.model.report import RunReport
 
-__all__ = ["find_rejected", "newest", "read", "rejected_key", "report_key", "sweep", "write"]
+__all__ = [
+    "find_rejected",
+    "newest",
+    "read",
+    "rejected_key",
+    "rejected_runs",
+    "report_key",
+    "sweep",
+    "write",
+]
 
 _REPORT: Final = re.compile(r"(\d{4}-\d\d-\d\d)/([0-9A-Za-z][0-9A-Za-z_-]*)\.json", re.ASCII)
 _STAGED: Final = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)/[0-9A-Za-z][0-9A-Za-z_-]*\.rejected\.jsonl\.zst", re.ASCII
+)
+
+
+_KEPT: Final = re.compile(
+    r"(?P<run>[0-9A-Za-z][0-9A-Za-z_]*)(?:-(?P<slice>\d{5,}))?\.rejected\.jsonl\.zst", re.ASCII
 )
 
 
@@ -76,6 +90,21 @@ async def sweep(store: Store, system: str, entity: str, run_date: date) -> tuple
     except BronzeError as exc:
         warnings.append(f"{prefix} was not swept: {exc}")
     return tuple(warnings)
+
+
+async def rejected_runs(
+    store: Store, system: str, entity: str, run_date: date
+) -> dict[str, tuple[str, ...]]:
+    """The runs of a date that failed for rejected records, with the keys of those by slice."""
+    prefix = f"_runs/{system}/{entity}/{run_date.isoformat()}/"
+    found: dict[str, tuple[str, ...]] = {}
+    async for info in store.scan(prefix):
+        match = _KEPT.fullmatch(info.key.removeprefix(prefix))
+        if match is not None:
+            # Those of the first slice have no number, and come last in the order of keys.
+            before = found.get(match["run"], ())
+            found[match["run"]] = (*before, info.key) if match["slice"] else (info.key, *before)
+    return found
 
 
 async def find_rejected(

@@ -86,3 +86,37 @@ def test_a_ratio_is_judged_at_the_end(bronze: Bronze) -> None:
         assert "quality.max_bad_ratio = 0.39" in ran.errors[0]
         assert not (bronze.folder / PARTITION).exists()
         bronze.well(*RUN, *url_of(server), "--set", "quality.max_bad_ratio=0.4")
+
+
+RULES = """
+[[pipelines.team.orders.quality.rules]]
+rule = "range"
+column = "n"
+max = 2
+[[pipelines.team.orders.quality.rules]]
+rule = "not_null"
+column = "x"
+level = "warn"
+"""
+RAW = [{"n": 1, "x": "a"}, {"n": 3, "x": None}, {"n": 2, "x": None}]
+
+
+def test_rules_keep_rows_out_and_the_quarantine_shows_them(bronze: Bronze) -> None:
+    shop(bronze.folder, RULES)
+    with in_background(paged(RAW)) as server:
+        ran = bronze.well(*RUN, *url_of(server), "--set", "quality.max_bad_rows=1")
+        failed = bronze(*RUN, "--json", *url_of(server))
+    assert "rejected range(n): 1 of 3 rows (3)" in ran.out
+    assert "warned not_null(x): 2 of 3 rows" in ran.out
+    assert failed.status == 8
+    assert failed.json["status"] == "failed"
+
+    show = ("quarantine", "show", PIPELINE, "--date", DATE)
+    shown = bronze.well(*show)
+    assert "page 1 record 1: breaks range(n): n = 3" in shown.out
+    (record,) = bronze.well(*show, "--json").json["records"]
+    assert json.loads(record["raw"]) == RAW[1]
+    assert record["rule"] == "range(n)"
+    told = bronze.well(*show, "--run", failed.json["run"], "--json").json
+    assert (told["is_committed"], told["records"]) == (False, [record])
+    assert bronze(*show, "--limit", "0").status == 2

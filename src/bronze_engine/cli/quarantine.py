@@ -1,0 +1,84 @@
+"""`bronze quarantine`: the records that did not land."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    DateText,
+    JsonOutput,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.quarantine import Quarantined, QuarantineReport
+
+__all__ = ["quarantine"]
+
+quarantine = typer.Typer(
+    name="quarantine",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The records that a partition's rules and types kept out.",
+)
+
+
+@quarantine.command()
+def show(
+    name: Name,
+    *,
+    date: DateText = None,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="A run that failed for them; default: the committed one."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many records.")] = 20,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Show rejected records with their reasons, to the byte."""
+    if limit < 1:
+        raise ConfigError(f"--limit {limit} shows nothing; give 1 or more")
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    run_date = read_date(date, loaded.engine)
+    found = with_engine(
+        loaded,
+        lambda engine: engine.quarantine(name, run_date=run_date, run=run, limit=limit),
+    )
+    if as_json:
+        text.print_json(found)
+    else:
+        _print(found)
+
+
+def _print(found: QuarantineReport) -> None:
+    whose = "committed" if found.is_committed else "failed"
+    shown = len(found.records)
+    count = f"{shown:,} of {found.total:,}" if found.total is not None else f"the first {shown:,}"
+    text.print_pairs(
+        [
+            ("partition" if found.is_committed else "kept at", found.partition),
+            ("run", f"{found.run} ({whose})"),
+            ("records", count),
+        ]
+    )
+    for record in found.records:
+        print(f"\n{_place(record)}: {record.reason}")
+        print(f"  {record.raw if record.raw is not None else record.record!r}")
+
+
+def _place(record: Quarantined) -> str:
+    if record.file is not None:
+        line = "" if record.line is None else f" line {record.line:,}"
+        return f"{record.file}{line}"
+    return f"page {record.page:,} record {record.offset:,}"
