@@ -11,6 +11,9 @@ import pyarrow as pa
 
 __all__ = ["copied_text", "differences"]
 
+_MOMENT = re.compile(r"(-?\d+)(-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)\.(\d+))?")
+_QUOTED = re.compile(r'[ \t\n\r\v\f"\\{},]')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -23,7 +26,9 @@ def copied_text(data: bytes) -> list[list[str | None]]:
 def _unescaped(field: str) -> str | None:
     if field == "\\N":
         return None
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), field, flags=re.DOTALL)
+    if "\\" not in field:
+        return field
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), field)
 
 
 def differences(array: Any, texts: list[str | None]) -> list[tuple[int, Any, str | None]]:
@@ -103,7 +108,7 @@ def _moments(array: Any, counts: Any, unit: str, zone: str) -> list[str | None]:
 
 
 def _moment(text: str, zone: str) -> str:
-    match = re.fullmatch(r"(-?\d+)(-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)\.(\d+))?", text)
+    match = _MOMENT.fullmatch(text)
     assert match is not None, text
     year, day, clock, fraction = int(match[1]), match[2], match[3], match[4]
     era = "" if year > 0 else " BC"
@@ -134,9 +139,6 @@ def _lists(array: Any) -> list[str | None]:
 def _item(text: str | None) -> str:
     if text is None:
         return "NULL"
-    needs_quotes = (
-        text == "" or text.upper() == "NULL" or any(c in ' \t\n\r\v\f"\\{},' for c in text)
-    )
-    if not needs_quotes:
+    if text and _QUOTED.search(text) is None and text.upper() != "NULL":
         return text
-    return '"' + "".join("\\" + c if c in '"\\' else c for c in text) + '"'
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -100,6 +100,7 @@ async def printed(connection: Any, table: str) -> list[list[str | None]]:
     return copied_text(bytes(data))
 
 
+@cache
 def has(version: int, need: str) -> bool:
     """Whether this build of PostgreSQL has an extension, or was built with libxml."""
     programs = INSTALLATIONS[version]
