@@ -151,6 +151,20 @@ async def check_staged_file_is_invisible_until_complete(open_store: StoreFactory
         assert await read_all(store, "p/f.parquet") == body
 
 
+async def check_settled_parts_are_there(open_store: StoreFactory) -> None:
+    """Settling waits for parts on their way, as often as it is asked, and ends nothing."""
+    body = bytes(range(256)) * (11 * MIB // 256)
+    async with open_store() as store:
+        async with store.stage("s/f") as upload:
+            await upload.settle()
+            for part in parts_of(body, 5 * MIB):
+                await upload.part(part)
+                await upload.settle()
+            staged = await upload.seal(data_file("f", body))
+        await store.complete(staged)
+        assert await read_all(store, "s/f") == body
+
+
 async def check_unsealed_upload_is_removed(open_store: StoreFactory) -> None:
     async with open_store() as store:
         async with store.stage("p/left") as upload:
@@ -422,6 +436,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
     check_put_refuses_another_version,
     check_conditional_puts_have_one_winner,
     check_staged_file_is_invisible_until_complete,
+    check_settled_parts_are_there,
     check_unsealed_upload_is_removed,
     check_sealed_file_outlives_its_opening,
     check_complete_is_idempotent,

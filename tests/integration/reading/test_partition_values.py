@@ -189,6 +189,7 @@ def test_pyarrow_reads_the_folders_with_their_types(landed: Path) -> None:
     assert in_order(table.to_pylist()) == rows()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["s3", "azure"])
 def test_object_stores_take_every_value(
     store: str, request: pytest.FixtureRequest, tmp_path: Path
