@@ -82,8 +82,8 @@ async def test_what_appears_late_lands_with_the_newest_day(tmp_path: Path) -> No
 
 async def test_each_date_lands_the_files_of_its_own_name(tmp_path: Path) -> None:
     lake = Lake(tmp_path, BY_NAME, DATED)
-    for day in (1, 2, 3):
-        drop(lake, f"sales_2025010{day}.csv", day)
+    for number in (1, 2, 3):
+        drop(lake, f"sales_2025010{number}.csv", number)
     for day in (DAYS[2], DAYS[0], DAYS[1], DAYS[0]):
         assert await ids(lake, day) == [day.day]
     assert await ids(lake, DAYS[3]) == []
