@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import pytest
 
+from bronze_engine.contracts import Store
 from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
@@ -47,7 +48,7 @@ def manifest_of(day: date, *, epoch: int = 1, generation: int = 1) -> Manifest:
     )
 
 
-async def commit(store: MemoryStore, manifest: Manifest) -> None:
+async def commit(store: Store, manifest: Manifest) -> None:
     folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
     await store.put(f"{folder}/{MANIFEST_NAME}", encode_manifest(manifest), expect=ANY)
     await store.put(f"{folder}/part.parquet", b"x", expect=ANY)

@@ -1,7 +1,8 @@
 """The rows of two dates, compared in bounded memory: once for the counts, once for examples.
 
 Each batch becomes records of 40 bytes on disk; a bucket of them is compared at a time. Python
-hashes row by row, about 300,000 a second: this is for people who look, not for pipelines.
+hashes row by row, about 100,000 of ten columns a second, and holds 300 MiB for 4 million rows
+(measured): this is for people who look, not for pipelines.
 """
 
 from __future__ import annotations
