@@ -5,6 +5,7 @@ async with open_engine(config) as engine:
     report = await engine.run("myteam.orders", run_date=date(2025, 1, 15))
 """
 
+from bronze_engine.backfill import Backfill
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.engine import Engine, EngineStatistics, open_engine
@@ -21,6 +22,7 @@ from bronze_engine.errors import (
     StateError,
     StoreError,
 )
+from bronze_engine.model.backfill import BackfillReport
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
@@ -38,6 +40,8 @@ from bronze_engine.version import __version__
 __all__ = [
     "SYSTEM_CLOCK",
     "AuthError",
+    "Backfill",
+    "BackfillReport",
     "BatchStream",
     "BronzeError",
     "CircuitOpen",

@@ -158,9 +158,7 @@ class Engine:
         """The date in the engine's timezone."""
         return self._services.today()
 
-    async def manifests(
-        self, name: str, *, run_dates: Collection[date]
-    ) -> dict[date, Manifest]:
+    async def manifests(self, name: str, *, run_dates: Collection[date]) -> dict[date, Manifest]:
         """The committed manifests of these dates, of those that have one.
 
         Raises StateError for one that can't be read, StoreError.

@@ -34,8 +34,10 @@ __all__ = [
     "highest",
     "is_above",
     "is_chained",
+    "is_complete",
     "is_dated",
     "make_request",
+    "names_run_date",
     "old_date_warning",
     "planned_window",
 ]
@@ -54,6 +56,14 @@ def is_dated(pipeline: Pipeline) -> bool:
 def is_chained(pipeline: Pipeline) -> bool:
     """Whether the window of a date begins where another's ends."""
     return pipeline.incremental is not None and pipeline.incremental.window == "chain"
+
+
+def is_complete(pipeline: Pipeline, manifest: Manifest) -> bool:
+    """Whether a date window was read to its end: a run before that recorded how far it came."""
+    window, incremental = manifest.watermark, pipeline.incremental
+    if window is None or incremental is None:
+        return False
+    return window.high_open and window.high == _day_of(pipeline, incremental, manifest.run_date)[1]
 
 
 def follows_full_load(pipeline: Pipeline, neighbours: Neighbours) -> bool:
@@ -206,17 +216,7 @@ def _day(
     """(low, cap, epoch) of a date window, which other dates have no part in."""
     incremental, last = pipeline.incremental, neighbours.last
     assert incremental is not None  # noqa: S101  # or there would be no window
-    try:
-        low, cap = msgspec.structs.astuple(
-            day_bounds(
-                run_date,
-                incremental.cursor_type,
-                pipeline.timezone,
-                incremental.cursor_timezone,
-            )
-        )
-    except ValueError as exc:
-        raise ConfigError(f"{pipeline.name} has no window on {run_date}: {exc}") from exc
+    low, cap = _day_of(pipeline, incremental, run_date)
     first = incremental.initial
     if first is not None and is_above(first, low, incremental):
         low = cap if is_above(first, cap, incremental) else first
@@ -233,6 +233,14 @@ def _day(
         if other is not None and other.epoch == epoch and other.run_date != run_date:
             _check_apart(pipeline, incremental, run_date, (low, cap), other)
     return low, cap, epoch
+
+
+def _day_of(pipeline: Pipeline, incremental: Incremental, run_date: date) -> tuple[str, str]:
+    kind, zone = incremental.cursor_type, incremental.cursor_timezone
+    try:
+        return day_bounds(run_date, kind, pipeline.timezone, zone)
+    except ValueError as exc:
+        raise ConfigError(f"{pipeline.name} has no window on {run_date}: {exc}") from exc
 
 
 def _check_apart(
@@ -316,29 +324,38 @@ def planned_window(request: Request) -> Window | None:
     )
 
 
-def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
-    """What to say where a past date will hold today's data; None where all is well."""
+def names_run_date(pipeline: Pipeline) -> bool:
+    """Whether what is asked for says which date it is asked for."""
     source = pipeline.source
     asked: Iterable[Any]
+    match source:
+        case FilesSourceConfig():
+            asked = source.urls
+        case HttpSourceConfig():
+            asked = all_asked(source)
+        case _:
+            asked = (source.query, source.where)
+    return any("run_date" in uses(part) for part in asked)
+
+
+def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
+    """What to say where a past date will hold today's data; None where all is well."""
+    if run_date >= today or is_dated(pipeline) or names_run_date(pipeline):
+        return None
+    source, where = pipeline.source, "query or where, if the database"
     if isinstance(source, FilesSourceConfig):
         if pipeline.incremental is not None:  # the files of a date are recorded
             return None
-        asked, where = source.urls, "url, if its files"
+        where = "url, if its files"
     elif isinstance(source, HttpSourceConfig):
-        asked, where = all_asked(source), "the path or params where the API"
-    else:
-        asked, where = (source.query, source.where), "query or where, if the database"
-    if run_date >= today or any("run_date" in uses(part) for part in asked):
-        return None
+        where = "the path or params where the API"
     return (
         f"{run_date} is past and the request does not name it: this is today's data under an old"
         f" date; use {{run_date}} in {where} can be asked for a date"
     )
 
 
-def final_window(
-    request: Request, high: str | None, reached: str | None = None
-) -> Window | None:
+def final_window(request: Request, high: str | None, reached: str | None = None) -> Window | None:
     """The window to record. `high` is the highest cursor value that landed, None for no row.
 
     A window with a cap was asked for up to there, so it ends there; an empty one keeps

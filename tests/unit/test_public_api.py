@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = [
     "SYSTEM_CLOCK",
     "AuthError",
+    "Backfill",
+    "BackfillReport",
     "BatchStream",
     "BronzeError",
     "CircuitOpen",

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from bronze_engine.cli import (
+    backfill,
     connection,
     demo,
     diff,
@@ -68,6 +69,7 @@ def bronze(
 
 
 app.command("run")(run.run)
+app.command("backfill")(backfill.backfill)
 app.command("replay")(run.replay)
 app.command("plan")(look.plan)
 app.command("list")(look.list_pipelines)

@@ -46,7 +46,7 @@ LogFile = Annotated[Path | None, typer.Option("--log-file", help="Write the log 
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-def read_date(text: str | None, engine: EngineConfig) -> date:
+def read_date(text: str | None, engine: EngineConfig, *, option: str = "--date") -> date:
     """The run date; without one today in the engine's timezone. ConfigError otherwise."""
     if text is None:
         return SYSTEM_CLOCK.now().astimezone(ZoneInfo(engine.timezone)).date()
@@ -55,7 +55,7 @@ def read_date(text: str | None, engine: EngineConfig) -> date:
             raise ValueError(text)
         return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  # a date has no zone
     except ValueError:
-        raise ConfigError(f"--date {text!r} is no date; write YYYY-MM-DD") from None
+        raise ConfigError(f"{option} {text!r} is no date; write YYYY-MM-DD") from None
 
 
 def read_duration(option: str, text: str) -> float:

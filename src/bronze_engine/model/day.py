@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bronze_engine.model.window import Bounds, CursorType, cursor_key
+from bronze_engine.model.window import CursorType, cursor_key
 
 __all__ = ["covers", "day_bounds", "settled_until"]
 
@@ -17,7 +17,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 def day_bounds(
     day: date, kind: CursorType, timezone: str, cursor_timezone: str | None = None
-) -> Bounds:
+) -> tuple[str, str]:
     """The first value of the day and the first of the next one, as watermarks of the cursor.
 
     `timezone` says where the day is; the days of its clock changes have 23 or 25 hours. The
@@ -27,9 +27,9 @@ def day_bounds(
     try:
         following = day + timedelta(days=1)
         if kind == "date":
-            return Bounds(day.isoformat(), following.isoformat())
+            return day.isoformat(), following.isoformat()
         if kind == "timestamp":
-            return Bounds(
+            return (
                 _text(_midnight(day, timezone), cursor_timezone),
                 _text(_midnight(following, timezone), cursor_timezone),
             )

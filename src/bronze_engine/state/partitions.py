@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final
 
@@ -12,7 +12,14 @@ from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.neighbours import Neighbours
 
-__all__ = ["committed_dates", "max_epoch", "newest_before", "read_neighbours", "read_partition"]
+__all__ = [
+    "committed_dates",
+    "max_epoch",
+    "newest_before",
+    "read_dates",
+    "read_neighbours",
+    "read_partition",
+]
 
 _AT_ONCE: Final = 16
 
@@ -66,6 +73,22 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     if last is None:
         last = await first(dates[::-1])
     return Neighbours(earlier=earlier, own=own, later=later, last=last, newest=newest)
+
+
+async def read_dates(
+    store: Store, system: str, entity: str, run_dates: Collection[date]
+) -> dict[date, Manifest]:
+    """The committed manifests of these dates, of those that have one."""
+    found: dict[date, Manifest] = {}
+
+    async def read(day: date) -> None:
+        manifest = await read_partition(store, system, entity, day)
+        if manifest is not None:
+            found[day] = manifest
+
+    standing = await committed_dates(store, system, entity)
+    await each([day for day in standing if day in run_dates], read, at_once=_AT_ONCE)
+    return found
 
 
 async def newest_before(

@@ -1,0 +1,189 @@
+"""A range of dates of one pipeline: those that are missing are run, and it is told which failed.
+
+    backfill = Backfill(engine, "team.orders", first=date(2025, 1, 1), last=date(2025, 3, 31))
+    report = await backfill.run()
+
+Dates that do not depend on each other are run side by side. The dates of a chain are run one
+after another, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Final, final
+
+from bronze_engine.engine import Engine
+from bronze_engine.errors import BronzeError, ConfigError
+from bronze_engine.flow import each
+from bronze_engine.model.backfill import BackfillReport, DateResult
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.plan import is_chained, is_complete, is_dated, names_run_date
+
+__all__ = ["Backfill"]
+
+log = logging.getLogger(__name__)
+
+_PARALLEL: Final = 4
+"""Where nothing is said: dates share the limits of their API or database, so more of them make
+little faster, and each reserves memory."""
+
+
+@final
+class Backfill:
+    """The dates from `first` to `last`, both included.
+
+    Raises ConfigError for a range that has no date or reaches past today, and for a pipeline
+    that would land today's data under every date: one without a cursor whose request does not
+    name `{run_date}`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        *,
+        first: date,
+        last: date,
+        parallel: int | None = None,
+        force: bool = False,
+        full_refresh: bool = False,
+        wait_seconds: float = 0.0,
+    ) -> None:
+        self._engine = engine
+        self._pipeline = engine.config.pipeline(name)
+        self._first = first
+        self._last = last
+        self._force = force or full_refresh
+        self._full_refresh = full_refresh
+        self._wait_seconds = wait_seconds
+        self._warnings: list[str] = []
+        self._check()
+        self._parallel = self._at_once(parallel)
+        days = (last - first).days + 1
+        self._dates = [first + timedelta(days=number) for number in range(days)]
+        self._results: dict[date, DateResult] = {}
+        self._clock = engine.clock
+        self._began = self._clock.monotonic()
+
+    def report(self) -> BackfillReport:
+        """What has become of the dates by now, also where `run` was cancelled."""
+        return BackfillReport(
+            pipeline=self._pipeline.name,
+            first=self._first,
+            last=self._last,
+            parallel=self._parallel,
+            dates=tuple(
+                self._results.get(day) or DateResult(run_date=day, status="left")
+                for day in self._dates
+            ),
+            seconds=round(self._clock.monotonic() - self._began, 3),
+            warnings=tuple(self._warnings),
+        )
+
+    async def run(self) -> BackfillReport:
+        """Run what is missing. A date that fails keeps no other from being run.
+
+        Raises StateError or StoreError where what stands can't be read. Cancelled, what was
+        committed stays, and `report` tells what is left.
+        """
+        self._began = self._clock.monotonic()
+        standing = await self._engine.manifests(self._pipeline.name, run_dates=self._dates)
+        todo = [day for day in self._dates if not self._is_done(day, standing)]
+        log.info(
+            "%s: %d of %d dates from %s to %s are to be run",
+            self._pipeline.name,
+            len(todo),
+            len(self._dates),
+            self._first,
+            self._last,
+        )
+        if self._full_refresh and todo:
+            # It begins the epoch that the others join: a chain at its first date, dates that
+            # depend on none at the newest.
+            lead = todo[0] if is_chained(self._pipeline) else todo[-1]
+            await self._run(lead, full_refresh=True)
+            if self._results[lead].status == "failed":
+                return self.report()
+            todo.remove(lead)
+        await each(todo, self._run, at_once=self._parallel)
+        return self.report()
+
+    def _check(self) -> None:
+        pipeline, today = self._pipeline, self._engine.today()
+        if self._last < self._first:
+            raise ConfigError(
+                f"from {self._first} to {self._last} there is no date; give the earlier one first"
+            )
+        if self._last > today:
+            raise ConfigError(
+                f"{self._last} is after today, {today}, and has no data yet; end the backfill"
+                f" with {today} or before"
+            )
+        if pipeline.incremental is None and not names_run_date(pipeline):
+            raise ConfigError(
+                f"{pipeline.name} would land today's data under every date: its request does not"
+                " name {run_date}, and it has no cursor; use {run_date}, or set load ="
+                ' "incremental" with a cursor and window = "date"'
+            )
+        if is_chained(pipeline) and not names_run_date(pipeline):
+            self._warn(
+                f"{pipeline.name} is a chain: only the first of its dates will hold history, and"
+                " each later one what came since the one before; where the cursor has days and"
+                ' can be bounded on both sides, window = "date" gives each its own'
+            )
+
+    def _at_once(self, parallel: int | None) -> int:
+        if parallel is not None and parallel < 1:
+            raise ConfigError(f"parallel is {parallel}; it must be at least 1")
+        if is_chained(self._pipeline):
+            if parallel is not None and parallel > 1:
+                self._warn("the dates of a chain depend on each other: one is run at a time")
+            return 1
+        return parallel or min(_PARALLEL, self._engine.config.engine.max_pipelines)
+
+    def _warn(self, message: str) -> None:
+        self._warnings.append(message)
+        log.warning("%s", message)
+
+    def _is_done(self, day: date, standing: Mapping[date, Manifest]) -> bool:
+        """Whether a date was committed by this configuration, to its end."""
+        manifest = standing.get(day)
+        if manifest is None or self._force:
+            return False
+        if manifest.config_hash != self._pipeline.config_hash:
+            return False
+        if is_dated(self._pipeline) and not is_complete(self._pipeline, manifest):
+            return False  # the day was not over, or rows of it were not yet to be read
+        self._results[day] = DateResult(
+            run_date=day,
+            status="skipped",
+            rows=manifest.row_count,
+            generation=manifest.generation,
+        )
+        return True
+
+    async def _run(self, day: date, *, full_refresh: bool = False) -> None:
+        name = self._pipeline.name
+        try:
+            report = await self._engine.run(
+                name, run_date=day, full_refresh=full_refresh, wait_seconds=self._wait_seconds
+            )
+        except BronzeError as exc:
+            log.error("%s (%s %s)", exc, name, day)  # noqa: TRY400  # the message says it all
+            self._results[day] = DateResult(
+                run_date=day,
+                status="failed",
+                error_code=exc.code,
+                error=str(exc),
+                exit_code=exc.exit_code,
+            )
+            return
+        self._results[day] = DateResult(
+            run_date=day,
+            status="committed",
+            rows=report.rows,
+            generation=report.generation,
+            report=report,
+        )

@@ -1,0 +1,148 @@
+"""`bronze backfill`: land a range of dates of one pipeline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bronze_engine.backfill import Backfill
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    JsonLog,
+    JsonOutput,
+    LogFile,
+    Name,
+    Overrides,
+    Verbose,
+    read_date,
+    read_duration,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.engine import Engine
+from bronze_engine.model.backfill import BackfillReport, DateResult
+from bronze_engine.telemetry.redact import Redactor
+
+__all__ = ["backfill"]
+
+
+def backfill(
+    name: Name,
+    *,
+    first: Annotated[
+        str, typer.Option("--from", help="The first run date, YYYY-MM-DD.", show_default=False)
+    ],
+    last: Annotated[
+        str, typer.Option("--to", help="The last run date, itself included.", show_default=False)
+    ],
+    parallel: Annotated[
+        int | None,
+        typer.Option("--parallel", help="Dates side by side; a chain runs one at a time."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run dates that are committed already, too.")
+    ] = False,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Run them all, as an epoch of their own.")
+    ] = False,
+    wait: Annotated[
+        str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
+    ] = "0s",
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Land the dates of a range that this configuration has not committed yet."""
+    loaded = load(
+        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+    )
+    first_date = read_date(first, loaded.engine, option="--from")
+    last_date = read_date(last, loaded.engine, option="--to")
+    wait_seconds = read_duration("--wait", wait)
+    begun: list[Backfill] = []
+
+    async def work(engine: Engine) -> None:
+        dates = Backfill(
+            engine,
+            name,
+            first=first_date,
+            last=last_date,
+            parallel=parallel,
+            force=force,
+            full_refresh=full_refresh,
+            wait_seconds=wait_seconds,
+        )
+        begun.append(dates)
+        await dates.run()
+
+    try:
+        with_engine(loaded, work)
+    finally:  # stopped by a signal, too: what was committed stays
+        for dates in begun:
+            report = _masked(dates.report(), Redactor(loaded.secrets))
+            if as_json:
+                text.print_json(report)
+            else:
+                _print(report)
+    exit_code = begun[0].report().exit_code
+    if exit_code:
+        raise typer.Exit(exit_code)
+
+
+def _masked(report: BackfillReport, masked: Redactor) -> BackfillReport:
+    """A server's or a store's message may repeat what it was sent."""
+    dates = (
+        each if each.error is None else msgspec.structs.replace(each, error=masked(each.error))
+        for each in report.dates
+    )
+    return msgspec.structs.replace(report, dates=tuple(dates))
+
+
+def _print(report: BackfillReport) -> None:
+    text.print_table(
+        ["date", "status", "rows", "generation", "why"],
+        [
+            [
+                str(each.run_date),
+                each.status,
+                "" if each.rows is None else f"{each.rows:,}",
+                "" if each.generation is None else str(each.generation),
+                each.error or "",
+            ]
+            for each in report.dates
+        ],
+    )
+    print()
+    text.print_pairs(
+        [
+            ("pipeline", report.pipeline),
+            ("committed", _count(report.with_status("committed"))),
+            ("skipped", _count(report.with_status("skipped"))),
+            ("failed", _failed(report.with_status("failed"))),
+            ("left", _left(report.with_status("left"))),
+            ("seconds", f"{report.seconds:.1f}"),
+            ("warning", "\n".join(report.warnings)),
+        ]
+    )
+
+
+def _count(dates: tuple[DateResult, ...]) -> str:
+    if not dates:
+        return ""
+    return f"{len(dates)} dates, {sum(each.rows or 0 for each in dates):,} rows"
+
+
+def _failed(dates: tuple[DateResult, ...]) -> str:
+    return ", ".join(f"{each.run_date} {each.error_code}" for each in dates)
+
+
+def _left(dates: tuple[DateResult, ...]) -> str:
+    if not dates:
+        return ""
+    return f"{len(dates)} dates from {dates[0].run_date} on; run the same command again"
