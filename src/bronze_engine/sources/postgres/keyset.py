@@ -22,10 +22,26 @@ from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.cursor import Cursor
 from bronze_engine.sources.postgres.query import Origin, first, literal, select
+from bronze_engine.sources.postgres.window import Span
 
-__all__ = ["Key", "Keyset"]
+__all__ = ["Key", "Keyset", "Place", "Values"]
 
 Values = tuple[str, ...]
+"""A value of each column of the key, as text."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a reading stands: the spec of its slices.
+
+    The span is in it because it was fixed when the run began: who resumes that reads to the same
+    end, whatever has come since.
+    """
+
+    span: Span
+    after: Values | None = None
+    """The key behind which the next chunk begins; None at the beginning."""
+    chunks: int = 0
+    """Read before it."""
 
 
 @final

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Iterable, Sequence
-from typing import final
+from typing import Final, final
 
 import msgspec
 
 from bronze_engine.contracts import Request
+from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.sources.copy_binary.batch import CopyBinary, selection_order
 from bronze_engine.sources.postgres.decoder import Mark, PostgresDecoder, is_ordered_as
@@ -19,6 +22,9 @@ from bronze_engine.sources.postgres.slices import CHUNK_ROWS, find_column
 from bronze_engine.sources.postgres.window import Span
 
 __all__ = ["ReadingPlan"]
+
+SLICE_ROWS: Final = 2_000_000
+"""Of a keyset: what is read again where a run is broken off, a few seconds' work."""
 
 
 @final
@@ -51,6 +57,22 @@ class ReadingPlan(msgspec.Struct, frozen=True):
             keys = [Key.of_column(column) for column in columns]
         chunk_rows = self.look.config.chunk_rows or CHUNK_ROWS
         return Keyset(keys, self.span.origin, self.span.conditions, chunk_rows)
+
+    @property
+    def chunks_per_slice(self) -> int:
+        """How many chunks of a keyset are landed together, with files of their own."""
+        return math.ceil(SLICE_ROWS / (self.look.config.chunk_rows or CHUNK_ROWS))
+
+    @property
+    def token(self) -> str | None:
+        """What the slices of a keyset come from: a reading of other columns, or of other chunks,
+        can't be gone on with. None for transaction numbers, whose meaning moves on."""
+        cursor = self.look.cursor
+        if cursor is not None and cursor.kind == "xid8":
+            return None
+        columns = schema_to_text(self.look.selection.layout.schema)
+        digest = hashlib.sha256(columns.encode()).hexdigest()
+        return f"columns {digest}, {self.chunks_per_slice} chunks a slice"
 
     def decoder(self, request: Request, framing: Framing) -> PostgresDecoder:
         selection = self.look.selection

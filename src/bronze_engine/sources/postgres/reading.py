@@ -18,7 +18,7 @@ from bronze_engine.sources.postgres.copying import copy_cut, copy_out
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS
 from bronze_engine.sources.postgres.framing import Framing
 from bronze_engine.sources.postgres.hold import hold
-from bronze_engine.sources.postgres.keyset import Keyset
+from bronze_engine.sources.postgres.keyset import Keyset, Values
 from bronze_engine.sources.postgres.outlet import Outlet
 from bronze_engine.sources.postgres.plan import ReadingPlan
 from bronze_engine.sources.postgres.pool import Claim
@@ -81,12 +81,16 @@ class Reading:
                 raise SnapshotLost(str(fault)) from exc
             raise fault from exc
 
-    async def chunks(self, claim: Claim, outlet: Outlet) -> None:
-        """Read chunk after chunk. One of which nothing was handed on is begun again."""
+    async def chunks(
+        self, claim: Claim, after: Values | None, number: int, outlet: Outlet
+    ) -> Values | None:
+        """Read so many chunks behind a key; returns the key where they end, None at the end of all.
+
+        A chunk of which nothing was handed on is begun again.
+        """
         keyset = self._plan.keyset(self._request.primary_key)
-        after: tuple[str, ...] | None = None
-        is_last, times = False, 0
-        while not is_last:
+        is_last, times, left = False, 0, number
+        while left and not is_last:
             before, times = outlet.blocks, times + 1
             began = self._resources.clock.monotonic()
             try:
@@ -102,15 +106,16 @@ class Reading:
                     log.warning("%s: %s; a chunk is begun again", self._request.pipeline, fault)
                     continue
                 raise fault from exc
-            after, is_last, times = end, end is None, 0
+            after, is_last, times, left = end, end is None, 0, left - 1
+        return after
 
     async def _chunk(
         self,
         connection: asyncpg.Connection,
         keyset: Keyset,
-        after: tuple[str, ...] | None,
+        after: Values | None,
         outlet: Outlet,
-    ) -> tuple[str, ...] | None:
+    ) -> Values | None:
         """Read what lies behind `after`; returns where it ends, None for the last."""
         if after is None:
             await self._reject_nulls(connection, outlet)

@@ -28,6 +28,7 @@ from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_r
 from bronze_engine.sources.postgres.framing import Framing, shared_framing
 from bronze_engine.sources.postgres.hold import hold
 from bronze_engine.sources.postgres.horizon import settle
+from bronze_engine.sources.postgres.keyset import Place
 from bronze_engine.sources.postgres.look import Look, describe_source, look_at
 from bronze_engine.sources.postgres.outlet import Outlet
 from bronze_engine.sources.postgres.plan import ReadingPlan
@@ -64,7 +65,7 @@ class PostgresSourceType:
         return _FLOOR_BYTES
 
     def slices_at_once(self, config: PostgresSourceConfig, /) -> int:
-        """A keyset is one slice."""
+        """Of a keyset one: where a slice begins is known when the one before is read."""
         return 1 if config.reading == "keyset" else _side_by_side(config)
 
 
@@ -76,6 +77,14 @@ async def _open(
     framing = await shared_framing(config.connection.name, resources)
     async with AsyncExitStack() as stack:
         yield PostgresSource(config, request, resources, pool, framing, stack)
+
+
+def _to_its_high(span: Span, look: Look) -> Span:
+    """The chunks are of later instants: what has come above the watermark is the next window's."""
+    if look.cursor is None or span.high is None:
+        return span
+    conditions = (*span.conditions, look.cursor.up_to(span.high))
+    return msgspec.structs.replace(span, conditions=conditions)
 
 
 def _side_by_side(config: PostgresSourceConfig) -> int:
@@ -108,9 +117,10 @@ class PostgresSource:
         self._look: Look | None = None
 
     @property
-    def token(self) -> None:
-        """A snapshot ends with its connection, so nothing can be resumed."""
-        return
+    def token(self) -> str | None:
+        """Of a keyset. A snapshot ends with its connection, so nothing of it can be resumed."""
+        is_keyset = self._config.reading == "keyset"
+        return self._planned.token if is_keyset and self._plan is not None else None
 
     @property
     def _name(self) -> str:
@@ -156,9 +166,17 @@ class PostgresSource:
         """Look, take the snapshot, fix the window. Raises SnapshotLost where that was cut off."""
         with self._told():
             pieces = await self._prepare()
+        if self._snapshot is None and pieces:
+            yield self._slice(0, Place(span=self._planned.span))
+            return
         for index, piece in enumerate(pieces):
             spec = msgspec.Raw(msgspec.json.encode(piece.condition))
             yield Slice(index=index, label=piece.label, spec=spec)
+
+    def _slice(self, index: int, place: Place) -> Slice:
+        """A slice of a keyset."""
+        label = f"{ALL_ROWS}, from chunk {place.chunks}" if place.chunks else ALL_ROWS
+        return Slice(index=index, label=label, spec=msgspec.Raw(msgspec.json.encode(place)))
 
     async def _prepare(self) -> tuple[Piece, ...]:
         limits, clock = self._resources.limits, self._resources.clock
@@ -176,7 +194,11 @@ class PostgresSource:
             self._resources.tally.warn(warning)
         if self._config.reading == "keyset":
             async with claim.connection() as connection, transaction(connection, settings):
-                span = await self._fix(connection, look)
+                resumed = self._request.resumed
+                if resumed is None:
+                    span = _to_its_high(await self._fix(connection, look), look)
+                else:
+                    span = msgspec.json.decode(resumed.spec, type=Place).span
                 self._plan = ReadingPlan(look, span)
                 await self._plan.keyset(self._request.primary_key).check(connection)
             pieces: tuple[Piece, ...] = (Piece(ALL_ROWS),)
@@ -205,7 +227,7 @@ class PostgresSource:
         return await fix_window(connection, self._request, look.cursor, look.reach, look.origin)
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
-        """Read one slice.
+        """Read one slice; of a keyset it returns what comes behind it.
 
         Raises SliceLost where its connection broke and the snapshot is still there, and
         SnapshotLost where that is gone.
@@ -216,11 +238,18 @@ class PostgresSource:
         outlet = Outlet(self._resources, emit)
         if self._snapshot is not None:
             await reading.piece(self._snapshot, piece, outlet)
+            following = None
         else:
             assert self._claim is not None  # noqa: S101  # made with the plan
-            await reading.chunks(self._claim, outlet)
+            place, number = (
+                msgspec.json.decode(piece.spec, type=Place),
+                self._planned.chunks_per_slice,
+            )
+            after = await reading.chunks(self._claim, place.after, number, outlet)
+            chunks = place.chunks + number
+            following = Place(span=place.span, after=after, chunks=chunks) if after else None
         await outlet.finish()
-        return None
+        return None if following is None else self._slice(piece.index + 1, following)
 
     def decoder(self) -> Decoder:
         """The decoder of what `slices` has found."""
