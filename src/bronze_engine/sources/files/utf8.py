@@ -58,15 +58,16 @@ class Utf8:
             data = self._judge(self._begin)
         return self._recoded(data, is_last=True)
 
-    def check(self, data: bytes, lines: int) -> None:
-        """Raise ExtractError where whole records are no UTF-8; `lines` end before them."""
+    def check(self, data: bytes, start: int, lines: int) -> None:
+        """Raise ExtractError where whole records, which begin at `start`, are no UTF-8; before
+        that lie texts of ours. `lines` end before them."""
         if self._decoder is not None or data.isascii():
             return
         try:
             check_utf8(data)
         except pa.ArrowInvalid:
             try:
-                data.decode()
+                data[start:].decode()
             except UnicodeDecodeError as exc:
                 raise self._refusal(exc, lines) from None
             raise

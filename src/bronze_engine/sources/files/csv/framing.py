@@ -69,31 +69,35 @@ class Framing:
 
     def feed(self, data: bytes) -> Iterator[Block]:
         """The blocks that are whole with this piece."""
-        data = self._utf8.feed(data)
-        self._pieces.append(data)
-        self._size += len(data)
+        self._add(self._utf8.feed(data))
         if self._size >= self._block_bytes:
             yield from self._cut(is_last=False)
 
     def finish(self) -> Iterator[Block]:
         """The last blocks, when the file has ended."""
-        data = self._utf8.finish()
-        self._pieces.append(data)
-        self._size += len(data)
+        self._add(self._utf8.finish())
         yield from self._cut(is_last=True)
 
+    def _add(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+
     def _cut(self, *, is_last: bool) -> Iterator[Block]:
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        if is_last and data and not data.endswith((b"\n", b"\r")):
+        # The names go before the records at once: whatever is joined again is copied again.
+        data = b"".join([self._head, *self._pieces])
+        if is_last and self._size and not data.endswith((b"\n", b"\r")):
             data += b"\n"
-        if self._titles:
-            data = self._without_titles(data)
         if not self._head:
+            if self._titles:
+                data = self._without_titles(data)
             data = self._without_names(data, is_last=is_last)
-        if self._head:
-            end = self._end(data, is_last=is_last)
-            if end or (is_last and not self._has_begun):
-                yield self._block(data[:end])  # of a file without records, too: it has columns
+        elif self._titles:
+            data = self._head + self._without_titles(data[len(self._head) :])
+        start = len(self._head)
+        if start:
+            end = self._end(data, start, is_last=is_last)
+            if end > start or (is_last and not self._has_begun):
+                yield self._block(data[:end], start)  # of a file without records, too
                 self._has_begun = True
             data = b"" if is_last else data[end:]
         self._pieces = [data]
@@ -101,29 +105,29 @@ class Framing:
         if self._size > self._form.max_record_bytes:
             raise self._too_long(data)
 
-    def _end(self, data: bytes, *, is_last: bool) -> int:
+    def _end(self, data: bytes, start: int, *, is_last: bool) -> int:
         """Where the records end that can be handed on."""
         dialect, footer = self._dialect, self._form.skip_footer
         if not is_last:
-            return last_end(data, dialect, hold=footer)
-        end = last_end(data, dialect) if data.endswith(b"\n") else 0
+            return last_end(data, dialect, start, hold=footer)
+        end = last_end(data, dialect, start)
         if end < len(data):
-            ends = [each.end for each in records(data, dialect, is_last=True)]
-            end = ends[-1] if ends else 0
+            end = max(
+                (each.end for each in records(data, dialect, start, is_last=True)), default=start
+            )
         if end < len(data):
-            raise self._open_quote(data, end)
+            raise self._open_quote(data, start, end)
         if not footer:
             return end
         whole = data if data.endswith(b"\n") else data + b"\n"
-        return min(last_end(whole, dialect, hold=footer), end)
+        return min(last_end(whole, dialect, start, hold=footer), end)
 
-    def _block(self, data: bytes) -> Block:
-        self._utf8.check(data, self._lines)
+    def _block(self, data: bytes, start: int) -> Block:
+        self._utf8.check(data, start, self._lines)
         lines = self._lines
-        self._lines += count_lines(data)
-        if data:
-            data = without_comments(data, self._dialect)
-        return Block(data=self._head + data, records=0, page=self._number, offset=lines)
+        self._lines += count_lines(data, start)
+        data = without_comments(data, self._dialect, start)
+        return Block(data=data, records=0, page=self._number, offset=lines)
 
     def _without_titles(self, data: bytes) -> bytes:
         start = 0
@@ -143,7 +147,7 @@ class Framing:
             record = data[start:end]
             if is_comment or not record.strip(b"\r\n"):
                 continue
-            self._utf8.check(record, self._lines)
+            self._utf8.check(record, 0, self._lines)
             try:
                 self.names = read_names(record, self._dialect, trim=self._form.trim)
             except csv.Error as exc:
@@ -153,7 +157,7 @@ class Framing:
                 ) from None
             self._head = _head(self.names)
             self._lines += count_lines(data[:end])
-            return data[end:]
+            return self._head + data[end:]
         return data
 
     def _too_long(self, data: bytes) -> ExtractError:
@@ -163,12 +167,12 @@ class Framing:
             f" CSV ({_excerpt(data)}); check csv.quote, or raise csv.max_record_bytes"
         )
 
-    def _open_quote(self, data: bytes, end: int) -> ExtractError:
+    def _open_quote(self, data: bytes, start: int, end: int) -> ExtractError:
+        line = self._lines + count_lines(data[:end], start) + 1
         return ExtractError(
-            f"{self._path}: the record that begins in line"
-            f" {self._lines + count_lines(data[:end]) + 1:,} has no end: the file was cut off"
-            f" within quotes, or it quotes otherwise ({_excerpt(data[end:])}); check csv.quote,"
-            ' "" for none'
+            f"{self._path}: the record that begins in line {line:,} has no end: the file was cut"
+            f" off within quotes, or it quotes otherwise ({_excerpt(data[end:])}); check"
+            ' csv.quote, "" for none'
         )
 
 

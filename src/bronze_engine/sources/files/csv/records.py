@@ -9,20 +9,24 @@ record by record with a regular expression: a tenth of the speed, and the defini
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from bronze_engine.sources.files.csv.dialect import LINE, Dialect
 
-__all__ = ["Record", "count_lines", "last_end", "records", "without_comments"]
+__all__ = ["Record", "count_lines", "has_pair", "last_end", "records", "without_comments"]
 
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
 
+_STRIDE: Final = 64 * 1024
+"""What stays in a core's cache while it is looked at several times."""
+
 Places = np.ndarray[tuple[int], np.dtype[Any]]
+
+_NOTHING: Final[Places] = np.zeros(0, np.uint8)
 
 
 class Record(NamedTuple):
@@ -33,10 +37,26 @@ class Record(NamedTuple):
     is_comment: bool
 
 
-def count_lines(data: bytes) -> int:
-    """How many lines end in the data: at \\n, \\r\\n and \\r."""
-    lines = int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LF))
-    return lines + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else lines
+def count_lines(data: bytes, start: int = 0) -> int:
+    """How many lines end in the data from `start` on: at \\n, \\r\\n and \\r."""
+    lines = int(np.count_nonzero(_array(data, start) == _LF))
+    if data.find(b"\r", start) < 0:
+        return lines
+    return lines + data.count(b"\r", start) - data.count(b"\r\n", start)
+
+
+def has_pair(data: bytes, byte: int, start: int) -> bool:
+    """Whether the byte comes twice in a row: a fifth of what a search takes where it is common."""
+    array = _array(data, start)
+    for begin in range(0, len(array), _STRIDE):
+        found = array[begin : begin + _STRIDE + 1] == byte
+        if (found[1:] & found[:-1]).any():
+            return True
+    return False
+
+
+def _array(data: bytes, start: int) -> Places:
+    return np.frombuffer(data, np.uint8, offset=start) if start < len(data) else _NOTHING
 
 
 def records(data: bytes, dialect: Dialect, start: int = 0, *, is_last: bool) -> Iterator[Record]:
@@ -57,32 +77,35 @@ def records(data: bytes, dialect: Dialect, start: int = 0, *, is_last: bool) -> 
         start = end
 
 
-def last_end(data: bytes, dialect: Dialect, *, hold: int = 0) -> int:
+def last_end(data: bytes, dialect: Dialect, start: int = 0, *, hold: int = 0) -> int:
     """Where the last record ends that at least `hold` records follow, blank lines not counted;
-    0 where there is none. The data begins with a record, and more may come behind it."""
-    quotes = _quotes(data, dialect)
+    `start`, where one begins, if there is none. More may come behind the data."""
+    quotes = _quotes(data, dialect, start)
     if quotes is None:
-        return _last([record.end for record in records(data, dialect, is_last=False)], data, hold)
+        ends = [record.end for record in records(data, dialect, start, is_last=False)]
+        return _last(ends, data, start, hold)
     if hold:
-        return _last(_ends(data, quotes), data, hold)
-    end = data.rfind(b"\n")
+        return _last(_ends(data, start, quotes), data, start, hold)
+    end = data.rfind(b"\n", start)
     while end >= 0:
-        before = int(np.searchsorted(quotes, end))
+        before = int(np.searchsorted(quotes, end - start))
         if before % 2 == 0:
-            break
-        end = data.rfind(b"\n", 0, int(quotes[before - 1]))
-    return end + 1
+            return end + 1
+        end = data.rfind(b"\n", start, start + int(quotes[before - 1]))
+    return start
 
 
-def without_comments(data: bytes, dialect: Dialect) -> bytes:
-    """Whole records with a blank line in place of each comment: lines keep their numbers."""
+def without_comments(data: bytes, dialect: Dialect, start: int = 0) -> bytes:
+    """Whole records from `start` on, a blank line in place of each comment: so lines keep their
+    numbers."""
     comment = dialect.comment
-    if not comment or not (data.startswith(comment) or _comments(data, comment)):
+    if not comment or not _has_comment(data, comment, start):
         return data
-    return b"".join(
-        _line_end(data, end) if is_comment else data[start:end]
-        for start, end, is_comment in records(data, dialect, is_last=True)
-    )
+    kept = [
+        _line_end(data, end) if is_comment else data[begin:end]
+        for begin, end, is_comment in records(data, dialect, start, is_last=True)
+    ]
+    return b"".join([data[:start], *kept])
 
 
 def _line_end(data: bytes, end: int) -> bytes:
@@ -91,58 +114,60 @@ def _line_end(data: bytes, end: int) -> bytes:
     return data[end - 1 : end]
 
 
-def _comments(data: bytes, comment: bytes) -> bool:
-    return b"\n" + comment in data or b"\r" + comment in data
+def _has_comment(data: bytes, comment: bytes, start: int) -> bool:
+    return data.startswith(comment, start) or any(
+        data.find(end + comment, start) >= 0 for end in (b"\n", b"\r")
+    )
 
 
-def _last(ends: list[int] | Places, data: bytes, hold: int) -> int:
+def _last(ends: Sequence[int] | Places, data: bytes, start: int, hold: int) -> int:
     if hold == 0 or not len(ends):
-        return int(ends[-1]) if len(ends) else 0
+        return int(ends[-1]) if len(ends) else start
     places = np.asarray(ends, np.int64)
-    sizes = np.diff(places, prepend=0)
+    sizes = np.diff(places, prepend=start)
     array = np.frombuffer(data, np.uint8)
     is_blank = (sizes == 1) | ((sizes == 2) & (array[np.maximum(places - 2, 0)] == _CR))
     kept = np.flatnonzero(~is_blank)
-    return int(places[kept[-hold - 1]]) if len(kept) > hold else 0
+    return int(places[kept[-hold - 1]]) if len(kept) > hold else start
 
 
-def _ends(data: bytes, quotes: Places) -> Places:
-    breaks = np.flatnonzero(np.frombuffer(data, np.uint8) == _LF)
+def _ends(data: bytes, start: int, quotes: Places) -> Places:
+    breaks = np.flatnonzero(_array(data, start) == _LF)
     outside = np.searchsorted(quotes, breaks) % 2 == 0
-    ends: Places = breaks[outside] + 1
+    ends: Places = breaks[outside] + start + 1
     return ends
 
 
-def _quotes(data: bytes, dialect: Dialect) -> Places | None:
-    """The places of the quotes, each of which opens or closes a field; None where the piece must
-    be read record by record."""
-    if dialect.escape and dialect.escape in data:
+def _quotes(data: bytes, dialect: Dialect, start: int) -> Places | None:
+    """The places, from `start`, of the quotes, each of which opens or closes a field; None where
+    the piece must be read record by record."""
+    if dialect.escape and data.find(dialect.escape, start) >= 0:
         return None
-    if b"\r" in data and data.count(b"\r") - data.endswith(b"\r") != data.count(b"\r\n"):
+    if data.find(b"\r", start) >= 0:
+        ends_open = len(data) > start and data.endswith(b"\r")
+        if data.count(b"\r", start) - ends_open != data.count(b"\r\n", start):
+            return None
+    if dialect.comment and _has_comment(data, dialect.comment, start):
         return None
-    comment = dialect.comment
-    if comment and (data.startswith(comment) or _comments(data, comment)):
-        return None
-    if not dialect.quote or dialect.quote not in data:
-        return np.zeros(0, np.int64)
-    array = np.frombuffer(data, np.uint8)
+    if not dialect.quote or data.find(dialect.quote, start) < 0:
+        return _NOTHING
+    array = _array(data, start)
     places = np.flatnonzero(array == dialect.quote[0])
-    may_open, may_close = _around(dialect)
     opening, closing = places[0::2], places[1::2]
     if opening[0] == 0:
         opening = opening[1:]
-    if len(closing) and closing[-1] == len(data) - 1:
+    if len(closing) and closing[-1] == len(array) - 1:
         closing = closing[:-1]
-    if not may_open[array[opening - 1]].all() or not may_close[array[closing + 1]].all():
-        return None
-    return places
-
-
-@lru_cache(maxsize=16)
-def _around(dialect: Dialect) -> tuple[Places, Places]:
-    """Which bytes may stand before a quote that opens, and behind one that closes."""
-    before, behind = np.zeros(256, np.bool_), np.zeros(256, np.bool_)
     doubled = dialect.quote if dialect.double_quotes else b""
-    before[list(dialect.delimiter + b"\n" + doubled)] = True
-    behind[list(dialect.delimiter + b"\r\n" + doubled)] = True
-    return before, behind
+    before, behind = array.take(opening - 1), array.take(closing + 1)
+    if not _are(before, dialect.delimiter + b"\n" + doubled):
+        return None
+    return places if _are(behind, dialect.delimiter + b"\n\r" + doubled) else None
+
+
+def _are(array: Places, allowed: bytes) -> bool:
+    """Whether each byte is one of a few: fastest asked one after the other."""
+    found = array == allowed[0]
+    for byte in allowed[1:]:
+        found |= array == byte
+    return bool(found.all())

@@ -12,6 +12,7 @@ import pyarrow.csv as pv
 from bronze_engine.config.files.csv import CsvFiles
 from bronze_engine.model.arrow import Array
 from bronze_engine.sources.files.csv.dialect import Dialect
+from bronze_engine.sources.files.csv.records import has_pair
 
 __all__ = ["Misshapen", "Parser"]
 
@@ -39,7 +40,6 @@ class Parser:
         self._null_values = form.null_values
         self._empty_is_null = "" in form.null_values
         self._words = [value.encode() for value in form.null_values if value]
-        self._empty_quotes = dialect.quote * 2
 
     def parse(
         self, data: bytes, start: int, keys: Sequence[str]
@@ -92,7 +92,7 @@ class Parser:
         """
         if any(data.find(word, start) >= 0 for word in self._words):
             return True
-        return bool(self._empty_quotes) and data.find(self._empty_quotes, start) >= 0
+        return self._quote is not False and has_pair(data, ord(self._quote), start)
 
 
 def _with_nulls(texts: Array) -> Array:
