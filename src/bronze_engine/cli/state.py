@@ -25,6 +25,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.override import Override
 from bronze_engine.run.standing import OverrideStanding, Standing
+from bronze_engine.state.claims import Claim
 from bronze_engine.state.hint import Hint, Rebuilt
 
 __all__ = ["state"]
@@ -199,11 +200,13 @@ def _print(found: Standing) -> None:
             ("watermark", found.watermark or ""),
             ("override", "" if found.override is None else _override(found.override)),
             ("hint", _hint(found.hint) if found.agrees else found.differs or ""),
+            ("claimed", "" if found.claim is None else _claim(found.claim)),
             (
                 "unfinished",
                 "\n".join(
                     f"{each.run_date}, run {each.run}: {each.slices:,} slices landed by"
-                    f" {each.written_at:%Y-%m-%d %H:%M:%S} UTC; the next run goes on from there"
+                    f" {each.written_at:%Y-%m-%d %H:%M:%S} UTC; the next run of that date goes on"
+                    " from there if its configuration is the same"
                     for each in found.unfinished
                 ),
             ),
@@ -217,6 +220,14 @@ def _print(found: Standing) -> None:
             ),
         ]
     )
+
+
+def _claim(claim: Claim) -> str:
+    who = claim.claimant
+    if who is None:
+        return ""
+    window = f"({claim.low or 'the beginning'}, {claim.cap or '…'}]"
+    return f"{window} by run {who.run} for {who.run_date}, {claim.written_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _override(standing: OverrideStanding) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import msgspec
 
 from bronze_engine.model.manifest import Manifest
@@ -21,5 +19,3 @@ class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest of all later dates."""
     last: Manifest | None = None
     """The newest of all dates, which is of the newest epoch."""
-    newest: date | None = None
-    """The last date of all that has a manifest, a void one included."""

@@ -12,8 +12,7 @@ from bronze_engine.model.window import cursor_key
 from bronze_engine.plan import is_chained
 from bronze_engine.run.services import Stores
 from bronze_engine.state import hint
-from bronze_engine.state.hint import Hint
-from bronze_engine.state.partitions import read_partition
+from bronze_engine.state.hint import Hint, hint_of
 
 __all__ = ["check_ahead", "find_ahead"]
 
@@ -29,7 +28,7 @@ async def check_ahead(stores: Stores, pipeline: Pipeline, around: Neighbours) ->
     found = await hint.read(stores.state, pipeline.system, pipeline.entity)
     if found is None:
         return
-    why = await find_ahead(stores, pipeline, found, around)
+    why = find_ahead(stores, pipeline, found, around)
     if why is not None:
         raise StateError(
             f"the state of {pipeline.name} is ahead of its data: {why}. Put back the partition"
@@ -39,30 +38,18 @@ async def check_ahead(stores: Stores, pipeline: Pipeline, around: Neighbours) ->
         )
 
 
-async def find_ahead(
-    stores: Stores, pipeline: Pipeline, found: Hint, around: Neighbours
-) -> str | None:
+def find_ahead(stores: Stores, pipeline: Pipeline, found: Hint, around: Neighbours) -> str | None:
     """What the hint knows and the manifests don't, with both values; None where nothing."""
-    if around.newest is not None and around.newest > found.run_date:
+    last = around.last
+    if last is not None and last.run_date > found.run_date:
         return None  # the manifests have gone on without it, or an epoch began at an older date
-    named = [around.earlier, around.own, around.later]
-    manifest = next((each for each in named if each and each.run_date == found.run_date), None)
-    if manifest is None and around.newest == found.run_date:
-        manifest = await read_partition(
-            stores.target, pipeline.system, pipeline.entity, found.run_date
-        )
     key = hint.key_of(pipeline.system, pipeline.entity)
     says = f"{key} ends with {found.run_date}, generation {found.generation}, at {_high(found)}"
-    if manifest is None:
-        newest = around.later or around.own or around.earlier
-        ends = f"ends with {newest.run_date}, at {_high(newest)}" if newest else "holds no date"
+    if last is None or last.run_date < found.run_date:
+        ends = "holds no date" if last is None else f"ends with {last.run_date}, at {_high(last)}"
         return f"{says}, and {stores.target.url} {ends}"
-    if found.place < (manifest.epoch, manifest.run_date, manifest.generation):
-        return None
-    if _is_above(found, manifest, pipeline):
-        return (
-            f"{says}, and the manifest, of generation {manifest.generation}, at {_high(manifest)}"
-        )
+    if found.place >= hint_of(last).place and _is_above(found, last, pipeline):
+        return f"{says}, and the manifest, of generation {last.generation}, at {_high(last)}"
     return None
 
 

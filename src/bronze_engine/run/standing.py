@@ -18,7 +18,8 @@ from bronze_engine.plan import is_chained
 from bronze_engine.publish.lease import Holder, find_holder, lease_key
 from bronze_engine.run.ahead import find_ahead
 from bronze_engine.run.services import Stores
-from bronze_engine.state import checkpoints, hint, overrides
+from bronze_engine.state import checkpoints, claims, hint, overrides
+from bronze_engine.state.claims import Claim
 from bronze_engine.state.hint import Hint, hint_of
 from bronze_engine.state.overrides import Kept, Use
 from bronze_engine.state.partitions import committed_dates, read_neighbours, read_partition
@@ -95,6 +96,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How it does not, and what to do."""
     override: OverrideStanding | None = None
     leases: tuple[Held, ...] = ()
+    claim: Claim | None = None
+    """On the chain's next window: of a run at work, or of one that died. The next run keeps that
+    one out before it plans."""
     unfinished: tuple[Unfinished, ...] = ()
     """Runs with a checkpoint."""
 
@@ -122,6 +126,7 @@ async def look(stores: Stores, pipeline: Pipeline, today: date) -> Standing:
         agrees=differs is None,
         differs=differs,
         override=None if kept is None else _override(kept, around),
+        claim=await _claim(stores.state, pipeline),
         leases=await _leases(stores.state, system, entity, (*dates[-_DAYS:], today)),
         unfinished=await _unfinished(stores.state, system, entity),
     )
@@ -155,7 +160,7 @@ async def _differs(
     newest, name = around.earlier, pipeline.name
     if found is None:
         return None if newest is None else f"there is none; `bronze state rebuild {name}` makes one"
-    why = await find_ahead(stores, pipeline, found, around)
+    why = find_ahead(stores, pipeline, found, around)
     if why is not None:
         ends = (
             f"; the next run ends with STATE001. Put back what is missing, or go on from the data"
@@ -186,6 +191,13 @@ def _override(kept: Kept, around: Neighbours) -> OverrideStanding:
     if used_by is None and overrides.pending(kept, around) is not None:
         status = "pending"
     return OverrideStanding(override=kept.override, status=status, used_by=used_by)
+
+
+async def _claim(store: Store, pipeline: Pipeline) -> Claim | None:
+    if not is_chained(pipeline):
+        return None
+    claim = await claims.read(store, pipeline.system, pipeline.entity)
+    return claim if claim is not None and claim.claimant is not None else None
 
 
 async def _leases(

@@ -72,7 +72,7 @@ async def read_neighbours(store: Store, system: str, entity: str, run_date: date
     last = next((each for each in known if each.run_date == newest), None)
     if last is None:
         last = await first(dates[::-1])
-    return Neighbours(earlier=earlier, own=own, later=later, last=last, newest=newest)
+    return Neighbours(earlier=earlier, own=own, later=later, last=last)
 
 
 async def read_dates(

@@ -7,16 +7,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, final
 
+import msgspec
 import pytest
 
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.run.standing import Standing
 from bronze_engine.run.state import EntityState
-from bronze_engine.state import hint, overrides
+from bronze_engine.state import claims, hint, overrides
+from bronze_engine.state.claims import Claimant
 from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.stores import keys_of, read_all
@@ -289,6 +292,34 @@ async def test_nothing_is_decided_while_a_run_is_at_work(tmp_path: Path) -> None
         (held,) = (await shop.show()).leases
         assert (held.lease, held.run) == ("team/orders", "run-7")
     assert (await shop.show()).leases == ()
+
+
+@pytest.mark.asyncio
+async def test_the_claim_of_a_run_that_died_is_shown(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.run(rows=5)
+    assert (await shop.show()).claim is None
+    clock = ManualClock()
+    me = Claimant(run="run-7", attempt="a", run_date=day(1))
+    await claims.take(shop.bench.store, "team", "orders", me, clock.now())
+    claim = (await shop.show()).claim
+    assert claim is not None
+    assert claim.claimant == me
+
+
+@pytest.mark.asyncio
+async def test_a_newer_date_that_is_void_does_not_hide_that_the_newest_is_gone(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path)
+    await shop.run(rows=2)
+    last = await shop.run(rows=2)
+    await shop.remove(1)
+    void = msgspec.structs.replace(last, status="void", run_date=day(5))
+    key = f"team/orders/dt={day(5)}/_metadata.json"
+    await shop.bench.store.put(key, encode_manifest(void), expect=ANY)
+    with pytest.raises(StateError, match="ahead of its data"):
+        await shop.run(6)
 
 
 @pytest.mark.asyncio

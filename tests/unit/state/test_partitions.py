@@ -117,16 +117,15 @@ async def test_only_dates_with_a_manifest_count() -> None:
 
 
 @pytest.mark.asyncio
-async def test_with_many_dates_only_the_neighbours_are_read() -> None:
+async def test_with_many_dates_only_the_neighbours_and_the_newest_are_read() -> None:
     memory = MemoryStore()
     for offset in range(400):
         await commit(memory, manifest_of(date(2024, 1, 1) + timedelta(days=offset)))
     store = inject(memory)
     await read_neighbours(store, "shop", "orders", date(2024, 6, 1))
     read = [key for method, key in store.script.operations if method == "get"]
-    assert read == [
-        f"shop/orders/dt={day}/_metadata.json" for day in ("2024-05-31", "2024-06-01", "2024-06-02")
-    ]
+    days = ("2024-05-31", "2024-06-01", "2024-06-02", "2025-02-03")
+    assert read == [f"shop/orders/dt={day}/_metadata.json" for day in days]
 
 
 @pytest.mark.asyncio
