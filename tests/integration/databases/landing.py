@@ -10,6 +10,7 @@ from typing import Any, final
 
 import pyarrow as pa
 
+from bronze_engine import load_config
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.contracts import Hook, Store
 from bronze_engine.engine import Engine
@@ -29,7 +30,7 @@ from tests.unit.run.harness import (
     unowned,
 )
 
-__all__ = ["DAY", "Landing"]
+__all__ = ["DAY", "NAME", "Landing"]
 
 CONFIG = """
 [engine]
@@ -75,6 +76,11 @@ class Landing:
         self.store: Store = store or MemoryStore(SYSTEM_CLOCK)
         self._clock = clock
         self._hooks = hooks
+
+    def reloaded(self, path: Path) -> Landing:
+        """The same store, after its configuration was written anew."""
+        self.config = load_config(path, environ={})
+        return self
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[Engine]:
