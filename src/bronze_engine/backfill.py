@@ -19,7 +19,9 @@ from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.flow import each
 from bronze_engine.model.backfill import BackfillReport, DateResult
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.report import RunReport
 from bronze_engine.plan import is_chained, is_complete, is_dated, names_run_date
+from bronze_engine.telemetry.events import Event, RunFinished
 
 __all__ = ["Backfill"]
 
@@ -66,6 +68,15 @@ class Backfill:
         self._results: dict[date, DateResult] = {}
         self._clock = engine.clock
         self._began = self._clock.monotonic()
+
+    def observe(self, event: Event, /) -> None:
+        """A hook for `open_engine`: with it `report` knows of a date that was committed while
+        `run` was cancelled."""
+        if not isinstance(event, RunFinished) or event.status != "committed":
+            return
+        report = event.report
+        if report.pipeline == self._pipeline.name and report.run_date in self._dates:
+            self._results[report.run_date] = _committed(report)
 
     def report(self) -> BackfillReport:
         """What has become of the dates by now, also where `run` was cancelled."""
@@ -180,10 +191,14 @@ class Backfill:
                 exit_code=exc.exit_code,
             )
             return
-        self._results[day] = DateResult(
-            run_date=day,
-            status="committed",
-            rows=report.rows,
-            generation=report.generation,
-            report=report,
-        )
+        self._results[day] = _committed(report)
+
+
+def _committed(report: RunReport) -> DateResult:
+    return DateResult(
+        run_date=report.run_date,
+        status="committed",
+        rows=report.rows,
+        generation=report.generation,
+        report=report,
+    )

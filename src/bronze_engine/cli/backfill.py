@@ -24,6 +24,7 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.model.backfill import BackfillReport, DateResult
+from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["backfill"]
@@ -81,8 +82,12 @@ def backfill(
         begun.append(dates)
         await dates.run()
 
+    def observe(event: Event) -> None:
+        for dates in begun:
+            dates.observe(event)
+
     try:
-        with_engine(loaded, work)
+        with_engine(loaded, work, hooks=[observe])
     finally:  # stopped by a signal, too: what was committed stays
         for dates in begun:
             report = _masked(dates.report(), Redactor(loaded.secrets))
