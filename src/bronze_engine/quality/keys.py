@@ -1,7 +1,8 @@
 """The keys that a slice has had: small, exact, and asked batch by batch.
 
-Integers are held as they are, eight bytes each; other keys, and several columns together, as
-128 bits of a keyed hash, at which two of 10**12 keys are alike once in 10**14 runs.
+Integers, and pairs of them, are held as they are, eight bytes each; other keys, and several
+columns together, as 128 bits of a keyed hash, at which two of 10**12 keys are alike once in 10**14
+runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array
 from bronze_engine.quality.hashes import Numbers, halves
+from bronze_engine.quality.packing import Packing, packing_of
 
 __all__ = ["KeySet"]
 
@@ -72,6 +74,12 @@ class _Run:
         return _Run(first[order], second[order])
 
 
+class _State(msgspec.Struct, frozen=True, array_like=True):
+    packing: Packing | None
+    is_hashed: bool
+    runs: list[tuple[bytes, bytes]]
+
+
 @final
 class KeySet:
     """A set of keys that grows; runs of ascending keys, each twice as long as the next.
@@ -82,8 +90,9 @@ class KeySet:
     def __init__(self, key: bytes | None = None) -> None:
         self._key = os.urandom(16) if key is None else key
         self._runs: list[_Run] = []
-        self._is_plain = True
-        """Whether all keys so far were integers of 64 bits."""
+        self._packing: Packing | None = None
+        """How the keys are held as integers; None before the first, and once they are hashed."""
+        self._is_hashed = False
 
     @property
     def size_bytes(self) -> int:
@@ -96,10 +105,15 @@ class KeySet:
         Within these rows the first of equal keys is the one that is new. The columns have
         no nulls.
         """
-        if self._is_plain and not (len(columns) == 1 and pa.types.is_int64(columns[0].type)):
+        if not len(columns[0]):
+            return np.zeros(0, np.bool_)
+        if not self._is_hashed:
+            if self._packing is None:
+                self._packing = packing_of(columns)
+            packed = None if self._packing is None else self._packing.pack(columns)
+            if packed is not None:
+                return self._add(packed, None)
             self._mix()
-        if self._is_plain:
-            return self._add(columns[0].to_numpy(zero_copy_only=False), None)
         return self._add(*halves(_texts_of(columns), self._key))
 
     def state(self) -> bytes:
@@ -109,19 +123,23 @@ class KeySet:
             (_packed(np.diff(run.first, prepend=np.int64(0))), _packed(run.second))
             for run in self._runs
         ]
-        return msgspec.msgpack.encode((self._is_plain, runs))
+        return msgspec.msgpack.encode(_State(self._packing, self._is_hashed, runs))
 
     def join(self, state: bytes) -> Mask:
         """Add the keys of another set, and say which of them were there before, in no order."""
-        is_plain, runs = msgspec.msgpack.decode(state, type=tuple[bool, list[tuple[bytes, bytes]]])
-        found = [np.zeros(0, np.bool_)]
-        if self._is_plain and not is_plain:
+        other = msgspec.msgpack.decode(state, type=_State)
+        if not other.runs:
+            return np.zeros(0, np.bool_)
+        if self._packing is None and not self._is_hashed:
+            self._packing, self._is_hashed = other.packing, other.is_hashed
+        if other.packing != self._packing and not self._is_hashed:
             self._mix()
-        for packed, packed_second in runs:
+        found = []
+        for packed, packed_second in other.runs:
             first = np.cumsum(_unpacked(packed), dtype=np.int64)
             second = _unpacked(packed_second) if packed_second else None
-            if second is None and not self._is_plain:
-                first, second = halves(_texts_of([pa.array(first)]), self._key)
+            if second is None and self._is_hashed and other.packing is not None:
+                first, second = halves(_texts_of(other.packing.unpack(first)), self._key)
             found.append(self._add(first, second))
         return np.concatenate(found)
 
@@ -168,11 +186,12 @@ class KeySet:
 
     def _mix(self) -> None:
         """Hold the integers as other keys are held."""
-        self._is_plain = False
-        held = [pa.array(run.first) for run in self._runs]
+        packing, held = self._packing, [run.first for run in self._runs]
+        self._packing, self._is_hashed = None, True
         self._runs.clear()
-        for array in held:
-            self._add(*halves(_texts_of([array]), self._key))
+        if packing is not None:
+            for keys in held:
+                self._add(*halves(_texts_of(packing.unpack(keys)), self._key))
 
 
 def _packed(numbers: Numbers | None) -> bytes:

@@ -92,3 +92,23 @@ def test_a_million_integers_take_sixteen_bytes_each(*, is_shuffled: bool) -> Non
         assert not keys.add([pa.array(numbers[start : start + 3_000])]).any()
     assert keys.size_bytes == 16_000_000
     assert keys.add([pa.array(numbers[::1000])]).all()
+
+
+SMALL = st.integers(0, 3) | st.integers(0, 2**41) | st.integers(-(2**63), 2**63 - 1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.tuples(SMALL, SMALL))), st.integers(0, 4))
+def test_pairs_of_integers_in_any_two_sets(batches: list[list[tuple[int, int]]], cut: int) -> None:
+    def columns(batch: list[tuple[int, int]]) -> list[Any]:
+        return [pa.array([pair[at] for pair in batch], pa.int64()) for at in range(2)]
+
+    one, two, seen = KeySet(b"k"), KeySet(b"k"), set[Any]()
+    for batch in batches[:cut]:
+        assert one.add(columns(batch)).tolist() == expected(seen, batch)
+    others: set[Any] = set()
+    for batch in batches[cut:]:
+        assert two.add(columns(batch)).tolist() == expected(others, batch)
+    assert int(one.join(two.state()).sum()) == len(seen & others)
+    for batch in batches:
+        assert one.add(columns(batch)).tolist() == [True] * len(batch)
