@@ -75,7 +75,8 @@ async def land(folder: Path, text: str, name: str) -> pa.Table:
     async with open_engine(load_config(folder / "pipelines.toml")) as engine:
         await engine.run(name, run_date=DAY)
     dataset: Any = open_partition(folder / "bronze", name, run_date=DAY)
-    return dataset.to_table()
+    table: pa.Table = dataset.to_table()
+    return table
 
 
 @pytest.mark.asyncio

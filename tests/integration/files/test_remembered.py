@@ -39,7 +39,11 @@ def noon(day: int) -> datetime:
 
 async def ids(lake: Lake, day: date) -> list[int]:
     table = await lake.table(day)
-    return [] if "id" not in table.schema.names else list(map(int, table["id"].to_pylist()))
+    return (
+        []
+        if "id" not in table.schema.names
+        else [int(text) for text in table["id"].to_pylist() if text]
+    )
 
 
 async def test_each_day_lands_what_is_new_since_the_day_before(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def _plain(array: Array) -> Array:
 
 def _list_of_view(array: Array) -> Array:
     """Arrow's own cast misreads views that begin within another array (pyarrow 26)."""
-    lengths: Array = pc.fill_null(pc.list_value_length(array).cast(pa.int64()), 0)
+    known: Array = pc.list_value_length(array)
+    lengths: Array = pc.fill_null(known.cast(pa.int64()), pa.scalar(0, pa.int64()))
     ends = pc.cumulative_sum(lengths)
     offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends]).cast(pa.int32())
     mask = array.is_null() if array.null_count else None

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from bronze_engine.contracts import Emit
 from bronze_engine.errors import ExtractError
+from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Block
 from bronze_engine.workers import Workers
 
-__all__ = ["check_names", "hand_on", "without_dictionaries"]
+__all__ = ["check_names", "hand_on", "only_columns", "without_dictionaries"]
 
 _BLOCK_BYTES: Final = 1024**2
 
@@ -43,6 +44,12 @@ def check_names(names: Sequence[str], path: str) -> None:
             f"{path} has {Counter(names)[twice[0]]} columns called {twice[0]!r}; give each a name"
             " of its own"
         )
+
+
+def only_columns(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows: the columns of an empty file land too."""
+    none: list[Array] = [pa.nulls(0, field.type) for field in schema]
+    return without_dictionaries(pa.RecordBatch.from_arrays(none, schema=schema))
 
 
 def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -69,15 +69,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         member = self.member
         return self.found.version if member is None else f"crc32:{member.crc32:08x}"
 
-    def landed(self, sha256: str) -> LandedFile:
-        return LandedFile(
-            path=self.path,
-            size_bytes=self.size_bytes,
-            modified=self.found.modified,
-            version=self.version,
-            sha256=sha256,
-        )
-
 
 @final
 class FileContent:
@@ -104,6 +95,7 @@ class FileContent:
         self._is_self_packed = is_self_packed
         self._fetched = fetched
         self._sha256: str | None = None
+        self._stored_bytes = 0
         self._info = FileInfo(
             path=entry.path,
             number=number,
@@ -153,6 +145,18 @@ class FileContent:
                     pass
         assert self._sha256 is not None  # noqa: S101  # it was read to its end
         return self._sha256
+
+    async def landed(self) -> LandedFile:
+        """What a manifest remembers of the file."""
+        entry = self._entry
+        sha256 = await self.sha256()
+        return LandedFile(
+            path=entry.path,
+            size_bytes=self._stored_bytes if entry.member is None else entry.size_bytes,
+            modified=entry.found.modified,
+            version=entry.version,
+            sha256=sha256,
+        )
 
     async def check_unchanged(self) -> None:
         """Raise ExtractError where a file on a local disk is another than its listing said.
@@ -214,9 +218,11 @@ class FileContent:
     async def _to_the_end(
         self, pieces: AsyncIterator[bytes], digest: hashlib._Hash
     ) -> AsyncGenerator[bytes, None]:
+        size = 0
         async for piece in pieces:
+            size += len(piece)
             yield piece
-        self._sha256 = digest.hexdigest()
+        self._sha256, self._stored_bytes = digest.hexdigest(), size
 
     async def _whole(self, observe: Observe) -> AsyncGenerator[bytes, None]:
         found = self._entry.found

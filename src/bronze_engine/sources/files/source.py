@@ -228,9 +228,10 @@ class FilesSource:
         async def hand_on(fetched: _Fetched) -> None:
             content = self._content(fetched)
             await self._format.read(content, emit)
-            landed.append(fetched.entry.landed(await content.sha256()))
+            landed.append(await content.landed())
             await content.check_unchanged()
             self._resources.tally.pages += 1
+            self._resources.tally.bytes_in += landed[-1].size_bytes
 
         await ordered(
             files(),

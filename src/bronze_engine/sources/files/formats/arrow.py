@@ -10,7 +10,12 @@ import pyarrow as pa
 
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
 from bronze_engine.errors import ExtractError
-from bronze_engine.sources.files.batches import check_names, hand_on, without_dictionaries
+from bronze_engine.sources.files.batches import (
+    check_names,
+    hand_on,
+    only_columns,
+    without_dictionaries,
+)
 from bronze_engine.sources.files.format import Content
 
 __all__ = ["ArrowFormat"]
@@ -61,7 +66,7 @@ def _of_file(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
     for place in range(reader.num_record_batches):
         yield reader.get_batch(place)
     if not reader.num_record_batches:
-        yield from _only_columns(reader.schema)
+        yield only_columns(reader.schema)
 
 
 def _of_stream(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
@@ -71,8 +76,4 @@ def _of_stream(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
         is_empty = False
         yield batch
     if is_empty:
-        yield from _only_columns(reader.schema)
-
-
-def _only_columns(schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    yield pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+        yield only_columns(reader.schema)

@@ -11,7 +11,12 @@ import pyarrow.parquet as pq
 
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
 from bronze_engine.errors import ExtractError
-from bronze_engine.sources.files.batches import check_names, hand_on, without_dictionaries
+from bronze_engine.sources.files.batches import (
+    check_names,
+    hand_on,
+    only_columns,
+    without_dictionaries,
+)
 from bronze_engine.sources.files.format import Content
 from bronze_engine.sources.files.formats.int96 import Instants
 
@@ -57,7 +62,7 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
             schema = file.schema_arrow
             check_names(schema.names, name)
             if not file.metadata.num_rows:
-                yield schema.empty_table().to_batches()[0] if schema.names else _no_columns()
+                yield only_columns(schema)
                 return
             rows = _rows_a_batch(file)
             for batch in file.iter_batches(batch_size=rows, use_threads=False):
@@ -65,10 +70,6 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
                 yield without_dictionaries(batch)
     except (pa.ArrowException, OSError) as exc:
         raise ExtractError(f"{name} can't be read as Parquet: {exc}; fetch it again") from None
-
-
-def _no_columns() -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([], schema=pa.schema([]))
 
 
 def _rows_a_batch(file: pq.ParquetFile) -> int:

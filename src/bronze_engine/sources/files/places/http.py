@@ -140,9 +140,6 @@ class HttpPlace:
             return Transient(str(exc))
         return ExtractError(f"{redact_url(url)}: {exc}; check the URL, proxy and ca_file")
 
-    def count(self, size_bytes: int) -> None:
-        self._resources.tally.bytes_in += size_bytes
-
 
 @final
 class _Body:
@@ -188,7 +185,6 @@ class _Body:
                     if self._end is not None:
                         piece = chunk[: self._end - self._offset]
                     self._offset += len(piece)
-                    self._place.count(len(piece))
                     await self._place.workers.run(observe, piece)
                     for at in range(0, len(piece), _PIECE_BYTES):
                         yield piece[at : at + _PIECE_BYTES]
