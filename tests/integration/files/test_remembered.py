@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.errors import ConfigError, ExtractError
+from bronze_engine.errors import ConfigError, ExtractError, QualityError
 from tests.integration.files.landing import Lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -171,6 +171,28 @@ async def test_a_run_date_in_the_path(tmp_path: Path) -> None:
     drop(lake, "2025/2025-01-01_x.csv", 1)
     drop(lake, "2025/2025-01-02_x.csv", 2)
     assert await ids(lake, DAYS[1]) == [2]
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+async def test_a_column_says_which_file_a_row_came_from(tmp_path: Path, form: str) -> None:
+    source = f'url = "inbox/*"\nformat = "{form}"\nfile_column = "_file"'
+    lake = Lake(tmp_path, source)
+    texts = {"a": "x\n1\n", "b": "x,y\n2,3\n"}
+    if form == "ndjson":
+        texts = {"a": '{"x": "1"}\n', "b": '{"x": "2", "y": "3"}\n'}
+    for name, text in texts.items():
+        (lake.inbox / name).write_text(text)
+    for day in DAYS[:2]:  # the second begins with the columns of the first
+        landed = await lake.table(day)
+        names = [str(path).rpartition("/")[2] for path in landed["_file"].to_pylist()]
+        assert list(zip(names, landed["x"].to_pylist(), landed["y"].to_pylist(), strict=True)) == [
+            ("a", "1", None),
+            ("b", "2", "3"),
+        ]
+    assert lake.manifest(DAYS[1]).schema_changes == ()
+    lake.configure(source.replace('_file"', 'y"'))
+    with pytest.raises(QualityError, match="the files have a column of that name"):
+        await lake.run(DAYS[2])
 
 
 async def test_no_file_is_a_fault_that_names_what_is_near(tmp_path: Path) -> None:

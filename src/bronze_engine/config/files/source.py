@@ -55,6 +55,8 @@ class FilesSourceConfig(
     on_changed: Literal["warn", "read", "fail"] = "warn"
     """What to do with a file that has landed and is another now: leave it and warn, read it
     whole once more, or fail."""
+    file_column: str | None = None
+    """A column that says which file a row came from, by its path."""
     records: str | None = None
     """Of `format = "json"`: dotted path to the list of records; where unset the document is
     the list, or one record."""

@@ -18,6 +18,7 @@ from bronze_engine.config.rules.fixed import fixed_faults
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.template import render, uses
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.layout import EXTRA_COLUMN, RAW_COLUMN, STAMP_COLUMNS
 
 __all__ = ["files_source_faults"]
 
@@ -33,6 +34,7 @@ _TABLES: Final = {"csv": ("csv", "tsv"), "fixed": ("fixed",), "excel": ("excel",
 """Tables of the source, and the formats that they are for."""
 _WITH_TYPES: Final = ("parquet", "arrow")
 _ZIP_ONLY: Final = ("auto", "zip")
+_RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, RAW_COLUMN})
 _CURSORS: Final = ("timestamp", "date", "integer", "text")
 
 
@@ -52,6 +54,10 @@ def files_source_faults(
         except re.error as exc:
             yield Fault((*here, "name_pattern"), f"is no regular expression: {exc}")
             return
+    if source.file_column is not None and source.file_column in _RESERVED:
+        yield Fault((*here, "file_column"), "is a name of the engine's own; choose another")
+    elif source.file_column == "":
+        yield Fault((*here, "file_column"), "is empty; leave it out for no such column")
     if source.max_document_bytes <= 0:
         yield Fault((*here, "max_document_bytes"), "must be above zero")
     if pipeline.incremental is None:

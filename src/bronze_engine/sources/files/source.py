@@ -20,7 +20,7 @@ from bronze_engine.model.slice import Slice
 from bronze_engine.sources.files.choice import choose
 from bronze_engine.sources.files.content import Entry, FileContent
 from bronze_engine.sources.files.cursor import FileCursor
-from bronze_engine.sources.files.decoder import FilesDecoder
+from bronze_engine.sources.files.decoder import FilesDecoder, without_column
 from bronze_engine.sources.files.format import Format
 from bronze_engine.sources.files.formats.registry import make_format
 from bronze_engine.sources.files.listing import Asked, list_files, open_places, with_members
@@ -66,11 +66,19 @@ async def _open(
     config: FilesSourceConfig, request: Request, resources: Resources
 ) -> AsyncIterator[Source]:
     asked = await open_places(config, request, resources)
-    form = make_format(config, request, resources)
+    form = make_format(config, _of_the_format(config, request), resources)
     async with AsyncExitStack() as stack:
         source = FilesSource(config, request, resources, asked, form, stack)
         await source.list()
         yield source
+
+
+def _of_the_format(config: FilesSourceConfig, request: Request) -> Request:
+    """The request without the column that is ours: no format is asked for it."""
+    if config.file_column is None:
+        return request
+    base = without_column(request.base, config.file_column)
+    return msgspec.structs.replace(request, base=base)
 
 
 class _Span(msgspec.Struct, frozen=True):
@@ -274,7 +282,7 @@ class FilesSource:
 
     def decoder(self) -> Decoder:
         paths = [entry.path for entry in self._entries]
-        return FilesDecoder(self._format.decoder(), paths, self._high)
+        return FilesDecoder(self._format.decoder(), paths, self._high, self._config.file_column)
 
 
 def _unseen(_: bytes) -> None:
