@@ -29,7 +29,7 @@ from bronze_engine.state import checkpoints
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
 
-__all__ = ["open_checkpoint"]
+__all__ = ["open_checkpoint", "plan_hash"]
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ async def open_checkpoint(
         attempt=identity.attempt,
         started_at=identity.started_at,
         written_at=identity.started_at,
-        plan=_plan(pipeline, standing, options),
+        plan=plan_hash(pipeline, standing, options),
         token=None,
         generation=standing.base.generation + 1,
     )
@@ -131,11 +131,12 @@ async def _what_is_gone(target: Store, partition: str, kept: Iterable[Landed]) -
     return None
 
 
-def _plan(pipeline: Pipeline, standing: Survey, options: Options) -> str:
+def plan_hash(pipeline: Pipeline, standing: Survey, options: Options) -> str:
     """SHA-256 of what decides which rows a run reads, and the bytes that it writes of them."""
     base = standing.base.manifest
+    # Of files the source's token tells which of them are read; an epoch is no part of the rows.
     request = msgspec.structs.replace(
-        standing.request, run="", started_at=_NEVER, epoch=0, resumed=None
+        standing.request, run="", started_at=_NEVER, epoch=0, resumed=None, landed=None
     )
     decided = {
         "engine": __version__,
