@@ -18,7 +18,8 @@ class TextRows(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of one group, in order, on their way to the types of their columns."""
 
     batch: pa.RecordBatch
-    """A string column for each key of the source, in its order. NULL is NULL, and "" a text."""
+    """A string column for each key of the source, in its order. NULL is NULL, and "" a text. Or a
+    column of the type that `schema.columns` gives its key, where a reader of digits has made it."""
     lines: Callable[[], Sequence[Line]]
     """Where each row came from, with its exact bytes; `Line.place` is its place in the batch.
     Called at most once, and only where a row is refused or `schema.raw` asks for it."""

@@ -76,7 +76,7 @@ def read(
         started_at=datetime(2025, 1, 1, tzinfo=UTC),
         schema=SchemaConfig(columns=columns),
     )
-    return found, FixedDecoder(plan, TextColumns(request, "text")).decode(found, None)
+    return found, FixedDecoder(plan, columns, TextColumns(request, "text")).decode(found, None)
 
 
 def rows(data: bytes, config: dict[str, Any], **options: Any) -> list[tuple[Any, ...]]:

@@ -118,6 +118,9 @@ class _Group:
         return grown
 
     def _take(self, column: Column, texts: Array) -> None:
+        if texts.type == column.type and not pa.types.is_string(column.type):
+            self._arrays[column.name] = texts  # its reader knew the type
+            return
         printable = self._rules.type_of(column.key or "") is None
         values, misfit = cast_column(texts, column, printable=printable)
         self._arrays[column.name] = values

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze_engine.model.arrow import Array, scalar
+from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.sources.copy_binary.buffers import packed, wrapped
 from bronze_engine.sources.files.fixed.charset import Units, is_ascii
+from bronze_engine.sources.files.fixed.digits import field_numbers
 from bronze_engine.sources.files.fixed.numbers import plain_numbers
 from bronze_engine.sources.files.fixed.plan import Cut
 
@@ -24,18 +25,26 @@ _TRIMS: Final = {
 }
 
 
-def field_texts(grid: Units, cut: Cut) -> tuple[Array, list[int]]:
+def field_texts(grid: Units, cut: Cut, kind: DataType = None) -> tuple[Array, list[int]]:
     """A field of each row of the grid: trimmed, NULL where it says so, numbers written plainly.
 
-    And the rows whose bytes are no UTF-8, because the field ends within a character: NULL.
+    And the rows whose bytes are no UTF-8, because the field ends within a character: NULL. Where
+    all values are plainly of `kind`, the type of the column, they come as such.
     """
-    texts = _texts(grid[:, cut.start : cut.end])
-    invalid = _invalid_rows(texts)
+    units = grid[:, cut.start : cut.end]
+    if kind is not None:
+        numbers = field_numbers(units, cut, kind)
+        if numbers is not None:
+            return numbers, []
+    is_plain = is_ascii(units)
+    texts = _texts(units, is_plain=is_plain)
+    invalid = [] if is_plain else _invalid_rows(texts)
     if invalid:
         is_invalid = np.zeros(len(texts), bool)
         is_invalid[invalid] = True
         texts = pc.if_else(_flags(is_invalid), scalar(None, _STRING), texts)
-    texts = _trimmed(texts, cut.trim, " ")
+    if cut.trim != "none" and _has_blank_ends(units):
+        texts = _trimmed(texts, cut.trim, " ")
     for null in cut.nulls:
         is_null = pc.equal(texts, scalar(null, _STRING))
         if pc.any(is_null, min_count=0).as_py():
@@ -45,6 +54,10 @@ def field_texts(grid: Units, cut: Cut) -> tuple[Array, list[int]]:
     if cut.scale is not None or cut.sign is not None:
         texts = plain_numbers(texts, cut.scale or 0, cut.sign)
     return texts, invalid
+
+
+def _has_blank_ends(units: Units) -> bool:
+    return bool((units[:, 0] == ord(" ")).any() or (units[:, -1] == ord(" ")).any())
 
 
 def _invalid_rows(texts: Array) -> list[int]:
@@ -59,10 +72,10 @@ def _flags(values: Units) -> Array:
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, packed(values)])
 
 
-def _texts(units: Units) -> Array:
+def _texts(units: Units, *, is_plain: bool) -> Array:
     rows, width = len(units), int(units.shape[1])
     if units.dtype != np.uint8:
-        if not is_ascii(units):
+        if not is_plain:
             return _encoded(units)
         units = units.astype(np.uint8)
     offsets = np.arange(0, rows * width + 1, width, dtype=np.int32)

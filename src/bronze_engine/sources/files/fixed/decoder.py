@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import pyarrow as pa
 
 from bronze_engine.contracts import Decoded, TextCaster
 from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.line import Line
 from bronze_engine.model.text_rows import TextRows
@@ -24,8 +25,11 @@ class FixedDecoder:
     """Decodes blocks of whole lines, or whole records; `Block.batch` is what `Framer` says of the
     records before them."""
 
-    def __init__(self, plan: Plan, caster: TextCaster) -> None:
+    def __init__(self, plan: Plan, types: Mapping[str, str], caster: TextCaster) -> None:
+        """`types` are what `field_types` gives, the caster's too."""
         self._plan = plan
+        parsed = {name: parse_type(name, text) for name, text in types.items()}
+        self._types = {name: kind for name, (kind, role) in parsed.items() if role == "value"}
         self._caster = caster
         self._charset = Charset(plan.form.encoding, plan.form.widths)
 
@@ -39,7 +43,7 @@ class FixedDecoder:
         rejects: list[tuple[int, Reject]] = []
         count = 0
         for block in blocks:
-            records = Records(block.data, self._plan, self._charset)
+            records = Records(block.data, self._plan, self._charset, self._types)
             rows = records.rows(block)
             rejects += [(count + place, reject) for place, reject in rows.rejects]
             count += rows.batch.num_rows
@@ -51,8 +55,18 @@ class FixedDecoder:
 
 
 def _one(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """One batch; a column that is texts in one of them is texts in all."""
     if len(batches) == 1:
         return batches[0]
+    first = batches[0].schema
+    if any(batch.schema != first for batch in batches):
+        fields = [
+            field
+            if all(batch.schema.field(place) == field for batch in batches)
+            else field.with_type(pa.string())
+            for place, field in enumerate(first)
+        ]
+        batches = [batch.cast(pa.schema(fields)) for batch in batches]
     found = pa.Table.from_batches(batches).combine_chunks().to_batches()
     return found[0] if found else batches[0]
 

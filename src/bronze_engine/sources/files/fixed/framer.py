@@ -48,21 +48,29 @@ class Framer:
 
         Raises ExtractError for a line longer than 16 MiB, QualityError where a total differs.
         """
-        data = self._tail + chunk
         if not self._is_begun:
-            if len(data) < len(_BOM):
-                self._tail = data
+            chunk = self._tail + chunk
+            if len(chunk) < len(_BOM):
+                self._tail = chunk
                 return None
-            data = self._begun(data)
+            self._tail, chunk = b"", self._begun(chunk)
         length = self._plan.form.record_length
-        end = data.rfind(b"\n") + 1 if length is None else len(data) - len(data) % length
-        if end < len(data) - _MOST_LINE_BYTES:
+        if length is None:
+            end = chunk.rfind(b"\n") + 1
+        else:
+            end = max(0, len(chunk) - (len(self._tail) + len(chunk)) % length)
+        if not end:
+            self._tail += chunk
+            if len(self._tail) <= _MOST_LINE_BYTES:
+                return None
             raise ExtractError(
                 f"{self._label}: line {self._count + 1:,} has more than 16 MiB; fixed-width lines"
                 " are shorter. For records without line ends set fixed.record_length"
             )
-        self._tail = data[end:]
-        return self._block(data[:end])
+        view = memoryview(chunk)
+        data = b"".join((self._tail, view[:end]))
+        self._tail = bytes(view[end:])
+        return self._block(data)
 
     def finish(self) -> Block | None:
         """The last record, where no line end follows it. Raises QualityError for a total that

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.sources.copy_binary.buffers import fixed_width
 from bronze_engine.sources.files.fixed.cells import field_texts
@@ -20,6 +21,7 @@ from bronze_engine.sources.files.fixed.plan import Cut, Kind, Plan
 __all__ = ["Cells", "Records", "Rows"]
 
 _CODE_SHOWN: Final = 40
+_UNTYPED: Final[Mapping[str, DataType]] = MappingProxyType({})
 _STRING: Final = pa.string()
 
 
@@ -47,8 +49,16 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 class Records:
     """The records of one block, by kind."""
 
-    def __init__(self, data: bytes, plan: Plan, charset: Charset) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        plan: Plan,
+        charset: Charset,
+        types: Mapping[str, DataType] = _UNTYPED,
+    ) -> None:
+        """`types` are those of columns that rows may have as values, not as texts."""
         self.plan = plan
+        self._types = types
         self.lines = Lines(data, charset, plan.form.record_length)
         self.kinds = self._kinds() if plan.has_kinds else None
 
@@ -56,13 +66,19 @@ class Records:
         """The places of the records of a kind among the lines; None for all of them."""
         return None if self.kinds is None else np.flatnonzero(self.kinds == kind)
 
-    def cells(self, kind: Kind, rows: Units | None, cuts: Sequence[Cut]) -> Cells:
+    def cells(
+        self,
+        kind: Kind,
+        rows: Units | None,
+        cuts: Sequence[Cut],
+        types: Mapping[str, DataType] = _UNTYPED,
+    ) -> Cells:
         """Some fields of some records."""
         grid = self.lines.grid(rows, kind.length)
         faults = dict(self._faults(kind, rows))
         columns = []
         for cut in cuts:
-            texts, invalid = field_texts(grid, cut)
+            texts, invalid = field_texts(grid, cut, types.get(cut.name))
             for row in invalid:
                 faults.setdefault(row, f'the field "{cut.name}" is no UTF-8; check its place')
             columns.append(texts)
@@ -77,7 +93,7 @@ class Records:
         plan = self.plan
         kind = plan.kinds[plan.land]
         at = self.of(plan.land)
-        cells = self.cells(kind, at, kind.cuts)
+        cells = self.cells(kind, at, kind.cuts, self._types)
         places = np.arange(len(self.lines)) if at is None else at
         refused = {int(places[row]): reason for row, reason in cells.faults.items()}
         columns = [*cells.columns]

@@ -28,7 +28,7 @@ class FixedFormat:
         request = msgspec.structs.replace(
             request, schema=msgspec.structs.replace(schema, columns=types)
         )
-        self._decoder = FixedDecoder(self._plan, resources.text_caster(request, "text"))
+        self._decoder = FixedDecoder(self._plan, types, resources.text_caster(request, "text"))
 
     async def read(self, content: Content, emit: Emit, /) -> None:
         """Raises QualityError where a total of the file differs from what came."""
