@@ -1,0 +1,47 @@
+"""dlt's filesystem source into its filesystem destination, as Parquet, at its best settings.
+
+CSV by its DuckDB reader, whose Arrow batches are written as they come (`read_csv`, by pandas, takes
+several times as long); Parquet likewise; NDJSON as Python objects, which is all that it has. No
+progress display, no telemetry, files not compressed twice.
+"""
+
+from __future__ import annotations
+
+import os
+
+from benchmarks.file_job import FileJob, run
+
+os.environ.update(
+    {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "ERROR",
+        "DATA_WRITER__COMPRESSION": "zstd",
+    }
+)
+
+import dlt
+from dlt.sources.filesystem import filesystem, read_csv_duckdb, read_jsonl, read_parquet
+
+CHUNK_ROWS = 100_000
+
+
+def land(job: FileJob) -> None:
+    files = filesystem(bucket_url=job.path.parent.as_uri(), file_glob=job.path.name)
+    match job.format:
+        case "csv":
+            rows = files | read_csv_duckdb(chunk_size=CHUNK_ROWS, use_pyarrow=True)
+        case "ndjson":
+            rows = files | read_jsonl(chunksize=10_000)
+        case _:
+            rows = files | read_parquet(chunksize=CHUNK_ROWS, use_pyarrow=True)
+    pipeline = dlt.pipeline(
+        pipeline_name="bench",
+        pipelines_dir=str(job.out / "pipelines"),
+        destination=dlt.destinations.filesystem(bucket_url=(job.out / "lake").as_uri()),
+        dataset_name="bench",
+    )
+    pipeline.run(rows.with_name("rows"), loader_file_format="parquet", write_disposition="replace")
+
+
+if __name__ == "__main__":
+    run(land)
