@@ -110,6 +110,7 @@ def test_secrets_of_the_request_for_an_export_are_hidden(tmp_path: Path) -> None
         ("lines", "source.export.create.path=/jobs", r"export"),
         ("events", "incremental.step=0s", r"step: must be a whole number"),
         ("events", "incremental.step=1500ms", r"step: must be a whole number"),
+        ("events", "incremental.steps_per_slice=0", r"steps_per_slice: expected a whole number"),
         ("events", "incremental.cursor_type=text", r"step: can't cut a window of cursor_type"),
         ("events", 'source.parent="orders"', r"parent: can't be combined with incremental.step"),
         ("report", "source.export.files=$.urls", r"files: is a JSONPath; write the dotted path"),
@@ -134,6 +135,12 @@ def test_what_contradicts_itself_is_told(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load(tmp_path, TEXT, overrides=[override]).pipeline(f"myteam.{pipeline}")
+
+
+def test_steps_that_there_are_none_of_are_not_landed_together(tmp_path: Path) -> None:
+    text = TEXT.replace('step = "1d"', "steps_per_slice = 3")
+    with pytest.raises(ConfigError, match=r"steps_per_slice: is how many steps .*; set step"):
+        load(tmp_path, text).pipeline("myteam.events")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +209,7 @@ def test_what_decides_the_chains_changes_the_hash(
     [
         ("lines", "source.parallel=3"),
         ("events", "incremental.step=7d"),
+        ("events", "incremental.steps_per_slice=7"),
         ("report", "source.export.poll.interval=7s"),
     ],
 )
