@@ -187,7 +187,8 @@ async def reports_of(store: Store) -> list[dict[str, Any]]:
 
 
 def unowned(left: Sequence[str], manifest: Manifest | None) -> list[str]:
-    """What is in a store beyond one partition's commit, its hint and the run reports."""
+    """What is in a store beyond one partition's commit, its hint, the claim on a chain (which
+    is given back, not removed) and the run reports."""
     known: set[str] = set()
     if manifest is not None:
         partition = partition_path(manifest.system, manifest.entity, manifest.run_date)
@@ -198,5 +199,7 @@ def unowned(left: Sequence[str], manifest: Manifest | None) -> list[str]:
     return [
         key
         for key in left
-        if key not in known and not (key[:6] == "_runs/" and key[-5:] == ".json")
+        if key not in known
+        and not (key[:6] == "_runs/" and key[-5:] == ".json")
+        and not (key[:7] == "_state/" and key[-6:] == ".claim")
     ]
