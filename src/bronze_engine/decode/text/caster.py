@@ -118,9 +118,11 @@ class _Group:
         return grown
 
     def _take(self, column: Column, texts: Array) -> None:
-        if texts.type == column.type and not pa.types.is_string(column.type):
-            self._arrays[column.name] = texts  # its reader knew the type
-            return
+        if texts.type != _STRING:
+            if texts.type == column.type:
+                self._arrays[column.name] = texts  # its reader knew the type
+                return
+            texts = texts.cast(_STRING)
         printable = self._rules.type_of(column.key or "") is None
         values, misfit = cast_column(texts, column, printable=printable)
         self._arrays[column.name] = values
@@ -149,7 +151,7 @@ class _Group:
 
     def _drift(self, columns: Columns, extras: list[str], texts: dict[str, Array]) -> None:
         objects: list[tuple[str, Array, Array]] = [
-            (key, texts[key], texts[key].is_valid()) for key in extras
+            (key, texts[key].cast(_STRING), texts[key].is_valid()) for key in extras
         ]
         for column, array, misfit in self._misfits:
             if self._rules.on_drift == "fail":
