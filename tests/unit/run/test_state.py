@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 
 from bronze_engine.contracts import Request
-from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.errors import BronzeError, ConfigError, StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY
@@ -22,6 +23,7 @@ from bronze_engine.state import claims, hint, overrides
 from bronze_engine.state.claims import Claimant
 from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
+from bronze_engine.testing.faults import inject
 from bronze_engine.testing.stores import keys_of, read_all
 from tests.unit.run.harness import DAY, NAME, Bench
 
@@ -411,3 +413,46 @@ async def test_an_override_that_cannot_be_read_ends_the_run(tmp_path: Path) -> N
     await shop.bench.store.put(OVERRIDE, b"{", expect=ANY)
     with pytest.raises(StateError, match="is no override"):
         await shop.run(rows=2)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+async def test_whenever_the_process_dies_one_commit_uses_the_override(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
+    def is_write(method: str, key: str) -> bool:
+        is_trial = "preflight" in key  # of puts that race each other
+        return method in {"put", "complete", "delete", "discard"} and not is_trial
+
+    at = committed = 0
+    while True:
+        shop = Shop(tmp_path)
+        await shop.run(rows=5)
+        await shop.set("2", force=True)
+        whole = shop.bench.store
+        at += 1
+        shop.bench.store = dying = inject(whole, 0, "die_after", when=nth(at, is_write))
+        with suppress(BronzeError):
+            await shop.run(1, rows=1)
+        if not dying.script.fired:
+            break
+        shop.bench.store = whole
+        await whole.delete(lease_key("team", "orders", None))  # it has run out
+        committed += await shop.bench.manifest(day(1)) is not None
+        manifests = [await shop.run(number) for number in order]
+        assert sum(each.override is not None for each in manifests) == 1
+        assert sorted([*await shop.ids(1), *await shop.ids(2)]) == [3, 4, 5, 6]
+    assert at > 10
+    assert 0 < committed < at  # some died before the commit, and some after it
+
+
+def nth(number: int, test: Callable[[str, str], bool]) -> Callable[[str, str], bool]:
+    """True at the n-th time that the test is."""
+    seen = 0
+
+    def is_it(method: str, key: str) -> bool:
+        nonlocal seen
+        seen += test(method, key)
+        return seen == number
+
+    return is_it
