@@ -34,6 +34,8 @@ from bronze_engine.reading.once import (
     stream_partition,
 )
 from bronze_engine.reading.reader import Reader, open_reader
+from bronze_engine.run.history import History
+from bronze_engine.run.state import EntityState
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.version import __version__
 
@@ -51,8 +53,10 @@ __all__ = [
     "ConfigError",
     "Engine",
     "EngineStatistics",
+    "EntityState",
     "ExtractError",
     "GcReport",
+    "History",
     "Manifest",
     "PageError",
     "QualityError",

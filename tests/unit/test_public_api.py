@@ -30,8 +30,10 @@ NAMES = [
     "ConfigError",
     "Engine",
     "EngineStatistics",
+    "EntityState",
     "ExtractError",
     "GcReport",
+    "History",
     "Manifest",
     "PageError",
     "QualityError",
@@ -69,6 +71,7 @@ CALLABLES = [
             bronze_engine.Engine,
             bronze_engine.BatchStream,
             bronze_engine.Config,
+            bronze_engine.EntityState,
             bronze_engine.Reader,
         )
         for name, method in vars(kind).items()

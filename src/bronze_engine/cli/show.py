@@ -81,13 +81,14 @@ def _print(manifest: Manifest, partition: str) -> None:
             ("committed", _committed(manifest)),
             ("rows", f"{manifest.row_count:,}{_aside(manifest)}"),
             ("files", f"{len(manifest.files):,} ({text.size(size)})"),
+            ("changes", _operations(manifest)),
             ("window", text.window(manifest.watermark)),
             ("override", _override(manifest)),
             ("source", _source(manifest)),
             ("replay of", f"run {manifest.replay_of}" if manifest.replay_of else ""),
             ("key", ", ".join(manifest.primary_key)),
             ("quality", "\n".join(_quality(manifest))),
-            ("changes", "\n".join(text.change(each) for each in manifest.schema_changes)),
+            ("schema", "\n".join(text.change(each) for each in manifest.schema_changes)),
             ("lineage", "\n".join(f"{each.generation}  {each.run}" for each in manifest.lineage)),
             ("written by", f"bronze-engine {manifest.engine_version}"),
             ("seconds", f"{manifest.duration_seconds:.2f}"),
@@ -99,6 +100,15 @@ def _print(manifest: Manifest, partition: str) -> None:
 def _committed(manifest: Manifest) -> str:
     at = f"{manifest.written_at:%Y-%m-%d %H:%M:%S} UTC"
     return f"generation {manifest.generation}, epoch {manifest.epoch}, run {manifest.run}, {at}"
+
+
+def _operations(manifest: Manifest) -> str:
+    """Of `load = "cdc"`."""
+    if manifest.cdc is None:
+        return ""
+    counts = manifest.cdc.counts
+    told = f"{counts.inserts:,} inserts, {counts.updates:,} updates, {counts.deletes:,} deletes"
+    return f"{told}, by {manifest.cdc.operation}"
 
 
 def _override(manifest: Manifest) -> str:
