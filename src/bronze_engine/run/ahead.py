@@ -13,6 +13,7 @@ from bronze_engine.plan import is_chained
 from bronze_engine.run.services import Stores
 from bronze_engine.state import hint
 from bronze_engine.state.hint import Hint, hint_of
+from bronze_engine.state.partitions import read_neighbours
 
 __all__ = ["check_ahead", "find_ahead"]
 
@@ -29,6 +30,10 @@ async def check_ahead(stores: Stores, pipeline: Pipeline, around: Neighbours) ->
     if found is None:
         return
     why = find_ahead(stores, pipeline, found, around)
+    if why is not None:  # or a run has committed, and told the hint, since the manifests were read
+        last = found.run_date
+        around = await read_neighbours(stores.target, pipeline.system, pipeline.entity, last)
+        why = find_ahead(stores, pipeline, found, around)
     if why is not None:
         raise StateError(
             f"the state of {pipeline.name} is ahead of its data: {why}. Put back the partition"

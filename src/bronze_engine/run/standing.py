@@ -106,9 +106,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 async def look(stores: Stores, pipeline: Pipeline, today: date) -> Standing:
     """Read what there is: a listing, the newest manifest, the hint, the override, the leases."""
     system, entity = pipeline.system, pipeline.entity
+    found = await hint.read(stores.state, system, entity)  # first: it must not seem to be ahead
     dates = await committed_dates(stores.target, system, entity)
     around = await read_neighbours(stores.target, system, entity, date.max)
-    found = await hint.read(stores.state, system, entity)
     kept = await overrides.read(stores.state, system, entity) if is_chained(pipeline) else None
     newest = around.earlier
     differs = await _differs(stores, pipeline, found, around)

@@ -15,7 +15,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import BronzeError, ConfigError, StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.manifest_json import encode_manifest
-from bronze_engine.model.part import ANY
+from bronze_engine.model.part import ANY, StoredObject
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.run.standing import Standing
 from bronze_engine.run.state import EntityState
@@ -23,7 +23,7 @@ from bronze_engine.state import claims, hint, overrides
 from bronze_engine.state.claims import Claimant
 from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
-from bronze_engine.testing.faults import inject
+from bronze_engine.testing.faults import FaultyStore, Script, inject
 from bronze_engine.testing.stores import keys_of, read_all
 from tests.unit.run.harness import DAY, NAME, Bench
 
@@ -362,6 +362,31 @@ async def test_the_newest_date_missing_is_told_with_both_values(tmp_path: Path) 
     assert rebuilt.after is not None
     assert rebuilt.after.run_date == day(2)
     assert window(await shop.run(rows=1)) == ("6", "9")
+
+
+@pytest.mark.asyncio
+async def test_a_commit_right_before_the_hint_is_read_is_no_fault(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.run(rows=2)
+    await shop.run(rows=2)
+    whole = shop.bench.store
+    key = f"team/orders/dt={day(1)}/_metadata.json"
+    manifest, true = await read_all(whole, key), await read_all(whole, HINT)
+    await whole.delete(key)
+
+    class Raced(FaultyStore):
+        """Whose manifest appears as the hint is read, as of a run that has just committed."""
+
+        async def get(self, asked: str, /) -> StoredObject | None:
+            if asked == HINT:
+                await whole.put(key, manifest, expect=ANY)
+            return await super().get(asked)
+
+    shop.bench.store = Raced(whole, Script())
+    async with shop.bench.engine(ScriptedSource(shop.answer)) as engine:
+        plan = await engine.plan(NAME, run_date=day(2))
+    assert plan.window is not None
+    assert await read_all(whole, HINT) == true
 
 
 @pytest.mark.asyncio
