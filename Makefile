@@ -37,7 +37,7 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 	    --no-deps --no-build-isolation -e .; \
 	fi
 
-.PHONY: demo test lint bench bench-full bench-postgres lock env clean
+.PHONY: demo test lint bench bench-full bench-postgres bench-files lock env clean
 .DELETE_ON_ERROR:
 
 # Of each TARGET: what it needs beside the package, and how the demo is told.
@@ -70,6 +70,7 @@ bench: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.end_to_end --rounds 3
 	$(BIN)/python -m benchmarks.concurrency --rounds 3
 	$(BIN)/python -m benchmarks.postgres --rounds 3 --scale 0.2 --mixed-rows 200000
+	$(BIN)/python -m benchmarks.files --rounds 3 --megabytes 100
 
 bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3 --records 500000 \
@@ -88,6 +89,11 @@ bench-full: $(VENV)/.dev $(BENCH)/.rivals
 bench-postgres: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.postgres --rounds 3 --page docs/benchmarks.md
 	$(BIN)/python -m benchmarks.postgres --memory --page docs/benchmarks.md
+
+# Files of 1 GB, and memory at 8 GB, which needs 12 GB of disk.
+bench-files: $(VENV)/.dev $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks.files --rounds 3 --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.files --memory --page docs/benchmarks.md
 
 env: $(VENV)/.dev
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bronze_engine.config.files.fixed import FixedFiles
-from bronze_engine.config.schema import SchemaConfig
-from bronze_engine.contracts import Decoded, Request
-from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.errors import ExtractError, QualityError
-from bronze_engine.model.block import Block
-from bronze_engine.sources.files.fixed.decoder import FixedDecoder
-from bronze_engine.sources.files.fixed.framer import Framer
-from bronze_engine.sources.files.fixed.plan import field_types, plan_of
+from tests.unit.files.fixed_reading import read, rows
 
 pytestmark = pytest.mark.unit
 
@@ -55,33 +47,6 @@ KINDS: dict[str, Any] = {
     },
 }
 FILE = b"H20250101\nD0010100 \nD0020050-\nH20250102\nD0030001 \nT00300051\n"
-
-
-def read(
-    data: bytes, config: dict[str, Any], types: dict[str, str] | None = None, pieces: int = 1 << 20
-) -> tuple[list[Block], Decoded]:
-    form = msgspec.convert(config, FixedFiles)
-    plan = plan_of(form)
-    framer = Framer(plan, 1, "inbox/file.txt")
-    blocks = [framer.feed(data[at : at + pieces]) for at in range(0, len(data), pieces)]
-    found = [block for block in [*blocks, framer.finish()] if block is not None]
-    columns = field_types(plan, types or {})
-    request = Request(
-        pipeline="t.p",
-        system="t",
-        entity="p",
-        run_date=date(2025, 1, 1),
-        run="r",
-        load="full",
-        started_at=datetime(2025, 1, 1, tzinfo=UTC),
-        schema=SchemaConfig(columns=columns),
-    )
-    return found, FixedDecoder(plan, columns, TextColumns(request, "text")).decode(found, None)
-
-
-def rows(data: bytes, config: dict[str, Any], **options: Any) -> list[tuple[Any, ...]]:
-    batch = read(data, config, **options)[1].batch
-    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
 
 def rejects(data: bytes, config: dict[str, Any]) -> list[tuple[int | None, bytes, str]]:
