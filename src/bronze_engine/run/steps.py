@@ -20,21 +20,22 @@ from typing import final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.errors import BronzeError, ConfigError, QualityError, StateError, StoreError
-from bronze_engine.land.slice import Job, Landed, Written, keep_rejected, memory_bytes
+from bronze_engine.errors import BronzeError, QualityError, StateError, StoreError
+from bronze_engine.land.slice import Job, Landed, Written, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.plan import is_chained, old_date_warning, planned_window
 from bronze_engine.publish.base import superseded
-from bronze_engine.publish.commit import publish
-from bronze_engine.publish.reap import reap
 from bronze_engine.quality.judge import RunRules
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.account import Account
+from bronze_engine.run.admission import least_bytes
 from bronze_engine.run.checkpoint import RunCheckpoint, StaleCheckpoint, is_kept_for
 from bronze_engine.run.claim import ChainClaim
 from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
+from bronze_engine.run.mend import joined, mendable, show_what_stands
+from bronze_engine.run.publishing import Publishing
 from bronze_engine.run.reading import Reading
 from bronze_engine.run.replay import fetched_by, replayable
 from bronze_engine.run.resume import open_checkpoint
@@ -42,18 +43,11 @@ from bronze_engine.run.rules import judge, row_history, rule_warnings, run_rules
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
-from bronze_engine.state import hint, overrides, reports
+from bronze_engine.state import reports
 
 __all__ = ["run_pipeline"]
 
 log = logging.getLogger(__name__)
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """A commit that happened, and what went wrong after it."""
-
-    manifest: Manifest
-    degraded: tuple[str, ...]
 
 
 async def run_pipeline(
@@ -86,8 +80,7 @@ class _Run:
         self.is_certain = True
         """Whether it is known what becomes of the commit: none has been sent, or it is there."""
         self.rules: RunRules | None = None
-        self.outcome: Outcome | None = None
-        """Set as soon as the manifest is committed, whatever comes after."""
+        self.publishing: Publishing | None = None
 
     async def execute(self) -> RunReport:
         """All steps; whatever happens is told."""
@@ -95,7 +88,7 @@ class _Run:
         self.account.begin()
         waiting = partial(self.account.phase, "waiting for memory")
         try:
-            self.slice_bytes = await self._minimum_bytes()
+            self.slice_bytes = await least_bytes(self.pipeline, services)
             async with services.budget.reserve(self.slice_bytes, on_wait=waiting):
                 self.account.phase("preparing")
                 stores = self.account.stores = await services.stores(self.pipeline)
@@ -111,23 +104,6 @@ class _Run:
                 self.rules.release()
         await finish(self.account.tell, report, grace_seconds=services.grace_seconds)
         return report
-
-    async def _minimum_bytes(self) -> int:
-        """What the run reserves. Raises ConfigError where the engine may not hold so much."""
-        pipeline, services = self.pipeline, self.services
-        encoders = memory_bytes(pipeline)
-        source_type = await services.source_type(pipeline)
-        lanes = source_type.floor_bytes(pipeline.source)
-        limit = services.budget.limit_bytes
-        if encoders + lanes > limit:
-            fewer = " or max_open_files" if pipeline.output.partition_by else ""
-            raise ConfigError(
-                f"{pipeline.name} needs {encoders + lanes:,} bytes at the least ({encoders:,} to"
-                f" decode and encode with output.row_group_bytes ="
-                f" {pipeline.output.row_group_bytes:,}, {lanes:,} for its source), and"
-                f" engine.memory_limit is {limit:,}; raise that, or lower row_group_bytes{fewer}"
-            )
-        return encoders + lanes
 
     async def _hold_lease(self, stores: Stores) -> RunReport:
         services, identity, pipeline = self.services, self.identity, self.pipeline
@@ -185,6 +161,9 @@ class _Run:
         replayed = None
         if options.replay:
             standing, replayed = replayable(standing, pipeline)
+        mended = None
+        if options.mend:
+            standing, mended = mendable(standing, pipeline)
         if self.claim is not None:
             await self.claim.confirm(planned_window(standing.request))
         checkpoint = await open_checkpoint(
@@ -198,13 +177,16 @@ class _Run:
         )
         history = await row_history(stores.target, pipeline, self.run_date)
         job = self._job(stores, standing, checkpoint, replayed, history)
+        job = msgspec.structs.replace(job, mended=mended)
         warning = old_date_warning(pipeline, self.run_date, services.today())
-        if warning is not None and replayed is None:
+        if warning is not None and replayed is None and mended is None:
             self.account.warn(warning)
         self._tell_beginning(checkpoint, replayed)
         reading = Reading(job, services, self.account, checkpoint, self.slice_bytes)
         self.landed = reading.landed
         try:
+            if mended is not None:
+                await show_what_stands(job, mended)
             location = await reading.run()
             job.threshold.finish()
             layout = next((each.layout for each in reversed(self.landed) if each.layout), None)
@@ -218,6 +200,8 @@ class _Run:
                 written_at=services.clock.now(),
                 duration_seconds=self.account.seconds,
             )
+            if mended is not None:
+                manifest = joined(manifest, mended)
             for warning in (*column_warnings(job, self.landed), *rule_warnings(self.rules)):
                 self.account.warn(warning)
         except BaseException as exc:
@@ -230,10 +214,10 @@ class _Run:
             raise
         self.account.phase("publishing")
         self.is_certain = False
-        outcome = await finish(
-            self._publish, job, standing, manifest, checkpoint, grace_seconds=services.grace_seconds
-        )
-        return self._committed(outcome)
+        publishing = Publishing(job, standing.base, manifest, self.landed, checkpoint, self.claim)
+        self.publishing = publishing
+        await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
+        return self._committed(publishing.manifest, publishing.degraded)
 
     def _job(
         self,
@@ -311,59 +295,7 @@ class _Run:
         else:
             await checkpoint.drop(self.landed)
 
-    async def _publish(
-        self, job: Job, standing: Survey, manifest: Manifest, checkpoint: RunCheckpoint
-    ) -> Outcome:
-        """Commit, and what follows from it; only the commit can fail the run."""
-        staged = [one for landed in self.landed for one in landed.committed]
-        named = [landed for landed in self.landed if checkpoint.is_named(landed)]
-        try:
-            published = await publish(
-                job.target,
-                standing.base,
-                manifest,
-                staged,
-                self.services.clock,
-                shared={one.key for landed in named for one in landed.committed},
-            )
-        except BaseException as exc:
-            if is_kept_for(exc):
-                for landed in self.landed:
-                    if landed not in named:
-                        await landed.discard_rejected(job.state)
-            else:
-                await checkpoint.drop(self.landed)
-            raise
-        for landed in self.landed:
-            await landed.discard_rejected(job.state)
-        manifest = published.manifest
-        self.outcome = Outcome(manifest=manifest, degraded=published.warnings)
-        log.info(
-            "%s %s: run %s committed generation %d with %d rows",
-            manifest.pipeline,
-            manifest.run_date,
-            manifest.run,
-            manifest.generation,
-            manifest.row_count,
-        )
-        degraded = list(published.warnings)
-        degraded += await hint.advance(job.state, manifest, target=job.target)
-        if self.claim is not None:
-            degraded += await self.claim.give_back(committed=True)
-        degraded += await overrides.mark_used(job.state, manifest)
-        reaped = await reap(job.target, job.partition, manifest)
-        degraded += reaped.warnings
-        degraded += await reports.sweep(
-            job.state, manifest.system, manifest.entity, manifest.run_date
-        )
-        degraded += await checkpoint.committed()
-        for warning in degraded:
-            log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
-        self.outcome = Outcome(manifest=manifest, degraded=tuple(degraded))
-        return self.outcome
-
-    def _committed(self, outcome: Outcome) -> RunReport:
-        manifest = outcome.manifest
+    def _committed(self, manifest: Manifest, degraded: Sequence[str]) -> RunReport:
         return self.account.report(
             status="committed",
             generation=manifest.generation,
@@ -381,12 +313,13 @@ class _Run:
             watermark=manifest.watermark,
             schema_changes=manifest.schema_changes,
             quality=() if self.rules is None else self.rules.results,
-            degraded=outcome.degraded,
+            degraded=tuple(degraded),
         )
 
     async def _fail(self, error: BaseException) -> None:
-        if self.outcome is not None:  # cancelled while it was being committed, and after
-            await self.account.tell(self._committed(self.outcome))
+        done = self.publishing
+        if done is not None and done.is_committed:  # cancelled in the commit, and after
+            await self.account.tell(self._committed(done.manifest, done.degraded))
             return
         report = self.account.report(
             status="failed" if isinstance(error, Exception) else "cancelled",

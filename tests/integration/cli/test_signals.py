@@ -39,18 +39,18 @@ PLANTED = """\
 import sys, time
 from bronze_engine.cli.main import main
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.run import steps
+from bronze_engine.run import publishing
 
 def say(what):
     sys.stderr.write(f"PLANTED {{what}}\\n")
     sys.stderr.flush()
 
-real = steps.{name}
+real = publishing.{name}
 async def slow(*args, **kwargs):
     say("{name}")
     {wait}
     return await real(*args, **kwargs)
-steps.{name} = slow
+publishing.{name} = slow
 main({arguments!r})
 """
 """A process in which one step of a run waits first, and says when it does."""

@@ -1,0 +1,101 @@
+"""The commit of a run, and what follows from it: nothing after the commit fails the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import final
+
+from bronze_engine.clock import Clock
+from bronze_engine.land.slice import Job, Landed
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.publish.base import Base
+from bronze_engine.publish.commit import publish
+from bronze_engine.publish.reap import reap
+from bronze_engine.run.checkpoint import RunCheckpoint, is_kept_for
+from bronze_engine.run.claim import ChainClaim
+from bronze_engine.state import hint, overrides, reports
+
+__all__ = ["Publishing"]
+
+log = logging.getLogger(__name__)
+
+
+@final
+class Publishing:
+    """One run's. What it has come to stands in it, whoever is cancelled meanwhile."""
+
+    def __init__(
+        self,
+        job: Job,
+        base: Base,
+        manifest: Manifest,
+        landed: Sequence[Landed],
+        checkpoint: RunCheckpoint,
+        claim: ChainClaim | None,
+    ) -> None:
+        self.manifest = manifest
+        """Once it is committed, as it was written."""
+        self.is_committed = False
+        self.degraded: list[str] = []
+        """What went wrong after the commit."""
+        self._job = job
+        self._base = base
+        self._landed = landed
+        self._checkpoint = checkpoint
+        self._claim = claim
+
+    async def run(self, clock: Clock) -> None:
+        """Commit, and tidy up. Raises what `publish` raises."""
+        await self._commit(clock)
+        manifest = self.manifest
+        log.info(
+            "%s %s: run %s committed generation %d with %d rows",
+            manifest.pipeline,
+            manifest.run_date,
+            manifest.run,
+            manifest.generation,
+            manifest.row_count,
+        )
+        await self._follow(manifest)
+        for warning in self.degraded:
+            log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
+
+    async def _commit(self, clock: Clock) -> None:
+        """What the checkpoint names stays for who resumes, unless the run is not ours any more."""
+        state = self._job.state
+        named = [landed for landed in self._landed if self._checkpoint.is_named(landed)]
+        try:
+            published = await publish(
+                self._job.target,
+                self._base,
+                self.manifest,
+                [one for landed in self._landed for one in landed.committed],
+                clock,
+                shared={one.key for landed in named for one in landed.committed},
+            )
+        except BaseException as exc:
+            if not is_kept_for(exc):
+                await self._checkpoint.drop(self._landed)
+                raise
+            for landed in self._landed:
+                if not self._checkpoint.is_named(landed):
+                    await landed.discard_rejected(state)
+            raise
+        self.manifest, self.is_committed = published.manifest, True
+        self.degraded += published.warnings
+        for landed in self._landed:
+            await landed.discard_rejected(state)
+
+    async def _follow(self, manifest: Manifest) -> None:
+        job, degraded = self._job, self.degraded
+        degraded += await hint.advance(job.state, manifest, target=job.target)
+        if self._claim is not None:
+            degraded += await self._claim.give_back(committed=True)
+        degraded += await overrides.mark_used(job.state, manifest)
+        reaped = await reap(job.target, job.partition, manifest)
+        degraded += reaped.warnings
+        degraded += await reports.sweep(
+            job.state, manifest.system, manifest.entity, manifest.run_date
+        )
+        degraded += await self._checkpoint.committed()
