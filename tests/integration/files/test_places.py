@@ -195,6 +195,24 @@ async def test_urls_land_in_the_order_of_their_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_one_url_of_several_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    async with serve(Site(a_csv=b"id\n1\n")) as server:
+        urls = [f"{server.url}/a.csv", f"{server.url}/b.csv"]
+        lake = Lake(tmp_path, f'url = {urls}\nformat = "csv"')
+        with pytest.raises(ExtractError, match=r"no file matches .*/b\.csv"):
+            await lake.run()
+
+
+@pytest.mark.asyncio
+async def test_urls_that_differ_in_what_is_not_shown_are_two_files(tmp_path: Path) -> None:
+    async with serve(Site(a_csv=b"id\n1\n")) as server:
+        urls = [f"{server.url}/a.csv?part={number}" for number in (1, 2)]
+        lake = Lake(tmp_path, f'url = {urls}\nformat = "csv"')
+        assert await lake.values("id") == ["1", "1"]
+    assert lake.sources() == ["a.csv?part=***", "a.csv?part=***#2"]
+
+
+@pytest.mark.asyncio
 async def test_a_download_that_breaks_goes_on_where_it_was(tmp_path: Path) -> None:
     site = Site(a_csv=LARGE)
     site.breaks = 3
@@ -229,8 +247,10 @@ async def test_an_archive_of_a_server_that_sends_no_parts(tmp_path: Path, has_he
 async def test_a_url_that_is_not_there(tmp_path: Path) -> None:
     async with serve(Site()) as server:
         lake = Lake(tmp_path, f'url = "{server.url}/a.csv?token=s3cr3t-value"\nformat = "csv"')
-        with pytest.raises(ExtractError, match=r"/a\.csv.*not found \(404\)") as raised:
+        with pytest.raises(ExtractError, match=r"no file matches .*/a\.csv\?token=\*") as raised:
             await lake.run()
+        lake.configure(f'url = "{server.url}/a.csv"\nformat = "csv"\non_missing = "empty"')
+        assert (await lake.run()).rows == 0
     assert "s3cr3t" not in str(raised.value)
 
 

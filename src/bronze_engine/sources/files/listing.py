@@ -69,38 +69,48 @@ async def _asked(place: FilePlace, request: Request, resources: Resources) -> As
 async def list_files(config: FilesSourceConfig, asked: Sequence[Asked]) -> list[Entry]:
     """All files that match, each once, in the byte order of their paths.
 
-    Raises ExtractError where there is none, unless `on_missing` says that this is no fault.
+    Raises ExtractError where one of the URLs has none, unless `on_missing` says that this is no
+    fault.
     """
     found: dict[str, Entry] = {}
     name_pattern = None if config.name_pattern is None else re.compile(config.name_pattern)
-    skipped = 0
     for each in asked:
+        count = skipped = 0
         async for file in each.place.scan(each.pattern):
             entry = Entry(place=each.place, found=file)
             if name_pattern is None or _is_archive(config, entry) or _is_named(entry, name_pattern):
-                found[entry.path] = entry
+                count += 1
+                _add(entry, found)
             else:
                 skipped += 1
-    if not found and config.on_missing == "fail":
-        raise ExtractError(await _nothing(asked, skipped))
+        if not count and config.on_missing == "fail":
+            raise ExtractError(await _nothing(each, skipped))
     return sorted(found.values(), key=lambda entry: entry.path.encode())
+
+
+def _add(entry: Entry, found: dict[str, Entry]) -> None:
+    """Add a file once. URLs that differ in what is not shown of them are told apart by number."""
+    path, number = entry.path, 2
+    while path in found and found[path].found.key != entry.found.key:
+        path, number = f"{entry.path}#{number}", number + 1
+    named = msgspec.structs.replace(entry.found, path=path)
+    found[path] = msgspec.structs.replace(entry, found=named)
 
 
 def _is_named(entry: Entry, pattern: re.Pattern[str]) -> bool:
     return pattern.search(entry.name) is not None
 
 
-async def _nothing(asked: Sequence[Asked], skipped: int) -> str:
-    patterns = ", ".join(each.shown for each in asked)
+async def _nothing(asked: Asked, skipped: int) -> str:
     if skipped:
         return (
-            f"{skipped:,} files match {patterns}, and source.name_pattern is found in the name of"
-            " none of them"
+            f"{skipped:,} files match {asked.shown}, and source.name_pattern is found in the name"
+            " of none of them"
         )
-    near = [path for each in asked for path in await each.place.near(each.pattern)]
+    near = await asked.place.near(asked.pattern)
     nearest = f"; near it are {', '.join(near[:3])}" if near else ""
     return (
-        f"no file matches {patterns}{nearest}; correct source.url, or set source.on_missing ="
+        f"no file matches {asked.shown}{nearest}; correct source.url, or set source.on_missing ="
         ' "empty" if that is no fault'
     )
 

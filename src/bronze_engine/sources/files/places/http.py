@@ -28,7 +28,8 @@ _AS_STORED: Final = {"Accept-Encoding": "identity"}
 _PIECE_BYTES: Final = 1024**2
 _BREAKS: Final = 5
 """How often in a row a connection may break without a byte in between."""
-_NO_HEAD: Final = frozenset({400, 403, 404, 405, 501})
+_MISSING: Final = frozenset({404, 410})
+_NO_HEAD: Final = frozenset({400, 403, 404, 405, 410, 501})
 """How servers answer that have the file, and no HEAD: what they say to GET counts."""
 
 
@@ -46,8 +47,16 @@ class HttpPlace:
         self._tokens = TokenExchange(client, resources.limits, resources.clock, resources.tally)
 
     async def scan(self, pattern: str, /) -> AsyncIterator[Found]:
-        """The URL itself. What the server tells of it without sending it, where it does."""
-        yield await self._head(pattern) or Found(key=pattern, path=redact_url(pattern))
+        """The URL itself, with what the server tells of it without sending it, where it does."""
+        async with AsyncExitStack() as stack:
+            answer, _ = await self.ask("HEAD", pattern, {}, stack)
+        if answer.status in _MISSING:  # to HEAD at least
+            async with AsyncExitStack() as stack:
+                answer, _ = await self.ask("GET", pattern, {}, stack, may_be_missing=True)
+        if answer.status < 300:
+            yield _told(pattern, answer)
+        elif answer.status not in _MISSING:
+            yield Found(key=pattern, path=redact_url(pattern))
 
     async def near(self, pattern: str, /) -> Sequence[str]:  # noqa: ARG002  # nothing is listed
         return ()
@@ -78,6 +87,8 @@ class HttpPlace:
         url: str,
         headers: dict[str, str],
         stack: AsyncExitStack,
+        *,
+        may_be_missing: bool = False,
     ) -> tuple[Answer, Reply]:
         """Send a request, with credentials and retries; the reply is closed with the stack."""
         attempts = 0
@@ -105,7 +116,8 @@ class HttpPlace:
                     raise Transient("no answer within the read timeout") from None
                 except httpx.TransportError as exc:
                     raise self.fault(exc, url) from exc
-                self._judge(method, answer)
+                if not (may_be_missing and answer.status in _MISSING):
+                    self._judge(method, answer)
                 stack.push_async_exit(attempted.pop_all())
                 return answer, reply
 
