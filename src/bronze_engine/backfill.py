@@ -20,7 +20,9 @@ from bronze_engine.flow import each
 from bronze_engine.model.backfill import BackfillReport, DateResult
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
-from bronze_engine.plan import is_chained, is_complete, is_dated, names_run_date
+from bronze_engine.plan.asked import names_run_date
+from bronze_engine.plan.day import is_complete
+from bronze_engine.plan.window import is_chained, is_dated
 from bronze_engine.telemetry.events import Event, RunFinished
 
 __all__ = ["Backfill"]

@@ -48,7 +48,7 @@ def test_the_package_keeps_every_contract(copy: Path) -> None:
         ("layers", "flow.py", "import bronze_engine.workers", "flow -> bronze_engine.workers"),
         ("layers", "helpers.py", "", "bronze_engine.helpers"),
         ("siblings", "store/__init__.py", "import bronze_engine.decode", "store -> "),
-        ("siblings", "plan.py", "from bronze_engine import state", "plan -> "),
+        ("siblings", "plan/window.py", "from bronze_engine import state", "plan.window -> "),
         ("root", "engine.py", "from bronze_engine import load_config", "engine -> bronze_engine"),
         ("root", "store/planted.py", "import bronze_engine", "planted -> bronze_engine"),
     ],

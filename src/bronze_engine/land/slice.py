@@ -33,7 +33,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.part import Staged
 from bronze_engine.model.slice import Slice
-from bronze_engine.plan import highest
+from bronze_engine.plan.window import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
 from bronze_engine.quality.judge import RunRules, SliceRules

@@ -9,7 +9,7 @@ from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.window import cursor_key
-from bronze_engine.plan import is_chained
+from bronze_engine.plan.window import is_chained
 from bronze_engine.run.services import Stores
 from bronze_engine.state import hint
 from bronze_engine.state.hint import Hint, hint_of

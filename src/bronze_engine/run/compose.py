@@ -22,7 +22,7 @@ from bronze_engine.model.manifest import (
     SourceInfo,
     columns_of,
 )
-from bronze_engine.plan import final_window, highest
+from bronze_engine.plan.window import final_window, highest
 from bronze_engine.quality.duplicates import duplicate_warnings
 from bronze_engine.quality.operations import check_order
 from bronze_engine.run.replay import fetched_by

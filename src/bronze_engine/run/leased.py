@@ -10,7 +10,7 @@ import anyio
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.flow import single
-from bronze_engine.plan import is_chained
+from bronze_engine.plan.window import is_chained
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.run.services import Identity, Services, Stores
 

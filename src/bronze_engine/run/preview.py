@@ -7,7 +7,8 @@ from datetime import date
 from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.model.report import RunPlan
-from bronze_engine.plan import old_date_warning, planned_window
+from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.window import planned_window
 from bronze_engine.publish.names import data_name
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.run.survey import survey

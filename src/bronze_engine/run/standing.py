@@ -14,7 +14,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override
 from bronze_engine.model.window import Window
-from bronze_engine.plan import is_chained
+from bronze_engine.plan.window import is_chained
 from bronze_engine.publish.lease import Holder, find_holder, lease_key
 from bronze_engine.run.ahead import find_ahead
 from bronze_engine.run.services import Stores

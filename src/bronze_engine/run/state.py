@@ -15,7 +15,7 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.override import Override
 from bronze_engine.model.window import cursor_key
-from bronze_engine.plan import is_above, is_chained
+from bronze_engine.plan.window import is_above, is_chained
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.run.standing import Standing, look

@@ -24,7 +24,8 @@ from bronze_engine.errors import BronzeError, QualityError, StateError, StoreErr
 from bronze_engine.land.slice import Job, Landed, Written, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
-from bronze_engine.plan import is_chained, old_date_warning, planned_window
+from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.window import is_chained, planned_window
 from bronze_engine.publish.base import superseded
 from bronze_engine.quality.judge import RunRules
 from bronze_engine.quality.thresholds import Threshold

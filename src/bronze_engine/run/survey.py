@@ -11,7 +11,8 @@ from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import base_layout
 from bronze_engine.model.manifest import partition_path
-from bronze_engine.plan import begins_epoch, follows_full_load, is_chained, make_request
+from bronze_engine.plan.request import follows_full_load, make_request
+from bronze_engine.plan.window import begins_epoch, is_chained
 from bronze_engine.publish.base import Base, read_base
 from bronze_engine.run.ahead import check_ahead
 from bronze_engine.run.services import Identity, Stores

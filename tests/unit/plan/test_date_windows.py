@@ -19,7 +19,8 @@ from bronze_engine.model.block import Block
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.window import Window
-from bronze_engine.plan import final_window, make_request, planned_window
+from bronze_engine.plan.request import make_request
+from bronze_engine.plan.window import final_window, planned_window
 from bronze_engine.sources.http.bounds import bound_params
 from tests.unit.plan.test_plan import manifest, pipeline
 

@@ -20,14 +20,13 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.window import CursorType, Window
-from bronze_engine.plan import (
+from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.request import follows_full_load, make_request
+from bronze_engine.plan.window import (
     begins_epoch,
     final_window,
-    follows_full_load,
     highest,
     is_above,
-    make_request,
-    old_date_warning,
     planned_window,
 )
 

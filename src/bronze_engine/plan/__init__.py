@@ -1,0 +1,1 @@
+"""What a run reads, decided before anything is opened."""

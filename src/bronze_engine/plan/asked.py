@@ -1,0 +1,46 @@
+"""Whether a request says which date it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.rules.chain import all_asked
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.template import uses
+from bronze_engine.plan.window import is_dated
+
+__all__ = ["names_run_date", "old_date_warning"]
+
+
+def names_run_date(pipeline: Pipeline) -> bool:
+    """Whether what is asked for says which date it is asked for."""
+    source = pipeline.source
+    asked: Iterable[Any]
+    match source:
+        case FilesSourceConfig():
+            asked = source.urls
+        case HttpSourceConfig():
+            asked = all_asked(source)
+        case _:
+            asked = (source.query, source.where)
+    return any("run_date" in uses(part) for part in asked)
+
+
+def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | None:
+    """What to say where a past date will hold today's data; None where all is well."""
+    if run_date >= today or is_dated(pipeline) or names_run_date(pipeline):
+        return None
+    source, where = pipeline.source, "query or where, if the database"
+    if isinstance(source, FilesSourceConfig):
+        if pipeline.incremental is not None:  # the files of a date are recorded
+            return None
+        where = "url, if its files"
+    elif isinstance(source, HttpSourceConfig):
+        where = "the path or params where the API"
+    return (
+        f"{run_date} is past and the request does not name it: this is today's data under an old"
+        f" date; use {{run_date}} in {where} can be asked for a date"
+    )

@@ -1,0 +1,167 @@
+"""Configuration, recorded windows and a date become a request. Pure: no I/O, no clock.
+
+The rules are those of SEMANTICS 1: a chained window begins where the newest earlier date
+ended; a re-run keeps its recorded low and ends where the next committed date begins; a
+full load, and a full refresh, begin an epoch. A date window is the day of its date.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.contracts import Request
+from bronze_engine.errors import StateError
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.neighbours import Neighbours
+from bronze_engine.model.override import Override, moved
+from bronze_engine.model.window import earlier_cursor
+from bronze_engine.plan.day import day_window
+from bronze_engine.plan.window import is_above, is_dated, recorded_window
+
+__all__ = ["follows_full_load", "make_request"]
+
+
+def follows_full_load(pipeline: Pipeline, neighbours: Neighbours) -> bool:
+    """Whether a chain begins where a full load stands: it reads everything, as an epoch does."""
+    own, earlier = neighbours.own, neighbours.earlier
+    return (
+        pipeline.incremental is not None
+        and (own is None or own.watermark is None)
+        and earlier is not None
+        and earlier.watermark is None
+        and not is_dated(pipeline)
+    )
+
+
+def make_request(
+    pipeline: Pipeline,
+    *,
+    run_date: date,
+    run: str,
+    started_at: datetime,
+    neighbours: Neighbours,
+    new_epoch: int,
+    base: Layout | None,
+    override: Override | None = None,
+) -> Request:
+    """Decide what a run reads.
+
+    `new_epoch` is the one that the run begins, 0 where it goes on with the recorded
+    windows. `override` is what a person has decided and no commit has used yet. Raises
+    StateError where the windows contradict each other or the configuration.
+    """
+    low: str | None
+    cap: str | None
+    if is_dated(pipeline):
+        low, cap, epoch = day_window(pipeline, run_date, neighbours, new_epoch)
+        override = override if new_epoch else None
+    else:
+        low, cap, epoch, override = _bounds(pipeline, neighbours, new_epoch, override)
+    return Request(
+        pipeline=pipeline.name,
+        system=pipeline.system,
+        entity=pipeline.entity,
+        run_date=run_date,
+        run=run,
+        load=pipeline.load,
+        started_at=started_at,
+        low=low,
+        low_open=_is_low_open(pipeline, neighbours, new_epoch),
+        read_from=_read_from(pipeline.incremental, low),
+        cap=cap,
+        cap_open=is_dated(pipeline),
+        epoch=epoch,
+        override=override,
+        base=base,
+        incremental=pipeline.incremental,
+        schema=pipeline.schema,
+        primary_key=pipeline.primary_key,
+    )
+
+
+def _read_from(incremental: Incremental | None, low: str | None) -> str | None:
+    """Below low by the lookback; the first run has nothing to look back at."""
+    if incremental is None or incremental.lookback is None or low in (None, incremental.initial):
+        return low
+    return earlier_cursor(
+        low, incremental.lookback, incremental.cursor_type, incremental.cursor_timezone
+    )
+
+
+def _bounds(
+    pipeline: Pipeline, neighbours: Neighbours, new_epoch: int, override: Override | None
+) -> tuple[str | None, str | None, int, Override | None]:
+    """(low, cap, epoch), and the override that the window goes back to."""
+    incremental = pipeline.incremental
+    own, earlier, later = neighbours.own, neighbours.earlier, neighbours.later
+    if incremental is None:
+        return None, None, new_epoch, None
+    if new_epoch:
+        if later is not None:
+            raise StateError(
+                f"a full refresh of {pipeline.name} would leave {later.run_date} behind, which"
+                " chains to what it replaces; refresh the newest date, or a new one"
+            )
+        is_reset = override is not None and override.kind == "reset"
+        return incremental.initial, None, new_epoch, override if is_reset else None
+    own_window = recorded_window(own, incremental, pipeline)
+    earlier_window = recorded_window(earlier, incremental, pipeline)
+    later_window = recorded_window(later, incremental, pipeline)
+    if own is not None and own_window is not None:
+        low, epoch = own_window.low, own.epoch
+    elif earlier is not None and earlier_window is not None:
+        low, epoch = earlier_window.high, earlier.epoch
+    else:
+        low, epoch = incremental.initial, 1 if later is None else later.epoch
+    cap, used = None, None if own is None else own.override
+    if override is not None and override.value is not None:
+        low, cap = moved(
+            override.value, low, own_window, lambda left, right: is_above(left, right, incremental)
+        )
+        used = override if cap is None else used
+    if used is None and earlier is not None and earlier_window and earlier.epoch == epoch:
+        end = earlier_window.high
+        if end is not None and (low is None or is_above(end, low, incremental)):
+            begins = "the beginning" if low is None else low
+            raise StateError(
+                f"the windows of {pipeline.name} overlap: {earlier.run_date} ends at {end}, and"
+                f" the one to read begins at {begins}; run {earlier.run_date} again, or begin anew"
+                " with --full-refresh"
+            )
+    decided = None if later is None or later.epoch != epoch else later.override
+    if decided is not None and decided.value is not None:
+        # Where that one begins was decided; this one ends where it ended, or is empty.
+        own_high = None if own_window is None else own_window.high
+        return low, own_high or low or decided.value, epoch, used
+    if later is not None and later_window is not None and later.epoch == epoch:
+        cap = later_window.low
+        if cap is None:
+            raise StateError(
+                f"{later.run_date} of {pipeline.name} was read from the beginning, so nothing is"
+                " left for an earlier date; run that date again, or set incremental.initial and"
+                " begin anew with --full-refresh"
+            )
+        if low is not None and is_above(low, cap, incremental):
+            raise StateError(
+                f"the windows of {pipeline.name} overlap: the one to read begins at {low}, and"
+                f" {later.run_date} begins at {cap} already; run {later.run_date} again, or begin"
+                " anew with --full-refresh"
+            )
+    return low, cap, epoch, used
+
+
+def _is_low_open(pipeline: Pipeline, neighbours: Neighbours, new_epoch: int) -> bool:
+    """Whether rows exactly at low have landed elsewhere: a re-run keeps what was recorded, and
+    the first values of the day that ended a date window belong to the chain that goes on."""
+    incremental, own, earlier = pipeline.incremental, neighbours.own, neighbours.earlier
+    if incremental is None or new_epoch:
+        return incremental is None or (incremental.low_open and not is_dated(pipeline))
+    if is_dated(pipeline):
+        return False
+    if own is not None and own.watermark is not None:
+        return incremental.low_open and own.watermark.low_open
+    if earlier is not None and earlier.watermark is not None:
+        return incremental.low_open and not earlier.watermark.high_open
+    return incremental.low_open
