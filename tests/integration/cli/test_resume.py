@@ -11,6 +11,7 @@ from typing import final
 
 import pytest
 
+from tests.documents import Document
 from tests.integration.cli.command import (
     DATE,
     PARTITION,
@@ -26,6 +27,7 @@ from tests.integration.http_server import Seen, answer
 
 pytestmark = pytest.mark.integration
 
+TIME = Document("docs/time.md")
 WINDOWS = 24
 STOPS_AT = 5
 CHECKPOINT = f"lake/_state/team/orders.dt={DATE}.checkpoint"
@@ -66,8 +68,8 @@ class Windows:
         self.asked.append(since)
         if self.is_slow and len(self.asked) > STOPS_AT:
             await asyncio.Event().wait()
-        at = datetime.fromisoformat(since) + timedelta(minutes=30)
-        return answer([{"id": at.hour, "at": at.isoformat()}])
+        at = datetime.fromisoformat(since) + timedelta(minutes=10)
+        return answer([{"id": at.hour, "at": at.isoformat(), "updated_at": at.isoformat()}])
 
 
 def test_sigterm_keeps_what_was_landed(bronze: Bronze) -> None:
@@ -102,6 +104,19 @@ def test_sigterm_keeps_what_was_landed(bronze: Bronze) -> None:
         assert f"; {STOPS_AT} rows kept" in ran.err
         assert hidden(folder) == []
         assert not (folder / CHECKPOINT).exists()
+
+
+def test_the_guides_example_lands_in_slices_of_an_hour(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Windows()
+    api.is_slow = False
+    (bronze.folder / "pipelines.toml").write_text("\n".join(TIME.blocks("toml")))
+    with in_background(api) as server:
+        monkeypatch.setenv("SHOP_URL", server.url)
+        report = bronze.well("run", "myteam.events", "--date", DATE, "--json").json
+    assert len(api.asked) == 96
+    assert report["files"] == 24
 
 
 def test_no_resume_starts_afresh(bronze: Bronze) -> None:

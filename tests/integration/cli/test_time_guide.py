@@ -34,7 +34,7 @@ async def handle(seen: Seen, _: object) -> bytes:
 def test_what_the_guide_shows_is_what_happens(
     bronze: Bronze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (toml,) = TIME.blocks("toml")
+    toml, _ = TIME.blocks("toml")
     (bronze.folder / "pipelines.toml").write_text(toml)
     (commands,) = TIME.blocks("sh")
     with in_background(handle) as server:
