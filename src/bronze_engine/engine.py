@@ -168,6 +168,17 @@ class Engine:
         days = frozenset(run_dates)
         return await read_dates(stores.target, pipeline.system, pipeline.entity, days)
 
+    async def replay_quarantine(
+        self, name: str, *, run_date: date, wait_seconds: float = 0.0
+    ) -> RunReport:
+        """Decode the quarantined records of a committed date again, as today's configuration
+        says, and commit the next generation with those that pass.
+
+        Raises StateError where there are none, or where they can't be decoded one by one; else
+        as `run`.
+        """
+        return await self._run(name, run_date, Options(mend=True, wait_seconds=wait_seconds))
+
     async def plan(self, name: str, *, run_date: date, full_refresh: bool = False) -> RunPlan:
         """What `run` would do, found out without a data request and without a write."""
         return await plan_pipeline(

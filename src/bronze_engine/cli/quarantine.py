@@ -11,15 +11,21 @@ from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     DateText,
+    JsonLog,
     JsonOutput,
+    LogFile,
     Name,
     Overrides,
     Verbose,
     read_date,
+    read_duration,
 )
+from bronze_engine.cli.run import Wait, told
 from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.quarantine import Quarantined, QuarantineReport
+from bronze_engine.model.report import RunReport
 
 __all__ = ["quarantine"]
 
@@ -59,6 +65,32 @@ def show(
         text.print_json(found)
     else:
         _print(found)
+
+
+@quarantine.command()
+def replay(
+    name: Name,
+    *,
+    date: DateText = None,
+    wait: Wait = "0s",
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Decode the quarantined records again, by today's rules and types, and land what passes."""
+    loaded = load(
+        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
+    )
+    run_date = read_date(date, loaded.engine)
+    wait_seconds = read_duration("--wait", wait)
+
+    async def work(engine: Engine) -> RunReport:
+        return await engine.replay_quarantine(name, run_date=run_date, wait_seconds=wait_seconds)
+
+    told(loaded, work, as_json=as_json)
 
 
 def _print(found: QuarantineReport) -> None:

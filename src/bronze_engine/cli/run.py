@@ -27,7 +27,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.model.report import RunPlan, RunReport
 from bronze_engine.telemetry.events import Event, RunFinished
 
-__all__ = ["replay", "run"]
+__all__ = ["Wait", "replay", "run", "told"]
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ def run(
             resume=not no_resume,
         )
 
-    result = _told(loaded, work, as_json=as_json)
+    result = told(loaded, work, as_json=as_json)
     if not isinstance(result, RunPlan):
         return
     if as_json:
@@ -113,10 +113,10 @@ def replay(
     async def work(engine: Engine) -> RunReport:
         return await engine.replay(name, run_date=run_date, wait_seconds=wait_seconds)
 
-    _told(loaded, work, as_json=as_json)
+    told(loaded, work, as_json=as_json)
 
 
-def _told(loaded: Config, work: Callable[[Engine], Awaitable[T]], *, as_json: bool) -> T:
+def told(loaded: Config, work: Callable[[Engine], Awaitable[T]], *, as_json: bool) -> T:
     """Do the work, and print the report of the run that comes of it."""
     reports: list[RunReport] = []
 

@@ -90,6 +90,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     written: Written
     replayed: Manifest | None = None
     """The manifest whose captured pages are decoded again, in place of a reading."""
+    mended: Manifest | None = None
+    """The manifest whose quarantine is decoded again, beside what it has landed."""
     rules: RunRules | None = None
     """None where there are none."""
     writer: str = ""
@@ -98,7 +100,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def keeps_pages(self) -> bool:
         """Whether captured pages are written: those of a replay lie there already."""
-        return captures_pages(self.pipeline.source) and self.replayed is None
+        is_read = self.replayed is None and self.mended is None
+        return captures_pages(self.pipeline.source) and is_read
 
     def rejected_key_of(self, piece: Slice) -> str:
         """Each slice has a file of its own: one would overwrite the other."""

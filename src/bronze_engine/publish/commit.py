@@ -68,14 +68,16 @@ async def publish(
     clock: Clock,
     *,
     shared: Collection[str] = (),
+    keeps_files: bool = False,
     commit_seconds: float = COMMIT_SECONDS,
 ) -> Published:
     """Complete the files, commit the manifest over `base`, write the checksums.
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
     the files that it names, without captured pages that `base` names already, or there are
-    none and it names those of `base` (ValueError otherwise). `shared` are the keys of those that
-    a checkpoint names: another process may come to publish them, or has done so already.
+    none and it names those of `base`; with `keeps_files` its data files are all those of `base`,
+    and then the staged ones (ValueError otherwise). `shared` are the keys of those that a
+    checkpoint names: another process may come to publish them, or has done so already.
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -83,7 +85,7 @@ async def publish(
     is sent, it removes its files and nothing has changed; cancelled later, the outcome is
     unknown, so callers shield this. What fails after the commit is a warning.
     """
-    _check(base, manifest, staged)
+    _check(base, manifest, staged, keeps_files=keeps_files)
     manifest = msgspec.structs.replace(manifest, lineage=_lineage(base, manifest))
     commit = _Commit(store, base, manifest, clock)
     try:
@@ -265,11 +267,16 @@ async def _discard(store: Store, staged: Sequence[Staged]) -> None:
         await each(staged, discard, at_once=_AT_ONCE)
 
 
-def _check(base: Base, manifest: Manifest, staged: Sequence[Staged]) -> None:
+def _check(base: Base, manifest: Manifest, staged: Sequence[Staged], *, keeps_files: bool) -> None:
     if manifest.generation != base.generation + 1:
         raise ValueError(f"generation {manifest.generation} does not follow {base.generation}")
     before = base.manifest
-    standing = frozenset[str]() if before is None else {file.name for file in before.pages}
+    standing = set[str]() if before is None else {file.name for file in before.pages}
+    if keeps_files:
+        kept = () if before is None else before.files
+        if manifest.files[: len(kept)] != kept:
+            raise ValueError("the manifest must name the data files that stand, as they are")
+        standing |= {file.name for file in kept}
     named = [file.name for file in manifest.listed if file.name not in standing]
     made = sorted(f"{base.partition}/{name}" for name in named)
     is_fence = not staged and before is not None and manifest.names == before.names

@@ -39,7 +39,7 @@ from bronze_engine.quality.rules.tally import shown
 from bronze_engine.quality.rules.unique import Unique
 from bronze_engine.workers import Workers
 
-__all__ = ["RunRules", "SliceRules"]
+__all__ = ["RunRules", "SliceRules", "columns_spoken_of"]
 
 Places = np.ndarray[Any, np.dtype[np.int16]]
 
@@ -70,6 +70,7 @@ class RunRules:
         self._circumstances: Final = circumstances
         self._budget: Final = budget
         self._kept_bytes = 0
+        self._before: tuple[bytes, ...] = ()
         self.results: tuple[RuleResult, ...] = ()
         """Set by `judge`, also where that raises."""
 
@@ -81,6 +82,17 @@ class RunRules:
     def make(self) -> list[AnyRule]:
         """One of each, that has seen nothing."""
         return [make_rule(rule, self._circumstances) for rule in self.configured]
+
+    def begin_with(self, rules: Sequence[AnyRule]) -> None:
+        """Let the run's slice begin with what these have seen: rows that have landed before."""
+        self._before = tuple(rule.state() for rule in rules)
+
+    def begin(self) -> list[AnyRule]:
+        """One of each, for a slice."""
+        rules = self.make()
+        for rule, state in zip(rules, self._before, strict=False):
+            rule.merge(state)
+        return rules
 
     def keep(self, size_bytes: int) -> None:
         """Hold that much more to the run's end. Raises QualityError where it does not fit."""
@@ -121,7 +133,7 @@ class RunRules:
         where it never can be; where the rule only warns its result says so."""
         known = layout.schema.names
         for place, rule in enumerate(self.configured):
-            missing = next((name for name in _names(rule) if name not in known), None)
+            missing = next((name for name in columns_spoken_of(rule) if name not in known), None)
             if missing is None:
                 continue
             what = f"there is no column {json.dumps(missing)}; {_nearest(missing, known)}"
@@ -162,7 +174,7 @@ class SliceRules:
 
     def __init__(self, run: RunRules) -> None:
         self._run = run
-        self._rules = run.make()
+        self._rules = run.begin()
         self._kept_bytes = 0
         self._is_checked = not run.has_fixed_columns
 
@@ -269,7 +281,7 @@ def _reason(rule: QualityRule, value: str) -> str:
     return f"breaks {name_of(rule)}{kind}: {what}"
 
 
-def _names(rule: QualityRule) -> tuple[str, ...]:
+def columns_spoken_of(rule: QualityRule) -> tuple[str, ...]:
     """All columns that it speaks of."""
     names = list(columns_of(rule))
     texts = [rule.where] if rule.where is not None else []

@@ -73,6 +73,7 @@ class Publishing:
                 [one for landed in self._landed for one in landed.committed],
                 clock,
                 shared={one.key for landed in named for one in landed.committed},
+                keeps_files=self._job.mended is not None,
             )
         except BaseException as exc:
             if not is_kept_for(exc):

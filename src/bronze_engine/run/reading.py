@@ -7,6 +7,7 @@ side. Each that is landed is written into the checkpoint before the next one is 
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, final
 
 import anyio
@@ -19,6 +20,7 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.run.account import Account
 from bronze_engine.run.checkpoint import RunCheckpoint, StaleCheckpoint
+from bronze_engine.run.mend import open_quarantine
 from bronze_engine.run.replay import open_source
 from bronze_engine.run.seats import Seats
 from bronze_engine.run.services import Services
@@ -61,7 +63,7 @@ class Reading:
         source_type = await self._services.source_type(job.pipeline)
         for reading in range(1, READS + 1):
             try:
-                async with open_source(source_type, job) as source:
+                async with self._open(source_type) as source:
                     self._account.phase("reading")
                     await self._land(source_type, source)
                     return source.preview().location
@@ -81,9 +83,15 @@ class Reading:
                 log.warning("%s: %s; the run starts over", name, exc)
         raise AssertionError("the loop returns or raises")
 
+    def _open(self, source_type: SourceType[Any]) -> AbstractAsyncContextManager[Source]:
+        job = self._job
+        if job.mended is not None:
+            return open_quarantine(job, job.mended)
+        return open_source(source_type, job)
+
     async def _land(self, source_type: SourceType[Any], source: Source) -> None:
         at_once = source_type.slices_at_once(self._job.pipeline.source)
-        if at_once == 1 or self._job.replayed is not None:
+        if at_once == 1 or self._job.replayed is not None or self._job.mended is not None:
             await self._in_turn(source)
         else:
             await self._side_by_side(source, at_once)

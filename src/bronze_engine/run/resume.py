@@ -68,7 +68,7 @@ async def open_checkpoint(
         token=None,
         generation=standing.base.generation + 1,
     )
-    if options.replay:  # it asks nothing of the source, so nothing is lost by beginning again
+    if options.replay or options.mend:  # they ask nothing of the source: nothing is lost by that
         return RunCheckpoint(stores, mine, ABSENT, tally, is_wanted=False)
     found, expect = await checkpoints.read(stores.state, mine.system, mine.entity, mine.run_date)
     opened = RunCheckpoint(stores, mine, expect, tally, is_wanted=max_age_seconds > 0)

@@ -57,6 +57,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait for a lease that another run holds."""
     replay: bool = False
     """Decode the captured pages of the committed partition again, in place of a reading."""
+    mend: bool = False
+    """Decode the records in the committed partition's quarantine again, beside its rows."""
     resume: bool = True
     """Go on where an earlier process of the run has left it."""
 

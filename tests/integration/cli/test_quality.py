@@ -120,3 +120,11 @@ def test_rules_keep_rows_out_and_the_quarantine_shows_them(bronze: Bronze) -> No
     told = bronze.well(*show, "--run", failed.json["run"], "--json").json
     assert (told["is_committed"], told["records"]) == (False, [record])
     assert bronze(*show, "--limit", "0").status == 2
+
+    replay = ("quarantine", "replay", PIPELINE, "--date", DATE)
+    loosened = 'quality.rules=[{rule = "range", column = "n", max = 3}]'
+    mended = bronze.well(*replay, "--json", "--set", loosened).json
+    assert (mended["generation"], mended["rows"], mended["rejected"]) == (2, 3, 0)
+    assert bronze.well(*show, "--json").json["records"] == []
+    assert bronze.well("verify", PIPELINE, "--date", DATE, "--json").json["unlisted"] == []
+    assert bronze(*replay).status == 7

@@ -53,6 +53,10 @@ class Freshness:
             self._take(_newest(array))
         return None
 
+    def see(self, batch: pa.RecordBatch, /) -> None:
+        """Know rows that have landed."""
+        self.observe(batch)
+
     def state(self) -> bytes:
         newest = None if self._newest is None else str(self._newest)
         return msgspec.msgpack.encode(_Seen(self.tally.state(), newest))

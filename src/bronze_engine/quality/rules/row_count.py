@@ -32,6 +32,10 @@ class RowCount:
         self.tally.checked += batch.num_rows if rows is None else rows.true_count
         return None
 
+    def see(self, batch: pa.RecordBatch, /) -> None:
+        """Count rows that have landed."""
+        self.observe(batch)
+
     def state(self) -> bytes:
         return self.tally.state()
 
@@ -65,6 +69,10 @@ class RowCountChange:
     def observe(self, batch: pa.RecordBatch, /) -> pa.BooleanArray | None:
         self.tally.checked += batch.num_rows
         return None
+
+    def see(self, batch: pa.RecordBatch, /) -> None:
+        """Count rows that have landed."""
+        self.observe(batch)
 
     def state(self) -> bytes:
         return self.tally.state()

@@ -69,6 +69,11 @@ class Unique:
         self.tally.add(mask, batch, self.columns)
         return mask
 
+    def see(self, batch: pa.RecordBatch, /) -> None:
+        """Know the keys of rows that have landed."""
+        self.observe(batch)
+        self.tally.failed, self.tally.examples = 0, ()
+
     def state(self) -> bytes:
         return msgspec.msgpack.encode(_Seen(self.tally.state(), self._keys.state(), self._across))
 
