@@ -15,12 +15,15 @@ from bronze_engine.model.arrow import Array
 
 __all__ = ["Spread"]
 
-_COLUMN_BYTES: Final = 512
-"""What a column of the few rows of one value takes beside its values: objects and buffers."""
+_JOINED: Final = 4
+"""Small batches of one value that are copied together at once: each is a fixed cost to hold, and
+joining them at every turn is half of the work."""
+
+_COLUMN_BYTES: Final = 512 * _JOINED
+"""What a column of one value's small batches takes beside its values: objects and buffers."""
 
 _SMALL_BYTES: Final = 64 * 1024
-"""Rows of one value are copied together until they weigh this: many small batches take more
-memory than the rows in them."""
+"""From here on a batch of one value stays as it is."""
 
 
 @final
@@ -167,17 +170,30 @@ class _Held:
         self.overhead = overhead
         self.rows = 0
         self.size_bytes = 0
-        self.batches: list[pa.RecordBatch] = []
-        self._last_bytes = 0
+        self._whole: list[pa.RecordBatch] = []
+        self._small: list[pa.RecordBatch] = []
+        """The last of them, each of less than _SMALL_BYTES."""
+        self._small_bytes = 0
+
+    @property
+    def batches(self) -> Sequence[pa.RecordBatch]:
+        return [*self._whole, *self._small]
 
     def add(self, batch: pa.RecordBatch, size_bytes: int) -> None:
         self.rows += batch.num_rows
         self.size_bytes += size_bytes
-        joins = self.batches and self._last_bytes < _SMALL_BYTES
-        if joins and self.batches[-1].schema.equals(batch.schema, check_metadata=True):
-            both = pa.Table.from_batches([self.batches[-1], batch])
-            self.batches[-1] = both.combine_chunks().to_batches()[0]
-            self._last_bytes += size_bytes
-        else:
-            self.batches.append(batch)
-            self._last_bytes = size_bytes
+        self._small.append(batch)
+        self._small_bytes += size_bytes
+        if size_bytes >= _SMALL_BYTES:
+            self._settle()
+        elif len(self._small) == _JOINED:
+            schema = batch.schema
+            if all(schema.equals(each.schema, check_metadata=True) for each in self._small):
+                self._small = pa.Table.from_batches(self._small).combine_chunks().to_batches()
+            if len(self._small) > 1 or self._small_bytes >= _SMALL_BYTES:
+                self._settle()
+
+    def _settle(self) -> None:
+        self._whole += self._small
+        self._small = []
+        self._small_bytes = 0
