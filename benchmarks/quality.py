@@ -213,7 +213,7 @@ def lineitem(rows: int) -> pa.Table:
         return pa.Array.from_buffers(kind, rows, [None, pa.py_buffer(words.tobytes())])
 
     def chosen(words: list[str]) -> Any:
-        places = pa.array(chance.integers(0, len(words), rows).astype(np.int32))
+        places: Any = pa.array(chance.integers(0, len(words), rows).astype(np.int32))
         return pa.DictionaryArray.from_arrays(places, words).dictionary_decode()
 
     words = ["carefully", "quickly", "furiously", "final", "regular", "pending", "express"]
