@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 import xlsxwriter
 
+from bronze_engine.config.files.area import Area, column_letters, parse_area
 from bronze_engine.config.files.excel import ExcelFiles
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.units import ByteSize
@@ -24,7 +25,6 @@ from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
-from bronze_engine.config.files.area import Area, column_letters, parse_area
 from bronze_engine.sources.files.excel.decoder import ExcelDecoder
 from bronze_engine.sources.files.excel.table import Table
 from bronze_engine.sources.files.excel.workbook import Workbook, excel_reader
@@ -296,7 +296,10 @@ def test_empty_sheets_have_no_rows(path: Path) -> None:
 
 def test_a_sheet_that_is_too_large_is_not_read(path: Path) -> None:
     make(path, {"Plan": [["a"], *([place] for place in range(1000))]})
-    with pytest.raises(ExtractError, match=r"excel\.max_sheet_bytes"):
+    with pytest.raises(ExtractError, match=r"the sheet 'Plan' has .* excel\.max_sheet_bytes"):
+        read(path, max_sheet_bytes=ByteSize(10_000))
+    make(path, {"Plan": [["a"], *([f"text {place}"] for place in range(1000))]})
+    with pytest.raises(ExtractError, match=r"what its sheets share has .*max_sheet_bytes"):
         read(path, max_sheet_bytes=ByteSize(10_000))
 
 
@@ -306,7 +309,11 @@ def test_what_is_no_workbook_is_told(path: Path) -> None:
         with pytest.raises(ExtractError, match=r"plan\.xlsx is no workbook that can be read"):
             read(path)
     make(path, {"Plan": [["a"], [1]]})
-    path.write_bytes(path.read_bytes()[:3000])
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"PK\x01\x02", b"PK\x09\x09", 1))
+    with pytest.raises(ExtractError, match="is no workbook"):
+        read(path)
+    path.write_bytes(whole[:3000])
     with pytest.raises(ExtractError, match="is no workbook"):
         read(path)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final, final
 from xml.etree import ElementTree as ET
@@ -15,6 +16,12 @@ from xml.etree import ElementTree as ET
 from bronze_engine.config.files.area import parse_cell
 
 __all__ = ["Package"]
+
+_BOOK: Final = "xl/workbook.xml"
+_LINKS: Final = "xl/_rels/workbook.xml.rels"
+_TEXTS: Final = "xl/sharedStrings.xml"
+_MOST_BYTES: Final = 16 * 1024**2
+"""Of the list of sheets."""
 
 _CHUNK_BYTES: Final = 1024**2
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
@@ -37,7 +44,7 @@ class Package:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parts = _sheet_parts(path) if zipfile.is_zipfile(path) else {}
+        self._sizes, self._parts = _read(path)
 
     @property
     def is_encrypted(self) -> bool:
@@ -45,15 +52,17 @@ class Package:
             head = file.read(_HEAD_BYTES)
         return head.startswith(_COMPOUND) and _ENCRYPTED in head
 
+    @property
+    def shared_bytes(self) -> int:
+        """Of the texts that all sheets share, which are read with the workbook."""
+        return self._sizes.get(_TEXTS, 0)
+
     def size_of(self, sheet: str) -> int:
         """Bytes of a sheet, unpacked; where they are not told apart, of the largest part."""
-        if not zipfile.is_zipfile(self._path):
-            return self._path.stat().st_size
-        with zipfile.ZipFile(self._path) as archive:
-            part = self._parts.get(sheet)
-            if part is not None:
-                return archive.getinfo(part).file_size
-            return max((each.file_size for each in archive.infolist()), default=0)
+        part = self._parts.get(sheet)
+        if part is not None:
+            return self._sizes[part]
+        return max(self._sizes.values(), default=0) or self._path.stat().st_size
 
     def errors_of(self, sheet: str) -> dict[tuple[int, int], str]:
         """The error values of a sheet by row and column, from 0. Raises ValueError for one whose
@@ -86,28 +95,28 @@ def _errors(rows: bytes) -> dict[tuple[int, int], str]:
     return found
 
 
-def _sheet_parts(path: Path) -> dict[str, str]:
-    """The part of the archive that holds each sheet of an .xlsx; nothing for other archives."""
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
-        if not {"xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= names:
-            return {}
-        try:
-            book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314  # expat bounds entities
-            links = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
-        except ET.ParseError:
-            return {}
+def _read(path: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """The unpacked size of each part, and which part holds which sheet of an .xlsx; nothing of
+    what is no archive, and is told by whoever reads it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {each.filename: each.file_size for each in archive.infolist()}
+            if max(sizes.get(_BOOK, _MOST_BYTES), sizes.get(_LINKS, _MOST_BYTES)) >= _MOST_BYTES:
+                return sizes, {}
+            book = ET.fromstring(archive.read(_BOOK))  # noqa: S314  # expat bounds its entities
+            links = ET.fromstring(archive.read(_LINKS))  # noqa: S314
+    except (zipfile.BadZipFile, zlib.error, ET.ParseError, NotImplementedError):
+        return {}, {}
     targets = {
         link.get("Id"): posixpath.normpath(posixpath.join("/xl", link.get("Target", "")))[1:]
         for link in links
     }
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for element in book.iter():
         if element.tag.rpartition("}")[2] != "sheet":
             continue
         link = next((text for key, text in element.items() if key.endswith("}id")), None)
-        part = targets.get(link)
-        name = element.get("name")
-        if name is not None and part in names:
-            found[name] = part
-    return found
+        name, part = element.get("name"), targets.get(link)
+        if name is not None and part in sizes:
+            parts[name] = part
+    return sizes, parts

@@ -63,6 +63,7 @@ class Workbook:
         self._form = form
         self._reader = excel_reader()
         self._package = Package(path)
+        self._check_size("what its sheets share", self._package.shared_bytes)
         with self._translated():
             self._held = self._reader.load_workbook(path)
 
@@ -96,12 +97,7 @@ class Workbook:
 
     def sheet(self, name: str) -> Sheet:
         """Read one sheet. Raises ExtractError for one that is too large, or broken."""
-        size = self._package.size_of(name)
-        if size > self._form.max_sheet_bytes:
-            raise ExtractError(
-                f"{self._label}: the sheet {name!r} has {size:,} bytes, and is held in memory;"
-                " raise excel.max_sheet_bytes, or save it as CSV"
-            )
+        self._check_size(f"the sheet {name!r}", self._package.size_of(name))
         with self._translated():
             held = self._held.get_sheet_by_name(name)
         errors: dict[tuple[int, int], str] = {}
@@ -114,6 +110,13 @@ class Workbook:
                     f' {exc}; set excel.cell_errors = "null"'
                 ) from exc
         return Sheet(name, held, errors)
+
+    def _check_size(self, what: str, size_bytes: int) -> None:
+        if size_bytes > self._form.max_sheet_bytes:
+            raise ExtractError(
+                f"{self._label}: {what} has {size_bytes:,} bytes, and is held in memory; raise"
+                " excel.max_sheet_bytes, or save it as CSV"
+            )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
