@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from bronze_engine.config.cdc import Cdc
+from bronze_engine.config.output import Output
 from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.encode.values import check_fields
@@ -30,6 +32,10 @@ from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
 
 __all__ = ["column_warnings", "compose_manifest"]
+
+_MANY_FILES: Final = 200
+_SMALL_FILE_BYTES: Final = 1024**2
+"""Of an object store a smaller one takes longer to be asked for than to be read."""
 
 
 def compose_manifest(
@@ -112,9 +118,7 @@ def compose_manifest(
     )
 
 
-def _changes_of(
-    cdc: Cdc | None, layout: Layout | None, landed: Sequence[Landed]
-) -> Changes | None:
+def _changes_of(cdc: Cdc | None, layout: Layout | None, landed: Sequence[Landed]) -> Changes | None:
     """What the rows mean, and what they did."""
     if cdc is None:
         return None
@@ -153,7 +157,7 @@ def _changes(layout: Layout | None, base: Layout | None) -> tuple[SchemaChange, 
 
 
 def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
-    """What a person should know about the columns that this run has brought."""
+    """What a person should know about the columns that this run has brought, and its folders."""
     layout = _last_layout(landed)
     if layout is None:
         return ()
@@ -173,10 +177,27 @@ def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
         "schema.columns": job.request.schema.columns,
         "primary_key": job.pipeline.primary_key,
     }
-    warnings = (*schema_warnings(layout, job.request.base, named), *repeated)
+    small = _small_files(job.pipeline.output, landed)
+    warnings = (*schema_warnings(layout, job.request.base, named), *repeated, *small)
     if not special:
         return warnings
     return (*warnings, f"{special:,} values that their columns can't hold {became}")
+
+
+def _small_files(output: Output, landed: Sequence[Landed]) -> Sequence[str]:
+    """Whether there are more values than rows can be held of, or too few rows of each."""
+    sizes = [staged.file.size_bytes for each in landed for staged in each.files if staged.file]
+    if not output.partition_by or len(sizes) < _MANY_FILES:
+        return ()
+    mean = sum(sizes) / len(sizes)
+    if mean >= _SMALL_FILE_BYTES:
+        return ()
+    warning = (
+        f"{len(sizes):,} files of {mean / 1024:,.0f} KiB on average: output.partition_by ="
+        f" {list(output.partition_by)} has many values with few rows; partition by something"
+        " coarser, or read in the order of these columns"
+    )
+    return (warning,)
 
 
 def _last_layout(landed: Sequence[Landed]) -> Layout | None:

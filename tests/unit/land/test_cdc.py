@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ExtractError, QualityError, SliceLost
 from bronze_engine.model.changes import ChangeCounts, Changes
-from bronze_engine.testing import ScriptedSource, page
+from bronze_engine.testing import ScriptedSource, Step, page
 from tests.unit.run.harness import DAY, Bench, reports_of
 
 pytestmark = pytest.mark.unit
@@ -94,3 +94,27 @@ async def test_batches_are_judged_as_runs_are(tmp_path: Path) -> None:
     ):
         with pytest.raises(QualityError, match="op is 'x'"):
             await anext(aiter(stream))
+
+
+@pytest.mark.asyncio
+async def test_a_resumed_run_counts_all_changes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, *CDC)
+    slices: list[list[Step]] = [[page(1, change(1, "c"))], [page(1, change(2, "d"))]]
+    cut = ScriptedSource([slices[0], [ExtractError("cut")]], chained=True, token="t")
+    with pytest.raises(ExtractError):
+        await bench.run(cut)
+    rest = ScriptedSource(slices, chained=True, token="t")
+    manifest = await bench.run(rest)
+    assert rest.emitted == 1
+    assert manifest.cdc is not None
+    assert manifest.cdc.counts == ChangeCounts(inserts=1, deletes=1)
+
+
+@pytest.mark.asyncio
+async def test_a_slice_that_is_read_again_counts_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, *CDC)
+    first = page(1, change(1, "c"))
+    source = ScriptedSource([[first, SliceLost("gone")]], rereads=[[[first]]])
+    manifest = await bench.run(source)
+    assert manifest.cdc is not None
+    assert manifest.cdc.counts == ChangeCounts(inserts=1)

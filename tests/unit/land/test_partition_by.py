@@ -12,12 +12,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bronze_engine.errors import ConfigError, QualityError, StoreError
+from bronze_engine.errors import ConfigError, ExtractError, QualityError, StoreError
 from bronze_engine.land import valuefiles
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.testing import ScriptedSource, inject, page
+from bronze_engine.testing import ScriptedSource, Step, inject, page
 from bronze_engine.testing.stores import keys_of, read_all
-from tests.unit.run.harness import DAY, NAME, Bench, cut_groups, groups_of, partition_of, unowned
+from tests.unit.run.harness import (
+    DAY,
+    NAME,
+    Bench,
+    cut_groups,
+    groups_of,
+    partition_of,
+    reports_of,
+    unowned,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -243,3 +252,30 @@ async def test_a_plan_shows_the_folders(tmp_path: Path) -> None:
     async with bench.engine(source_of()) as engine:
         plan = await engine.plan(NAME, run_date=DAY)
     assert plan.files == "k={value}/at_day={day}/part-g00000001-{run}-00000-00000.parquet"
+
+
+@pytest.mark.asyncio
+async def test_a_resumed_run_has_the_same_files(tmp_path: Path) -> None:
+    sent = [rows_of(keys) for keys in (["a", "b", "a"], ["b", "c"], [None, "a"])]
+    slices: list[list[Step]] = [[page(1, *rows)] for rows in sent]
+    whole = ScriptedSource(slices, chained=True, token="t")
+    wanted = await Bench(tmp_path, BY_K).run(whole)
+    bench = Bench(tmp_path, BY_K)
+    cut = ScriptedSource([*slices[:2], [*slices[2], ExtractError("cut")]], chained=True, token="t")
+    with pytest.raises(ExtractError):
+        await bench.run(cut)
+    rest = ScriptedSource(slices, chained=True, token="t")
+    manifest = await bench.run(rest)
+    assert rest.emitted == 1
+    assert [(file.sha256, file.values) for file in manifest.files] == [
+        (file.sha256, file.values) for file in wanted.files
+    ]
+    assert unowned(await bench.left(), manifest) == []
+
+
+@pytest.mark.asyncio
+async def test_many_small_files_are_warned_of(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 'output.partition_by=["id"]')
+    await bench.run(source_of(rows_of(["x"] * 200)))
+    [report] = await reports_of(bench.store)
+    assert any("200 files of 1 KiB on average" in warning for warning in report["warnings"])
