@@ -44,7 +44,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     cap: str | None = None
     """The window, as far as it was known before it was read."""
     unfenced: tuple[Claimant, ...] = ()
-    """Those before who may have died with a commit on its way, and are not kept out yet."""
+    """Those before who may have died with a commit on its way, and are not kept out yet: the
+    last of each date, for what keeps that one out, its own commit included, keeps out all."""
     written_at: datetime
 
 
@@ -86,13 +87,13 @@ async def take(store: Store, system: str, entity: str, me: Claimant, now: dateti
     """
     key = key_of(system, entity)
     found = await store.get(key)
-    unfenced: tuple[Claimant, ...] = ()
+    unfenced: dict[date, Claimant] = {}
     if found is not None:
         before = _decode(found, key)
-        unfenced = before.unfenced
+        unfenced = {one.run_date: one for one in before.unfenced}
         if before.claimant is not None:
-            unfenced = (*unfenced, before.claimant)
-    claim = Claim(claimant=me, unfenced=unfenced, written_at=now)
+            unfenced[before.claimant.run_date] = before.claimant
+    claim = Claim(claimant=me, unfenced=tuple(unfenced.values()), written_at=now)
     version = await _put(store, key, claim, ABSENT if found is None else found.version)
     return Held(store, key, claim, version)
 

@@ -134,9 +134,10 @@ class ChainModel:
 
     def lease(self, stored: Stored, writer: Writer) -> Iterator[Next]:
         """It keeps nobody out: it may be judged stale at any time. Then the claim is read."""
-        before = stored.unfenced
+        last = {date: run for run, date in stored.unfenced}  # of each date
         if stored.claimant is not None:
-            before = (*before, stored.claimant)
+            last[stored.claimant[1]] = stored.claimant[0]
+        before = tuple((run, date) for date, run in last.items())
         read = writer._replace(step="claim", claim_version=stored.claim_version, todo=before)
         yield "lease", stored, read
 

@@ -263,6 +263,23 @@ async def test_a_claim_that_is_taken_over_can_not_be_written_any_more(tmp_path: 
     await other.write(other.claim)  # the refused one changed nothing
 
 
+@pytest.mark.asyncio
+async def test_of_a_date_that_dies_again_and_again_one_claimant_is_remembered(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path)
+    lake.rows = 3
+    for number in range(4):
+        dead = Claimant(run="dead", attempt=f"dead-{number}", run_date=DAYS[number % 2])
+        held = await claims.take(lake.store, "team", "orders", dead, lake.clock.now())
+    assert {one.attempt for one in held.claim.unfenced} == {"dead-1", "dead-2"}
+    assert await lake.alone(DAYS[2]) is None
+    for day in DAYS[:2]:
+        void = await manifest_of(lake.store, day)
+        assert void is not None
+        assert (void.generation, void.status) == (1, "void")
+
+
 @pytest.mark.parametrize("fault", ["fail_after", "lost"])
 @pytest.mark.asyncio
 async def test_a_claim_whose_answer_is_lost_is_ours(tmp_path: Path, fault: Any) -> None:
