@@ -100,6 +100,7 @@ class RunCheckpoint:
         self._layout: Layout | None = None
         self._held: list[tuple[Landed, Done]] = []
         self._named: set[int] = set()
+        self._places: dict[int, Slice | None] = {}
         self._size_bytes = 0
         self._writing = anyio.Lock()
 
@@ -132,8 +133,7 @@ class RunCheckpoint:
 
         `head` counts what the source lists, from 0.
         """
-        found = [done for done in self._record.slices[: len(self.landed)] if done.head == head]
-        return found[-1].following if found else first
+        return self._places.get(head, first)
 
     def is_named(self, landed: Landed) -> bool:
         """Whether it has the slice: then another process may come to publish its files."""
@@ -183,6 +183,7 @@ class RunCheckpoint:
         self._begun = 2
         self._layout = kept[-1].layout
         self._named = {landed.index for landed in kept}
+        self._places = {done.head: done.following for done in found.slices}
 
     async def discard(self, kept: Sequence[Landed]) -> None:
         """Remove what another process has left. Raises StateError where a third one uses it."""
@@ -219,6 +220,21 @@ class RunCheckpoint:
         self.landed, self._layout, self._begun = (), None, 0
         self._held.clear()
         self._named.clear()
+        self._places.clear()
+
+    async def is_ours(self) -> bool:
+        """Whether no other process goes on with the run, or has ended it: what becomes of it is
+        that one's to tell then."""
+        record = self._record
+        if self._is_lost or not self._is_there:
+            return not self._is_lost
+        try:
+            found, _ = await checkpoints.read(
+                self._stores.state, record.system, record.entity, record.run_date
+            )
+        except BronzeError:
+            return True
+        return found is not None and found.attempt == record.attempt
 
     async def committed(self) -> tuple[str, ...]:
         """The run is committed: there is nothing to resume. Returns warnings."""

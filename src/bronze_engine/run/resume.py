@@ -48,9 +48,10 @@ async def open_checkpoint(
     tally: SourceTally,
     *,
     max_age_seconds: float,
+    stale: str | None = None,
 ) -> RunCheckpoint:
     """The checkpoint of a run that is about to read: an earlier process's where it can go on
-    from there, else an empty one.
+    from there, else an empty one. `stale` says why it can't, where that is known.
 
     Hold the lease. Raises StateError where another process takes it over at the same time.
     """
@@ -80,7 +81,7 @@ async def open_checkpoint(
     except msgspec.MsgspecError:
         why: str | None = "another version of bronze-engine has written it"
     else:
-        why = _why_not(found, mine, options)
+        why = stale or _why_not(found, mine, options)
     if why is None:
         age = await stores.state.now() - found.written_at
         if age > timedelta(seconds=max_age_seconds):

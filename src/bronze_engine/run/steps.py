@@ -81,6 +81,7 @@ class _Run:
         self.is_certain = True
         """Whether it is known what becomes of the commit: none has been sent, or it is there."""
         self.rules: RunRules | None = None
+        self.checkpoint: RunCheckpoint | None = None
         self.publishing: Publishing | None = None
 
     async def execute(self) -> RunReport:
@@ -140,17 +141,17 @@ class _Run:
         """Survey, plan, read, publish; once more where the source has changed since the run that
         is resumed was broken off."""
         try:
-            return await self._attempt(stores, self.options)
+            return await self._attempt(stores)
         except StaleCheckpoint as exc:
-            log.info("%s %s: %s", self.pipeline.name, self.run_date, exc)
+            stale = str(exc)
         fresh = Identity.new(self.services.clock)
         attempt = self.identity.attempt  # the lease, and the checkpoint, know us by it
         self.identity = msgspec.structs.replace(fresh, attempt=attempt)
         self.account.identity = self.identity
-        return await self._attempt(stores, msgspec.structs.replace(self.options, resume=False))
+        return await self._attempt(stores, stale)
 
-    async def _attempt(self, stores: Stores, options: Options) -> RunReport:
-        pipeline, services = self.pipeline, self.services
+    async def _attempt(self, stores: Stores, stale: str | None = None) -> RunReport:
+        pipeline, services, options = self.pipeline, self.services, self.options
         standing = await survey(
             stores,
             pipeline,
@@ -175,7 +176,9 @@ class _Run:
             options,
             self.account.tally,
             max_age_seconds=services.resume_seconds,
+            stale=stale,
         )
+        self.checkpoint = checkpoint
         history = await row_history(stores.target, pipeline, self.run_date)
         job = self._job(stores, standing, checkpoint, replayed, history)
         job = msgspec.structs.replace(job, mended=mended)
@@ -322,6 +325,8 @@ class _Run:
         if done is not None and done.is_committed:  # cancelled in the commit, and after
             await self.account.tell(self._committed(done.manifest, done.degraded))
             return
+        if self.checkpoint is not None and not await self.checkpoint.is_ours():
+            self.account.takes_reports = False  # it would take the place of the other's
         report = self.account.report(
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,

@@ -96,6 +96,22 @@ async def test_on_local_disk(check: Check, tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_with_the_state_in_a_store_of_its_own(tmp_path: Path) -> None:
+    place = local_place(tmp_path)
+    path = tmp_path / "pipelines.toml"
+    path.write_text(path.read_text().replace("[engine]\n", '[engine]\nstate = "./elsewhere"\n'))
+    with pytest.raises(ExtractError):
+        await run(place, source(BROKEN))
+    assert not (tmp_path / "bronze/_state/team").exists()
+    states = tmp_path / "elsewhere/_state/team"
+    assert [one.name for one in states.iterdir()] == ["orders.dt=2025-01-15.checkpoint"]
+    report = await run(place, source(SCRIPT))
+    assert (report.resumed_slices, report.rejected) == (3, 1)
+    assert [one.name for one in states.iterdir()] == ["orders.json"]
+    assert not [path for path in (tmp_path / "elsewhere").rglob(".*") if path.is_file()]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("check", [resumes, starts_afresh])
 async def test_over_s3(check: Check, tmp_path: Path, moto: Moto) -> None:
     await check(lambda folder: s3_place(folder, moto.url, f"s3://{moto.bucket()}/lake"), tmp_path)

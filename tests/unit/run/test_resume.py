@@ -202,10 +202,14 @@ async def afresh(bench: Broken, again: ScriptedSource, **options: Any) -> Manife
 
 
 @pytest.mark.asyncio
-async def test_a_source_that_is_another_starts_afresh(tmp_path: Path) -> None:
+async def test_a_source_that_is_another_starts_afresh(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bench = Broken(tmp_path, *LIMITS)
     await bench.fails(source(ExtractError("cut off")))
-    await afresh(bench, source(token="another", version=1))
+    with caplog.at_level(logging.INFO):
+        await afresh(bench, source(token="another", version=1))
+    assert "starts afresh: the source is not what it was" in caplog.text
     assert set((await bench.table()).column("version").to_pylist()) == {1}
 
 
@@ -427,6 +431,8 @@ async def test_a_zombie_that_wakes_up_publishes_and_removes_nothing(
     assert [key for key in before if key not in left and not key.endswith(".lease")] == []
     manifest = await bench.manifest() if is_committed else await bench.run(source())
     assert manifest is not None
+    (report,) = await reports_of(bench.store)
+    assert report["status"] == "committed", "not what the zombie has to tell"
     assert hashes(manifest) == hashes(await uninterrupted(tmp_path))
     assert (await bench.table()).num_rows == manifest.row_count
     assert unowned(await bench.left(), manifest) == []
