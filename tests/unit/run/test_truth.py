@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 import pytest
@@ -22,18 +22,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
+from bronze_engine.contracts import SourceType
 from bronze_engine.errors import BronzeError, StateError
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ManualClock, ScriptedSource
 from bronze_engine.testing.faults import Fault, inject
 from tests.unit.run.harness import DAY, NAME, config_of, left_in, manifest_of, opened, table_of
-from tests.unit.run.ledger import START, Ledger
+from tests.unit.run.ledger import START, Ledger, Steps
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
@@ -41,8 +41,8 @@ EXAMPLES: Final = 2_000
 LAG: Final = timedelta(seconds=30)
 LOOKBACK: Final = timedelta(hours=1)
 DAYS: Final = 4
-OPERATIONS: Final = 40
-"""A run has about so many on its store."""
+OPERATIONS: Final = 60
+"""A run has about so many on its store, with a few slices."""
 LEASE_SECONDS: Final = 60.0
 TRACE_SECONDS: Final = 2 * 3600.0
 """What a trial of the store has left may be removed after so long."""
@@ -54,6 +54,36 @@ Choice = tuple[str, int]
 choices: st.SearchStrategy[Choice] = st.tuples(
     st.sampled_from(["next", "next", "again", "again", "any"]), st.integers(0, DAYS - 1)
 )
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                "insert",
+                "insert late",
+                "update",
+                "update late",
+                "delete",
+                "commit",
+                "pass",
+                "pass busy",
+            ]
+        ),
+        st.integers(0, 30),
+    ),
+    max_size=6,
+)
+Change = tuple[str, int]
+
+
+class Cut(NamedTuple):
+    """Where a run is cut off."""
+
+    at: int
+    fault: Fault
+    is_tried_again: bool
+
+
+cuts = st.builds(Cut, st.integers(1, OPERATIONS), faults, st.booleans())
 
 
 class Life(RuleBasedStateMachine):
@@ -69,60 +99,76 @@ class Life(RuleBasedStateMachine):
         """Days that a run was begun for."""
         self.has_updates = False
 
-    @initialize(looks_back=st.booleans(), is_bounded=st.booleans(), slices=st.integers(1, 3))
-    def begin(self, *, looks_back: bool, is_bounded: bool, slices: int) -> None:
+    @initialize(
+        looks_back=st.booleans(),
+        is_bounded=st.booleans(),
+        is_dated=st.booleans(),
+        slices=st.sampled_from([None, 1, 3]),
+    )
+    def begin(
+        self, *, looks_back: bool, is_bounded: bool, is_dated: bool, slices: int | None
+    ) -> None:
+        """Without a number of slices they are steps, from which a run is resumed."""
         overrides = ["load=incremental", "incremental.cursor=updated_at"]
+        overrides += ["incremental.window=date", "incremental.end_param=until"] * is_dated
         overrides += ["incremental.start_param=since", 'primary_key=["id"]']
         self.initial = f"{START:%Y-%m-%dT%H:%M:%SZ}" if is_bounded else None
         overrides += [f"incremental.initial={self.initial}"] * is_bounded
         late = f"lookback={LOOKBACK.seconds}s" if looks_back else f"lag={LAG.seconds}s"
         self.config = config_of(*overrides, f"incremental.{late}", folder=Path(self.folder.name))
-        self.looks_back = looks_back
+        self.looks_back, self.is_dated = looks_back, is_dated
         self.ledger = Ledger(LOOKBACK - LAG if looks_back else LAG - timedelta(seconds=1))
-        self.source = ScriptedSource(lambda request: self.ledger.answer(request, slices))
+        self.source: SourceType[Any] = Steps(self.ledger)
+        if slices is not None:
+            self.source = ScriptedSource(lambda request: self.ledger.answer(request, slices))
 
-    @rule(count=st.integers(1, 3), late=st.booleans())
-    def insert(self, *, count: int, late: bool) -> None:
-        for _ in range(count):
-            row = self.ledger.insert()
-            if not late:
-                self.ledger.commit(row)
-
-    @precondition(lambda self: self.ledger.pending)
-    @rule(data=st.data())
-    def commit(self, data: st.DataObject) -> None:
-        self.ledger.commit(data.draw(st.sampled_from(self.ledger.pending)))
-
-    @precondition(lambda self: self.ledger.visible)
-    @rule(data=st.data(), late=st.booleans())
-    def update(self, data: st.DataObject, *, late: bool) -> None:
-        row = self.ledger.update(data.draw(st.sampled_from(sorted(self.ledger.visible))))
-        if not late:
-            self.ledger.commit(row)
-
-    @precondition(lambda self: self.ledger.visible)
-    @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
-        self.ledger.delete(data.draw(st.sampled_from(sorted(self.ledger.visible))))
-
-    @rule(seconds=st.sampled_from([0.001, 1, 31, 45 * 60]))
-    def tick(self, seconds: float) -> None:
-        self.ledger.tick(seconds)
-
-    @rule(choice=choices, afresh=st.sampled_from([False, False, False, True]))
-    def run(self, *, choice: Choice, afresh: bool) -> None:
-        """Run a date; the newest may begin an epoch."""
+    @rule(
+        changes=changes,
+        choice=choices,
+        cut=st.one_of(st.none(), cuts),
+        afresh=st.sampled_from([False, False, False, True]),
+    )
+    def live(self, *, changes: list[Change], choice: Choice, cut: Cut | None, afresh: bool) -> None:
+        """The source changes, and a date is run; the newest may begin an epoch."""
+        for kind, number in changes:
+            self._change(kind, number)
         number = self._day(choice)
-        afresh = afresh and number == max(self.landed, default=0)
-        self.loop.run(self._run(number, full_refresh=afresh))
-
-    @rule(choice=choices, at=st.integers(1, OPERATIONS), fault=faults)
-    def cut_off(self, *, choice: Choice, at: int, fault: Fault) -> None:
-        self.loop.run(self._cut_off(self._day(choice), at, fault))
+        if cut is not None:
+            self.loop.run(self._cut_off(number, cut.at, cut.fault))
+        if cut is None or cut.is_tried_again:
+            full_refresh = afresh and number == max(self.landed, default=0)
+            self.loop.run(self._run(number, full_refresh=full_refresh))
 
     @rule()
     def collect(self) -> None:
         self.loop.run(self._collect())
+
+    def _change(self, kind: str, number: int) -> None:
+        ledger = self.ledger
+        ids = sorted(ledger.visible)
+        match kind.partition(" "):
+            case "insert", _, late:
+                rows = [ledger.insert() for _ in range(1 + number % 3)]
+                for row in rows if not late else []:
+                    ledger.commit(row)
+            case "update", _, late if ids:
+                row = ledger.update(ids[number % len(ids)])
+                if not late:
+                    ledger.commit(row)
+            case "delete", _, _ if ids:
+                ledger.delete(ids[number % len(ids)])
+            case "commit", _, _ if ledger.pending:
+                ledger.commit(ledger.pending[number % len(ledger.pending)])
+            case "pass", _, "":
+                self._tick([0.001, 1, 31, 45 * 60, 20 * 3600][number % 5])
+            case "pass", _, _:
+                for _ in range(number % 6):
+                    ledger.commit(ledger.insert())
+                    self._tick(20 * 60)
+
+    def _tick(self, seconds: float) -> None:
+        if not self.is_dated or self.ledger.now < START + timedelta(days=DAYS - 1):
+            self.ledger.tick(seconds)
 
     def _day(self, choice: Choice) -> int:
         """The next one, one that was run before, or any."""
@@ -147,7 +193,7 @@ class Life(RuleBasedStateMachine):
         following = [await self._manifest(later) for later in range(number + 1, DAYS + 1)]
         later = next((each for each in following if each is not None), None)
         is_closed = later is not None and later.watermark is not None and not later.watermark.low
-        clock = ManualClock()
+        clock = ManualClock(start=self.ledger.now)
         async with opened(self.config, self.source, store=self.store, clock=clock) as engine:
             try:
                 await clock.drive(engine.run(NAME, run_date=day(number), **options))
@@ -161,7 +207,7 @@ class Life(RuleBasedStateMachine):
 
     async def _cut_off(self, number: int, at: int, fault: Fault) -> None:
         self.landed.add(number)
-        clock = ManualClock()
+        clock = ManualClock(start=self.ledger.now)
         with anyio.CancelScope() as scope:
             store = inject(self.store, at, fault, cancel=scope.cancel)
             async with opened(self.config, self.source, store=store, clock=clock) as engine:
@@ -182,7 +228,8 @@ class Life(RuleBasedStateMachine):
             self.ledger.commit(row)
         self.ledger.tick(LAG.seconds + 2)
         await self.clock.advance(TRACE_SECONDS)
-        await self._run(DAYS)
+        for number in range(DAYS) if self.is_dated else [DAYS]:
+            await self._run(number)
         await self._collect()
         rows = await self._rows()
         assert self.ledger.faults(rows, twice=self.looks_back) == []
@@ -209,12 +256,14 @@ class Life(RuleBasedStateMachine):
         """They join, and none ends above what was visible."""
         newest = max(each.epoch for each in manifests)
         windows = [each for each in manifests if each.epoch == newest and each.watermark]
+        now = self.ledger.now.isoformat(timespec="milliseconds")
         end = self.initial
         for manifest in windows:
-            assert manifest.watermark is not None
-            assert manifest.watermark.low == end
-            end = manifest.watermark.high
-        assert end is None or end <= self.ledger.now.isoformat(timespec="milliseconds")
+            window = manifest.watermark
+            assert window is not None
+            assert self.is_dated or window.low == end
+            assert window.high is None or window.high <= now or window.high == window.low
+            end = window.high
 
     async def _unowned(self, manifests: list[Manifest], within: date | None = None) -> list[str]:
         """What lies in the store, or in one partition, and belongs to nothing."""
@@ -243,7 +292,7 @@ def test_whatever_happens_the_partitions_hold_the_source() -> None:
         Life,
         settings=settings(
             max_examples=EXAMPLES,
-            stateful_step_count=12,
+            stateful_step_count=6,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
