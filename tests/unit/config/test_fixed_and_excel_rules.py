@@ -117,6 +117,11 @@ def test_what_is_right(form: str, text: str) -> None:
             'on_unknown = "skip"\n' + KINDS.replace('when = { start = 1, equals = "H" }', ""),
             'all others are of kind "header"',
         ),
+        (
+            "fixed",
+            FIELDS + 'encoding = "cp1252"\n[pipelines.t.p.schema]\nraw = true',
+            "must be utf-8 for schema.raw",
+        ),
         ("excel", 'range = "B3"', "no range of cells"),
         ("excel", 'range = "B3:F9"\nheader_row = 2', "is outside of range"),
         ("excel", 'columns = ["a"]\nheader_row = 2', "columns says them too"),

@@ -24,9 +24,11 @@ def read(
     config: dict[str, Any] | FixedFiles,
     types: dict[str, str] | None = None,
     pieces: int = 1 << 20,
+    *,
+    raw: bool = False,
 ) -> tuple[list[Block], Decoded]:
     form = config if isinstance(config, FixedFiles) else msgspec.convert(config, FixedFiles)
-    plan = plan_of(form)
+    plan = plan_of(form, keeps_lines=raw)
     framer = Framer(plan, 1, "inbox/file.txt")
     blocks = [framer.feed(data[at : at + pieces]) for at in range(0, len(data), pieces)]
     found = [block for block in [*blocks, framer.finish()] if block is not None]
@@ -39,7 +41,7 @@ def read(
         run="r",
         load="full",
         started_at=datetime(2025, 1, 1, tzinfo=UTC),
-        schema=SchemaConfig(columns=columns),
+        schema=SchemaConfig(columns=columns, raw=raw),
     )
     return found, FixedDecoder(plan, columns, TextColumns(request, "text")).decode(found, None)
 

@@ -177,6 +177,15 @@ def test_a_field_that_ends_within_a_character_is_rejected() -> None:
     assert 'the field "name" is no UTF-8' in reason
 
 
+def test_rows_may_have_their_lines_which_are_texts_then() -> None:
+    config = {**NAMES, "on_long": "cut"}
+    data = "0001Anna  ü\n".encode() + b"0002Berta \xfc\n"
+    _, decoded = read(data, config, raw=True)
+    assert decoded.batch.column("_raw").to_pylist() == ["0001Anna  ü"]
+    assert [(reject.line, reject.raw) for reject in decoded.rejects] == [(2, b"0002Berta \xfc")]
+    assert read(data, config)[1].batch.num_rows == 2
+
+
 def test_records_without_line_ends_have_their_number() -> None:
     config = {**NAMES, "record_length": 10}
     _, decoded = read(b"0001Anna  0002\nert\n 0003", config)

@@ -46,7 +46,7 @@ def files_source_faults(
     if not source.urls:
         yield Fault((*here, "url"), "is empty; write a path, a glob, or a URL")
     yield from _templates(source, here)
-    yield from _tables(source, here)
+    yield from _tables(source, here, keeps_lines=pipeline.schema.raw)
     groups: frozenset[str] = frozenset()
     if source.name_pattern is not None:
         try:
@@ -95,7 +95,7 @@ def _templates(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
             yield Fault((*path, "url"), f"{{{name}}} is unknown here; known is {{run_date}}")
 
 
-def _tables(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
+def _tables(source: FilesSourceConfig, path: KeyPath, *, keeps_lines: bool) -> Iterator[Fault]:
     """Keys that are of another format than the one that is read."""
     usual = FilesSourceConfig(url="", format="csv")
     for key, formats in _TABLES.items():
@@ -105,7 +105,7 @@ def _tables(source: FilesSourceConfig, path: KeyPath) -> Iterator[Fault]:
     if source.format == "fixed" and source.fixed is None:
         yield Fault((*path, "fixed"), "is missing; it says where the fields stand")
     elif source.fixed is not None:
-        yield from fixed_faults(source.fixed, (*path, "fixed"))
+        yield from fixed_faults(source.fixed, (*path, "fixed"), keeps_lines=keeps_lines)
     yield from excel_faults(source.excel, (*path, "excel"))
     if source.format != "json" and source.records is not None:
         yield Fault((*path, "records"), 'is for format = "json"')

@@ -12,7 +12,7 @@ from bronze_engine.config.files.fixed import FixedField, FixedFiles, FixedMatch
 __all__ = ["fixed_faults"]
 
 
-def fixed_faults(form: FixedFiles, path: KeyPath) -> Iterator[Fault]:
+def fixed_faults(form: FixedFiles, path: KeyPath, *, keeps_lines: bool) -> Iterator[Fault]:
     """Faults of the fields, the kinds of records, and what they take from each other."""
     if bool(form.fields) == bool(form.records):
         yield Fault(
@@ -23,6 +23,8 @@ def fixed_faults(form: FixedFiles, path: KeyPath) -> Iterator[Fault]:
         )
         return
     yield from _encoding(form, path)
+    if keeps_lines and not is_utf8(form.encoding):
+        yield Fault((*path, "encoding"), "must be utf-8 for schema.raw, which keeps lines as texts")
     end = form.record_length or form.line_length
     limit = "record_length" if form.record_length else "line_length"
     for name, fields, here in _field_lists(form, path):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.sources.copy_binary.buffers import packed, wrapped
-from bronze_engine.sources.files.fixed.charset import Units, is_ascii
+from bronze_engine.sources.files.fixed.charset import Units, is_ascii, is_text
 from bronze_engine.sources.files.fixed.digits import field_numbers
 from bronze_engine.sources.files.fixed.numbers import plain_numbers
 from bronze_engine.sources.files.fixed.plan import Cut
@@ -64,7 +64,7 @@ def _invalid_rows(texts: Array) -> list[int]:
     try:
         texts.validate(full=True)
     except pa.ArrowInvalid:
-        return [row for row, value in enumerate(_binary(texts)) if not _is_utf8(value)]
+        return [row for row, value in enumerate(_binary(texts)) if not is_text(value)]
     return []
 
 
@@ -112,11 +112,3 @@ def _unpadded(texts: Array, cut: Cut) -> Array:
 
 def _binary(texts: Array) -> list[Any]:
     return pa.Array.from_buffers(pa.binary(), len(texts), texts.buffers()).to_pylist()
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

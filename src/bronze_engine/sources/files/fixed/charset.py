@@ -8,7 +8,7 @@ import numpy as np
 
 from bronze_engine.config.files.encodings import is_utf8, keeps_ascii, single_bytes
 
-__all__ = ["BAD", "Charset", "Units", "is_ascii"]
+__all__ = ["BAD", "Charset", "Units", "is_ascii", "is_text"]
 
 Units = np.ndarray[Any, Any]
 """uint8: bytes of UTF-8. uint32: a code point each."""
@@ -22,6 +22,15 @@ _SURROGATES: Final = (0xDC80, 0xDCFF)
 
 def is_ascii(units: Units) -> bool:
     return not units.size or int(units.max()) < 128
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @final

@@ -75,13 +75,12 @@ def _lines(pieces: Sequence[tuple[Block, Records, Rows]]) -> list[Line]:
     """Where each row came from."""
     found: list[Line] = []
     for block, records, rows in pieces:
-        raws = records.lines.raws()
         has_lines = records.plan.form.record_length is None
         for place in rows.lines.tolist():
             number = block.offset + int(records.lines.numbers[place])
             found.append(
                 Line(
-                    raw=raws[place],
+                    raw=records.lines.raw(place),
                     page=block.page,
                     offset=number,
                     place=len(found),

@@ -10,6 +10,7 @@ from typing import Final, final
 
 import pyarrow as pa
 
+from bronze_engine.config.files.encodings import is_utf8
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Block
@@ -85,8 +86,7 @@ class Framer:
 
     def _begun(self, data: bytes) -> bytes:
         self._is_begun = True
-        is_utf8 = self._plan.form.encoding.lower().startswith("utf")
-        return data.removeprefix(_BOM) if is_utf8 else data
+        return data.removeprefix(_BOM) if is_utf8(self._plan.form.encoding) else data
 
     def _block(self, data: bytes) -> Block | None:
         data = self._without_skipped(data)

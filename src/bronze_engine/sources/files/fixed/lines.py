@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, final
 
 import numpy as np
@@ -24,7 +25,6 @@ class Lines:
     def __init__(self, data: bytes, charset: Charset, record_length: int | None) -> None:
         self._data = data
         self._charset = charset
-        self._record_length = record_length
         self.units = charset.units(data)
         self.starts, ends = _ends(self.units, record_length)
         self.lengths = ends - self.starts
@@ -79,17 +79,15 @@ class Lines:
 
     def raw(self, row: int) -> bytes:
         """The bytes of a line, without its end."""
-        if self._charset.keeps_bytes:
-            start = int(self.starts[row])
-            return self._data[start : start + int(self.lengths[row])]
-        return self._data.split(b"\n")[int(self.numbers[row])].removesuffix(b"\r")
+        if not self._charset.keeps_bytes:
+            return self._split[int(self.numbers[row])].removesuffix(b"\r")
+        start = int(self.starts[row])
+        return self._data[start : start + int(self.lengths[row])]
 
-    def raws(self) -> list[bytes]:
-        """The bytes of all lines."""
-        if self._record_length is not None:
-            return [self.raw(row) for row in range(len(self))]
-        lines = self._data.split(b"\n")
-        return [lines[number].removesuffix(b"\r") for number in self.numbers.tolist()]
+    @cached_property
+    def _split(self) -> list[bytes]:
+        """The lines by their bytes, where units are characters."""
+        return self._data.split(b"\n")
 
 
 def _ends(units: Units, record_length: int | None) -> tuple[Units, Units]:

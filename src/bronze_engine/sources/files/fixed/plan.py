@@ -67,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The kinds that rows take columns from: of each, columns and the fields they are."""
     totals: tuple[Total, ...]
     form: FixedFiles
+    keeps_lines: bool = False
+    """Rows have their lines beside them (`schema.raw`), which must be texts then."""
 
     @property
     def columns(self) -> list[str]:
@@ -79,7 +81,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.kinds) > 1 or bool(self.kinds[0].codes)
 
 
-def plan_of(form: FixedFiles) -> Plan:
+def plan_of(form: FixedFiles, *, keeps_lines: bool = False) -> Plan:
     """The plan of a configuration that the rules found no fault in."""
     records = form.records or {"record": FixedRecord(fields=form.fields)}
     names = list(records)
@@ -113,6 +115,7 @@ def plan_of(form: FixedFiles) -> Plan:
         carries=tuple((place, tuple(columns)) for place, columns in wanted.items()),
         totals=tuple(totals),
         form=form,
+        keeps_lines=keeps_lines,
     )
 
 

@@ -14,7 +14,7 @@ from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.sources.copy_binary.buffers import fixed_width
 from bronze_engine.sources.files.fixed.cells import field_texts
-from bronze_engine.sources.files.fixed.charset import Charset, Units
+from bronze_engine.sources.files.fixed.charset import Charset, Units, is_ascii, is_text
 from bronze_engine.sources.files.fixed.lines import Lines
 from bronze_engine.sources.files.fixed.plan import Cut, Kind, Plan
 
@@ -190,6 +190,10 @@ class Records:
             bad = bad if rows is None else np.flatnonzero(np.isin(rows, bad))
             for row in bad.tolist():
                 yield row, f"has bytes that are no character in {form.encoding}"
+        if self.plan.keeps_lines and not is_ascii(self.lines.units):
+            for row in range(len(lengths)):
+                if not is_text(self.lines.raw(row if rows is None else int(rows[row]))):
+                    yield row, "is no UTF-8, and schema.raw keeps lines as texts"
         if form.on_short == "reject":
             for row in np.flatnonzero(lengths < kind.length).tolist():
                 yield row, f"has {int(lengths[row])} {noun} instead of {kind.length}"

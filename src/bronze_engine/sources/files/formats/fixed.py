@@ -21,7 +21,7 @@ class FixedFormat:
     """How the fixed-width files of one pipeline are read. See `sources.files.format.Format`."""
 
     def __init__(self, form: FixedFiles, request: Request, resources: Resources) -> None:
-        self._plan = plan_of(form)
+        self._plan = plan_of(form, keeps_lines=request.schema.raw)
         self._workers = resources.workers
         schema = request.schema
         types = field_types(self._plan, schema.columns)
