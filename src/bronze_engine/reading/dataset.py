@@ -15,6 +15,7 @@ from pyarrow import fs
 from bronze_engine.model.arrow import schema_from_text
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.handler import CommittedFiles
+from bronze_engine.reading.values import promise_of
 
 __all__ = ["dataset_of"]
 
@@ -36,9 +37,9 @@ def dataset_of(
     system = fs.PyFileSystem(handler)
     make: Any = _PARQUET.make_fragment
     fragments = [
-        make(handler.open_input_file(path))
+        make(handler.open_input_file(path), partition_expression=promise_of(file, schema))
         if is_held
-        else make(path, system, file_size=file.size_bytes)
+        else make(path, system, promise_of(file, schema), file_size=file.size_bytes)
         for path, file in zip(handler.paths, manifest.files, strict=True)
     ]
     return ds.FileSystemDataset(fragments, schema, _PARQUET, system)

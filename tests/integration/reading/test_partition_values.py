@@ -18,7 +18,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from bronze_engine import open_engine, open_partition, partition_files, read_partition
+from bronze_engine import (
+    open_engine,
+    open_partition,
+    partition_files,
+    read_partition,
+    stream_partition,
+)
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.testing import ScriptedSource, page
@@ -132,6 +138,23 @@ def test_by_the_manifest_all_columns_are_there_in_their_types(landed: Path) -> N
     assert in_order(table.to_pylist()) == rows()
     one = open_partition(landed, NAME, DAY).to_table(filter=ds.field("text") == "007")
     assert one.column("id").to_pylist() == [2, 2 + len(TEXTS)]
+
+
+def test_files_of_other_values_are_passed_over(tmp_path: Path) -> None:
+    asyncio.run(land(config_of(local_place(tmp_path), "text", "flag", "number", "day")))
+    lake = tmp_path / "bronze"
+    whole = open_partition(lake, NAME, DAY)
+    files = len(list(whole.get_fragments()))
+    for column in ("text", "flag", "number", "day"):
+        for value in {row[column] for row in rows()}:
+            field = ds.field(column)
+            wanted = field.is_null() if value is None else field == pa.scalar(value)
+            found = whole.to_table(filter=wanted)
+            assert found.schema == whole.schema
+            assert in_order(found.to_pylist()) == [row for row in rows() if row[column] == value]
+            assert 0 < len(list(whole.get_fragments(wanted))) < files
+            streamed = stream_partition(lake, NAME, DAY, filter=wanted).read_all()
+            assert in_order(streamed.to_pylist()) == in_order(found.to_pylist())
 
 
 def test_each_file_holds_the_rows_of_its_values(landed: Path) -> None:
