@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from bronze_engine.cli.text import escaped
+
 __all__ = ["cell", "print_grid"]
 
 CELL_WIDTH: Final = 40
@@ -24,7 +26,7 @@ def print_grid(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Non
     width = shutil.get_terminal_size((PIPED_WIDTH, 24)).columns if sys.stdout.isatty() else 0
     width = width or PIPED_WIDTH
     most = max(8, min(CELL_WIDTH, width) if len(columns) > 1 else width)
-    cells = [[_cut(_escaped(name), most) for name in columns]]
+    cells = [[_cut(escaped(name), most) for name in columns]]
     cells += [[_cut(cell(row[name]), most) for name in columns] for row in rows]
     widths = [max(_columns_of(line[i]) for line in cells) for i in range(len(columns))]
     for number, block in enumerate(_blocks(widths, width)):
@@ -46,21 +48,11 @@ def cell(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f'"{value}"' if value in ("", "NULL") else _escaped(value)
+            return f'"{value}"' if value in ("", "NULL") else escaped(value)
         case dict() | list():
-            return _escaped(json.dumps(value, ensure_ascii=False))
+            return escaped(json.dumps(value, ensure_ascii=False))
         case _:
             return str(value)
-
-
-def _escaped(text: str) -> str:
-    """With what would move the cursor, or hide, written out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def _blocks(widths: Sequence[int], width: int) -> Iterator[list[int]]:

@@ -16,6 +16,7 @@ from bronze_engine.model.window import Window
 
 __all__ = [
     "change",
+    "escaped",
     "interval",
     "print_json",
     "print_pairs",
@@ -34,11 +35,11 @@ def print_json(value: object) -> None:
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
-    """`name  value` lines, the values in one column."""
+    """`name  value` lines, the values in one column; what came from elsewhere moves no cursor."""
     rows = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        first, *more = value.split("\n")
+        first, *more = map(escaped, value.split("\n"))
         print(f"{name:<{width}}  {first}")
         for line in more:
             print(f"{'':<{width}}  {line}")
@@ -183,10 +184,21 @@ def print_verify(report: VerifyReport) -> None:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their longest cell."""
+    rows = [[escaped(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
+
+
+def escaped(text: str) -> str:
+    """On one line, with what would move the cursor, or hide, written out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def size(count: int) -> str:

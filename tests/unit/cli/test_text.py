@@ -143,3 +143,15 @@ def test_a_verification_lists_its_faults(capsys: pytest.CaptureFixture[str]) -> 
 def test_columns_are_as_wide_as_their_longest_cell(capsys: pytest.CaptureFixture[str]) -> None:
     text.print_table(["a", "bb"], [["long", ""], ["x", "y"]])
     assert capsys.readouterr().out == "a     bb\nlong\nx     y\n"
+
+
+def test_what_came_from_elsewhere_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    text.print_pairs([("why", "one\ntwo \x1b[2J"), ("", "x")])
+    text.print_table(["column"], [["a\rb"]])
+    assert capsys.readouterr().out.splitlines() == [
+        "why  one",
+        r"     two \x1b[2J",
+        "     x",
+        "column",
+        r"a\rb",
+    ]
