@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bronze_engine.config.load import parse_config
+from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -21,8 +22,8 @@ fields = [{ name = "id", start = 2, width = 3 }]
 """
 
 
-def check(form: str, text: str) -> None:
-    parse_config(
+def config_of(form: str, text: str) -> Pipeline:
+    return parse_config(
         f"""
         [engine]
         target = "bronze"
@@ -36,6 +37,10 @@ def check(form: str, text: str) -> None:
         {text}
         """
     ).pipeline("t.p")
+
+
+def check(form: str, text: str) -> None:
+    config_of(form, text)
 
 
 @pytest.mark.parametrize(
@@ -144,3 +149,14 @@ def test_a_table_of_another_format_is_told() -> None:
     text = FIELDS + "[pipelines.t.p.source.excel]\nsheet = 2\n"
     with pytest.raises(ConfigError, match=r'excel: is for format = "excel"'):
         check("fixed", text)
+
+
+def test_what_is_as_usual_and_limits_do_not_count_for_the_hash() -> None:
+    def hash_of(form: str, text: str) -> str:
+        return config_of(form, text).config_hash
+
+    plain = hash_of("fixed", FIELDS)
+    assert hash_of("fixed", FIELDS.replace("width = 3", 'width = 3, sign = "leading"')) != plain
+    assert hash_of("fixed", FIELDS + 'on_short = "reject"') == plain
+    assert hash_of("excel", "max_sheet_bytes = 100") == hash_of("excel", "sheet = 1")
+    assert hash_of("excel", "sheet = 2") != hash_of("excel", "sheet = 1")

@@ -120,13 +120,24 @@ def _database(source: DatabaseSourceConfig, hidden: Collection[str]) -> dict[str
     return found
 
 
-_WHERE: Final = ("url", "places", "store", "api", "on_missing", "max_document_bytes")
+_WHERE: Final = (
+    "url",
+    "places",
+    "store",
+    "api",
+    "on_missing",
+    "max_document_bytes",
+    "max_sheet_bytes",
+)
 """Keys of a source of files that are told in another way, or change no row."""
 
 
 def _files(source: FilesSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
     """A store and an API count by their names; what is as usual does not count."""
     found = {key: value for key, value in _set(source).items() if key not in _WHERE}
+    if "excel" in found:
+        excel = {key: value for key, value in found.pop("excel").items() if key not in _WHERE}
+        found |= {"excel": excel} if excel else {}
     for key, named in (("store", source.store), ("api", source.api)):
         if named is not None:
             found[key] = named.name
@@ -142,8 +153,20 @@ def _set(table: msgspec.Struct) -> dict[str, Any]:
         if usual is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
             usual = field.default_factory()
         if value != usual:
-            found[field.name] = _set(value) if isinstance(value, msgspec.Struct) else value
+            found[field.name] = _set_within(value)
     return found
+
+
+def _set_within(value: Any) -> Any:
+    match value:
+        case msgspec.Struct():
+            return _set(value)
+        case list():
+            return [_set_within(each) for each in value]
+        case dict():
+            return {key: _set_within(each) for key, each in value.items()}
+        case _:
+            return value
 
 
 _SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format", "csv")
