@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from itertools import islice
 from typing import Final, final
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from bronze_engine.encode.parquet import ParquetEncoder
 from bronze_engine.encode.spread import Spread
 from bronze_engine.encode.values import Level, Values, divide, levels_of
 from bronze_engine.errors import QualityError
+from bronze_engine.flow import each
 from bronze_engine.land.openfile import OpenFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
@@ -42,6 +44,9 @@ _PARTS_SENT: Final = 4
 
 _SENDING: Final = 2
 """Files whose parts may be on their way: while one sends, the next is encoded."""
+
+_CLOSING: Final = 8
+"""Files that are ended side by side: each is a request or two, and most are small."""
 
 _LEAST_HELD_BYTES: Final = 64 * 1024**2
 """Rows held by value: over 16 values 4 MiB each, a row group that compresses well."""
@@ -132,10 +137,12 @@ class ValueFiles:
         """Write what is left, and end all files."""
         if layout is not None:
             self._layout = layout.settled()
-        for key in self._spread.keys:
-            await self._write_row_group(key)
-            await self._close(key)
         await self._close_all()
+        rest = iter(self._spread.keys)
+        while keys := list(islice(rest, self._output.max_open_files)):
+            for key in keys:
+                await self._write_row_group(key)
+            await self._close_all()
 
     def _spread_out(self, batch: pa.RecordBatch) -> None:
         self._spread.begin(batch, divide(batch, self._levels))
@@ -200,7 +207,7 @@ class ValueFiles:
         for key in list(self._open):
             if key in held:
                 await self._write_row_group(key)
-            await self._close(key)
+        await each(list(self._open), self._close, at_once=_CLOSING)
 
     async def _close(self, key: Values) -> None:
         if key not in self._open:
