@@ -312,6 +312,8 @@ class _Landing:
     async def finish(self) -> Landed:
         """End all files."""
         await self._files.finish(self._layout)
+        if self._layout is not None and self._files.staged:
+            self._layout = self._layout.settled()  # the next slice's files have these types too
         await self._pages.finish()
         rules = None if self._rules is None else self._rules.states
         return Landed(

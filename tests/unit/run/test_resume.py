@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import msgspec
+import pyarrow as pa
 import pytest
 
 from bronze_engine.errors import (
@@ -139,6 +140,33 @@ async def test_slices_side_by_side_resume_whichever_of_them_were_landed(tmp_path
     assert sorted(again.read) == [0, 1, 4]
     assert hashes(manifest) == hashes(await Broken(tmp_path / "whole").run(of(script)))
     assert unowned(await bench.left(), manifest) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_broken", [False, True])
+@pytest.mark.parametrize("chained", [True, False])
+async def test_a_column_has_one_type_in_the_files_of_all_slices(
+    tmp_path: Path, chained: bool, is_broken: bool
+) -> None:
+    """Only nulls in the first slice, numbers in the second; none of them fills a row group."""
+    steps: list[list[Step]] = [
+        [page(1, {"id": 1, "a": None, "b": {}})],
+        [page(1, {"id": 2, "a": 5, "b": {"c": [1.5]}})],
+        [page(1, {"id": 3, "a": "x"})],
+    ]
+    bench = Broken(tmp_path)
+    if is_broken:
+        broken = [steps[0], [*steps[1], ExtractError("cut off")], steps[2]]
+        await bench.fails(ScriptedSource(broken, chained=chained, token="t"))
+    manifest = await bench.run(ScriptedSource(steps, chained=chained, token="t"))
+    table = await bench.table()
+    assert len(manifest.files) == 3
+    assert table.schema.field("a").type == pa.string()
+    assert table.select(["id", "a", "a__variant"]).to_pylist() == [
+        {"id": 1, "a": None, "a__variant": None},
+        {"id": 2, "a": None, "a__variant": "5"},
+        {"id": 3, "a": "x", "a__variant": None},
+    ]
 
 
 @pytest.mark.asyncio
