@@ -1,0 +1,85 @@
+"""CSV and NDJSON files through an engine: whole files of many blocks, and what can't be landed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from tests.integration.files.landing import DAY, Lake
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+ROWS = 40_000
+MANY = "[pipelines.drop.it.quality]\nmax_bad_rows = 10\n"
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """About 3 MiB: notes with everything that a field may hold, at places that no block knows."""
+    notes = ['plain "quoted", text', "two\nlines", "", "0" * 150, "Zoë\r\n\U0001f600", ",,,", '""']
+    return [(f"{number:06}", notes[number % 7], str(number * 7)) for number in range(ROWS)]
+
+
+def quarantined(lake: Lake) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for path in sorted((lake.folder / "bronze").rglob("_quarantine/*.zst")):
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            found += map(msgspec.json.decode, stream.read().splitlines())
+    return found
+
+
+async def test_a_file_of_many_blocks_lands_as_it_is_and_twice_alike(tmp_path: Path) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("id", "note", "n"), *rows()])
+    records = text.getvalue().splitlines(keepends=True)
+    broken = [*records[:2], "x,y\r\n", *records[2:], "1,2,3,4\r\n"]
+    lake = Lake(
+        tmp_path,
+        'url = "inbox/*.csv"\nformat = "csv"\n[pipelines.drop.it.source.csv]\nnull_values = []',
+        f'{MANY}[pipelines.drop.it.schema.columns]\nn = "int32"',
+    )
+    (lake.inbox / "a.csv").write_text("".join(broken), newline="")
+    (lake.inbox / "b.csv").write_text("n,id,more\n-1,z,\n")
+    table = await lake.table()
+    assert table.column("id").to_pylist() == [*(row[0] for row in rows()), "z"]
+    assert table.column("note").to_pylist() == [*(row[1] for row in rows()), None]
+    assert table.column("n").to_pylist() == [*(int(row[2]) for row in rows()), -1]
+    assert table.column("more").to_pylist()[-1] == ""
+    lines = "".join(broken).replace("\r\n", "\n").count("\n")
+    found = [(each["file"][-5:], each["line"], each["raw"]) for each in quarantined(lake)]
+    assert found == [("a.csv", 3, "x,y"), ("a.csv", lines, "1,2,3,4")]
+    hashes = [file.sha256 for file in lake.manifest().files]
+    await lake.run()
+    assert [file.sha256 for file in lake.manifest().files] == hashes
+
+
+async def test_lines_of_json_land_and_others_are_found_by_their_line(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/*.ndjson"\nformat = "ndjson"', MANY)
+    lines = [msgspec.json.encode({"id": number, "note": "x" * 90}) for number in range(20_000)]
+    lines[15_000:15_000] = [b"", b"{broken", b"[1]"]
+    (lake.inbox / "a.ndjson").write_bytes(b"\r\n".join(lines))
+    assert await lake.values("id", DAY) == list(range(20_000))
+    found = [(each["line"], each["raw"]) for each in quarantined(lake)]
+    assert found == [(15_002, "{broken"), (15_003, "[1]")]
+
+
+async def test_types_are_inferred_over_files_and_days(tmp_path: Path) -> None:
+    lake = Lake(
+        tmp_path,
+        'url = "inbox/{run_date}.tsv"\nformat = "tsv"\n[pipelines.drop.it.source.csv]\n'
+        'types = "infer"',
+    )
+    (lake.inbox / "2025-01-15.tsv").write_text("id\tpaid\n1\t1.50\n2\t20.00\n")
+    table = await lake.table()
+    assert [str(kind) for kind in table.schema.types[:2]] == ["int64", "decimal128(18, 2)"]
+    day = DAY.replace(day=16)
+    (lake.inbox / "2025-01-16.tsv").write_text("id\tpaid\n003\t3.00\n4\t4.5\n")
+    table = await lake.table(day)
+    assert table.column("id").to_pylist() == [None, 4]
+    assert table.column("id__variant").to_pylist() == ['"003"', None]
+    assert table.column("paid__variant").to_pylist() == [None, '"4.5"']
