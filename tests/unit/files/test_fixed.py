@@ -109,6 +109,8 @@ def test_short_lines_are_padded_and_long_ones_cut_where_asked() -> None:
         ({"scale": 2, "sign": "overpunch"}, "0123456", Decimal("1234.56")),
         ({"sign": "leading"}, "-000012", "-12"),
         ({"pad": "0"}, "0000012", "12"),
+        ({"pad": "0", "sign": "trailing"}, "000000-", "0"),
+        ({"pad": "0", "sign": "trailing"}, "000120-", "-120"),
         ({"pad": "0"}, "0000000", "0"),
         ({"pad": "*"}, "**12***", "12"),
         ({"null_values": ["9999999"]}, "9999999", None),

@@ -54,6 +54,7 @@ TEXTS = st.one_of(
 @example(["", "      5"], {"scale": 2})
 @example(["0000000", "-000000"], {"sign": "leading"})
 @example(["0012"], {})
+@example(["000000-"], {"pad": "0", "sign": "trailing"})
 def test_what_comes_as_numbers_is_what_the_texts_say(
     texts: list[str], options: dict[str, Any]
 ) -> None:

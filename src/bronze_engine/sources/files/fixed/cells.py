@@ -43,21 +43,26 @@ def field_texts(grid: Units, cut: Cut, kind: DataType = None) -> tuple[Array, li
         is_invalid = np.zeros(len(texts), bool)
         is_invalid[invalid] = True
         texts = pc.if_else(_flags(is_invalid), scalar(None, _STRING), texts)
-    if cut.trim != "none" and _has_blank_ends(units):
+    begins, ends = _blank_ends(units)
+    if begins.any() or ends.any():
         texts = _trimmed(texts, cut.trim, " ")
     for null in cut.nulls:
+        if not null and cut.trim == "both" and not (begins & ends).any():
+            continue  # no field is blank
         is_null = pc.equal(texts, scalar(null, _STRING))
         if pc.any(is_null, min_count=0).as_py():
             texts = pc.if_else(is_null, scalar(None, _STRING), texts)
-    if cut.pad is not None:
+    is_number = cut.scale is not None or cut.sign is not None
+    if cut.pad is not None and not (is_number and cut.pad == "0"):
         texts = _unpadded(texts, cut)
-    if cut.scale is not None or cut.sign is not None:
+    if is_number:
         texts = plain_numbers(texts, cut.scale or 0, cut.sign)
     return texts, invalid
 
 
-def _has_blank_ends(units: Units) -> bool:
-    return bool((units[:, 0] == ord(" ")).any() or (units[:, -1] == ord(" ")).any())
+def _blank_ends(units: Units) -> tuple[Units, Units]:
+    """Which fields begin with a blank, and which end with one."""
+    return units[:, 0] == ord(" "), units[:, -1] == ord(" ")
 
 
 def _invalid_rows(texts: Array) -> list[int]:

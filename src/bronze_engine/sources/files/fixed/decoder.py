@@ -43,7 +43,9 @@ class FixedDecoder:
         rejects: list[tuple[int, Reject]] = []
         count = 0
         for block in blocks:
-            records = Records(block.data, self._plan, self._charset, self._types)
+            records = Records(
+                block.data, self._plan, self._charset, self._types, count=block.records
+            )
             rows = records.rows(block)
             rejects += [(count + place, reject) for place, reject in rows.rejects]
             count += rows.batch.num_rows

@@ -104,7 +104,7 @@ class Framer:
             )
         block = Block(data=data, batch=before, records=count, page=self._number, offset=self._count)
         if self._plan.carries or self._totals is not None:
-            self._scan(data)
+            self._scan(data, count)
         self._count += count
         return block
 
@@ -118,8 +118,8 @@ class Framer:
             self._count += 1
         return data[start:]
 
-    def _scan(self, data: bytes) -> None:
-        records = Records(data, self._plan, self._charset)
+    def _scan(self, data: bytes, count: int) -> None:
+        records = Records(data, self._plan, self._charset, count=count)
         for parent, pairs in self._plan.carries:
             last = records.last_carried(parent, pairs)
             for place, (column, _) in enumerate(pairs):

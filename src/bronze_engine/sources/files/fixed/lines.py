@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final, final
+from typing import final
 
 import numpy as np
 
 from bronze_engine.sources.files.fixed.charset import BAD, Charset, Units
 
 __all__ = ["Lines"]
-
-_FIRST_UNITS: Final = 4096
-"""A longer first line is looked for with all the others."""
 
 
 @final
@@ -22,11 +19,14 @@ class Lines:
     Places are those of units, and `numbers` the lines' numbers within the block, from 0.
     """
 
-    def __init__(self, data: bytes, charset: Charset, record_length: int | None) -> None:
+    def __init__(
+        self, data: bytes, charset: Charset, record_length: int | None, count: int | None = None
+    ) -> None:
+        """`count` is how many lines there are, blank ones included, where that is known."""
         self._data = data
         self._charset = charset
         self.units = charset.units(data)
-        self.starts, ends = _ends(self.units, record_length)
+        self.starts, ends = _ends(self.units, record_length, count)
         self.lengths = ends - self.starts
         self.numbers = np.arange(len(self.starts))
         if record_length is None and len(ends) and not self.lengths.all():
@@ -90,13 +90,13 @@ class Lines:
         return self._data.split(b"\n")
 
 
-def _ends(units: Units, record_length: int | None) -> tuple[Units, Units]:
+def _ends(units: Units, record_length: int | None, count: int | None) -> tuple[Units, Units]:
     """Where each line begins and ends, its line end left out."""
     size = len(units)
     if record_length is not None:
         starts = np.arange(0, size, record_length)
         return starts, np.minimum(starts + record_length, size)
-    regular = _regular_ends(units)
+    regular = _regular_ends(units, count) if count else None
     ends = np.flatnonzero(units == ord("\n")) if regular is None else regular
     if not len(ends) or ends[-1] != size - 1:
         ends = np.append(ends, size) if size else ends
@@ -109,13 +109,9 @@ def _ends(units: Units, record_length: int | None) -> tuple[Units, Units]:
     return starts, ends
 
 
-def _regular_ends(units: Units) -> Units | None:
-    """Where the lines end, if all are as long as the first: a tenth of the time."""
-    stride = 1 + next(iter(np.flatnonzero(units[:_FIRST_UNITS] == ord("\n")).tolist()), -1)
-    if not stride or len(units) % stride:
-        return None
-    grid = units.reshape(-1, stride)
-    ends = grid[:, -1] == ord("\n")
-    if not ends.all() or np.count_nonzero(units == ord("\n")) != len(grid):
+def _regular_ends(units: Units, count: int) -> Units | None:
+    """Where the lines end, if all are of one length: then nothing has to be looked for."""
+    stride, rest = divmod(len(units), count)
+    if rest or not (units[stride - 1 :: stride] == ord("\n")).all():
         return None
     return np.arange(stride - 1, len(units), stride)

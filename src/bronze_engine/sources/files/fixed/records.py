@@ -55,11 +55,14 @@ class Records:
         plan: Plan,
         charset: Charset,
         types: Mapping[str, DataType] = _UNTYPED,
+        *,
+        count: int | None = None,
     ) -> None:
-        """`types` are those of columns that rows may have as values, not as texts."""
+        """`types` are those of columns that rows may have as values, not as texts; `count` is
+        that of the lines."""
         self.plan = plan
         self._types = types
-        self.lines = Lines(data, charset, plan.form.record_length)
+        self.lines = Lines(data, charset, plan.form.record_length, count)
         self.kinds = self._kinds() if plan.has_kinds else None
 
     def of(self, kind: int) -> Units | None:
