@@ -109,15 +109,35 @@ def _coded(batch: pa.RecordBatch, level: Level) -> tuple[Sequence[str | None], N
     column: Array = batch.column(level.column)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    elif pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     if pa.types.is_null(column.type):
         return [None], np.zeros(batch.num_rows, np.int64)
     check, cut = _BY[level.field.by]
     if not any(is_kind(column.type) for is_kind in check):
         raise QualityError(_wrong_type(level, column.type), column=level.column)
+    if pa.types.is_decimal(column.type):
+        column = _wide(column)
     encoded: Any = (column if cut is None else cut(column)).dictionary_encode()
-    texts = encoded.dictionary.cast(pa.string()).to_pylist()
+    texts = _printed(encoded.dictionary)
     codes = pc.fill_null(encoded.indices, scalar(len(texts), pa.int32()))
     return [*texts, None], codes.to_numpy().astype(np.int64)
+
+
+def _printed(values: Array) -> Sequence[str]:
+    kind = values.type
+    if pa.types.is_decimal(kind):  # Arrow writes small ones as 1E-7
+        return [format(value, "f") for value in values.to_pylist()]
+    texts: Sequence[str] = values.cast(pa.string()).to_pylist()
+    return texts
+
+
+def _wide(column: Array) -> Array:
+    """Decimals as a type that Arrow can compare."""
+    kind = column.type
+    if kind.bit_width >= 128:
+        return column
+    return column.cast(pa.decimal128(kind.precision, kind.scale))
 
 
 def _cut_time(unit: Literal["Y", "M", "D", "h"]) -> Callable[[Array], Array]:

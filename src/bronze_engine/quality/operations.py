@@ -87,7 +87,8 @@ def _texts(decoded: Decoded, name: str) -> Array:
 
 def _has_codes(kind: DataType) -> bool:
     checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
-    return any(check(kind) for check in (*checks, pa.types.is_boolean, pa.types.is_null))
+    more = (pa.types.is_string_view, pa.types.is_boolean, pa.types.is_null)
+    return any(check(kind) for check in (*checks, *more))
 
 
 def _reasons(texts: Array, name: str) -> list[str]:

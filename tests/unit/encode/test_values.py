@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -98,9 +98,26 @@ def test_an_hour_of_a_clock_change_is_that_of_the_clocks() -> None:
     assert divided(batch, ["hour(berlin)"]) == [("2025-10-26T02",)] * 2
 
 
-def test_a_decimal_keeps_its_last_zero() -> None:
-    batch = pa.RecordBatch.from_pylist([{"price": Decimal("1.50")}], schema=SCHEMA)
-    assert divided(batch, ["price"]) == [("1.50",)]
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("1.50", pa.decimal128(10, 2)),
+        ("-0.0000000001", pa.decimal128(20, 10)),
+        ("7", pa.decimal32(5, 0)),
+        (f"{10**50}.10", pa.decimal256(60, 2)),
+    ],
+)
+def test_a_decimal_is_all_of_its_digits(value: str, kind: pa.DataType) -> None:
+    with localcontext() as context:
+        context.prec = 80
+        batch = pa.RecordBatch.from_arrays([pa.array([Decimal(value)], kind)], names=["c"])
+        assert divided(batch, ["c"]) == [(value,)]
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view()])
+def test_texts_of_any_kind_are_texts(kind: pa.DataType) -> None:
+    batch = pa.RecordBatch.from_arrays([pa.array(["x", None], kind)], names=["c"])
+    assert divided(batch, ["c"]) == [("x",), (None,)]
 
 
 def test_what_no_record_has_yet_is_null() -> None:
