@@ -18,7 +18,7 @@ class Override(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: Literal["watermark", "reset"] = "watermark"
-    """A reset begins an epoch: it reads from the beginning, and replaces what earlier dates hold."""
+    """A reset begins an epoch: it reads everything, and replaces what earlier dates hold."""
     value: str | None = None
     """The watermark that the window begins after; None of a reset."""
     was: str | None = None
