@@ -299,6 +299,7 @@ class _Landing:
         decoded = await self._duplicates.apply(decoded)
         if self._rules is not None:
             decoded = await self._rules.apply(decoded)
+        await self._operations.count(decoded)
         self._count.add(decoded.batch.num_rows, decoded.rejects)
         await self._quarantine.write(decoded.rejects)
         self._job.threshold.check()

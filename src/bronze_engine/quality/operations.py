@@ -46,21 +46,33 @@ class Operations:
         """
         if self._cdc is None or not decoded.batch.num_rows:
             return decoded
-        return await self._workers.run(self._judge, decoded, self._cdc)
+        return await self._workers.run(_judge, decoded, self._cdc)
 
-    def _judge(self, decoded: Decoded, cdc: Cdc) -> Decoded:
-        texts = _texts(decoded, cdc.operation)
-        codes: Array = pa.array([*cdc.insert, *cdc.update, *cdc.delete], pa.string())
-        places: Array = pc.index_in(texts, value_set=codes)
-        known = places.drop_null().to_numpy()
-        ends = np.cumsum([len(getattr(cdc, kind)) for kind in _KINDS])
-        counts = np.bincount(np.searchsorted(ends, known, side="right"), minlength=len(_KINDS))
-        self.counts += ChangeCounts(
-            inserts=int(counts[0]), updates=int(counts[1]), deletes=int(counts[2])
-        )
-        if not places.null_count:
-            return decoded
-        return _without(decoded, places, _reasons(texts.filter(places.is_null()), cdc.operation))
+    async def count(self, decoded: Decoded) -> None:
+        """Count what is left of a group once all have judged it: these rows land."""
+        if self._cdc is not None and decoded.batch.num_rows:
+            self.counts += await self._workers.run(_count, decoded, self._cdc)
+
+
+def _judge(decoded: Decoded, cdc: Cdc) -> Decoded:
+    texts = _texts(decoded, cdc.operation)
+    places = _places(texts, cdc)
+    if not places.null_count:
+        return decoded
+    return _without(decoded, places, _reasons(texts.filter(places.is_null()), cdc.operation))
+
+
+def _count(decoded: Decoded, cdc: Cdc) -> ChangeCounts:
+    places = _places(_texts(decoded, cdc.operation), cdc).to_numpy(zero_copy_only=False)
+    ends = np.cumsum([len(getattr(cdc, kind)) for kind in _KINDS])
+    counts = np.bincount(np.searchsorted(ends, places, side="right"), minlength=len(_KINDS))
+    return ChangeCounts(inserts=int(counts[0]), updates=int(counts[1]), deletes=int(counts[2]))
+
+
+def _places(texts: Array, cdc: Cdc) -> Array:
+    """Of each row the place of its code among all that there are; NULL for none of them."""
+    codes: Array = pa.array([*cdc.insert, *cdc.update, *cdc.delete], pa.string())
+    return pc.index_in(texts, value_set=codes)
 
 
 def _texts(decoded: Decoded, name: str) -> Array:

@@ -78,6 +78,17 @@ async def test_changes_without_a_code_go_to_the_quarantine(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
+async def test_only_what_lands_is_counted(tmp_path: Path) -> None:
+    rule = 'quality.rules=[{rule="not_null", column="name"}]'
+    bench = Bench(tmp_path, *CDC, rule, "quality.max_bad_rows=2")
+    sent = [change(1, "c", name="a"), change(2, "u", name=None), change(3, "d", name="b")]
+    manifest = await bench.run(ScriptedSource([[page(1, *sent)]]))
+    assert manifest.row_count == 2
+    assert manifest.cdc is not None
+    assert manifest.cdc.counts == ChangeCounts(inserts=1, deletes=1)
+
+
+@pytest.mark.asyncio
 async def test_an_order_by_that_is_misspelt_commits_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path, *CDC, 'cdc.order_by=["lns"]')
     with pytest.raises(QualityError, match="no record has such a column; did you mean 'lsn'"):
