@@ -157,6 +157,12 @@ def test_without_a_key_each_row_counts_as_often_as_it_comes(store: MemoryStore) 
     assert shown == [2, 3]
 
 
+def test_a_column_of_another_type_is_compared_as_text(store: MemoryStore) -> None:
+    land_both(store, pa.table({"x": [1, 2]}), pa.table({"x": ["1", "two"]}))
+    rows = rows_of(store)
+    assert (rows.only_a, rows.only_b, rows.same) == (1, 1, 1)
+
+
 def test_a_key_that_comes_twice_is_compared_with_all_of_its_rows(store: MemoryStore) -> None:
     land_both(
         store,
