@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bronze_engine.cli import text
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.report import FileFault, RunPlan, RunReport, VerifyReport
 from bronze_engine.model.window import Window
@@ -60,6 +61,11 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 )
 def test_sizes(count: int, said: str) -> None:
     assert text.size(count) == said
+
+
+def test_a_report_of_changes_says_what_they_did(capsys: pytest.CaptureFixture[str]) -> None:
+    text.print_report(report(changes=ChangeCounts(inserts=1200, deletes=3)))
+    assert printed(capsys)["changes"] == "1,200 inserts, 0 updates, 3 deletes"
 
 
 def test_a_report_shows_what_is_there_and_no_empty_line(
