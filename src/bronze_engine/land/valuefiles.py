@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from itertools import islice
 from typing import Final, final
 
 import pyarrow as pa
@@ -129,8 +128,7 @@ class ValueFiles:
         await self._workers.run(self._spread_out, batch)
         while keys := await self._workers.run(self._spread.fill):
             layout = self._layout = layout.settled()
-            for key in keys:
-                await self._write_row_group(key)
+            await self._write_row_groups(keys)
         return layout
 
     async def finish(self, layout: Layout | None) -> None:
@@ -138,14 +136,25 @@ class ValueFiles:
         if layout is not None:
             self._layout = layout.settled()
         await self._close_all()
-        rest = iter(self._spread.keys)
-        while keys := list(islice(rest, self._output.max_open_files)):
-            for key in keys:
-                await self._write_row_group(key)
-            await self._close_all()
+        await self._write_row_groups(self._spread.keys)
+        await self._close_all()
 
     def _spread_out(self, batch: pa.RecordBatch) -> None:
         self._spread.begin(batch, divide(batch, self._levels))
+
+    async def _write_row_groups(self, keys: Sequence[Values]) -> None:
+        """Write what is held of these values; files make room that others wrote to least recently.
+
+        As many as may be open at a time, so that those which make room are ended side by side.
+        """
+        most = self._output.max_open_files
+        for start in range(0, len(keys), most):
+            some = keys[start : start + most]
+            idle = [key for key in self._open if key not in some]
+            room = most - sum(key not in self._open for key in some)
+            await each(idle[: max(0, len(self._open) - room)], self._close, at_once=_CLOSING)
+            for key in some:
+                await self._write_row_group(key)
 
     async def _write_row_group(self, key: Values) -> None:
         opened = self._open.pop(key, None)
@@ -167,8 +176,6 @@ class ValueFiles:
         return self._layout
 
     async def _begin(self, key: Values) -> tuple[int, OpenFile]:
-        if len(self._open) >= self._output.max_open_files:
-            await self._close(next(iter(self._open)))
         if self._begun == MAX_FILES:
             raise QualityError(
                 f"output.partition_by = {list(self._output.partition_by)} makes more than"
