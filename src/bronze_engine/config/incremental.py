@@ -16,7 +16,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Which rows are new: those whose cursor lies above the last run's."""
 
     cursor: str
-    """Name of the column whose values only grow."""
+    """Name of the column whose values only grow; of files "_modified", or a group of
+    source.name_pattern."""
     cursor_type: CursorType = "timestamp"
     cursor_timezone: str | None = None
     """IANA zone of timestamps without an offset."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bronze_engine.errors import ConfigError, ExtractError, QualityError
+from bronze_engine.model.landed import LandedFile
+from bronze_engine.sources.files.content import FileContent
 from tests.integration.files.landing import Lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -97,6 +100,48 @@ async def test_names_without_the_pattern_are_no_files_of_the_source(tmp_path: Pa
     lake = Lake(tmp_path, BY_NAME, NAMED)
     drop(lake, "sales_20250101.csv", 1)
     drop(lake, "other.csv", 9)
+    assert await ids(lake, DAYS[0]) == [1]
+
+
+async def test_members_have_the_date_of_their_archive(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_NAME.replace("*.csv", "*.zip"), NAMED)
+    for day in (1, 2):
+        with zipfile.ZipFile(lake.inbox / f"sales_2025010{day}.zip", "w") as archive:
+            archive.writestr("part.csv", f"id\n{day}\n")
+        assert await ids(lake, DAYS[day]) == [day]
+    assert lake.sources(DAYS[2]) == ["sales_20250102.zip!part.csv"]
+
+
+async def test_a_file_that_changes_while_it_is_read_lands_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path, BY_TIME)
+    path = drop(lake, "a.csv", 1)
+    plain = FileContent.landed
+
+    async def landed(content: FileContent) -> LandedFile:
+        found = await plain(content)
+        drop(lake, "a.csv", 2, modified=noon(1))
+        return found
+
+    monkeypatch.setattr(FileContent, "landed", landed)
+    with pytest.raises(ExtractError, match=f"{path} has changed while it was read"):
+        await lake.run()
+
+
+async def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/a.csv"\nformat = "csv"')
+    os.mkfifo(lake.inbox / "a.csv")
+    with pytest.raises(ExtractError, match="is no regular file"):
+        await lake.run()
+
+
+async def test_files_within_a_directory_that_is_a_store(tmp_path: Path) -> None:
+    stores = '[stores.shop]\npath = "./inb[o]x {y}"\n'
+    lake = Lake(tmp_path, 'url = "in/*.csv"\nstore = "shop"\nformat = "csv"', stores=stores)
+    folder = tmp_path / "inb[o]x {y}/in"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("id\n1\n")
     assert await ids(lake, DAYS[0]) == [1]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
@@ -57,6 +58,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """The last part of the path, without what a URL has behind it."""
         path = self.found.path.partition("?")[0] if self.member is None else self.member.name
         return path.rpartition("/")[2]
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Where a pattern is found in the name: in a member's, or else in its archive's."""
+        found = pattern.search(self.name)
+        if found is None and self.member is not None:
+            found = pattern.search(Entry(place=self.place, found=self.found).name)
+        return found
 
     @property
     def size_bytes(self) -> int:

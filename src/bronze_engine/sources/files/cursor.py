@@ -45,7 +45,7 @@ class FileCursor:
                     " from its name, with source.name_pattern"
                 )
             return modified.astimezone(UTC).isoformat()
-        match = None if self._pattern is None else self._pattern.search(entry.name)
+        match = None if self._pattern is None else entry.match(self._pattern)
         text = None if match is None else match[name]
         if text is None:
             if self._incremental.on_null_cursor == "fail":

@@ -98,7 +98,7 @@ def _add(entry: Entry, found: dict[str, Entry]) -> None:
 
 
 def _is_named(entry: Entry, pattern: re.Pattern[str]) -> bool:
-    return pattern.search(entry.name) is not None
+    return entry.match(pattern) is not None
 
 
 async def _nothing(asked: Asked, skipped: int) -> str:

@@ -31,8 +31,9 @@ class JsonFormat:
         self._records = config.records
         self._max_bytes = config.max_document_bytes
         self._workers = resources.workers
-        self._shape = Shape(config.records, (), keep_originals=request.schema.raw)
-        self._elements = Shape(None, (), keep_originals=request.schema.raw)
+        keeps = request.schema.raw or request.keeps_records
+        self._shape = Shape(config.records, (), keep_originals=keeps)
+        self._elements = Shape(None, (), keep_originals=keeps)
         # What is new is told by the files, not by a column: no row is outside of the window.
         plain = msgspec.structs.replace(request, incremental=None)
         self._decoder = resources.json_decoder(plain)

@@ -123,6 +123,8 @@ def _found(path: str) -> Found | None:
         raise _error(exc, path) from exc
     if stat.S_ISDIR(status.st_mode):
         return None
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for who writes to it
+        raise ExtractError(f"{path} is no regular file; write what it gives to one")
     modified = _EPOCH + timedelta(microseconds=status.st_mtime_ns // 1000)
     try:
         path.encode()

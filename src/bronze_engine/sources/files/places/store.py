@@ -35,7 +35,7 @@ class StorePlace:
         glob = Glob(pattern)
         with _as_source():
             async for info in self._store.scan(glob.literal):
-                if glob.matches(info.key):
+                if glob.matches(info.key) and not info.key.endswith("/"):  # a folder's marker
                     yield self._found(info)
 
     async def near(self, pattern: str, /) -> Sequence[str]:
