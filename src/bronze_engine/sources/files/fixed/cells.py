@@ -25,25 +25,28 @@ _TRIMS: Final = {
 }
 
 
-def field_texts(grid: Units, cut: Cut, kind: DataType = None) -> tuple[Array, list[int]]:
+def field_texts(
+    grid: Units, cut: Cut, kind: DataType = None, *, is_plain: bool = False
+) -> tuple[Array, list[int]]:
     """A field of each row of the grid: trimmed, NULL where it says so, numbers written plainly.
 
     And the rows whose bytes are no UTF-8, because the field ends within a character: NULL. Where
-    all values are plainly of `kind`, the type of the column, they come as such.
+    all values are plainly of `kind`, the type of the column, they come as such. `is_plain` says
+    that all of the grid is ASCII.
     """
-    units = grid[:, cut.start : cut.end]
+    units = _cut_out(grid, cut)
     if kind is not None:
         numbers = field_numbers(units, cut, kind)
         if numbers is not None:
             return numbers, []
-    is_plain = is_ascii(units)
+    is_plain = is_plain or is_ascii(units)
     texts = _texts(units, is_plain=is_plain)
     invalid = [] if is_plain else _invalid_rows(texts)
     if invalid:
         is_invalid = np.zeros(len(texts), bool)
         is_invalid[invalid] = True
         texts = pc.if_else(_flags(is_invalid), scalar(None, _STRING), texts)
-    begins, ends = _blank_ends(units)
+    begins, ends = units[:, 0] == ord(" "), units[:, -1] == ord(" ")
     if begins.any() or ends.any():
         texts = _trimmed(texts, cut.trim, " ")
     for null in cut.nulls:
@@ -60,9 +63,14 @@ def field_texts(grid: Units, cut: Cut, kind: DataType = None) -> tuple[Array, li
     return texts, invalid
 
 
-def _blank_ends(units: Units) -> tuple[Units, Units]:
-    """Which fields begin with a blank, and which end with one."""
-    return units[:, 0] == ord(" "), units[:, -1] == ord(" ")
+def _cut_out(grid: Units, cut: Cut) -> Units:
+    """The field's units, by themselves: what follows goes over them several times."""
+    units = grid[:, cut.start : cut.end]
+    if units.dtype != np.uint8:
+        return units
+    width = cut.end - cut.start
+    whole = np.ascontiguousarray(units.view(f"V{width}"))  # a fifth of the time of bytes
+    return whole.view(np.uint8).reshape(len(units), width)
 
 
 def _invalid_rows(texts: Array) -> list[int]:
@@ -84,7 +92,7 @@ def _texts(units: Units, *, is_plain: bool) -> Array:
             return _encoded(units)
         units = units.astype(np.uint8)
     offsets = np.arange(0, rows * width + 1, width, dtype=np.int32)
-    data = np.ascontiguousarray(units).reshape(-1)
+    data = units.reshape(-1)
     return pa.Array.from_buffers(_STRING, rows, [None, wrapped(offsets), wrapped(data)])
 
 

@@ -65,10 +65,7 @@ def field_numbers(units: Units, cut: Cut, kind: DataType) -> Array | None:
         return None
     if cut.pad != "0" and not _is_cobol(cut) and _has_leading_zeros(places, is_blank):
         return None
-    numbers = np.zeros(len(units), np.int64)
-    for each in values:
-        numbers *= 10
-        numbers += each
+    numbers = _numbers(values)
     if negative is not None:
         np.negative(numbers, out=numbers, where=negative)
     if nulls is not None and not nulls.any():
@@ -76,6 +73,22 @@ def field_numbers(units: Units, cut: Cut, kind: DataType) -> Array | None:
     if nulls is not None and bool((units[nulls, -1] != _BLANK).any()):
         return None  # a sign alone
     return _column(numbers, nulls, kind)
+
+
+def _numbers(values: Units) -> Any:
+    """Digits, a row for each place, as integers: by twos, fours and eights, each in as few bytes as
+    hold them."""
+    count, rows = values.shape
+    places = np.zeros((-(-count // 8) * 8, rows), np.uint8)
+    places[-count:] = values
+    pairs = places[0::2] * np.uint8(10) + places[1::2]
+    fours = pairs[0::2] * np.uint16(100) + pairs[1::2]
+    eights = fours[0::2] * np.uint32(10**4) + fours[1::2]
+    numbers = eights[0].astype(np.int64)
+    for each in eights[1:]:
+        numbers *= 10**8
+        numbers += each
+    return numbers
 
 
 def _is_for(units: Units, cut: Cut, kind: DataType) -> bool:

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from bronze_engine.sources.files.fixed.charset import BAD, Charset, Units
+from bronze_engine.sources.files.fixed.charset import BAD, Charset, Units, is_ascii
 
 __all__ = ["Lines"]
 
@@ -26,6 +26,7 @@ class Lines:
         self._data = data
         self._charset = charset
         self.units = charset.units(data)
+        self.is_ascii = is_ascii(self.units)
         self.starts, ends = _ends(self.units, record_length, count)
         self.lengths = ends - self.starts
         self.numbers = np.arange(len(self.starts))

@@ -14,7 +14,7 @@ from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.sources.copy_binary.buffers import fixed_width
 from bronze_engine.sources.files.fixed.cells import field_texts
-from bronze_engine.sources.files.fixed.charset import Charset, Units, is_ascii, is_text
+from bronze_engine.sources.files.fixed.charset import Charset, Units, is_text
 from bronze_engine.sources.files.fixed.lines import Lines
 from bronze_engine.sources.files.fixed.plan import Cut, Kind, Plan
 
@@ -81,7 +81,9 @@ class Records:
         faults = dict(self._faults(kind, rows))
         columns = []
         for cut in cuts:
-            texts, invalid = field_texts(grid, cut, types.get(cut.name))
+            texts, invalid = field_texts(
+                grid, cut, types.get(cut.name), is_plain=self.lines.is_ascii
+            )
             for row in invalid:
                 faults.setdefault(row, f'the field "{cut.name}" is no UTF-8; check its place')
             columns.append(texts)
@@ -193,7 +195,7 @@ class Records:
             bad = bad if rows is None else np.flatnonzero(np.isin(rows, bad))
             for row in bad.tolist():
                 yield row, f"has bytes that are no character in {form.encoding}"
-        if self.plan.keeps_lines and not is_ascii(self.lines.units):
+        if self.plan.keeps_lines and not self.lines.is_ascii:
             for row in range(len(lengths)):
                 if not is_text(self.lines.raw(row if rows is None else int(rows[row]))):
                     yield row, "is no UTF-8, and schema.raw keeps lines as texts"
