@@ -185,6 +185,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     incremental: Incremental | None = None
     schema: SchemaConfig = SchemaConfig()
     primary_key: tuple[str, ...] = ()
+    keeps_records: bool = False
+    """Whether a rule may refuse rows that were decoded well: each record is needed to the byte."""
     landed: LandedBefore | None = None
     """Of an incremental source of files: which the epoch's dates have landed."""
     resumed: Slice | None = None

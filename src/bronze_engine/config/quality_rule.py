@@ -37,6 +37,7 @@ __all__ = [
     "columns_of",
     "kind_of",
     "name_of",
+    "refuses_rows",
 ]
 
 Bound = str | int | float
@@ -190,6 +191,11 @@ def columns_of(rule: QualityRule) -> tuple[str, ...]:
     several: Any = getattr(rule, "columns", ())
     one = getattr(rule, "column", None)
     return tuple(several) if one is None else (one, *several)
+
+
+def refuses_rows(rule: QualityRule) -> bool:
+    """Whether rows that break it do not land."""
+    return rule.level == "error" and not isinstance(rule, PartitionRule)
 
 
 def name_of(rule: QualityRule) -> str:

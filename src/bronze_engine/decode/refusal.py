@@ -36,6 +36,8 @@ def refuse_lines(
     return [
         reject
         if (raw := originals[records[rows[place]].place]) is None
-        else msgspec.structs.replace(reject, raw=raw)
+        else msgspec.structs.replace(
+            reject, raw=raw, decoded=None if reject.raw == raw else reject.raw
+        )
         for place, reject in zip(places, rejects, strict=True)
     ]

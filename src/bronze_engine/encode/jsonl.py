@@ -23,7 +23,8 @@ class RejectsEncoder:
     A line is {"page": 7, "offset": 12, "reason": "...", "raw": "..."}, with "rule" where one
     of `quality.rules` was broken; where the record's bytes are no UTF-8 they stand as
     "raw_base64" in place of "raw". Of a record that came from a file "file" and "line" say
-    where it stands.
+    where it stands. "decoded" is what was decoded in the record's place, where that is something
+    else.
     """
 
     def __init__(self, name: str, *, part_bytes: int = PART_BYTES) -> None:
@@ -65,4 +66,6 @@ def _line(reject: Reject) -> bytes:
         line["raw"] = reject.raw.decode()
     except UnicodeDecodeError:
         line["raw_base64"] = base64.b64encode(reject.raw).decode()
+    if reject.decoded is not None:
+        line["decoded"] = reject.decoded.decode(errors="replace")
     return msgspec.json.encode(line) + b"\n"

@@ -38,8 +38,9 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     """The step of the window that these records were asked for in: those outside of it come
     with another step."""
     originals: tuple[bytes, ...] | None = None
-    """The records as the source sent them, where `schema.raw` asks for them and the lines of
-    `data` are not exactly that (written over several lines, joined with other fields)."""
+    """The records as the source sent them, where `schema.raw` or `Request.keeps_records` asks for
+    them and the lines of `data` are not exactly that (written over several lines, joined with
+    other fields)."""
     rejects: tuple[Reject, ...] = ()
     """Records that follow these in their page and that no line could be made of."""
     captured: CapturedPage | None = None
@@ -62,6 +63,9 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     """Place of the record within its page, from 0."""
     raw: bytes
     """The record's exact bytes."""
+    decoded: bytes | None = None
+    """What was decoded in its place, where that is something else: on one line, with columns
+    that were joined to it."""
     file: str | None = None
     """Of a source of files: the path of the one that it stands in."""
     line: int | None = None

@@ -22,6 +22,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     raw: str | None = None
     raw_base64: str | None = None
     """Of a record that is no UTF-8."""
+    decoded: str | None = None
+    """What was decoded in its place, where that is something else."""
 
     @property
     def record(self) -> bytes:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.quality_rule import refuses_rows
 from bronze_engine.contracts import Request
 from bronze_engine.errors import StateError
 from bronze_engine.model.layout import Layout
@@ -78,6 +79,7 @@ def make_request(
         incremental=pipeline.incremental,
         schema=pipeline.schema,
         primary_key=pipeline.primary_key,
+        keeps_records=any(refuses_rows(rule) for rule in pipeline.quality.rules),
     )
 
 

@@ -192,7 +192,10 @@ class _Quarantine:
         yield Slice(index=0, label="the quarantine")
 
     def decoder(self) -> Decoder:
-        return self._job.resources.json_decoder(self._job.request)
+        request = self._job.request
+        if isinstance(self._job.pipeline.source, FilesSourceConfig):  # whose window is of files
+            request = msgspec.structs.replace(request, incremental=None)
+        return self._job.resources.json_decoder(request)
 
     async def read(self, _piece: Slice, emit: Emit, /) -> Slice | None:
         """Hand on the records in order. Raises StoreError where a file is not what was written."""
@@ -225,12 +228,19 @@ def _blocks(records: Sequence[Quarantined]) -> list[Block]:
 
 def _block(records: Sequence[Quarantined]) -> Block:
     raws = [record.record for record in records]
-    has_breaks = any(b"\n" in raw for raw in raws)
-    lines = [one_line(raw) for raw in raws] if has_breaks else raws
+    lines = [_line_of(record) for record in records]
     return Block(
         data=b"".join(line + b"\n" for line in lines),
         records=len(raws),
         page=records[0].page,
         offset=records[0].offset,
-        originals=tuple(raws) if has_breaks else None,
+        originals=tuple(raws) if lines != raws else None,
     )
+
+
+def _line_of(record: Quarantined) -> bytes:
+    """The record as it is decoded: on one line, with what was joined to it."""
+    if record.decoded is not None:
+        return record.decoded.encode()
+    raw = record.record
+    return one_line(raw) if b"\n" in raw else raw

@@ -15,7 +15,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality import Quality
-from bronze_engine.config.quality_rule import PartitionRule
+from bronze_engine.config.quality_rule import refuses_rows
 from bronze_engine.config.source import (
     DatabaseSourceConfig,
     FilesSourceConfig,
@@ -78,7 +78,7 @@ def _refusals(quality: Quality) -> dict[str, Any]:
     rules = [
         msgspec.structs.replace(rule, name="")
         for rule in quality.rules
-        if rule.level == "error" and not isinstance(rule, PartitionRule)
+        if refuses_rows(rule)
     ]
     return {"rules": rules} if rules else {}
 

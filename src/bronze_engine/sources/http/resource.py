@@ -49,7 +49,7 @@ def make_shape(
         types=request.schema.columns,
         last=last,
         keep_body=config.capture is not None,
-        keep_originals=request.schema.raw,
+        keep_originals=request.schema.raw or (request.keeps_records and config.format != "csv"),
     )
 
 
