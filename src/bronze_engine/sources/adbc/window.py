@@ -37,9 +37,7 @@ class AdbcWindow(msgspec.Struct, frozen=True, kw_only=True):
     """Whether rows exactly at `high` are outside."""
 
     @classmethod
-    def begin(
-        cls, cursor: Cursor, column: str, request: Request
-    ) -> AdbcWindow:
+    def begin(cls, cursor: Cursor, column: str, request: Request) -> AdbcWindow:
         """Its beginning; the end is settled later."""
         start = request.low if request.read_from is None else request.read_from
         return cls(
