@@ -77,10 +77,6 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         """What names the files of the process that it belongs to."""
         return writer_name(self.run, self.resumed)
 
-    def is_writer(self, name: str) -> bool:
-        """Whether files of this name are of one of the run's processes."""
-        return name == self.run or name.startswith(f"{self.run}_")
-
 
 def writer_name(run: str, resumed: int) -> str:
     """`{run}`, and `{run}_{n}` of its n-th resumption."""

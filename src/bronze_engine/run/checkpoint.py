@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, final
 
@@ -193,7 +194,10 @@ class RunCheckpoint:
         await self._remove()
 
     async def keep(self, landed: Sequence[Landed]) -> None:
-        """Leave what is written down to the next process; remove the rest of these slices."""
+        """Leave what is landed to the next process, and remove what it can't be told of."""
+        if self._begun > 1:
+            with suppress(StateError):  # another has it already, and the failure stays the news
+                await self._write(at_once=True)
         for each in landed:
             if not self.is_named(each):
                 await each.discard(self._stores.target, self._stores.state)

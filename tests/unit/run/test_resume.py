@@ -29,6 +29,7 @@ from bronze_engine.errors import (
 from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ANY, StoredObject
+from bronze_engine.run import checkpoint
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import Fault, ManualClock, Pause, ScriptedSource, inject, page
 from bronze_engine.testing.faults import FaultyStore, Script
@@ -227,6 +228,28 @@ async def afresh(bench: Broken, again: ScriptedSource, **options: Any) -> Manife
     assert (await bench.report(manifest.run))["resumed_slices"] == 0
     assert unowned(await bench.left(), manifest) == []
     return manifest
+
+
+@pytest.mark.asyncio
+async def test_many_tiny_slices_do_not_cost_more_in_it_than_in_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "ALWAYS_BYTES", 4096)
+    store = inject(MemoryStore(ManualClock()))
+    bench = Broken(tmp_path, store=store)
+    slices = 100
+    script: list[list[Step]] = [[page(1, {"id": index})] for index in range(slices)]
+    broken: list[list[Step]] = [*script[:-1], [ExtractError("cut off")]]
+    await bench.fails(ScriptedSource(broken, chained=True, token="t"))
+    puts = [key for method, key in store.script.operations if method == "put"]
+    assert 8 < puts.count(CHECKPOINT) < 60
+    kept = await kept_in(bench)
+    again = ScriptedSource(script, chained=True, token="t")
+    manifest = await bench.run(again)
+    assert len(kept.slices) == slices - 1, "what was held back is written before it leaves"
+    assert again.read == [slices - 1]
+    assert manifest.row_count == slices
+    assert unowned(await bench.left(), manifest) == []
 
 
 @pytest.mark.asyncio
