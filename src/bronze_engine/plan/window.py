@@ -84,14 +84,19 @@ def final_window(request: Request, high: str | None, reached: str | None = None)
         return None
     is_day = request.incremental is not None and request.incremental.window == "date"
     if is_day and request.low is not None and request.cap is not None:
-        return _day_so_far(window, request, request.low, request.cap, reached)
+        return _day_so_far(window, request, (request.low, request.cap), high, reached)
     end = request.cap or high or request.low
     return msgspec.structs.replace(window, high=end)
 
 
 def _day_so_far(
-    window: Window, request: Request, low: str, end: str, reached: str | None
+    window: Window,
+    request: Request,
+    day: tuple[str, str],
+    high: str | None,
+    reached: str | None,
 ) -> Window:
+    low, end = day
     incremental = request.incremental
     assert incremental is not None  # noqa: S101  # or there would be no window
     kind, zone = incremental.cursor_type, incremental.cursor_timezone
@@ -102,6 +107,8 @@ def _day_so_far(
         return window
     if kind == "date":  # it is read as it stands: a day that is not over ends with itself
         return msgspec.structs.replace(window, high=low, high_open=False)
+    if high is not None and is_above(high, reached, incremental):
+        reached = high  # a source without a clock tells only by its rows what it has seen
     if is_above(low, reached, incremental):
         return msgspec.structs.replace(window, high=low)
     return msgspec.structs.replace(window, high=reached, high_open=False)

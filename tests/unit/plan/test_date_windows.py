@@ -178,10 +178,12 @@ def test_a_cursor_without_days_is_a_fault_of_the_configuration() -> None:
     [
         ("2025-01-16T00:00:00+00:00", None, HIGH, True),
         ("2025-01-15T12:00:00+00:00", None, "2025-01-15T11:59:59.999999Z", False),
-        ("2025-01-14T12:00:00+00:00", None, LOW, True),
         # What the source says counts more than the clock of this machine.
         ("2025-03-01T00:00:00+00:00", "2025-01-15T09:00:00Z", "2025-01-15T09:00:00Z", False),
         ("2025-01-15T12:00:00+00:00", HIGH, HIGH, True),
+        # No row that landed lies above what is recorded.
+        ("2025-01-15T07:00:00+00:00", None, "2025-01-15T08:00:00Z", False),
+        ("2025-01-14T23:00:00+00:00", None, "2025-01-15T08:00:00Z", False),
     ],
 )
 def test_what_is_recorded_says_how_far_the_day_was_read(
@@ -191,6 +193,12 @@ def test_what_is_recorded_says_how_far_the_day_was_read(
     window = final_window(request, "2025-01-15T08:00:00Z", reached)
     assert window is not None
     assert (window.low, window.high, window.high_open) == (LOW, high, high_open)
+
+
+def test_a_day_that_has_not_begun_is_empty() -> None:
+    window = final_window(plan(started_at=datetime(2025, 1, 14, 12, tzinfo=UTC)), None)
+    assert window is not None
+    assert (window.low, window.high, window.high_open) == (LOW, LOW, True)
 
 
 @pytest.mark.parametrize(
