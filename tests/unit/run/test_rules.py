@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bronze_engine.errors import QualityError, SliceLost
+from bronze_engine.errors import ExtractError, QualityError, SliceLost
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.telemetry.events import RunFinished
@@ -261,3 +261,29 @@ async def test_a_slice_that_is_read_again_is_judged_once(tmp_path: Path) -> None
     manifest = await bench.run(source)
     found = results(manifest)["unique(id)"]
     assert (found.checked, found.failed, manifest.rejected_count) == (2, 1, 1)
+
+
+@pytest.mark.asyncio
+async def test_a_resumed_run_knows_the_keys_and_counts_of_the_slices_that_were_landed(
+    tmp_path: Path,
+) -> None:
+    configured = rules(
+        'rule="unique", column="id", level="warn"',
+        'rule="row_count", min=4',
+        'rule="range", column="id", max=5',
+    )
+
+    def source(*fault: Exception) -> ScriptedSource:
+        second: list[Step] = [page(2, {"id": 3}, {"id": 1}), *fault]
+        first: list[Step] = [page(1, {"id": 1}, {"id": 2}, {"id": 9})]
+        return ScriptedSource([first, second], chained=True, token="as it is")
+
+    whole = await Bench(tmp_path / "whole", configured, "quality.max_bad_rows=1").run(source())
+    bench = Bench(tmp_path, configured, "quality.max_bad_rows=1")
+    with pytest.raises(ExtractError):
+        await bench.run(source(ExtractError("cut off")))
+    again = source()
+    manifest = await bench.run(again)
+    assert again.read == [1]
+    assert manifest.quality == whole.quality
+    assert [each.failed for each in results(manifest).values()] == [1, 0, 1]
