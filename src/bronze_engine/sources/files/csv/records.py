@@ -1,10 +1,10 @@
 """Where the records of CSV end: what can be handed on while the rest is still to come.
 
-A file is cut in pieces without being parsed. In almost all pieces every quote opens or closes a
-field, so that a line end ends a record just where the quotes before it are even in number: that
-is counted, and that they stand where they must is looked up, a piece at a time. Where one does
-not (a quote within a bare text, an escape, a comment, a lone carriage return), the piece is read
-record by record with a regular expression: a tenth of the speed, and the definition.
+A file is cut in pieces without being parsed. In almost all pieces quotes open and close fields by
+turns, so that a line end ends a record just where the quotes before it are even in number: that
+is counted, and that those that open stand where they must is looked up, a piece at a time. Where
+one does not (a quote within a bare text, an escape, a comment, a lone carriage return), the piece
+is read record by record with a regular expression: a tenth of the speed, and the definition.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ __all__ = ["Record", "count_lines", "has_pair", "last_end", "records", "without_
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
 
+_BLANK: Final = b"\r\n"
+"""A line of its own, whatever ends the one before and begins the one behind."""
 _STRIDE: Final = 64 * 1024
 """What stays in a core's cache while it is looked at several times."""
 
@@ -102,16 +104,10 @@ def without_comments(data: bytes, dialect: Dialect, start: int = 0) -> bytes:
     if not comment or not _has_comment(data, comment, start):
         return data
     kept = [
-        _line_end(data, end) if is_comment else data[begin:end]
+        _BLANK if is_comment else data[begin:end]
         for begin, end, is_comment in records(data, dialect, start, is_last=True)
     ]
     return b"".join([data[:start], *kept])
-
-
-def _line_end(data: bytes, end: int) -> bytes:
-    if data.endswith(b"\r\n", 0, end):
-        return b"\r\n"
-    return data[end - 1 : end]
 
 
 def _has_comment(data: bytes, comment: bytes, start: int) -> bool:
@@ -139,8 +135,8 @@ def _ends(data: bytes, start: int, quotes: Places) -> Places:
 
 
 def _quotes(data: bytes, dialect: Dialect, start: int) -> Places | None:
-    """The places, from `start`, of the quotes, each of which opens or closes a field; None where
-    the piece must be read record by record."""
+    """The places, from `start`, of the quotes, which open and close fields by turns; None where the
+    piece must be read record by record."""
     if dialect.escape and data.find(dialect.escape, start) >= 0:
         return None
     if data.find(b"\r", start) >= 0:
@@ -153,16 +149,12 @@ def _quotes(data: bytes, dialect: Dialect, start: int) -> Places | None:
         return _NOTHING
     array = _array(data, start)
     places = np.flatnonzero(array == dialect.quote[0])
-    opening, closing = places[0::2], places[1::2]
-    if opening[0] == 0:
-        opening = opening[1:]
-    if len(closing) and closing[-1] == len(array) - 1:
-        closing = closing[:-1]
+    # Where every other one opens a field, or doubles the one before, those between close it:
+    # what follows them up to the next is outside of quotes, whatever it is.
+    opening = places[2::2] if places[0] == 0 else places[0::2]
     doubled = dialect.quote if dialect.double_quotes else b""
-    before, behind = array.take(opening - 1), array.take(closing + 1)
-    if not _are(before, dialect.delimiter + b"\n" + doubled):
-        return None
-    return places if _are(behind, dialect.delimiter + b"\n\r" + doubled) else None
+    before = array.take(opening - 1)
+    return places if _are(before, dialect.delimiter + b"\n" + doubled) else None
 
 
 def _are(array: Places, allowed: bytes) -> bool:
