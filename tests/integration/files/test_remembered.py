@@ -175,6 +175,16 @@ async def test_one_of_the_same_size_is_told_by_its_hash(tmp_path: Path) -> None:
     assert "a.csv" not in warning
 
 
+async def test_a_copy_under_another_name_lands_and_is_told(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(1))
+    await lake.run(DAYS[0])
+    drop(lake, "b.csv", 1, modified=noon(2))
+    report = await lake.run(DAYS[1])
+    assert report.rows == 1
+    assert [text for text in report.warnings if "b.csv has the bytes of" in text]
+
+
 async def test_a_changed_file_lands_once_more_where_it_may(tmp_path: Path) -> None:
     lake = Lake(tmp_path, BY_TIME + 'on_changed = "read"\n', KEYED + MODIFIED)
     drop(lake, "a.csv", 1, modified=noon(1))

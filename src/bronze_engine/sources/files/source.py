@@ -120,6 +120,8 @@ class FilesSource:
         self._entries: Sequence[Entry] = ()
         self._high: str | None = None
         self._landed: dict[int, tuple[LandedFile, ...]] = {}
+        before = {} if request.landed is None else request.landed.elsewhere
+        self._hashes = {file.sha256: file.path for file in before.values()}
 
     async def list(self) -> None:
         """Find the files that match; that there are none is told later."""
@@ -238,6 +240,7 @@ class FilesSource:
             await self._format.read(content, emit)
             landed.append(await content.landed())
             await content.check_unchanged()
+            self._tell_twin(landed[-1])
             self._resources.tally.pages += 1
             self._resources.tally.bytes_in += landed[-1].size_bytes
 
@@ -251,6 +254,12 @@ class FilesSource:
         )
         self._landed[piece.index] = tuple(landed)
         return None
+
+    def _tell_twin(self, file: LandedFile) -> None:
+        """A copy under another name lands, as files are known by their paths; but it is told."""
+        twin = self._hashes.get(file.sha256)
+        if twin is not None and twin != file.path and file.size_bytes:
+            self._resources.tally.warn(f"{file.path} has the bytes of {twin}, which landed before")
 
     def landed(self, piece: Slice, /) -> tuple[LandedFile, ...]:
         return self._landed[piece.index]
