@@ -18,8 +18,8 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.landed import LandedBefore, LandedFile
 from bronze_engine.sources.files.choice import Choice, choose
-from bronze_engine.sources.files.content import Entry
 from bronze_engine.sources.files.cursor import FileCursor
+from bronze_engine.sources.files.entry import Entry
 from bronze_engine.sources.files.places.place import Found, Place
 
 pytestmark = pytest.mark.unit

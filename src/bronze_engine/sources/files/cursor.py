@@ -11,7 +11,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.window import cursor_key
-from bronze_engine.sources.files.content import Entry
+from bronze_engine.sources.files.entry import Entry
 
 __all__ = ["FileCursor"]
 

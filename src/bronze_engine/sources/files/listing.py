@@ -15,7 +15,7 @@ from bronze_engine.config.template import render, render_url
 from bronze_engine.contracts import Request, Resources
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.archive import TAIL_BYTES, Member, members_of, tail_start
-from bronze_engine.sources.files.content import Entry
+from bronze_engine.sources.files.entry import Entry
 from bronze_engine.sources.files.glob import Glob
 from bronze_engine.sources.files.inflate import coding_of_name
 from bronze_engine.sources.files.places.http import HttpPlace

@@ -18,9 +18,10 @@ from bronze_engine.model.block import Block
 from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.files.choice import choose
-from bronze_engine.sources.files.content import Entry, FileContent
+from bronze_engine.sources.files.content import FileContent
 from bronze_engine.sources.files.cursor import FileCursor
 from bronze_engine.sources.files.decoder import FilesDecoder, without_column
+from bronze_engine.sources.files.entry import Entry
 from bronze_engine.sources.files.format import Format
 from bronze_engine.sources.files.formats.registry import make_format
 from bronze_engine.sources.files.listing import Asked, list_files, open_places, with_members
