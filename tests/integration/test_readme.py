@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gzip
 import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,6 +21,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
@@ -83,6 +86,12 @@ README_COMMANDS = {
     "bronze test-connection warehouse",
     "bronze inspect public.customers --connection warehouse",
     "bronze discover warehouse",
+    "bronze backfill myteam.orders --from 2025-01-01 --to 2025-01-15",
+    "bronze quarantine show myteam.orders --date 2025-01-15",
+    "bronze history myteam.orders",
+    "bronze state show myteam.orders",
+    "bronze show myteam.orders --date 2025-01-15",
+    "bronze diff myteam.orders --date 2025-01-14 --date 2025-01-15",
 }
 GUIDE_COMMANDS = {
     "bronze check",
@@ -95,6 +104,7 @@ GUIDE_COMMANDS = {
     "bronze run … --json",
     "bronze run … --set engine.target=/tmp/bronze",
     "bronze schema",
+    "bronze state rebuild",
     "bronze test-connection lake",
     "bronze test-connection shop",
     "bronze verify",
@@ -151,7 +161,8 @@ async def shop_api(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         return answer({"error": "who are you?"}, status=401)
     if seen.path != "/v2/orders":
         return answer({"error": "no such thing"}, status=404)
-    found = [order for order in ORDERS if str(order["updated_at"]) > seen.query.get("since", "")]
+    since, until = seen.query.get("since", ""), seen.query.get("until", "9999")
+    found = [order for order in ORDERS if since < str(order["updated_at"]) <= until]
     size = int(seen.query.get("per_page", 20))
     start = (int(seen.query.get("page", 1)) - 1) * size
     return answer({"data": {"items": found[start : start + size]}, "meta": {"total": len(found)}})
@@ -353,6 +364,44 @@ def test_a_database_lands_as_it_says(tmp_path: Path, database: Database) -> None
     assert "decimal128(10, 2)" in inspected
     found = tomllib.loads(shell("bronze discover warehouse").stdout)
     assert list(found["pipelines"]["warehouse"]) == ["customers"]
+
+
+def test_files_land_as_it_says(tmp_path: Path) -> None:
+    [own] = README.blocks("toml", "Land your files")
+    (tmp_path / "pipelines.toml").write_text(own)
+    (tmp_path / "incoming").mkdir()
+    with gzip.open(tmp_path / "incoming/prices_1.csv.gz", "wt") as file:
+        file.write("article,amount\n00501,1.10\n00502,99999999999999.99\n")
+    shell = Shell(tmp_path)
+    shell("bronze run myteam.prices --date 2025-01-15")
+    [file_] = shell.manifest("myteam.prices")["files"]
+    table = pq.read_table(tmp_path / f"bronze/myteam/prices/dt={DAY}/{file_['name']}")
+    assert table["article"].to_pylist() == ["00501", "00502"]
+    assert table["amount"].to_pylist() == [Decimal("1.10"), Decimal("99999999999999.99")]
+
+
+def test_day_after_day_as_it_says(shop: Shell) -> None:
+    [block] = README.blocks("toml", "Day after day")
+    own = (shop.folder / "pipelines.toml").read_text()
+    merged, count = re.subn(r"^\[pipelines\.myteam\.orders\].*\n", "", own, flags=re.MULTILINE)
+    assert count == 1
+    (shop.folder / "pipelines.toml").write_text(merged + block)
+    commands = README.commands("bronze")
+    [backfill] = [each for each in commands if each.startswith("bronze backfill")]
+    assert f"{len(ORDERS):,}" in shop(backfill).stdout
+    days = [DAY - timedelta(days=number) for number in range(15)]
+    rows = {day: shop.manifest("myteam.orders", day)["row_count"] for day in days}
+    assert rows == {day: len(ORDERS) if day == date(2025, 1, 14) else 0 for day in days}
+    looks = ("quarantine show", "history", "state show", "show", "diff")
+    for look in looks:
+        [command] = [each for each in commands if each.startswith(f"bronze {look} ")]
+        assert "2025-01-15" in shop(command).stdout, command
+    broken = README.text.split("expression = ")[1].split("\n")[0]
+    text = (shop.folder / "pipelines.toml").read_text().replace(broken, '"amount > 0.5"')
+    (shop.folder / "pipelines.toml").write_text(text)
+    failed = shop("bronze run myteam.orders --date 2025-01-14", status=8)
+    assert "QUAL001" in failed.stderr
+    assert shop.manifest("myteam.orders", date(2025, 1, 14))["generation"] == 1
 
 
 def test_then_only_what_is_new(shop: Shell) -> None:
@@ -657,6 +706,16 @@ def test_a_partition_is_decoded_again_as_the_guide_says(shop: Shell) -> None:
     shop(command)
     manifest = shop.manifest("myteam.orders")
     assert (manifest["generation"], manifest["row_count"]) == (3, len(ORDERS))
+
+
+def test_state_that_is_gone_is_made_anew(shop: Shell) -> None:
+    shop("bronze run myteam.orders --date 2025-01-15")
+    hint = shop.folder / "bronze/_state/myteam/orders.json"
+    before = hint.read_text()
+    shutil.rmtree(shop.folder / "bronze/_state")
+    [command] = [each for each in GUIDE_COMMANDS if each.startswith("bronze state")]
+    shop(f"{command} myteam.orders")
+    assert hint.read_text() == before
 
 
 def test_garbage_is_listed_and_removed_as_the_guide_says(shop: Shell) -> None:
