@@ -127,13 +127,8 @@ class FileContent:
         )
 
     async def check_unchanged(self) -> None:
-        """Raise ExtractError where a file on a local disk is another than its listing said.
-
-        What comes from a store or a server is of one version, whatever was listed.
-        """
+        """Raise ExtractError where a file is another by now than its listing said."""
         found = self._entry.found
-        if self._entry.place.is_remote:
-            return
         now = await self._entry.place.look(found)
         if now is None or (now.size_bytes, now.modified) != (found.size_bytes, found.modified):
             what = "is gone" if now is None else "has changed"

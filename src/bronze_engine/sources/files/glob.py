@@ -12,9 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
-from bronze_engine.config.files.place import has_wildcard
-
-__all__ = ["Glob"]
+__all__ = ["Glob", "one_part"]
 
 _NOT_HIDDEN: Final = r"(?!\.)"
 
@@ -71,8 +69,3 @@ def one_part(part: str) -> str:
             found += re.escape(character)
         at += 1
     return found
-
-
-def is_plain(pattern: str) -> bool:
-    """Whether a pattern names one file."""
-    return not has_wildcard(pattern)

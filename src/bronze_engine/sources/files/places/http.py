@@ -61,8 +61,8 @@ class HttpPlace:
     async def near(self, pattern: str, /) -> Sequence[str]:  # noqa: ARG002  # nothing is listed
         return ()
 
-    async def look(self, file: Found, /) -> Found | None:
-        return await self._head(file.key) or file
+    async def look(self, file: Found, /) -> Found:
+        return file
 
     def on_disk(self, file: Found, /) -> None:  # noqa: ARG002
         return
@@ -75,11 +75,6 @@ class HttpPlace:
             body = _Body(self, file, start, length, stack)
             await body.open()
             yield body.chunks(observe)
-
-    async def _head(self, url: str) -> Found | None:
-        async with AsyncExitStack() as stack:
-            answer, _ = await self.ask("HEAD", url, {}, stack)
-        return None if answer.status >= 300 else _told(url, answer)
 
     async def ask(
         self,

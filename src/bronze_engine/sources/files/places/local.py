@@ -57,7 +57,7 @@ class LocalPlace:
             yield stream
 
     async def look(self, file: Found, /) -> Found | None:
-        return await self._workers.run(_found, file.key)
+        return file if self.is_remote else await self._workers.run(_found, file.key)
 
     def on_disk(self, file: Found, /) -> Path:
         return Path(file.key)

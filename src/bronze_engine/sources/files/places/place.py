@@ -55,7 +55,8 @@ class Place(Protocol):
         ...
 
     async def look(self, file: Found, /) -> Found | None:
-        """The file as it is now; None where it is gone."""
+        """The file as it is now, None where it is gone; the same file of a place whose reads are
+        of one version each."""
         ...
 
     def on_disk(self, file: Found, /) -> Path | None:

@@ -65,12 +65,8 @@ class StorePlace:
             await self._workers.run(observe, chunk)
             yield chunk
 
-    async def look(self, file: Found, /) -> Found | None:
-        with _as_source():
-            async for info in self._store.scan(file.key):
-                if info.key == file.key:
-                    return self._found(info)
-        return None
+    async def look(self, file: Found, /) -> Found:
+        return file
 
     def on_disk(self, file: Found, /) -> None:  # noqa: ARG002
         return
