@@ -140,15 +140,18 @@ async def test_preview_says_how_the_steps_end() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("seconds", "told"), [(86_400, "380 steps"), (1, "more than 10,000 steps")]
+    ("seconds", "told", "per_slice"),
+    [(86_400, "380 steps", "8"), (1, "more than 10,000 steps", "328,320")],
 )
-async def test_preview_counts_the_steps_as_far_as_that_is_quick(seconds: int, told: str) -> None:
+async def test_preview_counts_the_steps_as_far_as_that_is_quick(
+    seconds: int, told: str, per_slice: str
+) -> None:
     incremental = Incremental(cursor="at", step=Duration(seconds), start_param="s", end_param="e")
     async with (
         serve(numbers([])) as server,
         opened(server, incremental=incremental, low="2024-01-01T00:00:00Z") as one,
     ):
-        assert one.source.preview().slices == (f"{told}, 8 side by side",)
+        assert one.source.preview().slices == (f"{told}, 8 side by side, {per_slice} a slice",)
 
 
 @pytest.mark.asyncio

@@ -12,6 +12,7 @@ from bronze_engine.plan.window import planned_window
 from bronze_engine.publish.names import data_name
 from bronze_engine.run.services import Identity, Services
 from bronze_engine.run.survey import survey
+from bronze_engine.state import checkpoints
 from bronze_engine.telemetry.metrics import SourceTally
 
 __all__ = ["plan_pipeline"]
@@ -35,7 +36,13 @@ async def plan_pipeline(
     folders = "".join(f"{field.key(field.column)}={{{field.by}}}/" for field in fields)
     manifest = standing.base.committed
     warning = old_date_warning(pipeline, run_date, services.today())
+    found, _ = await checkpoints.read(stores.state, pipeline.system, pipeline.entity, run_date)
     notes = [*preview.notes, *tally.warnings, *([warning] if warning else [])]
+    if found is not None and found.generation == generation:
+        notes.append(
+            f"run {found.run} was broken off with {len(found.slices)} slices landed: it is resumed"
+            " behind them, if nothing has changed since"
+        )
     return RunPlan(
         pipeline=pipeline.name,
         run_date=run_date,

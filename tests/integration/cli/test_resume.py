@@ -92,6 +92,9 @@ def test_sigterm_keeps_what_was_landed(bronze: Bronze) -> None:
         assert (folder / CHECKPOINT).exists()
         assert len(list((folder / PARTITION).iterdir())) == STOPS_AT
 
+        plan = bronze.well(*run, "--dry-run", *url_of(server)).json
+        assert plan["slices"] == ["24 steps, 64 side by side, 1 a slice"]
+        assert f"was broken off with {STOPS_AT} slices landed" in plan["notes"][-1]
         looked = bronze.well("gc", PIPELINE, "--delete", "--json").json
         assert looked["garbage"] == []
         api.is_slow = False

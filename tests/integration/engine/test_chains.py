@@ -141,7 +141,7 @@ async def test_a_window_in_steps_holds_each_row_once_over_the_dates(tmp_path: Pa
             assert await ids(1) == list(range(15, 33))
             assert len(server.seen) == before
             plan = await engine.plan("team.orders", run_date=DAY + timedelta(days=2))
-            assert re.fullmatch(r"\d+ steps, 8 side by side", plan.slices[0])
+            assert re.fullmatch(r"\d+ steps, 8 side by side, 8 a slice", plan.slices[0])
 
 
 @pytest.mark.asyncio

@@ -80,10 +80,13 @@ class Windows:
             told = f"{number:,} steps"
             if number > _MOST_COUNTED:
                 told = f"more than {_MOST_COUNTED:,} steps"
+        told = f"{told}, {parallel_of(config)} side by side"
+        if self.per_slice is not None and self.per_slice < (seams.number or 0):
+            told = f"{told}, {self.per_slice:,} a slice"
         return Preview(
             location=url.partition("?")[0] if first is None else first.target.location,
             first=asked,
-            slices=(f"{told}, {parallel_of(config)} side by side",),
+            slices=(told,),
         )
 
     async def first(self) -> Chain | None:
