@@ -15,7 +15,7 @@ __all__ = ["FORMATS", "BenchFile", "make_file", "rows_of"]
 
 FORMATS: Final = ("csv", "ndjson", "fixed", "parquet")
 
-ROW_BYTES: Final[Mapping[str, int]] = {"csv": 123, "ndjson": 220, "fixed": 155, "parquet": 47}
+ROW_BYTES: Final[Mapping[str, int]] = {"csv": 123, "ndjson": 220, "fixed": 155, "parquet": 30}
 """On average, measured: how many rows a file of a given size has."""
 
 ROWS: Final = """
