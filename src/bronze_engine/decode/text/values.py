@@ -16,7 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.decode.guard import changed_doubles
-from bronze_engine.decode.typed import cast_temporal, epoch_count, instants_of, is_epoch
+from bronze_engine.decode.typed import (
+    cast_temporal,
+    decimal_text,
+    epoch_count,
+    instants_of,
+    is_epoch,
+)
 from bronze_engine.model.arrow import Array, DataType, Scalar, scalar
 from bronze_engine.model.layout import Column
 
@@ -147,13 +153,31 @@ def _doubles(texts: Array, kind: DataType, *, printable: bool) -> Array:
 
 
 def _decimals(texts: Array, kind: DataType, *, printable: bool) -> Array:
-    if not printable:
-        _require(texts, _DECIMAL)
-        return texts.cast(kind)
-    values = texts.cast(kind)
-    if not values.cast(_STRING).equals(texts):
+    if _is_plain(texts, kind):
+        values = texts.cast(kind)
+    elif printable:
+        raise pa.ArrowInvalid("a text that no decimal prints")
+    else:
+        plain = [text if text is None else decimal_text(text, kind) for text in map(_plain, texts)]
+        if plain.count(None) > texts.null_count:
+            raise pa.ArrowInvalid("a text that says no decimal of this type")
+        values = pa.array(plain, pa.binary()).cast(_STRING).cast(kind)
+    if printable and not values.cast(_STRING).equals(texts):
         raise pa.ArrowInvalid("a text that its decimal does not print")
     return values
+
+
+def _is_plain(texts: Array, kind: DataType) -> bool:
+    """Whether Arrow (26) may cast the texts. With an exponent it takes 0e0x1 for a number, and
+    1e-9999999 ends the process; of more digits than it has bits for it keeps the last ones, and
+    so it does where it multiplies: 2**128 + 1 becomes 1. Of what is left it takes just those that
+    are decimals (tried with all texts of five characters).
+    """
+    lengths: Array = pc.binary_length(texts)
+    longest = pc.max(lengths).as_py() or 0
+    return longest <= kind.bit_width * 3 // 10 - kind.scale and not any(
+        pc.any(pc.match_substring(texts, pattern=letter), min_count=0).as_py() for letter in "eE"
+    )
 
 
 def _timestamps(texts: Array, kind: DataType, *, printable: bool) -> Array:
