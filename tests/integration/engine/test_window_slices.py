@@ -60,9 +60,11 @@ class Hours:
         return answer([{"at": at.isoformat()}])
 
 
-def configured(folder: Path, server: Server, more: str = "", **values: str) -> Config:
+def configured(
+    folder: Path, server: Server, more: str = "", *overrides: str, **values: str
+) -> Config:
     known = {"initial": "2025-01-14T00:00:00Z", "step": "1h", **values}
-    return load_text(CONFIG.format(url=server.url, more=more, **known), folder=folder)
+    return load_text(CONFIG.format(url=server.url, more=more, **known), *overrides, folder=folder)
 
 
 async def run(
@@ -123,6 +125,23 @@ async def test_the_window_ends_where_it_did_when_the_run_began(tmp_path: Path) -
     assert (await table_of(store)).num_rows == 24
     pages = [event.page for event in events if isinstance(event, PageFetched)]
     assert pages == list(range(9, 25)), "pages are numbered on"
+
+
+async def test_steps_that_are_not_there_are_told_once_for_all_slices(tmp_path: Path) -> None:
+    store = MemoryStore(ManualClock())
+
+    async def even(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        at = datetime.fromisoformat(seen.query["since"]) + timedelta(seconds=10)
+        is_there = at.hour % 2 == 0
+        return answer([{"at": at.isoformat()}] if is_there else {}, status=200 if is_there else 404)
+
+    async with serve(even) as server:
+        config = configured(tmp_path, server, "steps_per_slice = 4", "source.on_not_found=empty")
+        report = await run(config, store)
+    assert report.rows == 12
+    assert [each for each in report.warnings if "404" in each] == [
+        '12 of 24 first pages were answered with 404, and count as empty (on_not_found = "empty")'
+    ]
 
 
 async def test_steps_of_another_size_start_afresh(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bronze_engine.flow import Lane
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.chains.children import Children
-from bronze_engine.sources.http.chains.convoy import Convoy, parallel_of
+from bronze_engine.sources.http.chains.convoy import Absent, Convoy, parallel_of
 from bronze_engine.sources.http.chains.windows import Place, Windows, place_of
 from bronze_engine.sources.http.export.files import ExportFiles
 from bronze_engine.sources.http.fetch import Page
@@ -91,6 +91,7 @@ class HttpSource:
         self._resources = resources
         self._resource = Resource(config, request, resources, client)
         self._shifts = Shifts()
+        self._absent = Absent()
         self._whole: Chain | None = None
         self._windows: Windows | None = None
         self._many: Children | ExportFiles | Windows
@@ -159,9 +160,12 @@ class HttpSource:
                 if outlet.emitted_records or self._config.capture is not None:
                     raise SliceLost(str(exc)) from None
                 continue
-            if self._windows is None:
-                return None
-            return self._windows.following(piece, outlet.pages, dated)
+            following = None
+            if self._windows is not None:
+                following = self._windows.following(piece, outlet.pages, dated)
+            if following is None:
+                self._absent.tell(self._resource)
+            return following
 
     async def _read_whole(self, chain: Chain, outlet: Outlet) -> None:
         pager = self._resource.pager()
@@ -189,6 +193,7 @@ class HttpSource:
             parallel=parallel_of(self._config),
             floor_bytes=floor,
             on_end=partial(self._shifts.judge, self._resource),
+            absent=self._absent,
         )
         if isinstance(many, Windows):
             await convoy.run(many.plan(piece))

@@ -27,7 +27,7 @@ from bronze_engine.sources.http.paging.pagers import SinglePager
 from bronze_engine.sources.http.reading import FIRST_GUESS_BYTES, Reading
 from bronze_engine.sources.http.resource import Resource
 
-__all__ = ["Convoy", "only", "parallel_of"]
+__all__ = ["Absent", "Convoy", "only", "parallel_of"]
 
 _PARALLEL: Final = 64
 """Chains side by side where the API's concurrency is found out: its limiter bounds what is on
@@ -50,9 +50,32 @@ def parallel_of(config: HttpSourceConfig) -> int:
 
 
 @final
+class Absent:
+    """Chains whose first page was answered with 404, where that means no records."""
+
+    def __init__(self) -> None:
+        self._chains = 0
+        self._absent = 0
+
+    def count(self, *, is_absent: bool) -> None:
+        """Count one chain."""
+        self._chains += 1
+        self._absent += is_absent
+
+    def tell(self, resource: Resource) -> None:
+        """Warn of them, where there were any."""
+        if self._absent:
+            resource.warn(
+                f"{self._absent:,} of {self._chains:,} first pages were answered with 404, and "
+                'count as empty (on_not_found = "empty")'
+            )
+
+
+@final
 class Convoy:
     """Reads chains with the page machinery of one resource, at most `parallel` at once.
 
+    `absent` counts over several readings, of which the last one tells; without it each does.
     `on_end` is told of each chain, in order, when its last page was handed on, and of how its
     records differ from what the server stated; it may raise. `floor_bytes` must be reserved.
     """
@@ -66,6 +89,7 @@ class Convoy:
         parallel: int,
         floor_bytes: int,
         on_end: Callable[[Chain, str | None], None],
+        absent: Absent | None = None,
     ) -> None:
         self._resource = resource
         self._sink = sink
@@ -84,8 +108,8 @@ class Convoy:
         self._begins: tuple[Lines, ...] = ()
         self._alike = 0
         self._chains = 0
-        self._missing = 0
-        """Chains whose first page was answered with 404, where that means no records."""
+        self._absent = absent or Absent()
+        self._tells = absent is None
 
     async def run(self, plan: Plan) -> None:
         """Read all chains that `plan` offers. The first fault in its order is raised."""
@@ -133,11 +157,8 @@ class Convoy:
             return
         if self._plan_error is not None:
             raise self._plan_error
-        if self._missing:
-            self._resource.warn(
-                f"{self._missing:,} of {self._chains:,} first pages were answered with 404, and "
-                'count as empty (on_not_found = "empty")'
-            )
+        if self._tells:
+            self._absent.tell(self._resource)
 
     def _opened(self, chain: Chain) -> _Open:
         one = _Open(chain, self._resource, self._page_bytes)
@@ -177,7 +198,7 @@ class Convoy:
             await one.came.wait()
         if one.error is not None:
             raise _named(one.error, one.chain) from one.error.__cause__
-        self._missing += one.reading.is_missing
+        self._absent.count(is_absent=one.reading.is_missing)
         self._on_end(one.chain, one.pager.mismatch())
 
     def _refuse_the_same_again(self, one: _Open, page: Page) -> None:
