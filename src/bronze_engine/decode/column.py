@@ -9,14 +9,13 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.decode.record import JsonText, Number
-from bronze_engine.decode.shape import PLAIN, Kind, Shape
+from bronze_engine.decode.shape import PLAIN, Kind, Shape, is_inferred
 from bronze_engine.decode.typed import (
     cast_temporal,
     decimal_text,
     epoch_count,
     integer_text,
     is_epoch,
-    is_temporal,
     plain_text,
     takes_texts,
 )
@@ -143,8 +142,7 @@ class ColumnState:
 
 def _is_typed(kind: DataType) -> bool:
     """Whether inference never gives this type, so that no shape stands for it."""
-    is_narrow = pa.types.is_integer(kind) and not pa.types.is_int64(kind)
-    return is_narrow or is_temporal(kind) or pa.types.is_decimal(kind)
+    return not is_inferred(kind)
 
 
 def _casts(texts: list[str], kind: DataType) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from bronze_engine.decode.record import Number
 from bronze_engine.model.arrow import DataType, Field
 
-__all__ = ["BIG", "MAX_LEVELS", "PLAIN", "Kind", "Shape"]
+__all__ = ["BIG", "MAX_LEVELS", "PLAIN", "Kind", "Shape", "is_inferred"]
 
 BIG: Final = 2**53
 """Integers past this, in either direction, may have no double of their own."""
@@ -45,6 +45,15 @@ PLAIN: Final = {Kind.BOOL: bool, Kind.INT: int, Kind.DOUBLE: float, Kind.STRING:
 """The Python type whose every value a kind holds."""
 _KINDS: Final = {bool: Kind.BOOL, int: Kind.INT, float: Kind.DOUBLE, str: Kind.STRING}
 _JSON_ROLE: Final[dict[bytes | str, bytes | str]] = {b"bronze.role": b"json"}
+
+
+def is_inferred(kind: DataType) -> bool:
+    """Whether inference may give this type: to others configurations and files give it."""
+    if pa.types.is_struct(kind):
+        return all(is_inferred(kind.field(place).type) for place in range(kind.num_fields))
+    if pa.types.is_list(kind):
+        return is_inferred(kind.value_type)
+    return kind in _ARROW.values()
 
 
 @final

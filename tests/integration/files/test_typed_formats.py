@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,6 +16,9 @@ from bronze_engine.errors import ExtractError, QualityError
 from tests.integration.files.landing import Lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+TIMES: Final = 2000
+"""Enough for several groups, the later ones after the layout is settled."""
 
 Form = Literal["parquet", "file", "stream"]
 FORMS: Final[tuple[Form, ...]] = ("parquet", "file", "stream")
@@ -67,7 +70,7 @@ VALUES: Final[dict[str, tuple[pa.DataType, list[Any], pa.DataType, list[Any] | N
 
 def write(path: Path, table: pa.Table, form: Form) -> None:
     if form == "parquet":
-        pq.write_table(table, path, row_group_size=2)
+        pq.write_table(table, path, row_group_size=2 if table.num_rows < 100 else 1500)
         return
     make = pa.ipc.new_file if form == "file" else pa.ipc.new_stream
     with pa.OSFile(str(path), "wb") as out, make(out, table.schema) as writer:
@@ -88,14 +91,22 @@ def ticks(array: Any) -> list[Any]:
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_types_land_as_they_are(tmp_path: Path, form: Form) -> None:
-    one = lake(tmp_path, form)
+    one = lake(tmp_path, form, "output = { row_group_rows = 1000 }")
     arrays = {name: pa.array(given, kind) for name, (kind, given, _, _) in VALUES.items()}
     arrays["coded"] = pa.array(["a", None, "a"]).dictionary_encode()
     if form != "parquet":
         arrays["view"] = pa.array([[1], None, [2, 3]], pa.list_view(pa.int32()))
         arrays["text_view"] = pa.array(["x", None, ""], pa.string_view())
-    write(one.inbox / "a", pa.table(arrays), form)
+    table = pa.concat_tables([pa.table(arrays)] * TIMES).combine_chunks()
+    write(one.inbox / "a", table, form)
     landed = await one.table()
+    assert landed.num_rows == 3 * TIMES
+    assert [name for name in landed.schema.names if "__variant" in name] == []
+    assert landed.slice(0, 3).to_pylist() == landed.slice(3 * TIMES - 3).to_pylist()
+    following = await one.table(date(2025, 1, 16))  # begins with the columns of the first
+    assert following.schema == landed.schema
+    assert one.manifest(date(2025, 1, 16)).schema_changes == ()
+    landed = landed.slice(3 * TIMES // 2, 3)
     for name, (_, given, kind, expected) in VALUES.items():
         column = landed.column(name)
         assert pa.types.is_list(kind) or column.type == kind, name
@@ -104,7 +115,6 @@ async def test_types_land_as_they_are(tmp_path: Path, form: Form) -> None:
     if form != "parquet":
         assert landed["view"].to_pylist() == [[1], None, [2, 3]]
         assert landed["text_view"].to_pylist() == ["x", None, ""]
-    assert not [name for name in landed.schema.names if "__variant" in name]
 
 
 async def test_timestamps_of_96_bits_land_exactly_or_not_at_all(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""Batches with types of their own, folded into one layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.contracts import Decoded, Request
+from bronze_engine.decode.arrow.decoder import ArrowDecoder
+from bronze_engine.decode.arrow.merge import loses_fields, merged
+from bronze_engine.errors import QualityError
+from bronze_engine.model.block import Block
+from bronze_engine.model.layout import MAX_NEW_COLUMNS, Layout
+from tests.integration.http_server import request as made
+
+pytestmark = pytest.mark.unit
+
+
+def request(base: Layout | None = None, **schema: Any) -> Request:
+    return made(base=base, schema=SchemaConfig(**schema))
+
+
+def decode(
+    decoder: ArrowDecoder, *columns: dict[str, Any], layout: Layout | None = None
+) -> Decoded:
+    blocks = [
+        Block(batch=pa.RecordBatch.from_pydict(each), records=1, page=place + 1)
+        for place, each in enumerate(columns)
+    ]
+    return decoder.decode(blocks, layout)
+
+
+def test_a_settled_column_keeps_its_type_and_misfits_land_beside() -> None:
+    decoder = ArrowDecoder(request())
+    first = decode(decoder, {"n": pa.array([1], pa.int8())}).layout.settled()
+    found = decode(decoder, {"n": pa.array([2, 300], pa.int64())}, layout=first)
+    assert found.batch.column("n").to_pylist() == [2, None]
+    assert found.batch.column("n__variant").to_pylist() == [None, "300"]
+
+
+def test_widen_records_the_next_partitions_type() -> None:
+    decoder = ArrowDecoder(request(on_drift="widen"))
+    first = decode(decoder, {"n": pa.array([1], pa.int8())}).layout.settled()
+    found = decode(decoder, {"n": pa.array([300], pa.int64())}, layout=first)
+    (column,) = [each for each in found.layout.columns() if each.name == "n"]
+    assert column.wider is not None
+    assert column.type == pa.int8()
+
+
+def test_columns_past_the_last_that_may_come_are_objects() -> None:
+    decoder = ArrowDecoder(request())
+    layout = decode(decoder, {"n": [1]}).layout.settled()
+    for number in range(MAX_NEW_COLUMNS):
+        layout = decode(decoder, {f"c{number}": [1]}, layout=layout).layout
+    found = decode(decoder, {"one": [1], "more": pa.array([None], pa.int8())}, layout=layout)
+    assert found.batch.column("_extra").to_pylist() == ['{"one":1}']
+
+
+def test_a_frozen_layout_takes_no_new_column() -> None:
+    base = decode(ArrowDecoder(request()), {"n": [1]}).layout
+    decoder = ArrowDecoder(request(base=base, contract="freeze"))
+    with pytest.raises(QualityError, match="column 'x' is new"):
+        decode(decoder, {"n": [1], "x": [1]})
+
+
+def test_configured_types_are_those_that_land() -> None:
+    decoder = ArrowDecoder(request(columns={"n": "decimal(9,2)", "t": "date"}))
+    found = decode(decoder, {"n": ["1.50"], "t": ["2025-01-15"]})
+    assert found.batch.schema.types == [pa.decimal128(9, 2), pa.date32()]
+
+
+def test_the_same_layout_comes_back_where_nothing_is_new() -> None:
+    decoder = ArrowDecoder(request())
+    layout = decode(decoder, {"n": [1], "s": ["x"]}).layout.settled()
+    assert decode(decoder, {"s": ["y"], "n": [2]}, layout=layout).layout is layout
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        (pa.int8(), pa.int64(), pa.int64()),
+        (pa.null(), pa.int8(), pa.int8()),
+        (pa.int64(), pa.string(), pa.int64()),
+        (pa.string(), pa.int64(), pa.string()),
+        (pa.decimal128(5, 2), pa.decimal128(9, 0), pa.decimal128(11, 2)),
+        (
+            pa.struct([("a", pa.int8())]),
+            pa.struct([("b", pa.string()), ("a", pa.int32())]),
+            pa.struct([("a", pa.int32()), ("b", pa.string())]),
+        ),
+        (pa.list_(pa.int8()), pa.list_(pa.int16()), pa.list_(pa.int16())),
+        (pa.list_(pa.int8()), pa.int8(), pa.list_(pa.int8())),
+    ],
+)
+def test_two_types_become_the_least_that_holds_both(
+    one: pa.DataType, other: pa.DataType, both: pa.DataType
+) -> None:
+    assert merged(one, other) == both
+
+
+def test_no_field_of_a_struct_is_dropped_without_a_word() -> None:
+    wide, narrow = pa.struct([("a", pa.int8()), ("b", pa.int8())]), pa.struct([("a", pa.int8())])
+    assert loses_fields(wide, narrow)
+    assert loses_fields(pa.list_(wide), pa.list_(narrow))
+    assert not loses_fields(narrow, wide)
+    decoder = ArrowDecoder(request())
+    layout = decode(decoder, {"s": pa.array([{"a": 1}], narrow)}).layout.settled()
+    found = decode(decoder, {"s": pa.array([{"a": 1, "b": 2}], wide)}, layout=layout)
+    assert found.batch.column("s").to_pylist() == [None]
+    assert found.batch.column("s__variant").to_pylist() == ['{"a": 1, "b": 2}']
+
+
+def test_refused_rows_are_told_by_their_place_and_values() -> None:
+    decoder = ArrowDecoder(request(on_drift="quarantine"))
+    layout = decode(decoder, {"n": [1]}).layout.settled()
+    found = decode(decoder, {"n": ["1", "x", "3"]}, layout=layout)
+    (reject,) = found.rejects
+    assert (reject.page, reject.offset, reject.raw) == (1, 1, b'{"n": "x"}')
+    assert found.refuse is not None
+    (refused,) = found.refuse([1], ["broken"])
+    assert (refused.offset, refused.raw) == (2, b'{"n": 3}')
