@@ -127,6 +127,26 @@ async def test_the_window_ends_where_it_did_when_the_run_began(tmp_path: Path) -
     assert pages == list(range(9, 25)), "pages are numbered on"
 
 
+async def test_a_resumed_run_is_replayed_as_it_was_landed(tmp_path: Path) -> None:
+    store, api = MemoryStore(ManualClock()), Hours()
+    async with serve(api) as server:
+        config = configured(tmp_path, server, "steps_per_slice = 4", "source.capture=pages")
+        api.refuses_from = "2025-01-14T10:00:00Z"
+        with pytest.raises(ExtractError):
+            await run(config, store)
+        api.refuses_from = None
+        assert (await run(config, store)).resumed_slices == 2
+    landed = await manifest_of(store)
+    async with opened(config, None, store=store, clock=ManualClock()) as engine:
+        await engine.replay(NAME, run_date=DAY)
+    again = await manifest_of(store)
+    assert landed is not None
+    assert again is not None
+    assert [file.sha256 for file in again.files] == [file.sha256 for file in landed.files]
+    assert again.replay_of == landed.run
+    assert again.watermark == landed.watermark
+
+
 async def test_steps_that_are_not_there_are_told_once_for_all_slices(tmp_path: Path) -> None:
     store = MemoryStore(ManualClock())
 
