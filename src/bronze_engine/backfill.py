@@ -103,6 +103,11 @@ class Backfill:
         """
         self._began = self._clock.monotonic()
         standing = await self._engine.manifests(self._pipeline.name, run_dates=self._dates)
+        if is_dated(self._pipeline):
+            newest = await self._engine.newest(self._pipeline.name)
+            epoch = 0 if newest is None else newest.epoch
+            # A full refresh that was broken off has left those that it did not come to.
+            standing = {day: each for day, each in standing.items() if each.epoch >= epoch}
         todo = [day for day in self._dates if not self._is_done(day, standing)]
         log.info(
             "%s: %d of %d dates from %s to %s are to be run",

@@ -55,7 +55,7 @@ from bronze_engine.run.services import Options, Services, Stores
 from bronze_engine.run.state import EntityState
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
-from bronze_engine.state.partitions import read_dates
+from bronze_engine.state.partitions import read_dates, read_neighbours
 from bronze_engine.state.quota import QuotaLedger
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
@@ -167,6 +167,13 @@ class Engine:
         stores = await self._services.stores(pipeline)
         days = frozenset(run_dates)
         return await read_dates(stores.target, pipeline.system, pipeline.entity, days)
+
+    async def newest(self, name: str) -> Manifest | None:
+        """The manifest of the newest committed date. Raises StateError, StoreError."""
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        around = await read_neighbours(stores.target, pipeline.system, pipeline.entity, date.max)
+        return around.last
 
     async def replay_quarantine(
         self, name: str, *, run_date: date, wait_seconds: float = 0.0

@@ -210,6 +210,19 @@ async def test_a_full_refresh_replaces_what_is_there_as_one_epoch(tmp_path: Path
 
 
 @pytest.mark.asyncio
+async def test_what_a_full_refresh_has_left_is_not_taken_for_done(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, *DATED)
+    await shop.backfill(last=date(2025, 1, 5))
+    shop.faults = {date(2025, 1, 2): ExtractError("the API is down")}
+    report = await shop.backfill(last=date(2025, 1, 5), full_refresh=True)
+    assert statuses(report) == {"committed": 4, "failed": 1}
+    shop.faults.clear()
+    assert statuses(await shop.backfill(last=date(2025, 1, 4))) == {"skipped": 3, "committed": 1}
+    manifests = [await manifest_of(shop.store, date(2025, 1, day)) for day in range(1, 6)]
+    assert [each.epoch for each in manifests if each is not None] == [2] * 5
+
+
+@pytest.mark.asyncio
 async def test_a_full_refresh_that_can_not_begin_runs_nothing_else(tmp_path: Path) -> None:
     shop = Shop(tmp_path, *DATED)
     await shop.backfill(last=date(2025, 1, 5))
