@@ -2,7 +2,8 @@
 
 Arrow's own casts refuse what does not fit, with exceptions that are refused here: a double that
 becomes the nearest decimal, a decimal that becomes the nearest double, an integer that becomes
-true, or an instant, and a local time that becomes one of UTC.
+true, or an instant, a local time that becomes one of UTC, and a number that as a decimal has more
+digits than the bits hold: Arrow (26) keeps the last ones, and makes 1 of the text of 2**128 + 1.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.layout import Role
 
-__all__ = ["can_convert", "convert"]
+__all__ = ["are_plain_decimals", "can_convert", "convert"]
 
 _TICKS: Final[dict[Role, tuple[int, DataType]]] = {
     "epoch_s": (1_000_000, pa.timestamp("us")),
@@ -58,8 +59,12 @@ def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
         return array
     if _changes_meaning(given, wanted):
         raise pa.ArrowInvalid(f"{given} says something else than {wanted}")
+    if pa.types.is_decimal(wanted) and _is_text(given) and not are_plain_decimals(array, wanted):
+        raise pa.ArrowInvalid(
+            f"texts with an exponent, or of more digits than {wanted} is read from exactly"
+        )
     found = array.cast(wanted)
-    if _may_round(given, wanted):
+    if _may_round(given, wanted) or _may_wrap(given, wanted):
         _check_same(array, found)
     return found
 
@@ -90,6 +95,28 @@ def _may_round(given: DataType, wanted: DataType) -> bool:
         return bool(wanted.bit_width < given.bit_width)
     kinds = pa.types.is_floating, pa.types.is_decimal
     return any(is_one(given) and is_other(wanted) for is_one, is_other in (kinds, kinds[::-1]))
+
+
+def _may_wrap(given: DataType, wanted: DataType) -> bool:
+    """Whether digits are multiplied on the way, which may be too many of them then."""
+    if not pa.types.is_decimal(wanted):
+        return False
+    if pa.types.is_decimal(given):
+        return bool(wanted.scale > given.scale)
+    return bool(pa.types.is_integer(given) and wanted.scale > 0)
+
+
+def are_plain_decimals(texts: Array, kind: DataType) -> bool:
+    """Whether Arrow (26) may cast these texts to a decimal type: then it takes just those that are
+    decimals (tried with all texts of five characters), and loses no digit.
+
+    With an exponent it takes 0e0x1 for a number, and 1e-9999999 ends the process.
+    """
+    lengths: Array = pc.binary_length(texts)
+    longest = pc.max(lengths).as_py() or 0
+    return longest <= kind.bit_width * 3 // 10 - kind.scale and not any(
+        pc.any(pc.match_substring(texts, pattern=letter), min_count=0).as_py() for letter in "eE"
+    )
 
 
 def _check_same(before: Array, after: Array) -> None:

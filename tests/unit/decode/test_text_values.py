@@ -21,6 +21,7 @@ NUMBERS = st.one_of(
     st.integers(-(2**300), 2**300).map(str),
     st.decimals(allow_nan=False, allow_infinity=False).map(str),
     st.floats(allow_nan=False).map(repr),
+    st.floats(-1000, 1000).map(lambda value: f"{value:.3f}"),
     st.text("+-.eE0189x ", max_size=7),
     st.text("0123456789", min_size=1, max_size=90),
     st.sampled_from([str(2**128 + 1), str(2**256 + 7), "1e-9999999", "0e0x1", "1." + "0" * 100]),

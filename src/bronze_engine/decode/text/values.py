@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,6 +25,7 @@ from bronze_engine.decode.typed import (
     is_epoch,
 )
 from bronze_engine.model.arrow import Array, DataType, Scalar, scalar
+from bronze_engine.model.convert import are_plain_decimals
 from bronze_engine.model.layout import Column
 
 __all__ = ["cast_column", "json_strings"]
@@ -39,6 +41,16 @@ _TIME: Final = r"^[0-9]{2}:[0-9]{2}"
 _CLOCK_BYTES: Final = {"s": 19, "ms": 23, "us": 26, "ns": 29}
 """Of a timestamp's text without a zone, by how many digits its fraction has: that of its unit."""
 _STRING: Final = pa.string()
+_DOUBLE_DIGITS: Final = 15
+_MINUS, _POINT, _ZERO, _NINE = b"-.09"
+
+
+def _words(*words: str) -> Array:
+    return pa.concat_arrays([pa.repeat(scalar(word, _STRING), 1) for word in words])
+
+
+_TRUE: Final = _words("true", "True", "TRUE")
+_FALSE: Final = _words("false", "False", "FALSE")
 
 Cast = Callable[[Array], Array]
 """Casts a column of texts. Raises pa.ArrowInvalid where a single one does not fit."""
@@ -74,7 +86,7 @@ def _way(kind: DataType, *, printable: bool) -> tuple[Cast, str] | None:
         return partial(_integers, kind=kind), _INTEGER
     if pa.types.is_boolean(kind):
         form = _PLAIN_BOOLEAN if printable else _BOOLEAN
-        return partial(_booleans, form=form), form
+        return partial(_booleans, printable=printable), form
     if pa.types.is_floating(kind):
         return partial(_doubles, kind=kind, printable=printable), _NUMBER
     if pa.types.is_decimal(kind):
@@ -125,15 +137,22 @@ def _integers(texts: Array, kind: DataType) -> Array:
     return values
 
 
-def _booleans(texts: Array, form: str) -> Array:
-    _require(texts, form)
-    return pc.equal(pc.ascii_lower(texts), scalar("true", _STRING))
+def _booleans(texts: Array, *, printable: bool) -> Array:
+    """By the words themselves: the regular expression takes four times as long."""
+    count = 1 if printable else len(_TRUE)
+    is_true: Array = pc.is_in(texts, value_set=_TRUE[:count])
+    is_false: Array = pc.is_in(texts, value_set=_FALSE[:count])
+    if is_true.true_count + is_false.true_count + texts.null_count < len(texts):
+        raise pa.ArrowInvalid("a text that says no boolean exactly")
+    return pc.if_else(texts.is_valid(), is_true, scalar(None, pa.bool_()))
 
 
 def _doubles(texts: Array, kind: DataType, *, printable: bool) -> Array:
     values = texts.cast(kind)
     if not pc.all(pc.is_finite(values), min_count=0).as_py():
         raise pa.ArrowInvalid("a number that no double holds")
+    if not printable and _are_short_numbers(texts):
+        return values
     printed = values.cast(_STRING)
     if printable and not pc.all(pc.match_substring(texts, pattern="."), min_count=0).as_py():
         raise pa.ArrowInvalid("an integer among doubles, which print 2 as 2.0")
@@ -152,8 +171,30 @@ def _doubles(texts: Array, kind: DataType, *, printable: bool) -> Array:
     return values
 
 
+def _are_short_numbers(texts: Array) -> bool:
+    """Whether each text, which is a number, is written as JSON writes one, without an exponent and
+    with at most 15 digits, which any double keeps (IEEE 754, DBL_DIG): read off a few bytes."""
+    _, offsets, buffer = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(texts) + 1, 4 * texts.offset)
+    sizes = np.diff(ends)
+    starts, sizes = ends[:-1][sizes > 0], sizes[sizes > 0]
+    if not len(sizes) or sizes.max() > _DOUBLE_DIGITS:
+        return False
+    data = np.frombuffer(buffer, np.uint8, int(ends[-1]))
+    if data[starts[0] :].max() > _NINE:
+        return False
+    is_signed = data.take(starts) == _MINUS
+    first = starts + is_signed
+    last = starts + sizes - 1
+    begins = data.take(first)
+    has_zeros = (
+        (begins == _ZERO) & (first < last) & (data.take(np.minimum(first + 1, last)) != _POINT)
+    )
+    return not (has_zeros | (begins == _POINT) | (data.take(last) == _POINT)).any()
+
+
 def _decimals(texts: Array, kind: DataType, *, printable: bool) -> Array:
-    if _is_plain(texts, kind):
+    if are_plain_decimals(texts, kind):
         values = texts.cast(kind)
     elif printable:
         raise pa.ArrowInvalid("a text that no decimal prints")
@@ -165,19 +206,6 @@ def _decimals(texts: Array, kind: DataType, *, printable: bool) -> Array:
     if printable and not values.cast(_STRING).equals(texts):
         raise pa.ArrowInvalid("a text that its decimal does not print")
     return values
-
-
-def _is_plain(texts: Array, kind: DataType) -> bool:
-    """Whether Arrow (26) may cast the texts. With an exponent it takes 0e0x1 for a number, and
-    1e-9999999 ends the process; of more digits than it has bits for it keeps the last ones, and
-    so it does where it multiplies: 2**128 + 1 becomes 1. Of what is left it takes just those that
-    are decimals (tried with all texts of five characters).
-    """
-    lengths: Array = pc.binary_length(texts)
-    longest = pc.max(lengths).as_py() or 0
-    return longest <= kind.bit_width * 3 // 10 - kind.scale and not any(
-        pc.any(pc.match_substring(texts, pattern=letter), min_count=0).as_py() for letter in "eE"
-    )
 
 
 def _timestamps(texts: Array, kind: DataType, *, printable: bool) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bronze_engine.sources.files.csv.dialect import LINE, Dialect
 
-__all__ = ["Record", "count_lines", "has_pair", "last_end", "records", "without_comments"]
+__all__ = ["Record", "count_lines", "has_empty_quotes", "last_end", "records", "without_comments"]
 
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
@@ -47,12 +47,19 @@ def count_lines(data: bytes, start: int = 0) -> int:
     return lines + data.count(b"\r", start) - data.count(b"\r\n", start)
 
 
-def has_pair(data: bytes, byte: int, start: int) -> bool:
-    """Whether the byte comes twice in a row: a fifth of what a search takes where it is common."""
-    array = _array(data, start)
+def has_empty_quotes(data: bytes, dialect: Dialect, start: int) -> bool:
+    """Whether a field may be two quotes and nothing else. Where quotes are common this takes a
+    fifth of what a search takes."""
+    array, quote = _array(data, start), dialect.quote[0]
     for begin in range(0, len(array), _STRIDE):
-        found = array[begin : begin + _STRIDE + 1] == byte
-        if (found[1:] & found[:-1]).any():
+        found = array[begin : begin + _STRIDE + 1] == quote
+        pairs = np.flatnonzero(found[1:] & found[:-1]) + begin
+        if not len(pairs):
+            continue
+        if pairs[0] == 0 or pairs[-1] + 2 >= len(array):
+            return True
+        ends = dialect.delimiter + b"\r\n"
+        if (_is_any(array.take(pairs - 1), ends) & _is_any(array.take(pairs + 2), ends)).any():
             return True
     return False
 
@@ -154,12 +161,12 @@ def _quotes(data: bytes, dialect: Dialect, start: int) -> Places | None:
     opening = places[2::2] if places[0] == 0 else places[0::2]
     doubled = dialect.quote if dialect.double_quotes else b""
     before = array.take(opening - 1)
-    return places if _are(before, dialect.delimiter + b"\n" + doubled) else None
+    return places if _is_any(before, dialect.delimiter + b"\n" + doubled).all() else None
 
 
-def _are(array: Places, allowed: bytes) -> bool:
-    """Whether each byte is one of a few: fastest asked one after the other."""
-    found = array == allowed[0]
+def _is_any(array: Places, allowed: bytes) -> Places:
+    """Which bytes are one of a few: fastest asked one after the other."""
+    found: Places = array == allowed[0]
     for byte in allowed[1:]:
         found |= array == byte
-    return bool(found.all())
+    return found

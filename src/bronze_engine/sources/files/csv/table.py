@@ -12,7 +12,7 @@ import pyarrow.csv as pv
 from bronze_engine.config.files.csv import CsvFiles
 from bronze_engine.model.arrow import Array
 from bronze_engine.sources.files.csv.dialect import Dialect
-from bronze_engine.sources.files.csv.records import has_pair
+from bronze_engine.sources.files.csv.records import has_empty_quotes
 
 __all__ = ["Misshapen", "Parser"]
 
@@ -34,6 +34,7 @@ class Parser:
 
     def __init__(self, form: CsvFiles, dialect: Dialect) -> None:
         self._quote: str | Literal[False] = dialect.quote.decode() or False
+        self._dialect = dialect
         self._delimiter = dialect.delimiter.decode()
         self._double_quotes = dialect.double_quotes
         self._escape: str | Literal[False] = dialect.escape.decode() or False
@@ -92,7 +93,7 @@ class Parser:
         """
         if any(data.find(word, start) >= 0 for word in self._words):
             return True
-        return self._quote is not False and has_pair(data, ord(self._quote), start)
+        return self._quote is not False and has_empty_quotes(data, self._dialect, start)
 
 
 def _with_nulls(texts: Array) -> Array:

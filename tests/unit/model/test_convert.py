@@ -1,0 +1,54 @@
+"""What Arrow's casts to decimals would change without a word is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bronze_engine.model.arrow import DataType
+from bronze_engine.model.convert import convert
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("value", "given_type", "wanted"),
+    [
+        (str(2**128 + 1), pa.string(), pa.decimal128(38, 0)),
+        (str(2**256 + 7), pa.large_string(), pa.decimal256(70, 10)),
+        ("4" + "0" * 28, pa.string(), pa.decimal128(38, 10)),
+        ("1e-9999999", pa.string(), pa.decimal128(38, 10)),
+        (Decimal("4e28"), pa.decimal128(38, 0), pa.decimal128(38, 10)),
+        (4 * 10**18, pa.int64(), pa.decimal128(38, 20)),
+    ],
+)
+def test_digits_that_do_not_fit_are_an_error(
+    value: object, given_type: DataType, wanted: DataType
+) -> None:
+    with pytest.raises(pa.ArrowInvalid):
+        convert(pa.array([value], given_type), wanted)
+
+
+@given(value=st.integers(-(10**38) + 1, 10**38 - 1), scale=st.integers(0, 30))
+@settings(max_examples=300, deadline=None)
+def test_whole_numbers_get_fractions_or_are_refused(value: int, scale: int) -> None:
+    whole = pa.array([Decimal(value)], pa.decimal128(38, 0))
+    wanted = pa.decimal128(38, scale)
+    fits = abs(value) < 10 ** (38 - scale)
+    try:
+        found = convert(whole, wanted)
+    except pa.ArrowInvalid:
+        assert not fits
+    else:
+        assert fits
+        assert found[0].as_py() == value
+
+
+def test_texts_become_decimals_as_before() -> None:
+    texts = pa.array(["1.50", None, "-0.25"], pa.string())
+    found = convert(texts, pa.decimal128(12, 2))
+    assert found.to_pylist() == [Decimal("1.50"), None, Decimal("-0.25")]
