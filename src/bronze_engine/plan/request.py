@@ -72,7 +72,7 @@ def make_request(
         low_open=_is_low_open(pipeline, neighbours, new_epoch),
         read_from=_read_from(pipeline.incremental, low),
         cap=cap,
-        cap_open=is_dated(pipeline),
+        cap_open=is_dated(pipeline) or (cap is not None and _is_cap_open(pipeline, neighbours)),
         epoch=epoch,
         override=override,
         base=base,
@@ -167,3 +167,14 @@ def _is_low_open(pipeline: Pipeline, neighbours: Neighbours, new_epoch: int) -> 
     if earlier is not None and earlier.watermark is not None:
         return incremental.low_open and not earlier.watermark.high_open
     return incremental.low_open
+
+
+def _is_cap_open(pipeline: Pipeline, neighbours: Neighbours) -> bool:
+    """Whether rows exactly at the cap of a chain's window belong to the date after it: to one that
+    has taken up where a date window ended."""
+    incremental, own, later = pipeline.incremental, neighbours.own, neighbours.later
+    if incremental is None or not incremental.low_open:
+        return False
+    if later is None or later.override is not None:  # the cap is where its own window ended
+        return own is not None and own.watermark is not None and own.watermark.high_open
+    return later.watermark is not None and not later.watermark.low_open

@@ -76,8 +76,9 @@ def final_window(request: Request, high: str | None, reached: str | None = None)
     """The window to record. `high` is the highest cursor value that landed, None for no row.
 
     A window with a cap was asked for up to there, so it ends there; an empty one keeps
-    high = low. A date window ends with its day once that is over, and before that where
-    everything was `reached` (None: by the instant at which the run began), which its high says.
+    high = low, and is open at it where its low is not: rows there may still come. A date window
+    ends with its day once that is over, and before that where everything was `reached` (None: by
+    the instant at which the run began), which its high says.
     """
     window = planned_window(request)
     if window is None:
@@ -85,8 +86,23 @@ def final_window(request: Request, high: str | None, reached: str | None = None)
     is_day = request.incremental is not None and request.incremental.window == "date"
     if is_day and request.low is not None and request.cap is not None:
         return _day_so_far(window, request, (request.low, request.cap), high, reached)
-    end = request.cap or high or request.low
-    return msgspec.structs.replace(window, high=end)
+    if _may_still_come(window, request, high):
+        return msgspec.structs.replace(window, high=request.low, high_open=True)
+    return msgspec.structs.replace(window, high=request.cap or high or request.low)
+
+
+def _may_still_come(window: Window, request: Request, high: str | None) -> bool:
+    """Whether a chain that takes rows at its low, as after a date window, has seen none yet."""
+    incremental = request.incremental
+    if (
+        incremental is None
+        or not incremental.low_open
+        or window.low_open
+        or request.cap is not None
+    ):
+        return False
+    # A lookback finds rows below, and may stand at low for them.
+    return high is None or (high == request.low and request.read_from != request.low)
 
 
 def _day_so_far(

@@ -168,6 +168,39 @@ def test_a_chain_after_a_date_window_takes_the_first_value_of_its_end() -> None:
     assert not plan(Incremental(cursor="at"), earlier=before, own=own, last=own).low_open
 
 
+def test_a_chain_that_found_nothing_after_a_date_window_leaves_that_first_value() -> None:
+    before = day_manifest(14, "2025-01-14T00:00:00Z", LOW, low_open=False, high_open=True)
+    empty = final_window(plan(Incremental(cursor="at"), earlier=before, last=before), None)
+    assert empty == Window(
+        column="at", type="timestamp", low=LOW, high=LOW, read_from=LOW, low_open=False,
+        high_open=True,
+    )  # fmt: skip
+    own = _with(day_manifest(15, LOW, LOW), watermark=empty)
+    following = plan(Incremental(cursor="at"), run_date=date(2025, 1, 16), earlier=own, last=own)
+    assert (following.low, following.low_open) == (LOW, False)
+    request = plan(Incremental(cursor="at", lookback=Duration(60)), earlier=before, last=before)
+    late = final_window(request, LOW)  # a row below low came late
+    assert late is not None
+    assert late.high_open
+    at_low = final_window(plan(Incremental(cursor="at"), earlier=before, last=before), LOW)
+    assert at_low is not None
+    assert not at_low.high_open
+
+
+def test_what_comes_before_a_chain_leaves_it_its_first_value() -> None:
+    own = day_manifest(14, "2025-01-14T00:00:00Z", LOW, low_open=False, high_open=True)
+    later = day_manifest(15, LOW, HIGH, low_open=False)
+    chain = Incremental(cursor="at")
+    again = plan(chain, run_date=date(2025, 1, 14), own=own, later=later, last=later)
+    assert (again.cap, again.cap_open) == (LOW, True)
+    window = final_window(again, None)
+    assert window is not None
+    assert (window.high, window.high_open) == (LOW, True)
+    usual = day_manifest(15, LOW, HIGH)
+    again = plan(chain, run_date=date(2025, 1, 14), own=own, later=usual, last=usual)
+    assert (again.cap, again.cap_open) == (LOW, False)
+
+
 def test_a_cursor_without_days_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigError, match="has no window on 9999-12-31"):
         plan(run_date=date.max)

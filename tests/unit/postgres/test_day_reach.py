@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.postgres.cursor import Cursor
-from bronze_engine.sources.postgres.window import Reach, _of_day
+from bronze_engine.sources.postgres.query import Origin, Values
+from bronze_engine.sources.postgres.window import Reach, _of_day, find_reach
+from tests.unit.plan.test_date_windows import plan
 
 pytestmark = pytest.mark.unit
 
@@ -42,3 +46,15 @@ def test_a_date_is_read_as_it_stands_and_says_whether_it_is_over() -> None:
     assert _of_day("2025-01-16", "2025-01-15", day, None).settled == "2025-01-16"
     found = _of_day("2025-01-16", "2025-01-14", day, None)
     assert found == Reach(last="2025-01-16", is_open=True, settled="2025-01-14")
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.asyncio
+async def test_a_chain_ends_at_its_cap_as_it_was_asked_to(is_open: bool) -> None:
+    request = msgspec.structs.replace(plan(Incremental(cursor="at")), cap=END, cap_open=is_open)
+    at = cursor("timestamp", "timestamptz")
+    assert await find_reach(None, request, at, _no_origin) == Reach(last=END, is_open=is_open)
+
+
+def _no_origin(_values: Values, /) -> Origin:
+    raise AssertionError("nothing is asked")

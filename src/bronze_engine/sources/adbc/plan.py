@@ -153,7 +153,7 @@ class Planner:
         if cap is not None and incremental.window == "date":
             return self._until_settled(window, cap, limit), values
         if cap is not None:
-            return window.until(cap), values
+            return window.until(cap, is_open=self._request.cap_open), values
         conditions: list[Condition] = [window.above]
         if limit is not None:
             conditions.append(window.up_to(cursor.at(limit)))

@@ -71,7 +71,7 @@ async def find_reach(
     """
     incremental = _incremental(request)
     if request.cap is not None and incremental.window == "chain":
-        return Reach(last=request.cap)
+        return Reach(last=request.cap, is_open=request.cap_open)
     match cursor.kind:
         case "timestamp" | "date":
             horizon = await look(session, incremental.lag)
