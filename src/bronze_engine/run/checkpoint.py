@@ -42,6 +42,9 @@ ALWAYS_BYTES: Final = 256 * 1024
 """A checkpoint of up to this is written after each slice. A larger one waits until as many bytes
 of files have been landed: many tiny slices must not cost more in it than in themselves."""
 
+MOST_BYTES: Final = 64 * 1024**2
+"""A checkpoint takes no more slices past this: it is held in memory, and rules may keep much."""
+
 _FINAL: Final = (QualityError, PageError, StateError, ConfigError)
 
 
@@ -103,6 +106,7 @@ class RunCheckpoint:
         self._named: set[int] = set()
         self._places: dict[int, Slice | None] = {}
         self._size_bytes = 0
+        self._noted_bytes = 0
         self._writing = anyio.Lock()
 
     @property
@@ -164,9 +168,19 @@ class RunCheckpoint:
         if not self._is_on:
             return
         self._layout = landed.layout or self._layout
+        if self._noted_bytes + sum(map(len, landed.rules)) > MOST_BYTES:
+            log.warning(
+                "the checkpoint of run %s is full: what comes behind %s would be read again",
+                self.run,
+                "its last slice" if self._is_there else "the beginning",
+            )
+            self._is_on = False
+            return
         bare = msgspec.structs.replace(landed, layout=None)
-        raw = msgspec.Raw(msgspec.json.encode(bare, enc_hook=_encode))
-        self._held.append((landed, Done(head=head, following=following, landed=raw)))
+        encoded = msgspec.json.encode(bare, enc_hook=_encode)
+        self._noted_bytes += len(encoded)
+        done = Done(head=head, following=following, landed=msgspec.Raw(encoded))
+        self._held.append((landed, done))
         if self._begun > 1:
             await self._write()
 
@@ -182,6 +196,7 @@ class RunCheckpoint:
         )
         self.landed = kept
         self._begun = 2
+        self._noted_bytes = sum(memoryview(done.landed).nbytes for done in found.slices)
         self._layout = kept[-1].layout
         self._named = {landed.index for landed in kept}
         self._places = {done.head: done.following for done in found.slices}
@@ -221,7 +236,7 @@ class RunCheckpoint:
             for each in landed:
                 await each.discard(self._stores.target, self._stores.state)
         self._record = msgspec.structs.replace(self._record, slices=())
-        self.landed, self._layout, self._begun = (), None, 0
+        self.landed, self._layout, self._begun, self._noted_bytes = (), None, 0, 0
         self._held.clear()
         self._named.clear()
         self._places.clear()

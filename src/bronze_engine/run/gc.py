@@ -218,7 +218,7 @@ class _Entity:
         What else it depends on only a run can judge.
         """
         age = await stores.state.now() - checkpoint.written_at
-        if age > timedelta(seconds=self.services.resume_seconds):
+        if age >= timedelta(seconds=self.services.resume_seconds):
             return False
         partition = self._partition(checkpoint.run_date)
         try:

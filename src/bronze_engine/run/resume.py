@@ -84,7 +84,7 @@ async def open_checkpoint(
         why = stale or _why_not(found, mine, options)
     if why is None:
         age = await stores.state.now() - found.written_at
-        if age > timedelta(seconds=max_age_seconds):
+        if age >= timedelta(seconds=max_age_seconds):
             why = f"it was written {age} ago, and engine.resume_max_age is {max_age_seconds:.0f} s"
     if why is None:
         why = await _what_is_gone(stores.target, standing.partition, kept)

@@ -253,6 +253,26 @@ async def test_many_tiny_slices_do_not_cost_more_in_it_than_in_themselves(
 
 
 @pytest.mark.asyncio
+async def test_a_checkpoint_that_is_full_takes_no_more_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 3000)
+    bench = Broken(tmp_path)
+    script: list[list[Step]] = [[page(1, {"id": index})] for index in range(20)]
+    broken: list[list[Step]] = [*script[:-1], [ExtractError("cut off")]]
+    await bench.fails(ScriptedSource(broken, chained=True, token="t"))
+    assert caplog.text.count("is full: what comes behind its last slice would be read again") == 1
+    kept = len((await kept_in(bench)).slices)
+    assert 2 < kept < 10
+    assert len(await staged_keys(bench.store)) == kept
+    again = ScriptedSource(script, chained=True, token="t")
+    manifest = await bench.run(again)
+    assert again.read == list(range(kept, 20))
+    assert manifest.row_count == 20
+    assert unowned(await bench.left(), manifest) == []
+
+
+@pytest.mark.asyncio
 async def test_a_source_that_is_another_starts_afresh(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
