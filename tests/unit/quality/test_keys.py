@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bronze_engine.quality.keys import KeySet
+from bronze_engine.quality.keys import KeySet, _order
 
 pytestmark = pytest.mark.unit
 
@@ -112,3 +112,9 @@ def test_pairs_of_integers_in_any_two_sets(batches: list[list[tuple[int, int]]],
     assert int(one.join(two.state()).sum()) == len(seen & others)
     for batch in batches:
         assert one.add(columns(batch)).tolist() == [True] * len(batch)
+
+
+def test_keys_that_are_alike_by_half_of_their_hash_are_told_apart() -> None:
+    first, second = np.array([5, 5, 4, 5]), np.array([1, 2, 9, 1])
+    assert _order(first, second).tolist() == [2, 0, 3, 1]
+    assert _order(first, None).tolist() == [2, 0, 1, 3]
