@@ -404,6 +404,23 @@ async def test_rejected_records_of_all_attempts_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_rules_judge_what_all_attempts_have_landed(tmp_path: Path) -> None:
+    rules = 'quality.rules=[{rule = "unique", columns = ["id"]}, {rule = "row_count", min = 5}]'
+    bench = Broken(tmp_path, rules)
+    pages: list[list[Step]] = [[page(1, {"id": index})] for index in range(SLICES)]
+    broken: list[list[Step]] = [*pages[:3], [*pages[3], ExtractError("cut off")], *pages[4:]]
+    await bench.fails(ScriptedSource(broken, chained=True, token="t"))
+    twice: list[list[Step]] = [*pages[:-1], [page(1, {"id": 0})]]  # a key of the first slice
+    error = await bench.fails(ScriptedSource(twice, chained=True, token="t"))
+    assert isinstance(error, QualityError)
+    assert "unique" in error.message
+    await bench.fails(ScriptedSource(broken, chained=True, token="t"))
+    manifest = await bench.run(ScriptedSource(pages, chained=True, token="t"))
+    assert manifest.row_count == SLICES
+    assert unowned(await bench.left(), manifest) == []
+
+
+@pytest.mark.asyncio
 async def test_cancelled_it_leaves_nothing_but_what_it_resumes_from(tmp_path: Path) -> None:
     bench = Broken(tmp_path, *LIMITS)
     clock = ManualClock()
