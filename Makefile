@@ -71,6 +71,7 @@ bench: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.concurrency --rounds 3
 	$(BIN)/python -m benchmarks.postgres --rounds 3 --scale 0.2 --mixed-rows 200000
 	$(BIN)/python -m benchmarks.files --rounds 3 --megabytes 100
+	$(BIN)/python -m benchmarks.quality --rounds 3 --rows 1000000
 
 bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.http --rounds 3 --records 500000 \
@@ -81,6 +82,7 @@ bench-full: $(VENV)/.dev $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks.end_to_end --rounds 7
 	$(BIN)/python -m benchmarks.concurrency --rounds 7
 	$(BIN)/python -m benchmarks.postgres --rounds 5
+	$(BIN)/python -m benchmarks.quality --rounds 5
 	$(BIN)/python -m benchmarks.postgres --memory
 	$(BIN)/python -m benchmarks.adaptive --rounds 3
 	$(BIN)/python -m benchmarks.guard
