@@ -35,3 +35,6 @@ class LandedBefore(msgspec.Struct, frozen=True, kw_only=True):
     """Whether no later date is committed: then files that appear late land here."""
     floor: str | None = None
     """The watermark that a person has set last: what lies below has been left out."""
+    removed_below: str | None = None
+    """Where the oldest window of a chain begins that is still there: what lies at or below had
+    landed on dates that retention has removed."""

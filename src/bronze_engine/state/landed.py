@@ -10,6 +10,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.flow import each
 from bronze_engine.model.landed import LandedBefore, LandedFile
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.window import Window
 from bronze_engine.state.partitions import committed_dates, read_partition
 
 __all__ = ["read_landed"]
@@ -26,11 +27,13 @@ async def read_landed(
     StateError for one that can't be read.
     """
     found: dict[date, tuple[tuple[LandedFile, ...], str | None]] = {}
+    windows: dict[date, Window | None] = {}
 
     async def read(day: date) -> None:
         manifest = await read_partition(store, system, entity, day)
         if manifest is not None and manifest.epoch == epoch:
             found[day] = (manifest.sources, _decided(manifest))
+            windows[day] = manifest.watermark
 
     await each(await committed_dates(store, system, entity), read, at_once=_AT_ONCE)
     elsewhere: dict[str, LandedFile] = {}
@@ -40,11 +43,13 @@ async def read_landed(
         floor = decided or floor
         if day != run_date:
             elsewhere.update(_by_path(files))
+    oldest = windows[min(windows)] if windows else None
     return LandedBefore(
         here=_by_path(found[run_date][0]) if run_date in found else {},
         elsewhere=elsewhere,
         is_newest=all(day <= run_date for day in found),
         floor=floor,
+        removed_below=oldest.low if oldest is not None and oldest.low_open else None,
     )
 
 

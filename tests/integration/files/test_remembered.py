@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -288,3 +289,17 @@ async def test_what_contradicts_itself_is_told_before_anything_is_opened(
     with pytest.raises(ConfigError) as raised:
         await lake.run()
     assert why in str(raised.value)
+
+
+async def test_what_dates_had_landed_that_retention_has_removed_does_not_land_again(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path, BY_NAME, NAMED)
+    for day in (1, 2, 3):
+        drop(lake, f"sales_2025010{day}.csv", day)
+        assert await ids(lake, DAYS[day - 1]) == [day]
+    for removed in DAYS[:2]:
+        shutil.rmtree(tmp_path / "bronze" / "drop" / "it" / f"dt={removed}")
+    drop(lake, "sales_20250104.csv", 4)
+    assert await ids(lake, DAYS[3]) == [4]
+    assert await ids(lake, DAYS[2]) == [3]

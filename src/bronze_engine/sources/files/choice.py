@@ -116,8 +116,9 @@ def _lands_here(
     incremental = request.incremental
     if incremental is None or incremental.window != "chain" or not before.is_newest:
         return False
-    # It appears late. What a person, or the configuration, has left out stays out.
-    floors = (incremental.initial, before.floor)
+    # It appears late. What a person, or the configuration, has left out stays out, and so does
+    # what nobody remembers any more.
+    floors = (incremental.initial, before.floor, before.removed_below)
     is_left_out = any(floor is not None and cursor.is_at_or_below(value, floor) for floor in floors)
     return request.override is None and not is_left_out
 
