@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -114,9 +115,23 @@ def are_plain_decimals(texts: Array, kind: DataType) -> bool:
     """
     lengths: Array = pc.binary_length(texts)
     longest = pc.max(lengths).as_py() or 0
-    return longest <= kind.bit_width * 3 // 10 - kind.scale and not any(
+    if longest > kind.bit_width * 3 // 10 - kind.scale:
+        return False
+    if pa.types.is_string(texts.type) and _are_below_letters(texts):
+        return True
+    return not any(
         pc.any(pc.match_substring(texts, pattern=letter), min_count=0).as_py() for letter in "eE"
     )
+
+
+def _are_below_letters(texts: Array) -> bool:
+    """Whether no byte is a letter's: a look at all of them at once takes a tenth of a search."""
+    _, offsets, values = texts.buffers()
+    if not len(texts) or values is None:
+        return True
+    ends = np.frombuffer(offsets, np.int32, len(texts) + 1, 4 * texts.offset)
+    data = np.frombuffer(values, np.uint8, int(ends[-1]))[int(ends[0]) :]
+    return not len(data) or int(data.max()) < ord("A")
 
 
 def _check_same(before: Array, after: Array) -> None:

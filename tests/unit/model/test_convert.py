@@ -52,3 +52,8 @@ def test_texts_become_decimals_as_before() -> None:
     texts = pa.array(["1.50", None, "-0.25"], pa.string())
     found = convert(texts, pa.decimal128(12, 2))
     assert found.to_pylist() == [Decimal("1.50"), None, Decimal("-0.25")]
+    assert convert(texts.slice(2), pa.decimal128(12, 2)).to_pylist() == [Decimal("-0.25")]
+    assert convert(texts.slice(0, 0), pa.decimal128(12, 2)).to_pylist() == []
+    assert convert(pa.nulls(0, pa.string()), pa.decimal256(50, 2)).to_pylist() == []
+    exponents = pa.array(["1e2", "1"], pa.string()).slice(1)
+    assert convert(exponents, pa.decimal128(12, 2)).to_pylist() == [Decimal(1)]
