@@ -22,6 +22,7 @@ __all__ = [
     "is_above",
     "is_chained",
     "is_dated",
+    "is_whole",
     "planned_window",
     "recorded_window",
 ]
@@ -89,6 +90,11 @@ def final_window(request: Request, high: str | None, reached: str | None = None)
     if _may_still_come(window, request, high):
         return msgspec.structs.replace(window, high=request.low, high_open=True)
     return msgspec.structs.replace(window, high=request.cap or high or request.low)
+
+
+def is_whole(request: Request) -> bool:
+    """Whether a run that begins now reads its window to the end: a day may not be over."""
+    return final_window(request, None) == planned_window(request)
 
 
 def _may_still_come(window: Window, request: Request, high: str | None) -> bool:

@@ -22,6 +22,7 @@ from bronze_engine.land.slice import Landed
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.part import ABSENT, Staged
+from bronze_engine.plan.window import is_whole
 from bronze_engine.run.checkpoint import RunCheckpoint, landed_in
 from bronze_engine.run.services import Identity, Options, Stores
 from bronze_engine.run.survey import Survey
@@ -143,6 +144,8 @@ def plan_hash(pipeline: Pipeline, standing: Survey, options: Options) -> str:
         "engine": __version__,
         "config_hash": pipeline.config_hash,
         "request": request,
+        # Where it was not, what was landed ends before it, and nobody would read the rest.
+        "day_is_over": is_whole(standing.request),
         "output": pipeline.output,
         "quality": pipeline.quality,
         "full_refresh": options.full_refresh,
