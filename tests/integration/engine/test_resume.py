@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -117,40 +117,59 @@ def assert_whole(root: Path, reference: Path, windows: int) -> None:
     assert [path.name for path in (root / "bronze/_state/team").iterdir()] == ["orders.json"]
 
 
+@pytest.fixture(scope="module")
+def references(
+    server: KillServer, api: Api, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], Path]:
+    """Makes what an uninterrupted run over so many windows lands, once."""
+    folder = tmp_path_factory.mktemp("references")
+
+    def reference(windows: int) -> Path:
+        root = folder / str(windows)
+        if not root.exists():
+            prepared(root, api, windows=windows)
+            assert server.run(Command(root=str(root))) == [COMMITTED]
+            assert len(set(api.seen())) == windows * PAGES
+        return root
+
+    return reference
+
+
 @pytest.mark.parametrize(
-    ("windows", "runs", "kills"),
-    [(10, 1, 8), pytest.param(WINDOWS, 5, 20, marks=pytest.mark.slow)],
-    ids=["some points", "a hundred points"],
+    ("windows", "kills", "seed"),
+    [(10, 8, 0), *(pytest.param(WINDOWS, 20, seed, marks=pytest.mark.slow) for seed in range(5))],
 )
 def test_killed_at_any_point_it_reads_one_slice_again_at_the_most(
-    server: KillServer, api: Api, tmp_path: Path, windows: int, runs: int, kills: int
+    server: KillServer,
+    api: Api,
+    references: Callable[[int], Path],
+    tmp_path: Path,
+    windows: int,
+    kills: int,
+    seed: int,
 ) -> None:
-    reference = prepared(tmp_path / "reference", api, windows=windows)
-    assert server.run(Command(root=str(reference))) == [COMMITTED]
-    assert len(set(api.seen())) == windows * PAGES
-    chance = random.Random(20250115)
+    """Together a hundred points of runs of a hundred windows and a thousand pages."""
+    reference = references(windows)
+    chance = random.Random(seed)
     share = windows // kills + 1
-    kills_in_all = 0
-    for number in range(runs):
-        root = prepared(tmp_path / str(number), api, windows=windows)
-        read: set[str] = set()
-        killed = 0
-        while True:
-            command = Command(root=str(root))
-            if killed < kills and chance.random() < 0.5:
-                command.at_page = chance.randint(1, share * PAGES)
-            elif killed < kills:
-                command.at_operation = chance.randint(1, share * 5)
-            ended = server.run(command)
-            asked = api.seen()
-            again = {since for since, _ in asked} & read
-            assert len(again) <= 1, "slices read again after one kill"
-            assert len(asked) == len(set(asked)), "no page twice within one attempt"
-            read |= {since for since, _ in asked}
-            if ended == [COMMITTED]:
-                break
-            assert ended == [KILLED]
-            killed += 1
-        kills_in_all += killed
-        assert_whole(root, reference, windows)
-    assert kills_in_all == runs * kills
+    root = prepared(tmp_path / "killed", api, windows=windows)
+    read: set[str] = set()
+    killed = 0
+    while True:
+        command = Command(root=str(root))
+        if killed < kills and chance.random() < 0.5:
+            command.at_page = chance.randint(1, share * PAGES)
+        elif killed < kills:
+            command.at_operation = chance.randint(1, share * 5)
+        ended = server.run(command)
+        asked = api.seen()
+        again = {since for since, _ in asked} & read
+        assert len(again) <= 1, "slices read again after one kill"
+        assert len(asked) == len(set(asked)), "no page twice within one attempt"
+        read |= {since for since, _ in asked}
+        if ended == [COMMITTED]:
+            break
+        assert ended == [KILLED]
+        killed += 1
+    assert killed == kills
+    assert_whole(root, reference, windows)
