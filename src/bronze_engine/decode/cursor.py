@@ -19,6 +19,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.model.arrow import Array, Scalar, scalar
 from bronze_engine.model.block import Block, Reject
+from bronze_engine.model.day import settled_until
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.line import Line
 from bronze_engine.model.window import cursor_key
@@ -154,6 +155,9 @@ class CursorFilter:
             since = min(clocks) - _EPOCH
             end = Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag)
             ends.append((end, True))
+        if clocks and self._config.cursor_type == "date" and self._config.window == "chain":
+            # Of a day that is not over, rows may come that no later window would take.
+            ends.append((self._bound(settled_until(min(clocks), "date")), True))
         return ends
 
     def _within(self, keys: _Keys, blocks: Sequence[Block], rows: Sequence[int]) -> Array:

@@ -246,6 +246,20 @@ async def test_rows_newer_than_the_lag_wait_for_the_next_run(tmp_path: Path) -> 
     assert ids(lake, NEXT_DAY) == [1]
 
 
+async def test_rows_of_a_day_that_is_not_over_wait_for_the_next_run(tmp_path: Path) -> None:
+    lake = duck(tmp_path, "date", 'cursor_type = "date"')
+    today = datetime.now(UTC).date()
+    for number, age in enumerate((3, 0, -1)):
+        in_duckdb(lake.database, INSERT, row=(number, (today - timedelta(days=age)).isoformat()))
+    await lake.run()
+    assert ids(lake) == [0]
+    window = lake.manifest().watermark
+    assert window is not None
+    assert window.high == (today - timedelta(days=3)).isoformat()
+    await lake.run(NEXT_DAY)
+    assert lake.manifest(NEXT_DAY).row_count == 0
+
+
 async def test_a_timestamp_without_a_zone_needs_one(tmp_path: Path) -> None:
     lake = duck(tmp_path, "timestamp")
     with pytest.raises(ConfigError, match=r"has no zone; set incremental\.cursor_timezone"):

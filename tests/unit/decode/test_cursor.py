@@ -89,6 +89,16 @@ def test_rows_newer_than_the_sources_clock_less_the_lag_are_for_later() -> None:
     assert run(values, as_of=as_of, lag=Duration(60)).high is None
 
 
+def test_rows_of_a_day_that_is_not_over_everywhere_are_for_later() -> None:
+    values = quoted("2025-01-13", "2025-01-14", "2025-01-15")
+    for hour, landed in ((11, [0]), (12, [0, 1])):  # at noon the 14th is over west of all land
+        as_of = datetime(2025, 1, 15, hour, tzinfo=UTC)
+        decoded = run(values, kind="date", as_of=as_of)
+        assert (places(decoded), decoded.later_rows) == (landed, 3 - len(landed))
+        day = run(values, kind="date", as_of=as_of, window="date", cap="2025-01-15")
+        assert places(day) == [0, 1, 2], "a day is read as it stands"
+
+
 def test_local_timestamps_need_a_time_zone() -> None:
     values = quoted("2025-06-15T12:00:00", "2025-06-15T13:00:00")
     decoded = run(values, low="2025-06-15T10:30:00Z", cursor_timezone="Europe/Berlin")

@@ -20,7 +20,7 @@ from bronze_engine.sources.adbc.cursor import Cursor
 from bronze_engine.sources.adbc.database import Session
 from bronze_engine.sources.adbc.decoder import CursorRows
 from bronze_engine.sources.adbc.query import Condition, Origin, Query, Values
-from bronze_engine.sources.adbc.window import AdbcWindow, instant_of
+from bronze_engine.sources.adbc.window import AdbcWindow, instant_of, last_day_over
 from bronze_engine.sources.landing import nearest_column
 
 __all__ = ["Plan", "Planner"]
@@ -30,6 +30,7 @@ _USUAL: Final[dict[CursorType, pa.DataType]] = {
     "integer": pa.int64(),
     "text": pa.string(),
 }
+_NOW: Final = Query("SELECT CURRENT_TIMESTAMP")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +162,20 @@ class Planner:
         found = await self._one(origin.select(f"MAX({window.column})", *conditions))
         if dialect.guesses_types and found.is_valid:
             cursor = Cursor.of_column(name, found.type, incremental)
-        return window.until(cursor.watermark(found)), values
+        high = cursor.watermark(found)
+        if cursor.kind == "date" and high is not None:
+            high = await self._day_over(window, origin, high)
+        return window.until(high), values
+
+    async def _day_over(self, window: AdbcWindow, origin: Origin, high: str) -> str | None:
+        """The highest date of those that are over: of today's rows may come that no later window
+        would take."""
+        last = last_day_over(await self._one(_NOW))
+        if high <= last:
+            return high
+        conditions = [window.above, window.up_to(last)]
+        found = await self._one(origin.select(f"MAX({window.column})", *conditions))
+        return window.cursor.watermark(found)
 
     def _until_settled(self, window: AdbcWindow, end: str, limit: datetime | None) -> AdbcWindow:
         """A date window to its end, or as far as no row may come any more."""
@@ -174,7 +188,7 @@ class Planner:
 
     async def _limit(self, cursor: Cursor, incremental: Incremental) -> datetime:
         """Rows newer than that wait for the next run: others of that time may still come."""
-        now = instant_of(await self._one(Query("SELECT CURRENT_TIMESTAMP")), cursor.timezone)
+        now = instant_of(await self._one(_NOW), cursor.timezone)
         unit = timedelta(seconds=cursor.unit_seconds)
         lag = timedelta(seconds=incremental.lag or 0)
         return now - max(lag, unit, timedelta(microseconds=1))

@@ -12,10 +12,11 @@ import pyarrow as pa
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.arrow import Array, Scalar
+from bronze_engine.model.day import settled_until
 from bronze_engine.sources.adbc.cursor import Cursor
 from bronze_engine.sources.adbc.query import Condition, Parameters
 
-__all__ = ["AdbcWindow", "instant_of"]
+__all__ = ["AdbcWindow", "instant_of", "last_day_over"]
 
 _NOTHING: Final = "1 = 0"
 
@@ -87,3 +88,14 @@ def instant_of(now: Scalar, timezone: str | None) -> datetime:
         f"the database says what time it is as {kind}, without a zone; set"
         " incremental.cursor_timezone to its own"
     )
+
+
+def last_day_over(now: Scalar) -> str:
+    """The last day that is over by what the database says the time is: where that has no zone, by
+    its own calendar, else everywhere, for dates do not say whose day they are."""
+    if pa.types.is_timestamp(now.type) and now.type.tz is None:
+        moment: datetime = now.cast(pa.timestamp("s"), safe=False).as_py()
+        return (moment.date() - timedelta(days=1)).isoformat()
+    last = settled_until(instant_of(now, None), "date")
+    assert last is not None  # noqa: S101  # dates have one
+    return last
