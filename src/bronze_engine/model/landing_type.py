@@ -92,7 +92,7 @@ def file_landing(field: Field) -> DataType | None:
     if pa.types.is_duration(kind):
         return pa.int64()
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        element = landing_of(kind.value_field)
+        element = _within(kind.value_field)
         return None if element is None else pa.list_(element)
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name not in _KNOWN_EXTENSIONS:
         kind = kind.storage_type
@@ -131,19 +131,25 @@ def _of_time(kind: DataType) -> DataType | None:
 
 def _of_nested(kind: DataType) -> DataType | None:
     if any(is_so(kind) for is_so in _LISTS):
-        element = landing_of(kind.value_field)
+        element = _within(kind.value_field)
         return None if element is None else pa.list_(element)
     if pa.types.is_map(kind):
-        key, item = landing_of(kind.key_field), landing_of(kind.item_field)
+        key, item = _within(kind.key_field), _within(kind.item_field)
         if key is None or item is None:
             return None
         return pa.list_(pa.struct([pa.field("key", key), pa.field("value", item)]))
     if pa.types.is_struct(kind) and kind.num_fields:
         fields = [kind.field(place) for place in range(kind.num_fields)]
-        kinds = [landing_of(field) for field in fields]
+        kinds = [_within(field) for field in fields]
         if None in kinds or len({field.name for field in fields}) < len(fields):
             return None
         return pa.struct(
             [pa.field(field.name, each) for field, each in zip(fields, kinds, strict=True)]
         )
     return None
+
+
+def _within(field: Field) -> DataType | None:
+    """What a part of a column lands as. Arrow has no way to take some of the runs that stand
+    within another array (pyarrow 26)."""
+    return None if pa.types.is_run_end_encoded(field.type) else landing_of(field)

@@ -122,3 +122,50 @@ def test_refused_rows_are_told_by_their_place_and_values() -> None:
     assert found.refuse is not None
     (refused,) = found.refuse([1], ["broken"])
     assert (refused.offset, refused.raw) == (2, b'{"n": 3}')
+
+
+def test_texts_that_are_no_utf8_land_beside_however_deep_they_stand() -> None:
+    texts = pa.array([b"\xff", b"a"], pa.binary()).view(pa.string())
+    columns = {
+        "l": pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), texts),
+        "s": pa.StructArray.from_arrays([texts], ["t"]),
+    }
+    found = decode(ArrowDecoder(request()), columns).batch
+    assert found.column("l").to_pylist() == [None, ["a"]]
+    assert found.column("s").to_pylist() == [None, {"t": "a"}]
+    assert found.column("l__variant").to_pylist() == ['[{"base64": "/w=="}]', None]
+    assert found.column("s__variant").to_pylist() == ['{"t": {"base64": "/w=="}}', None]
+
+
+@pytest.mark.parametrize("on_drift", ["variant", "quarantine", "fail"])
+def test_a_day_that_is_not_whole_does_not_fit_a_date(on_drift: str) -> None:
+    days = {"d": pa.array([86_400_000, 86_400_001], pa.date64())}
+    decoder = ArrowDecoder(request(on_drift=on_drift))
+    if on_drift == "fail":
+        with pytest.raises(QualityError, match="can't hold"):
+            decode(decoder, days)
+        return
+    found = decode(decoder, days)
+    if on_drift == "variant":
+        assert found.batch.column("d__variant").to_pylist() == [None, '"1970-01-02 00:00:00.001"']
+    else:
+        assert [each.raw for each in found.rejects] == [b'{"d": "1970-01-02 00:00:00.001"}']
+
+
+@pytest.mark.parametrize("on_drift", ["quarantine", "fail"])
+def test_a_text_that_is_no_utf8_is_refused_by_its_bytes(on_drift: str) -> None:
+    texts = {"t": pa.array([b"\xff", b"a"], pa.binary()).view(pa.string())}
+    decoder = ArrowDecoder(request(on_drift=on_drift))
+    if on_drift == "fail":
+        with pytest.raises(QualityError, match=r"can't hold"):
+            decode(decoder, texts)
+        return
+    assert [each.raw for each in decode(decoder, texts).rejects] == [b'{"t": {"base64": "/w=="}}']
+
+
+def test_runs_within_another_type_are_told() -> None:
+    runs = pa.StructArray.from_arrays(
+        [pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array([7]))], ["r"]
+    )
+    with pytest.raises(QualityError, match="can't land as it is"):
+        decode(ArrowDecoder(request()), {"x": runs})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +12,7 @@ from bronze_engine.decode.arrow.merge import loses_fields
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.convert import can_convert, convert
 from bronze_engine.model.layout import Column
-from bronze_engine.model.row_text import printed_values
+from bronze_engine.model.row_text import printed_at
 
 __all__ = ["cast_typed", "json_of"]
 
@@ -83,34 +82,27 @@ def _split(array: Array, column: Column) -> tuple[Array, Array]:
         if len(array) == 1:
             return pa.nulls(1, column.type), pa.repeat(pa.scalar(True), 1)
     half = len(array) // 2
-    parts = [_split(array[:half], column), _split(array[half:], column)]
+    parts = [_split(_part(array, 0, half), column), _split(_part(array, half), column)]
     values, misfits = zip(*parts, strict=True)
     return pa.concat_arrays(values), pa.concat_arrays(misfits)
 
 
+def _part(array: Array, start: int, length: int | None = None) -> Array:
+    """A slice; of lists and structs a copy, as Arrow judges all that lies behind a slice."""
+    part = array.slice(start, length)
+    if not pa.types.is_nested(part.type):
+        return part
+    try:
+        return part.take(pa.array(range(len(part)), pa.int64()))
+    except pa.ArrowNotImplementedError:  # of views of texts within it
+        return part
+
+
 def json_of(array: Array, wanted: Array) -> Array:
     """The JSON text of the wanted values, NULL for the others."""
-    places: list[Any] = pc.indices_nonzero(wanted).to_pylist()
+    places: Array = pc.indices_nonzero(wanted)
     texts: list[str | None] = [None] * len(array)
-    values = _printable(array.filter(wanted))
-    for place, value in zip(places, values, strict=True):
+    values = printed_at(_plain(array), places)
+    for place, value in zip(places.to_pylist(), values, strict=True):
         texts[place] = json.dumps(value, default=str, ensure_ascii=False)
     return pa.array(texts, _STRING)
-
-
-def _printable(array: Array) -> list[Any]:
-    """Values as `json` takes them; a text that is no UTF-8 as {"base64": "..."}."""
-    try:
-        array.validate(full=True)
-    except pa.ArrowInvalid:
-        if not pa.types.is_string(array.type) and not pa.types.is_large_string(array.type):
-            raise
-        return [_text_or_bytes(each) for each in array.cast(pa.large_binary()).to_pylist()]
-    return printed_values(array)
-
-
-def _text_or_bytes(value: bytes | None) -> str | dict[str, str] | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value or b"").decode()}

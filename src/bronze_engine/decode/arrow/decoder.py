@@ -26,7 +26,12 @@ from bronze_engine.model.arrow import Array, DataType, Field, schema_to_text
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.landing_type import file_landing
 from bronze_engine.model.layout import Column, Layout
-from bronze_engine.model.row_text import Origin, printed_rejects, printed_rows
+from bronze_engine.model.row_text import (
+    Origin,
+    printed_rejects,
+    printed_rows,
+    printed_values,
+)
 
 __all__ = ["ArrowDecoder"]
 
@@ -179,7 +184,7 @@ class _Group:
         if rules.on_drift == "fail":
             place = pc.index(misfit, pa.scalar(True)).as_py()
             raise QualityError(
-                f"{_told(column, array[place])}, at record {block.offset + place} of file"
+                f"{_told(column, array, place)}, at record {block.offset + place} of file"
                 f" {block.page}; nothing was committed; type the column in schema.columns, or set"
                 ' schema.on_drift to "variant"',
                 column=column.name,
@@ -187,7 +192,7 @@ class _Group:
         if rules.on_drift == "quarantine":
             wanted: list[Any] = pc.indices_nonzero(misfit).to_pylist()
             for place in wanted:
-                refused.setdefault(place, _told(column, array[place]))
+                refused.setdefault(place, _told(column, array, place))
             return
         variant = self._columns.variant_of(column)
         if variant is None:
@@ -223,7 +228,7 @@ def _objects(parts: Sequence[tuple[str, Array, Array]], count: int) -> Array:
     return pa.array([f"{{{','.join(row)}}}" if row else None for row in rows], pa.string())
 
 
-def _told(column: Column, value: pa.Scalar) -> str:  # type: ignore[type-arg]  # of any type
-    text = str(value)
+def _told(column: Column, array: Array, place: int) -> str:
+    text = str(printed_values(array.slice(place, 1))[0])
     more = "..." if len(text) > _EXCERPT else ""
     return f"column {column.name!r} ({column.type}) can't hold {text[:_EXCERPT]}{more}"
