@@ -29,8 +29,9 @@ from bronze_engine.state.partitions import read_partition
 __all__ = ["History", "RunRecord", "read_history"]
 
 _AT_ONCE: Final = 16
-_FENCED_BY: Final = "gc-"
-"""How the run of a commit begins that garbage collection made: no row of it is new."""
+_FENCED_BY: Final = ("gc-", "fence-")
+"""How the run of a commit begins that garbage collection made, or the next run of a chain to keep
+out one that had died: no row of it is new."""
 
 Status = Literal["committed", "failed", "cancelled", "fence"]
 
@@ -41,7 +42,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     run_date: date
     status: Status
-    """"fence": a commit of garbage collection, which kept the rows of the one before it."""
+    """"fence": a commit that keeps out a run that died, and kept the rows of the one before it."""
     generation: int | None = None
     is_current: bool = False
     """Whether it is what the partition holds now."""

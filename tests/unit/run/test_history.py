@@ -101,12 +101,13 @@ async def test_runs_of_all_kinds_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_commit_of_garbage_collection_is_a_fence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", ["gc-1", "fence-1"])
+async def test_a_commit_that_keeps_a_dead_run_out_is_a_fence(tmp_path: Path, run: str) -> None:
     bench = Bench(tmp_path)
     manifest = await bench.run(ScriptedSource([[page(1, {"id": 1})]]))
-    fence = Lineage(run="gc-1", attempt="b", generation=2)
+    fence = Lineage(run=run, attempt="b", generation=2)
     fenced = msgspec.structs.replace(
-        manifest, run="gc-1", generation=2, lineage=(fence, *manifest.lineage)
+        manifest, run=run, generation=2, lineage=(fence, *manifest.lineage)
     )
     await commit(bench.store, fenced)
     newest, before = (await history_of(bench)).runs
