@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -169,3 +170,43 @@ def test_runs_within_another_type_are_told() -> None:
     )
     with pytest.raises(QualityError, match="can't land as it is"):
         decode(ArrowDecoder(request()), {"x": runs})
+
+
+@pytest.mark.parametrize(
+    ("known", "texts", "values", "beside"),
+    [
+        (pa.array([1]), ["007", "5"], [None, 5], ['"007"', None]),
+        (
+            pa.array([1.5]),
+            ["0.1", "1e400", "123456789012345678901"],
+            [0.1, None, None],
+            [None, '"1e400"', '"123456789012345678901"'],
+        ),
+        (
+            pa.array([1], pa.decimal128(4, 2)),
+            ["01.50", "1.5", "1.50"],
+            [None, None, Decimal("1.50")],
+            ['"01.50"', '"1.5"', None],
+        ),
+        (pa.array([1], pa.timestamp("us")), ["2025-01-15"], [None], ['"2025-01-15"']),
+    ],
+)
+def test_a_text_is_a_number_only_where_it_can_be_printed_again(
+    known: Any, texts: list[str], values: list[Any], beside: list[str | None]
+) -> None:
+    decoder = ArrowDecoder(request())
+    first = decode(decoder, {"x": known}).layout.settled()
+    for kind in (pa.string(), pa.large_string(), pa.string_view()):
+        found = decode(decoder, {"x": pa.array(texts, kind)}, layout=first).batch
+        assert found.column("x").to_pylist() == values
+        assert found.column("x__variant").to_pylist() == beside
+
+
+def test_a_configured_number_takes_no_text_that_it_would_change() -> None:
+    decoder = ArrowDecoder(request(columns={"i": "int64", "d": "double", "e": "epoch_s"}))
+    texts = {"i": pa.array(["007"]), "d": pa.array(["1e400"]), "e": pa.array(["1"])}
+    found = decode(decoder, texts).batch
+    assert found.column("i").to_pylist() == [None]
+    assert found.column("d").to_pylist() == [None]
+    assert found.column("i__variant").to_pylist() == ['"007"']
+    assert str(found.column("e")[0]) == "1970-01-01 00:00:01+00:00"

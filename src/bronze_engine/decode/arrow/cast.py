@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.decode.arrow.merge import loses_fields
-from bronze_engine.model.arrow import Array
+from bronze_engine.decode.text.values import cast_column
+from bronze_engine.decode.typed import is_epoch
+from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.convert import can_convert, convert
 from bronze_engine.model.layout import Column
 from bronze_engine.model.row_text import printed_at
@@ -17,12 +19,23 @@ from bronze_engine.model.row_text import printed_at
 __all__ = ["cast_typed", "json_of"]
 
 _STRING: Final = pa.string()
+_TEXTS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
-def cast_typed(array: Array, column: Column) -> tuple[Array, Array | None]:
-    """The values as the column's type, NULL where one does not fit, and a mask of those."""
+def cast_typed(array: Array, column: Column, *, is_configured: bool) -> tuple[Array, Array | None]:
+    """The values as the column's type, NULL where one does not fit, and a mask of those.
+
+    A text is a number or a time as it is in files of text: of a column that nobody has typed only
+    where it can be printed again from it.
+    """
     kind = column.type
     array = _plain(array)
+    if _is_text(array.type) and (is_epoch(column.role) or _is_said_by_texts(kind)):
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid:
+            return pa.nulls(len(array), kind), array.is_valid()
+        return cast_column(array.cast(_STRING), column, printable=not is_configured)
     if array.type == kind and column.role == "value":
         try:
             array.validate(full=True)  # texts that are no UTF-8, decimals of too many digits
@@ -39,8 +52,10 @@ def cast_typed(array: Array, column: Column) -> tuple[Array, Array | None]:
 
 def _plain(array: Array) -> Array:
     """Durations as what they count, extension types as what they are stored as, views of lists
-    as lists."""
+    as lists, texts as such."""
     kind = array.type
+    if pa.types.is_run_end_encoded(kind) and _is_text(kind.value_type):
+        return pc.call_function("run_end_decode", [array])
     if isinstance(kind, pa.BaseExtensionType):
         return array.storage
     if pa.types.is_duration(kind):
@@ -48,6 +63,15 @@ def _plain(array: Array) -> Array:
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         return _list_of_view(array)
     return array
+
+
+def _is_text(kind: DataType) -> bool:
+    return any(is_so(kind) for is_so in _TEXTS)
+
+
+def _is_said_by_texts(kind: DataType) -> bool:
+    """Whether a text may say a value of a type that is none itself."""
+    return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
 
 
 def _list_of_view(array: Array) -> Array:

@@ -147,7 +147,7 @@ class _Group:
             if state is None:
                 extras.append((field.name, array, array.is_valid()))
                 continue
-            values, misfit = cast_typed(array, state.column)
+            values, misfit = cast_typed(array, state.column, is_configured=state.is_configured)
             arrays[state.column.name] = values
             if misfit is not None and pc.any(misfit).as_py():
                 self._drift(block, state.column, array, misfit, arrays, refused, extras)
