@@ -1,4 +1,4 @@
-"""`bronze inspect`: what an API or a table gives, and the TOML that lands it."""
+"""`bronze inspect`: what an API, files or a table give, and the TOML that lands it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ import msgspec
 import typer
 
 from bronze_engine.cli import text
+from bronze_engine.cli.file_inspection import (
+    inspect_file_pipeline,
+    inspect_files,
+    names_files,
+    print_file_inspection,
+)
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -26,6 +32,7 @@ from bronze_engine.cli.signals import until_signal
 from bronze_engine.cli.tables import inspect_pipeline, inspect_table, print_table_inspection
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
+from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.errors import ConfigError
@@ -49,9 +56,9 @@ def inspect(
     what: Annotated[
         str,
         typer.Argument(
-            help="A URL, a path below an API (with --api), a table (with --connection), or a"
-            " pipeline: team.name.",
-            metavar="URL|TABLE|NAME",
+            help='A URL, files ("inbox/*.csv", s3://bucket/in/*.parquet), a path below an API'
+            " (with --api), a table (with --connection), or a pipeline: team.name.",
+            metavar="URL|PATH|TABLE|NAME",
             show_default=False,
         ),
     ],
@@ -80,6 +87,10 @@ def inspect(
     records: Annotated[
         str | None, typer.Option("--records", help="Where the records are: data.items.")
     ] = None,
+    files: Annotated[
+        bool,
+        typer.Option("--files", help="It is a file of a server, and no API, whatever its name."),
+    ] = False,
     name: Annotated[
         str | None, typer.Option("--name", help="What to call the pipeline: team.name.")
     ] = None,
@@ -92,7 +103,7 @@ def inspect(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Look at an API or a table, say what is there, and print the TOML that lands it."""
+    """Look at an API, files or a table, say what is there, and print the TOML that lands it."""
     log = LogOptions(verbose=verbose, in_log_dir=False)
     if connection is not None:
         _refuse(
@@ -103,17 +114,41 @@ def inspect(
         _show(table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection)
         return
     is_url = "://" in what or what.startswith("/") or api is not None
-    loaded: Config | None
-    if is_url:
-        loaded = load_if_there(config, overrides, log)
-    else:
+    loaded: Config | None = load_if_there(config, overrides, log)
+    if files or (
+        (loaded is None or what not in loaded.names)
+        and not any((headers, params, data, bearer_env))
+        and names_files(what, with_api=api is not None)
+    ):
+        _refuse(
+            "-H, --param, --data and --bearer-env are of APIs; a file's credentials are those of"
+            " an entry of [apis] that --api names",
+            headers, params, data, bearer_env,
+        )  # fmt: skip
+        seen = inspect_files(
+            what,
+            loaded,
+            log,
+            run_date=read_date(date, loaded.engine if loaded is not None else EngineConfig()),
+            api=api,
+            name=name,
+            records=records,
+        )
+        _show(seen, seen.toml, only_toml=only_toml, as_json=as_json, show=print_file_inspection)
+        return
+    if not is_url:
         _refuse(
             "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
             f'"{what}" is taken for a pipeline',
             headers, params, data, bearer_env, records, name,
         )  # fmt: skip
         loaded = load(config, overrides, log)
-        if what in loaded.names and not isinstance(loaded.pipeline(what).source, HttpSourceConfig):
+        source = loaded.pipeline(what).source if what in loaded.names else None
+        if isinstance(source, FilesSourceConfig):
+            seen = inspect_file_pipeline(loaded, what, log, run_date=read_date(date, loaded.engine))
+            _show(seen, seen.toml, only_toml=only_toml, as_json=as_json, show=print_file_inspection)
+            return
+        if source is not None and not isinstance(source, HttpSourceConfig):
             table = inspect_pipeline(loaded, what)
             _show(
                 table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection

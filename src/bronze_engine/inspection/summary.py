@@ -15,7 +15,7 @@ from bronze_engine.inspection.recorder import Answers
 from bronze_engine.inspection.report import Inspection, PaginatorFound
 from bronze_engine.telemetry.redact import Redactor, redact_url
 
-__all__ = ["summed_up", "typed"]
+__all__ = ["sampled", "summed_up", "typed"]
 
 _SAMPLE: Final = 5
 _LIMITS: Final = re.compile(
@@ -56,7 +56,7 @@ def summed_up(
         columns=tuple(
             msgspec.structs.replace(column, example=masked(column.example)) for column in columns
         ),
-        sample=tuple(tuple(map(masked, row)) for row in _sample(seen.table)),
+        sample=tuple(tuple(map(masked, row)) for row in sampled(seen.table)),
         primary_key=primary_key,
         cursors=cursors_of(seen.table, columns, primary_key),
         rate_limit={
@@ -75,6 +75,7 @@ def typed(columns: Sequence[Column]) -> dict[str, str]:
     return {each.name: each.suggested for each in columns if each.suggested is not None}
 
 
-def _sample(table: pa.Table) -> list[tuple[str, ...]]:
+def sampled(table: pa.Table) -> list[tuple[str, ...]]:
+    """The first rows, a short text for each column."""
     rows = table.slice(0, _SAMPLE).to_pylist()
     return [tuple(shorten(row.get(name)) for name in table.column_names) for row in rows]
