@@ -22,6 +22,7 @@ from bronze_engine.model.block import Block
 from bronze_engine.model.window import Bounds, cursor_key
 from bronze_engine.sources.http.bounds import bound_params
 from bronze_engine.sources.http.chains.seams import Seams
+from bronze_engine.sources.http.outlet import Dated, Outlet
 from tests.integration.http_server import request
 
 pytestmark = pytest.mark.unit
@@ -35,6 +36,25 @@ def window(incremental: Incremental, low: str, cap: str | None = None) -> Reques
     return request(
         incremental=incremental, low=low, read_from=low, cap=cap, started_at=NOW, load="incremental"
     )
+
+
+@pytest.mark.parametrize("lag", [None, 0.0, 0.5])
+def test_no_more_is_recorded_as_read_than_the_steps_have_asked_for(lag: float | None) -> None:
+    incremental = Incremental(
+        cursor="at",
+        window="date",
+        step=Duration(3600),
+        lag=None if lag is None else Duration(lag),
+    )
+    asked = window(incremental, "2024-10-29T00:00:00Z", "2024-10-30T00:00:00Z")
+    dated = Dated()
+    dated.know(NOW + timedelta(seconds=2))  # a server whose clock is ahead
+    nothing: Any = None
+    reached = Outlet(asked, nothing, dated, nothing)._reached
+    end = Seams(incremental, asked).end
+    assert reached is not None
+    assert end is not None
+    assert datetime.fromisoformat(reached) <= datetime.fromisoformat(end)
 
 
 def landed(

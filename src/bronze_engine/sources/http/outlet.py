@@ -120,8 +120,9 @@ class Outlet:
         if incremental is None or as_of is None:
             return None
         lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
+        end = min(as_of, request.started_at) - timedelta(seconds=lag)
         return settled_until(
-            min(as_of, request.started_at) - timedelta(seconds=lag),
+            end.replace(microsecond=0),  # steps end with a whole second
             incremental.cursor_type,
             incremental.cursor_timezone,
         )
