@@ -1,0 +1,224 @@
+"""What all runs of an engine share: opened when first asked for, closed with the engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import date
+from typing import Any, Final, TypeVar, final
+from zoneinfo import ZoneInfo
+
+import anyio
+import msgspec
+
+from bronze_engine.adapters import (
+    StoreOpener,
+    open_auth,
+    source_type,
+    store_limits,
+    store_opener,
+    token_store,
+)
+from bronze_engine.clock import Clock
+from bronze_engine.config.api import Api, CircuitBreaker, Retry
+from bronze_engine.config.load import Config
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
+from bronze_engine.credentials import Auth, AuthResources, TokenStore
+from bronze_engine.decode.arrow.decoder import ArrowDecoder
+from bronze_engine.decode.json import JsonDecoder
+from bronze_engine.decode.text.caster import TextColumns
+from bronze_engine.flow import Budget
+from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.publish.preflight import Preflight
+from bronze_engine.run.services import Services, Stores
+from bronze_engine.state.quota import QuotaLedger
+from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.workers import Workers
+
+__all__ = ["Shared"]
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 10.0
+"""What a cancelled run may still spend on its commit, or on cleaning up."""
+
+DRAIN_SECONDS: Final = 2.0
+"""The same while the process is being ended, which has five seconds in all."""
+
+
+@final
+class Shared:
+    """What all runs of an engine have in common, opened when it is first asked for."""
+
+    def __init__(
+        self,
+        config: Config,
+        workers: Workers,
+        clock: Clock,
+        hooks: Sequence[Hook],
+        sources: Mapping[str, SourceType[Any]],
+        stores: Mapping[str, StoreOpener],
+    ) -> None:
+        self.is_draining = False
+        self._config = config
+        self._workers = workers
+        self._clock = clock
+        self._hooks = list(hooks)
+        self._sources = sources
+        self._store_openers = stores
+        self._budget = Budget(config.engine.memory_limit)
+        self._zone = ZoneInfo(config.engine.timezone)
+        self._preflight = Preflight()
+        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self._quota_store))
+        self._stack = AsyncExitStack()
+        self._opened: dict[object, Any] = {}
+        self._opening = anyio.Lock()
+
+    def services(self) -> Services:
+        return Services(
+            clock=self._clock,
+            workers=self._workers,
+            budget=self._budget,
+            preflight=self._preflight,
+            publish=self._publish,
+            source_type=self._source_type,
+            stores=self._stores,
+            resources=self._resources,
+            today=self._today,
+            grace_seconds=lambda: DRAIN_SECONDS if self.is_draining else GRACE_SECONDS,
+            resume_seconds=self._config.engine.resume_max_age,
+        )
+
+    async def aclose(self) -> None:
+        try:
+            await self.limits.aclose()  # into a store that closes with the stack
+        finally:
+            await self._stack.aclose()
+
+    async def share(self, key: object, make: Callable[[], AbstractAsyncContextManager[T]]) -> T:
+        """The one instance under `key`; made by the first caller, left with the engine."""
+        async with self._opening:
+            if key not in self._opened:
+                self._opened[key] = await self._stack.enter_async_context(make())
+        opened: T = self._opened[key]
+        return opened
+
+    def _publish(self, event: Event) -> None:
+        for hook in tuple(self._hooks):
+            try:
+                hook(event)
+            except Exception:  # an observer must not decide what becomes of a run
+                log.warning("hook %r failed and is told nothing more", hook, exc_info=True)
+                if hook in self._hooks:
+                    self._hooks.remove(hook)
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(self._zone).date()
+
+    async def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
+        # In a worker: the first of a kind imports its client, half a second of work.
+        return await self._workers.run(source_type, _tag(pipeline.source), self._sources)
+
+    async def _stores(self, pipeline: Pipeline) -> Stores:
+        target = await self._store(pipeline.target)
+        state = target if pipeline.state is None else await self._store(pipeline.state)
+        return Stores(target=target, state=state)
+
+    async def _store(self, config: StoreConfig) -> Store:
+        # In a worker: the first of a kind imports its client, half a second of work.
+        opener = await self._workers.run(store_opener, _tag(config), self._store_openers)
+        resources = StoreResources(
+            clock=self._clock, workers=self._workers, limits=store_limits(self.limits)
+        )
+        key = ("store", config.name, config.location)
+        return await self.share(key, lambda: opener(config, resources))
+
+    async def _quota_store(self) -> Store:
+        """Where daily quotas are counted, whatever targets the pipelines of an API have."""
+        engine = self._config.engine
+        return await self._store(self._config.place(engine.state or engine.target))
+
+    def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
+        limits = self._limits(pipeline)
+        tally.trace = limits.trace
+        return Resources(
+            clock=self._clock,
+            workers=self._workers,
+            budget=self._budget,
+            share=self.share,
+            tally=tally,
+            publish=self._publish,
+            limits=limits,
+            json_decoder=JsonDecoder,
+            arrow_decoder=ArrowDecoder,
+            text_caster=TextColumns,
+            open_auth=self._open_auth,
+            hide=self._config.hide,
+            open_store=self._store,
+        )
+
+    def _limits(self, pipeline: Pipeline) -> Limits:
+        """Those of the group that the pipeline's API or connection belongs to."""
+        source = pipeline.source
+        if isinstance(source, HttpSourceConfig):
+            api = source.api
+            group = self.limits.group(
+                api.limit_group,
+                "ApiExtractor",
+                rate=api.rate_limit,
+                retry=api.retry,
+                breaker=api.circuit_breaker,
+                concurrency=api.concurrency,
+            )
+            return group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
+        if isinstance(source, FilesSourceConfig):
+            return self._file_limits(source, pipeline.name)
+        connection = source.connection
+        group = self.limits.group(
+            f"connections.{connection.name}",  # an API may have the same name
+            "DatabaseExtractor",
+            rate=None,
+            retry=connection.retry,
+            breaker=connection.circuit_breaker,
+            concurrency=connection.max_connections,
+        )
+        return group.limits(pipeline=pipeline.name)
+
+    def _file_limits(self, source: FilesSourceConfig, pipeline: str) -> Limits:
+        """Of HTTP those of the API, or of the server; stores have limits of their own."""
+        api = next((place.api for place in source.places if place.api is not None), None)
+        name = "" if api is None else api.limit_group or f"files of {api.base_url}"
+        group = self.limits.group(
+            name or "files",
+            "FileExtractor" if api is None or not api.name else "ApiExtractor",
+            rate=None if api is None else api.rate_limit,
+            retry=Retry() if api is None else api.retry,
+            breaker=CircuitBreaker() if api is None else api.circuit_breaker,
+            concurrency="auto" if api is None else api.concurrency,
+        )
+        return group.limits(pipeline=pipeline)
+
+    async def _open_auth(self, api: Api) -> Auth | None:
+        return await open_auth(
+            AuthResources(
+                api=api,
+                clock=self._clock,
+                workers=self._workers,
+                open_tokens=self._open_tokens,
+            )
+        )
+
+    async def _open_tokens(self, text: str) -> TokenStore:
+        return await token_store(text, self._config, self._workers, self._store)
+
+
+def _tag(config: msgspec.Struct) -> str:
+    """The `type` that the configuration names."""
+    return str(config.__struct_config__.tag)
