@@ -88,6 +88,22 @@ async def test_what_appears_late_lands_with_the_newest_day(tmp_path: Path) -> No
     assert await ids(lake, DAYS[1]) == [1, 3]
 
 
+async def test_a_late_file_alone_moves_no_window_back(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, BY_TIME, MODIFIED)
+    drop(lake, "a.csv", 1, modified=noon(2))
+    await lake.run(DAYS[0])
+    drop(lake, "late.csv", 2, modified=noon(1))
+    assert await ids(lake, DAYS[1]) == [2]
+    drop(lake, "c.csv", 3, modified=noon(3))
+    assert await ids(lake, DAYS[2]) == [3]
+    windows = [lake.manifest(day).watermark for day in DAYS[1:3]]
+    assert [each and (each.low, each.high) for each in windows] == [
+        (noon(2).isoformat(), noon(2).isoformat()),
+        (noon(2).isoformat(), noon(3).isoformat()),
+    ]
+    assert await ids(lake, DAYS[1]) == [2]  # run again
+
+
 async def test_each_date_lands_the_files_of_its_own_name(tmp_path: Path) -> None:
     lake = Lake(tmp_path, BY_NAME, DATED)
     for number in (1, 2, 3):

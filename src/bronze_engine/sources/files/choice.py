@@ -32,7 +32,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: tuple[Entry, ...]
     high: str | None = None
-    """The highest cursor among them."""
+    """The highest cursor among them; None where all are below the window."""
     warnings: tuple[str, ...] = ()
 
 
@@ -76,7 +76,7 @@ async def choose(
             if not _lands_here(entry, value, request, before, cursor, now):
                 continue
         taken.append(entry)
-        if value is not None:
+        if value is not None and not cursor.is_below(value):  # a late one moves nothing back
             values.append(value)
     warnings: list[str] = []
     if changed:
