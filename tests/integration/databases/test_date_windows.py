@@ -166,3 +166,31 @@ async def test_late_rows_land_with_the_date_that_saw_them_and_are_counted(
     window = report.watermark
     assert window is not None
     assert (window.low, window.read_from) == ("2025-03-05T00:00:00Z", "2025-03-03T00:00:00+00:00")
+
+
+@pytest.mark.parametrize("reading", ["snapshot", "keyset"])
+async def test_a_chain_that_follows_dates_takes_the_row_at_their_seam_once(
+    fresh: Database, tmp_path: Path, reading: str
+) -> None:
+    fresh.execute(
+        "INSERT INTO t (at, note) SELECT at, 'dated' FROM generate_series("
+        "'2025-03-01 00:00+00'::timestamptz, '2025-03-03 23:00+00', '1 hour') AS at"
+    )
+    source = f'reading = "{reading}"'
+    days = [FIRST + timedelta(days=number) for number in range(6)]
+    pipeline = landing(tmp_path, fresh, DATED, source=source)
+    for day in days[:3]:
+        await pipeline.run(day)
+    store = pipeline.store
+    pipeline = landing(tmp_path, fresh, 'cursor = "at"', source=source)
+    pipeline.store = store
+    assert (await pipeline.run(days[3])).rows == 0
+    fresh.execute(
+        "INSERT INTO t (at, note) VALUES ('2025-03-04 00:00+00', 'at the seam'),"
+        " ('2025-03-04 10:00+00', 'behind it')"
+    )
+    await pipeline.run(days[4])
+    fresh.execute("INSERT INTO t (at, note) VALUES ('2025-03-05 00:00+00', 'newer')")
+    for number in (2, 3, 5, 4, 2, 0):
+        await pipeline.run(days[number])
+    assert await union(pipeline, days) == table(fresh)
