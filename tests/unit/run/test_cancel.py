@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bronze_engine import engine as engine_module
+from bronze_engine import shared as shared_module
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config
 from bronze_engine.config.stores.store import LocalStoreConfig
@@ -330,7 +330,7 @@ async def test_cancelled_at_any_operation_of_the_store(
 async def test_a_store_that_never_answers_the_commit_holds_a_cancelled_run_no_longer_than_its_grace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str
 ) -> None:
-    monkeypatch.setattr(engine_module, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(shared_module, "DRAIN_SECONDS", 0.05)
     sending = anyio.Event()
     put = MemoryStore.put
 
