@@ -9,15 +9,22 @@ twice, windows join, and nothing lies about that no manifest names.
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
+import random
+import sys
 import tempfile
+import traceback
+import warnings
 from contextlib import suppress
 from datetime import date, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -38,6 +45,8 @@ from tests.unit.run.ledger import START, Ledger, Steps
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 EXAMPLES: Final = 2_000
+PROCESSES: Final = 2
+"""They share the examples: a life waits for nothing, so each has a processor of its own."""
 LAG: Final = timedelta(seconds=30)
 LOOKBACK: Final = timedelta(hours=1)
 DAYS: Final = 4
@@ -288,12 +297,31 @@ def day(number: int) -> date:
 
 @pytest.mark.timeout(1200)
 def test_whatever_happens_the_partitions_hold_the_source() -> None:
-    run_state_machine_as_test(
-        Life,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=6,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
+    is_fixed = settings.default is not None and settings.default.derandomize
+    seeds = range(PROCESSES) if is_fixed else [random.getrandbits(32) for _ in range(PROCESSES)]
+    with get_context("spawn").Pool(PROCESSES) as pool:
+        faults = pool.map(lives, seeds, chunksize=1)
+    assert not any(faults), "\n".join(faults)
+
+
+def lives(number: int) -> str:
+    """One process's examples. Returns what failed, or nothing; warnings are errors here too."""
+    warnings.simplefilter("error")
+    logging.getLogger().addHandler(logging.NullHandler())  # runs that are cut off log it
+    unraised: list[str] = []
+    sys.unraisablehook = lambda args: unraised.append(f"{args.exc_value!r} in {args.object!r}")
+    gc.freeze()
+    try:
+        run_state_machine_as_test(
+            seed(number)(Life),
+            settings=settings(
+                max_examples=EXAMPLES // PROCESSES,
+                stateful_step_count=6,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow],
+            ),
+        )
+    except Exception as exc:  # noqa: BLE001 - not every one can be sent to another process
+        return "".join(traceback.format_exception(exc))
+    gc.collect()
+    return "\n".join(unraised)
