@@ -223,3 +223,12 @@ def test_a_name_without_a_cursor_is_a_fault_or_left_out() -> None:
     choice = chosen([entry("a.csv"), entry("a_1.csv")], request(on_null_cursor="quarantine"))
     assert paths(choice) == ["a_1.csv"]
     assert choice.warnings == ("a.csv was left out: no cursor in the name",)
+
+
+def test_what_is_remembered_is_read_anew_below_where_dates_were_removed() -> None:
+    found = [entry(f"a_{number}.csv", version="2") for number in (1, 2, 8)]
+    known = before(landed("a_2.csv", version="1"), removed_below="5")
+    choice = chosen(
+        found, request(low="7", landed=known), on_changed="read", hashes={"a_2.csv": "b"}
+    )
+    assert paths(choice) == ["a_2.csv", "a_8.csv"]

@@ -73,7 +73,8 @@ async def choose(
                 request.override is not None or (is_another_now and on_changed == "read")
             ):
                 continue
-            if not _lands_here(entry, value, request, before, cursor, now):
+            floors = (before.floor, None if other is not None else before.removed_below)
+            if not _lands_here(entry, value, request, floors, before.is_newest, cursor, now):
                 continue
         taken.append(entry)
         if value is not None and not cursor.is_below(value):  # a late one moves nothing back
@@ -105,7 +106,8 @@ def _lands_here(
     entry: Entry,
     value: str,
     request: Request,
-    before: LandedBefore,
+    floors: Sequence[str | None],
+    is_newest: bool,
     cursor: FileCursor,
     now: datetime,
 ) -> bool:
@@ -114,12 +116,12 @@ def _lands_here(
     if not cursor.is_below(value):
         return True
     incremental = request.incremental
-    if incremental is None or incremental.window != "chain" or not before.is_newest:
+    if incremental is None or incremental.window != "chain" or not is_newest:
         return False
     # It appears late. What a person, or the configuration, has left out stays out, and so does
     # what nobody remembers any more.
-    floors = (incremental.initial, before.floor, before.removed_below)
-    is_left_out = any(floor is not None and cursor.is_at_or_below(value, floor) for floor in floors)
+    below = [floor for floor in (incremental.initial, *floors) if floor is not None]
+    is_left_out = any(cursor.is_at_or_below(value, floor) for floor in below)
     return request.override is None and not is_left_out
 
 
