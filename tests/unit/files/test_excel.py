@@ -303,6 +303,24 @@ def test_a_sheet_that_is_too_large_is_not_read(path: Path) -> None:
         read(path, max_sheet_bytes=ByteSize(10_000))
 
 
+def far_off(value: object) -> Callable[..., None]:
+    """A cell at Z100."""
+
+    def write(book: Any, sheet: Any, _row: int, _column: int) -> None:
+        sheet.write(99, 25, value, book.add_format({"bold": True}))
+
+    return write
+
+
+def test_a_cell_far_off_is_told_and_no_memory_taken_for_those_between(path: Path) -> None:
+    most = ByteSize(10_000)
+    make(path, {"Plan": [["a"], [1], [far_off("x")]]})
+    with pytest.raises(ExtractError, match=r"'Plan' is 2,600 cells from its first to its last"):
+        read(path, max_sheet_bytes=most)
+    make(path, {"Plan": [["a"], [1], [far_off(None)]]})  # formatted, and empty
+    assert read(path, max_sheet_bytes=most).batch.to_pylist() == [{"a": 1}]
+
+
 def test_what_is_no_workbook_is_told(path: Path) -> None:
     for data in (b"", b"a,b\n1,2\n", b"PK\x03\x04no archive", _archive(b"text")):
         path.write_bytes(data)

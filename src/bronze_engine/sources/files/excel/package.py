@@ -35,6 +35,10 @@ _CELL: Final = re.compile(
 )
 _PLACE: Final = re.compile(rb"""\br=["']([A-Z]+[0-9]+)["']""")
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
+_EXTENT: Final = re.compile(
+    rb"""<(?:\w+:)?dimension\b[^>]*\bref=["']([A-Z]+[0-9]+)(?::([A-Z]+[0-9]+))?["']"""
+)
+_FILLED: Final = re.compile(rb"""<(?:\w+:)?c\b[^>]*\br=["']([A-Z]+)([0-9]+)["'][^>]*(?<!/)>""")
 _ROW_END: Final = re.compile(rb"</(?:\w+:)?row>")
 
 
@@ -64,6 +68,32 @@ class Package:
             return self._sizes[part]
         return max(self._sizes.values(), default=0) or self._path.stat().st_size
 
+    def cells_of(self, sheet: str, most: int) -> int:
+        """How many cells lie between the first and the last that hold anything, blank ones too:
+        the reader has a place for each. Only where the sheet says that they may be more than
+        `most` are they looked up; 0 where nothing is told."""
+        part = self._parts.get(sheet)
+        if part is None or not part.endswith(".xml"):
+            return 0
+        columns: set[bytes] = set()
+        rows: set[int] = set()
+        held = b""
+        with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                if not rows and (said := _said(chunk)) is not None and said <= most:
+                    return said
+                held += chunk
+                end = held.rfind(b">") + 1
+                for column, row in _FILLED.findall(held[:end]):
+                    columns.add(column)
+                    rows.add(int(row))
+                rows = {min(rows), max(rows)} if rows else rows
+                held = held[end:]
+        if not rows:
+            return 0
+        places = [parse_cell(f"{column.decode()}1")[1] for column in columns]
+        return (max(rows) - min(rows) + 1) * (max(places) - min(places) + 1)
+
     def errors_of(self, sheet: str) -> dict[tuple[int, int], str]:
         """The error values of a sheet by row and column, from 0. Raises ValueError for one whose
         cell is not named."""
@@ -80,6 +110,16 @@ class Package:
                     found |= _errors(held[: ends[-1]])
                     held = held[ends[-1] :]
         return found | _errors(held)
+
+
+def _said(head: bytes) -> int | None:
+    """How many cells a sheet says that it has, formatted ones without a value too."""
+    found = _EXTENT.search(head)
+    if found is None:
+        return None
+    first = parse_cell(found[1].decode())
+    last = parse_cell((found[2] or found[1]).decode())
+    return (last[0] - first[0] + 1) * (last[1] - first[1] + 1)
 
 
 def _errors(rows: bytes) -> dict[tuple[int, int], str]:

@@ -17,6 +17,8 @@ from bronze_engine.sources.files.excel.package import Package
 __all__ = ["Sheet", "Workbook", "excel_reader"]
 
 _NAMES_SHOWN: Final = 20
+_CELL_BYTES: Final = 32
+"""What the reader holds for each cell, filled or not (python-calamine 0.9)."""
 
 Cell = Any
 """int, float, str, bool, date, datetime, time, timedelta; "" where there is none."""
@@ -98,6 +100,14 @@ class Workbook:
     def sheet(self, name: str) -> Sheet:
         """Read one sheet. Raises ExtractError for one that is too large, or broken."""
         self._check_size(f"the sheet {name!r}", self._package.size_of(name))
+        most = self._form.max_sheet_bytes * 3 // _CELL_BYTES
+        cells = self._package.cells_of(name, most)
+        if cells > most:
+            raise ExtractError(
+                f"{self._label}: the sheet {name!r} is {cells:,} cells from its first to its last,"
+                " each of which is held in memory; delete what stands far off, raise"
+                " excel.max_sheet_bytes, or save it as CSV"
+            )
         with self._translated():
             held = self._held.get_sheet_by_name(name)
         errors: dict[tuple[int, int], str] = {}
