@@ -56,6 +56,12 @@ def test_what_files_may_be_like(text: str, form: str) -> None:
         ('trim = true\nnull_values = [" "]', 'csv.null_values: holds " ", whose blanks trim'),
         ('encoding = "ebcdic"', 'csv.encoding: "ebcdic" is no encoding; write "utf-8"'),
         ('encoding = "hex"', 'csv.encoding: "hex" is no encoding'),
+        ('encoding = "undefined"', 'csv.encoding: "undefined" is no encoding'),
+        ('encoding = "idna"', 'csv.encoding: "idna" is no encoding'),
+        (
+            "escape = '\\'\nnull_values = ['\\N']",
+            'csv.null_values: holds "\\\\N", of which escape takes "\\\\" before',
+        ),
         ("max_record_bytes = 0", "csv.max_record_bytes: must be above zero"),
         ('max_record_bytes = "2GiB"', "csv.max_record_bytes: must be above zero, and at most 1GiB"),
         ("skip_footer = 1001", "csv.skip_footer"),

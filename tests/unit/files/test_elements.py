@@ -63,6 +63,7 @@ def test_the_elements_are_those_of_the_whole(
         ("[1]\n[2]", "goes on behind"),
         ("[1, 2,]", "comma without an element"),
         ("[,1]", "comma without an element"),
+        ('[{"a": 1}}', "ends with a brace"),
     ],
 )
 def test_what_is_no_array_is_told(text: str, why: str, step: int) -> None:

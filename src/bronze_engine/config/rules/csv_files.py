@@ -36,6 +36,12 @@ def csv_faults(form: CsvFiles, path: KeyPath) -> Iterator[Fault]:
                 (*path, "null_values"),
                 f"holds {json.dumps(value)}, whose blanks trim cuts off before it is looked for",
             )
+        if form.escape and form.escape in value:
+            yield Fault(
+                (*path, "null_values"),
+                f"holds {json.dumps(value)}, of which escape takes {json.dumps(form.escape)} before"
+                " it is looked for; leave escape out, or write NULL another way",
+            )
     if form.encoding is not None and not _is_charset(form.encoding):
         yield Fault(
             (*path, "encoding"),
@@ -83,6 +89,7 @@ def flat_schema_faults(schema: SchemaConfig, form: str, path: KeyPath) -> Iterat
 def _is_charset(name: str) -> bool:
     try:
         "a".encode(name)
-    except LookupError:  # of "hex" and "zip" too, which are codecs of no text
+        b"a".decode(name, errors="ignore")
+    except (LookupError, UnicodeError):  # of "hex" and "idna" too, codecs of no text or of names
         return False
     return True

@@ -50,6 +50,8 @@ class Elements:
             return
         cut, end = self._scan(chunk)
         if end is not None:
+            if chunk[end : end + 1] != b"]":
+                raise ExtractError(f"{self._path} is no valid JSON: its array ends with a brace")
             self._is_done = True
             last = b"".join((*self._held, chunk[:end]))
             self._held = []
