@@ -20,14 +20,15 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 def copied_text(data: bytes) -> list[list[str | None]]:
     """The rows of COPY TO in its text format: what the types' output functions have printed."""
     lines = data.decode().split("\n")[:-1]
-    return [[_unescaped(field) for field in line.split("\t")] for line in lines]
+    return [
+        [_unescaped(field) if "\\" in field else field for field in line.split("\t")]
+        for line in lines
+    ]
 
 
 def _unescaped(field: str) -> str | None:
     if field == "\\N":
         return None
-    if "\\" not in field:
-        return field
     return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), field)
 
 
@@ -78,19 +79,18 @@ def _printed(array: Any) -> list[str | None]:
         return _moments(array, pa.int64(), "us", "+00" if kind.tz else "")
     if pa.types.is_time64(kind):
         return [None if text is None else text[11:] for text in _times(array)]
-    return [None if value is None else _plain(value) for value in array.to_pylist()]
+    if pa.types.is_integer(kind):
+        return list(array.cast(pa.string()).to_pylist())
+    values = array.to_pylist()
+    if pa.types.is_string(kind):
+        return list(values)
+    return [None if value is None else _plain(value) for value in values]
 
 
 def _plain(value: Any) -> str:
-    match value:
-        case bool():
-            return "t" if value else "f"
-        case bytes():
-            return "\\x" + value.hex()
-        case int() | str():
-            return str(value)
-        case _:
-            return f"{value:f}"
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    return "\\x" + value.hex() if isinstance(value, bytes) else f"{value:f}"
 
 
 def _times(array: Any) -> list[str | None]:
@@ -119,19 +119,21 @@ def _moment(text: str, zone: str) -> str:
 
 
 def _lists(array: Any) -> list[str | None]:
+    kind = array.type.value_type
     texts = _printed(array.flatten())
-    sizes = [None if size is None else int(size) for size in array.value_lengths().to_pylist()]
-    is_text = not pa.types.is_list(array.type.value_type)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):  # needs no quotes
+        items = ["NULL" if text is None else text for text in texts]
+    elif pa.types.is_list(kind):
+        items = [str(text) for text in texts]
+    else:
+        items = [_item(text) for text in texts]
     printed: list[str | None] = []
     place = 0
-    for size in sizes:
+    for size in array.value_lengths().to_pylist():
         if size is None:
             printed.append(None)
             continue
-        items = texts[place : place + size]
-        printed.append(
-            "{" + ",".join(_item(item) if is_text else str(item) for item in items) + "}"
-        )
+        printed.append("{" + ",".join(items[place : place + size]) + "}")
         place += size
     return printed
 
