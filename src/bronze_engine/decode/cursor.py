@@ -19,7 +19,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.model.arrow import Array, Scalar, scalar
 from bronze_engine.model.block import Block, Reject
-from bronze_engine.model.day import settled_until
+from bronze_engine.model.day import before_repeated_hour, settled_until
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.line import Line
 from bronze_engine.model.window import cursor_key
@@ -152,9 +152,9 @@ class CursorFilter:
         clocks = [block.as_of for block in blocks if block.as_of is not None]
         if clocks and self._config.cursor_type == "timestamp":
             lag = _DEFAULT_LAG_SECONDS if self._config.lag is None else self._config.lag
-            since = min(clocks) - _EPOCH
-            end = Fraction(since // timedelta(microseconds=1), 10**6) - Fraction(lag)
-            ends.append((end, True))
+            end = min(clocks) - timedelta(seconds=lag)
+            since = before_repeated_hour(end, self._config.cursor_timezone) - _EPOCH
+            ends.append((Fraction(since // timedelta(microseconds=1), 10**6), True))
         if clocks and self._config.cursor_type == "date" and self._config.window == "chain":
             # Of a day that is not over, rows may come that no later window would take.
             ends.append((self._bound(settled_until(min(clocks), "date")), True))

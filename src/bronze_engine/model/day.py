@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bronze_engine.model.window import CursorType, cursor_key
 
-__all__ = ["covers", "day_bounds", "settled_until"]
+__all__ = ["before_repeated_hour", "covers", "day_bounds", "settled_until"]
 
 _ANYWHERE: Final = "Etc/GMT+12"
 """The zone where a day ends last: dates do not say whose day they are."""
@@ -47,6 +47,17 @@ def settled_until(
     if kind == "date":
         return (instant.astimezone(ZoneInfo(_ANYWHERE)).date() - timedelta(days=1)).isoformat()
     return None
+
+
+def before_repeated_hour(instant: datetime, cursor_timezone: str | None) -> datetime:
+    """The last instant by which no naive text may come again: it is the instant itself, but where
+    clocks are put back the first half of the hour that comes twice must not end a window, or the
+    second half would lie below it."""
+    if cursor_timezone is None:
+        return instant
+    zone, hour = ZoneInfo(cursor_timezone), timedelta(hours=1)
+    wall, later = ((at.astimezone(zone).replace(tzinfo=None)) for at in (instant, instant + hour))
+    return min(wall, later - hour).replace(tzinfo=zone).astimezone(UTC)
 
 
 def covers(reached: str, end: str, kind: CursorType, cursor_timezone: str | None = None) -> bool:

@@ -89,6 +89,26 @@ def test_rows_newer_than_the_sources_clock_less_the_lag_are_for_later() -> None:
     assert run(values, as_of=as_of, lag=Duration(60)).high is None
 
 
+def test_the_first_half_of_an_hour_that_comes_twice_does_not_end_a_window() -> None:
+    """In Berlin 02:00 to 03:00 of this night comes twice, from 00:00 and from 01:00 UTC on."""
+    low: str | None = None
+    landed: list[str] = []
+    there: list[str] = []
+    for utc, local in (
+        ("23:40", "01:40"),
+        ("00:50", "02:50"),
+        ("01:10", "02:10"),
+        ("02:05", "03:05"),
+    ):
+        there.append(f"2024-10-27T{local}:00")
+        day = 26 if utc == "23:40" else 27
+        as_of = datetime.fromisoformat(f"2024-10-{day}T{utc}:30+00:00")
+        decoded = run(quoted(*there), low=low, as_of=as_of, cursor_timezone="Europe/Berlin")
+        landed += [there[place] for place in places(decoded)]
+        low = decoded.high or low
+    assert sorted(landed) == sorted(there)
+
+
 def test_rows_of_a_day_that_is_not_over_everywhere_are_for_later() -> None:
     values = quoted("2025-01-13", "2025-01-14", "2025-01-15")
     for hour, landed in ((11, [0]), (12, [0, 1])):  # at noon the 14th is over west of all land

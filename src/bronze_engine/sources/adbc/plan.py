@@ -13,7 +13,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.arrow import Scalar
-from bronze_engine.model.day import covers
+from bronze_engine.model.day import before_repeated_hour, covers
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.adbc.columns import Asked, Columns
 from bronze_engine.sources.adbc.cursor import Cursor
@@ -191,7 +191,8 @@ class Planner:
         now = instant_of(await self._one(_NOW), cursor.timezone)
         unit = timedelta(seconds=cursor.unit_seconds)
         lag = timedelta(seconds=incremental.lag or 0)
-        return now - max(lag, unit, timedelta(microseconds=1))
+        settled = now - max(lag, unit, timedelta(microseconds=1))
+        return before_repeated_hour(settled, cursor.timezone)
 
     async def _one(self, query: Query) -> Scalar:
         """The one value of a query."""

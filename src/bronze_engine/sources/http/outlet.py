@@ -12,7 +12,7 @@ import msgspec
 from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
 from bronze_engine.model.block import Block, Reject
-from bronze_engine.model.day import settled_until
+from bronze_engine.model.day import before_repeated_hour, settled_until
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.window import Bounds
 from bronze_engine.sources.http.body.split import Lines, Split
@@ -120,7 +120,9 @@ class Outlet:
         if incremental is None or as_of is None:
             return None
         lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
-        end = min(as_of, request.started_at) - timedelta(seconds=lag)
+        end = before_repeated_hour(
+            min(as_of, request.started_at) - timedelta(seconds=lag), incremental.cursor_timezone
+        )
         return settled_until(
             end.replace(microsecond=0),  # steps end with a whole second
             incremental.cursor_type,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.day import before_repeated_hour
 from bronze_engine.model.window import Bounds, cursor_key
 
 __all__ = ["Seams"]
@@ -51,7 +52,10 @@ class Seams:
         match key:
             case Fraction():
                 lag = _DEFAULT_LAG_SECONDS if incremental.lag is None else incremental.lag
-                newest = math.floor(begun.timestamp() - lag)
+                end = before_repeated_hour(
+                    begun - timedelta(seconds=lag), incremental.cursor_timezone
+                )
+                newest = math.floor(end.timestamp())
                 if self.end is None or self._key(self.end) > newest:
                     self.end = self._text(newest)
                 self._origin, top = math.floor(key), self._key(self.end)
