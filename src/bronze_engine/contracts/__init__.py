@@ -32,7 +32,7 @@ from bronze_engine.contracts.reading import (
     Source,
     SourceType,
 )
-from bronze_engine.contracts.storing import Locking, Store, StoreResources, Upload
+from bronze_engine.contracts.storing import Locking, Store, StoreResources, Telling, Upload
 
 __all__ = [
     "Decoded",
@@ -57,6 +57,7 @@ __all__ = [
     "SourceType",
     "Store",
     "StoreResources",
+    "Telling",
     "TextCaster",
     "TextTypes",
     "Upload",

@@ -24,7 +24,7 @@ from bronze_engine.model.part import (
 )
 from bronze_engine.workers import Workers
 
-__all__ = ["Locking", "Store", "StoreResources", "Upload"]
+__all__ = ["Locking", "Store", "StoreResources", "Telling", "Upload"]
 
 
 class StoreResources(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,4 +138,16 @@ class Locking(Protocol):
 
     async def excludes(self) -> bool:
         """Whether a lock held here keeps a second process out, found out with one."""
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A store that tells which objects its listings leave out: others put them there, under
+    keys that no store of ours may have (S3)."""
+
+    def scan_telling(
+        self, prefix: str, leave_out: Callable[[str, str], object], /
+    ) -> AsyncIterator[ObjectInfo]:
+        """As `scan`; `leave_out` is called with each key that is left out, and why it is."""
         ...

@@ -24,9 +24,10 @@ from tests.integration.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.integration.files.landing import DAY, Lake
 from tests.integration.http_server import Seen, serve
 from tests.integration.moto import Moto, moto
+from tests.integration.s3_server import S3Server, s3_server
 from tests.integration.store import azure_opened, s3_opened
 
-__all__ = ["azurite", "moto"]
+__all__ = ["azurite", "moto", "s3_server"]
 
 pytestmark = pytest.mark.integration
 
@@ -96,6 +97,52 @@ def test_objects_land_by_glob(tmp_path: Path, bucket: Bucket) -> None:
     names = ["a.csv", "b.csv", "c.csv.gz", "d.zip!one.csv", "d.zip!two.csv"]
     assert lake.sources() == names
     assert lake.manifest().sources[0].version
+
+
+def test_objects_that_can_not_be_named_are_told(tmp_path: Path, s3_server: S3Server) -> None:
+    store = s3_opened.config_of(s3_server.url, "s3://lake/drop")
+
+    async def put() -> None:
+        with Workers(2) as workers:
+            async with open_store(store, workers) as opened:
+                await opened.put("in/a.csv", b"id\n1\n", expect=ANY)
+
+    asyncio.run(put())
+    objects = s3_server.bucket("lake").objects
+    long = f"in/{'x' * 201}.csv"
+    for name in (
+        long,
+        "in//b.csv",
+        "in/b\\c.csv",
+        "in/",
+        "in/.hidden.csv",
+        "in//b.txt",
+        "else//b.csv",
+    ):
+        objects[f"drop/{name}"] = objects["drop/in/a.csv"]
+    table = "\n".join(
+        f'{name} = "{value}"'
+        for name, value in (
+            ("type", "s3"),
+            ("url", "s3://lake/drop"),
+            ("endpoint_url", s3_server.url),
+            ("region", "us-east-1"),
+            ("access_key_id", s3_opened.ACCESS_KEY),
+            ("secret_access_key", s3_opened.SECRET),
+            ("proxy", "none"),
+        )
+    )
+    source = 'url = "in/**/*.csv"\nstore = "shop"\nformat = "csv"'
+    lake = Lake(tmp_path, source, stores=f"[stores.shop]\n{table}\n")
+    report = asyncio.run(lake.run())
+    assert lake.sources() == ["a.csv"]
+    assert report.warnings[-1] == (
+        "3 objects that match s3://lake/drop/in/**/*.csv are left out, of which the first:"
+        " 'in//b.csv' can't be a key: it is empty, or begins, ends or doubles its '/'; rename it"
+    )
+    lake.configure(source.replace("**/*", "*b*"), stores=f"[stores.shop]\n{table}\n")
+    with pytest.raises(ExtractError, match=r"no file matches .*; near it are .*a\.csv"):
+        asyncio.run(lake.run())
 
 
 def test_a_store_of_the_file_is_named(tmp_path: Path, bucket: Bucket) -> None:

@@ -7,7 +7,7 @@ object is its ETag.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, final
@@ -217,13 +217,18 @@ class S3Store:
         with suppress(Missing):
             await self._bucket.call("delete_object", key)
 
-    async def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+    def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+        return self.scan_telling(prefix, _untold)
+
+    async def scan_telling(
+        self, prefix: str, leave_out: Callable[[str, str], object], /
+    ) -> AsyncIterator[ObjectInfo]:
         check_prefix(prefix)
         page: dict[str, Any] = {"Prefix": self._bucket.base + prefix, "MaxKeys": _PAGE_KEYS}
         while True:
             answer = await self._bucket.call("list_objects_v2", None, **page)
             for each in answer.get("Contents", ()):
-                key = self._key_of(each["Key"])
+                key = self._key_of(each["Key"], leave_out)
                 if key is not None:
                     yield ObjectInfo(
                         key=key,
@@ -241,7 +246,7 @@ class S3Store:
         while True:
             answer = await self._bucket.call("list_multipart_uploads", None, **page)
             for each in answer.get("Uploads", ()):
-                key = self._key_of(each["Key"])
+                key = self._key_of(each["Key"], _untold)
                 if key is not None:
                     yield Staged(key=key, token=each["UploadId"])
             if not answer.get("IsTruncated"):
@@ -253,14 +258,19 @@ class S3Store:
         """By the Date of the server's answers: whole seconds."""
         return await self._bucket.now()
 
-    def _key_of(self, name: str) -> str | None:
+    def _key_of(self, name: str, leave_out: Callable[[str, str], object]) -> str | None:
         """An object's key, or None for what others have put there under no valid one."""
         key = name.removeprefix(self._bucket.base)
         try:
             check_key(key)
-        except StoreError:
+        except StoreError as exc:
+            leave_out(key, exc.message)
             return None
         return key
+
+
+def _untold(_: str, __: str) -> None:
+    """Nobody asks for what is not ours."""
 
 
 def _settings(config: S3StoreConfig) -> dict[str, str]:

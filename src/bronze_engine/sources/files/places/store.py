@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from difflib import get_close_matches
 from typing import Final, final
 
-from bronze_engine.contracts import Store
+from bronze_engine.contracts import Store, Telling
 from bronze_engine.errors import ExtractError, StoreError
 from bronze_engine.model.part import ObjectInfo
 from bronze_engine.sources.files.glob import Glob
@@ -16,6 +17,7 @@ from bronze_engine.workers import Workers
 
 __all__ = ["StorePlace"]
 
+_SLASHES: Final = re.compile("/+")
 _NEAR_NAMES: Final = 1000
 """Keys that are looked at for a message: one listing's page."""
 
@@ -26,17 +28,28 @@ class StorePlace:
 
     is_remote: Final = True
 
-    def __init__(self, store: Store, workers: Workers) -> None:
+    def __init__(self, store: Store, workers: Workers, warn: Callable[[str], object]) -> None:
+        """`warn` is told of what matches and can't be read by its name."""
         self._store = store
         self._workers = workers
+        self._warn = warn
 
     async def scan(self, pattern: str, /) -> AsyncIterator[Found]:
         """List what begins as the pattern does up to its first wildcard, and no more."""
         glob = Glob(pattern)
+        left_out = _LeftOut(glob)
+        store = self._store
+        listed = (
+            store.scan_telling(glob.literal, left_out)
+            if isinstance(store, Telling)
+            else store.scan(glob.literal)
+        )
         with _as_source():
-            async for info in self._store.scan(glob.literal):
+            async for info in listed:
                 if glob.matches(info.key) and not info.key.endswith("/"):  # a folder's marker
                     yield self._found(info)
+        if left_out.count:
+            self._warn(left_out.told(f"{store.url}/{pattern}"))
 
     async def near(self, pattern: str, /) -> Sequence[str]:
         literal = Glob(pattern).literal
@@ -79,6 +92,29 @@ class StorePlace:
             modified=info.modified,
             version=info.version,
         )
+
+
+@final
+class _LeftOut:
+    """What a listing leaves out and the pattern means."""
+
+    def __init__(self, glob: Glob) -> None:
+        self.count = 0
+        self._glob = glob
+        self._why = ""
+
+    def __call__(self, key: str, why: str, /) -> None:
+        # Whoever writes ** means what lies below an empty part, too.
+        is_meant = self._glob.matches(key) or self._glob.matches(_SLASHES.sub("/", key))
+        if is_meant and not key.endswith("/"):
+            self.count += 1
+            self._why = self._why or why
+
+    def told(self, pattern: str) -> str:
+        if self.count == 1:
+            return f"1 object that matches {pattern} is left out: {self._why}"
+        objects = f"{self.count:,} objects that match {pattern}"
+        return f"{objects} are left out, of which the first: {self._why}"
 
 
 @contextmanager
