@@ -61,11 +61,7 @@ class Threshold:
 
     def _error(self, why: str) -> QualityError:
         first = self._first
-        example = (
-            f" The first: {first.reason} (page {first.page}, record {first.offset})."
-            if first is not None
-            else ""
-        )
+        example = f" The first: {first.reason} ({_place(first)})." if first is not None else ""
         is_hopeless = self.rejected > KEPT_REJECTS
         kept = f"The first {KEPT_REJECTS} are" if is_hopeless else "They are"
         hint = "" if is_hopeless else ", or raise the limit"
@@ -95,3 +91,11 @@ class SliceCount:
         self._threshold.accepted -= self.accepted
         self._threshold.rejected -= self.rejected
         self.accepted = self.rejected = 0
+
+
+def _place(reject: Reject) -> str:
+    if reject.file is None:
+        return f"page {reject.page}, record {reject.offset}"
+    return f"{reject.file}, " + (
+        f"record {reject.offset}" if reject.line is None else f"line {reject.line:,}"
+    )

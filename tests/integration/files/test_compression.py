@@ -94,6 +94,17 @@ async def test_members_of_an_archive_are_files(tmp_path: Path) -> None:
     assert lake.manifest().sources[0].sha256 == hashlib.sha256(b"id\n1\n2\n").hexdigest()
 
 
+async def test_archives_without_a_member_that_is_wanted_are_told(tmp_path: Path) -> None:
+    source = 'url = "inbox/*.zip"\nformat = "csv"\nmember = "*.tsv"\n'
+    lake = Lake(tmp_path, source)
+    with zipfile.ZipFile(lake.inbox / "day.zip", "w") as archive:
+        archive.writestr("one.csv", LINES)
+    with pytest.raises(ExtractError, match=r"no member of .*day\.zip is wanted by source\.member"):
+        await lake.run()
+    lake.configure(f'{source}on_missing = "empty"')
+    assert (await lake.run()).rows == 0
+
+
 async def test_a_cut_archive_lands_nothing(tmp_path: Path) -> None:
     lake = Lake(tmp_path, 'url = "inbox/*.zip"\nformat = "csv"')
     with zipfile.ZipFile(lake.inbox / "day.zip", "w") as archive:

@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from bronze_engine.errors import QualityError
 from tests.integration.files.landing import DAY, Lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -83,3 +84,10 @@ async def test_types_are_inferred_over_files_and_days(tmp_path: Path) -> None:
     assert table.column("id").to_pylist() == [None, 4]
     assert table.column("id__variant").to_pylist() == ['"003"', None]
     assert table.column("paid__variant").to_pylist() == [None, '"4.5"']
+
+
+async def test_the_first_bad_record_is_told_by_its_file_and_line(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/*.csv"\nformat = "csv"')
+    (lake.inbox / "a.csv").write_text('a,b\n"1\n",2\n3\n')
+    with pytest.raises(QualityError, match=r"1 fields instead of 2 \(.*/inbox/a\.csv, line 4\)"):
+        await lake.run()

@@ -162,7 +162,7 @@ class FilesSource:
         """Read the first file until records come."""
         if self._missing is not None:
             raise self._missing
-        entries = await with_members(self._config, self._listed, self._resources, self._stack)
+        entries = await self._files()
         told = f"{self._location}: {len(entries):,} file{'' if len(entries) == 1 else 's'}"
         if not entries:
             return told
@@ -196,8 +196,20 @@ class FilesSource:
         label = first if span.count == 1 else f"{first} and {span.count - 1:,} more"
         return Slice(index=index, label=label, spec=msgspec.Raw(msgspec.json.encode(span)))
 
+    async def _files(self) -> Sequence[Entry]:
+        """What is listed, members in place of archives."""
+        config = self._config
+        entries = await with_members(config, self._listed, self._resources, self._stack)
+        if self._listed and not entries and config.on_missing == "fail":
+            raise ExtractError(
+                f"{self._location}: no member of {self._listed[0].path} is wanted by source.member"
+                f" = {config.member!r}, nor of any other archive; correct it, or set"
+                ' source.on_missing = "empty" if that is no fault'
+            )
+        return entries
+
     async def _choose(self) -> None:
-        entries = await with_members(self._config, self._listed, self._resources, self._stack)
+        entries = await self._files()
         incremental = self._request.incremental
         if incremental is None:
             self._entries = entries
