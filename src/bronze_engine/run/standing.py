@@ -10,7 +10,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Locking, Store
-from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest import Manifest, run_date_of
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override
 from bronze_engine.model.window import Window
@@ -206,13 +206,20 @@ async def _leases(
     keys = {lease_key(system, entity, day) for day in (None, *dates)}
     if not isinstance(store, Locking):  # whose locks are hidden from listings
         prefix = f"_state/{system}/{entity}."
-        keys |= {info.key async for info in store.scan(prefix) if info.key.endswith(".lease")}
+        found = {info.key async for info in store.scan(prefix)}
+        keys |= {key for key in found if _is_of_a_date(key.removeprefix(prefix))}
     held: list[Held] = []
     for key in sorted(keys):
         holder = await find_holder(store, key)
         if holder is not None:
             held.append(_held(key, holder))
     return tuple(held)
+
+
+def _is_of_a_date(name: str) -> bool:
+    """Whether the lease is on a date of this entity: another's name may begin like ours."""
+    day, _, suffix = name.rpartition(".")
+    return suffix == "lease" and run_date_of(day) is not None
 
 
 async def _unfinished(store: Store, system: str, entity: str) -> tuple[Unfinished, ...]:

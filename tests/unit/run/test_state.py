@@ -293,6 +293,9 @@ async def test_nothing_is_decided_while_a_run_is_at_work(tmp_path: Path) -> None
             await shop.set("5")
         (held,) = (await shop.show()).leases
         assert (held.lease, held.run) == ("team/orders", "run-7")
+    other = lease_key("team", "orders.v2", None)
+    async with hold_lease(shop.bench.store, other, holder, clock):
+        assert (await shop.show()).leases == (), "of another entity"
     assert (await shop.show()).leases == ()
 
 
