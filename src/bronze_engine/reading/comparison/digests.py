@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, scalar
 from bronze_engine.reading.cells import plain
 
 __all__ = ["RECORD", "Records", "digests_of", "folded", "records_of"]
@@ -28,9 +28,9 @@ RECORD: Final = np.dtype(
 
 Records: TypeAlias = npt.NDArray[Any]
 
-_NULL: Final = pa.scalar(b"N", pa.binary())
-_NOTHING: Final = pa.scalar(b"", pa.binary())
-_BETWEEN: Final = pa.scalar(b"|", pa.binary())
+_NULL: Final = scalar(b"N", pa.binary())
+_NOTHING: Final = scalar(b"", pa.binary())
+_BETWEEN: Final = scalar(b"|", pa.binary())
 
 
 def records_of(batch: pa.RecordBatch, key: Sequence[str], columns: Sequence[str]) -> Records:
