@@ -53,7 +53,7 @@ def names_files(what: str, *, with_api: bool) -> bool:
         return False
     is_path = what.startswith(("/", "~", "./", "../")) or "/" in what
     has_ending = _ENDING.fullmatch(Path(what).suffix) is not None or what.endswith(".json")
-    return is_path or has_ending or any(each in what for each in "*?") or Path(what).is_file()
+    return is_path or has_ending or any(each in what for each in "*?") or Path(what).exists()
 
 
 def inspect_files(

@@ -17,7 +17,7 @@ from bronze_engine.config.load import Config, parse_config, variables_beside
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.engine import open_engine
-from bronze_engine.errors import BronzeError, ConfigError, ExtractError
+from bronze_engine.errors import BronzeError, ConfigError, ExtractError, QualityError
 from bronze_engine.inspection.columns import Column, columns_of, cursors_of, primary_key_of
 from bronze_engine.inspection.file_draft import FileDraft
 from bronze_engine.inspection.file_kind import FileKind, date_in_names
@@ -30,6 +30,9 @@ from bronze_engine.store.memory import MemoryStore
 from bronze_engine.telemetry.redact import Redactor, redact_url
 
 __all__ = ["FileInspector"]
+
+_ALL_BAD: Final = "quality.max_bad_rows=1000000000"
+"""For looking at what has records that are rejected."""
 
 _TYPED_ITSELF: Final = frozenset({"parquet", "arrow", "excel"})
 """Formats whose columns have types, or cells: nothing is guessed of their texts."""
@@ -75,25 +78,35 @@ class FileInspector:
         self._given = frozenset(variables.secrets)
         beside = None if config is None else config.path
 
+        overrides: list[str] = []
+
         def loaded(text: str) -> Config:
             known = {**environ, **variables.missing}
-            parsed = parse_config(text, beside=beside, environ=known)
+            parsed = parse_config(text, beside=beside, overrides=overrides, environ=known)
             self._configs.append(parsed)
             return parsed
 
-        seen = FilesSeen()
-        await self._survey(loaded(made.text(format="ndjson")), made.name, seen)
-        if seen.kind is None:
-            made.source["compression"] = "zip"
+        for _ in range(3):  # as found, opened as an archive, with the members that are wanted
             seen = FilesSeen()
             await self._survey(loaded(made.text(format="ndjson")), made.name, seen)
+            if seen.wanted is not None and "member" not in made.source:
+                made.source["member"] = seen.wanted
+            elif seen.kind is None and "compression" not in made.source:
+                made.source["compression"] = "zip"
+            else:
+                break
         kind = _known(seen)
         if records is not None:
             settings = {**kind.settings, "records": records}
             kind = msgspec.structs.replace(kind, format="json", settings=settings)
         made.take(kind)
         notes = [*kind.notes]
-        table = await self._rows(loaded(made.text()), made.name)
+        try:
+            table = await self._rows(loaded(made.text()), made.name)
+        except QualityError as exc:
+            notes.append(f"a run of this fails as it is: {exc.message}")
+            overrides.append(_ALL_BAD)
+            table = await self._rows(loaded(made.text()), made.name)
         columns = _suggesting(columns_of(table), kind)
         made.types = {each.name: each.suggested for each in columns if each.suggested}
         if made.types:
@@ -131,7 +144,7 @@ class FileInspector:
         seen = FilesSeen()
         try:
             await self._survey(config, name, seen)
-            found = _known(seen)
+            found = seen.kind or FileKind(format=source.format)
         except ExtractError as exc:
             if not seen.files:
                 raise

@@ -18,7 +18,15 @@ from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.inflate import coding_of_bytes
 from bronze_engine.sources.http.paging.record_list import find_records
 
-__all__ = ["FileKind", "NamedDate", "date_in_names", "format_of_name", "kind_of", "packed_kind"]
+__all__ = [
+    "FileKind",
+    "NamedDate",
+    "date_in_names",
+    "format_of_name",
+    "kind_of",
+    "members_of_kind",
+    "packed_kind",
+]
 
 _ENDINGS: Final[dict[str, FileFormat]] = {
     ".csv": "csv",
@@ -49,8 +57,8 @@ _MARKS: Final = (
 _RECORDS: Final = 200
 """Looked at to tell how lines are divided."""
 _WORKBOOK: Final = (b"[Content_Types].xml", b"_rels/.rels", b"mimetypeapplication/vnd.oasis")
-_NO_NAME: Final = re.compile(r"\s*(?:[-+]?\d[\d.,:/\- ]*)?\s*")
-"""A number, a date or nothing: what stands in a record and is no name of a column."""
+_NO_NAME: Final = re.compile(r"\s*[-+]?\d[\d.,:/\- ]*\s*")
+"""A number or a date: what stands in a record and is no name of a column."""
 _DATES: Final = (
     r"\d{4}-\d{2}-\d{2}",
     r"\d{4}_\d{2}_\d{2}",
@@ -82,6 +90,20 @@ def format_of_name(name: str) -> FileFormat | None:
     """What the ending of a name says, behind that of its compression."""
     bare = _PACKED.sub("", name).lower()
     return next((kind for end, kind in _ENDINGS.items() if bare.endswith(end)), None)
+
+
+def members_of_kind(names: Sequence[str]) -> str | None:
+    """Which members of an archive are to be read, as `member` says it: those of the first
+    format that a name tells, where others are beside them. None where it is all of them."""
+    ends = [_ending(name) for name in names]
+    first = next((end for end in ends if end is not None), None)
+    return None if first is None or all(end == first for end in ends) else f"*{first}"
+
+
+def _ending(name: str) -> str | None:
+    """What tells the format of a name, with its compression."""
+    found = re.search(r"(?:\.\w+)(?:\.(?:gz|gzip|zst|zstd|bz2|xz))?$", name, re.IGNORECASE)
+    return found[0] if found is not None and format_of_name(name) is not None else None
 
 
 def packed_kind(name: str, head: bytes) -> FileKind | None:
@@ -258,8 +280,8 @@ def _rows(
 
 
 def _are_names(row: Sequence[str]) -> bool:
-    folded = [cell.strip().casefold() for cell in row]
-    return len(set(folded)) == len(folded) and not any(map(_NO_NAME.fullmatch, row))
+    """Whether it may be a line of names; some may be missing, or stand there twice."""
+    return any(cell.strip() for cell in row) and not any(map(_NO_NAME.fullmatch, row))
 
 
 def _undivided(name: str, text: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import ExtractError
-from bronze_engine.inspection.file_kind import FileKind, kind_of, packed_kind
+from bronze_engine.inspection.file_kind import FileKind, kind_of, members_of_kind, packed_kind
 from bronze_engine.model.block import Block
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.files.content import FileContent
@@ -50,6 +50,8 @@ class FilesSeen(msgspec.Struct, kw_only=True):
     compression: str = "none"
     members: int | None = None
     """Of the first archive, those that match."""
+    wanted: str | None = None
+    """Which of them, where they are of several kinds: these are yet to be looked at."""
     kind: FileKind | None = None
     """None of an archive whose name is none of one: it is yet to be opened."""
     sheets: tuple[str, ...] = ()
@@ -113,7 +115,8 @@ class SampledFiles:
         if every[0].member is not None:
             first = every[0].found.path
             seen.compression = "zip"
-            seen.members = sum(each.found.path == first for each in every)
+            members = [each.name for each in every if each.found.path == first]
+            seen.members, seen.wanted = len(members), members_of_kind(members)
 
 
 def _check_size(entry: Entry) -> None:
@@ -190,6 +193,8 @@ class _SampleSource:
         """Tell what the first file holds, by its name and how it begins."""
         self._is_survey = True
         entry, seen = self._entries[0], self._seen
+        if seen.wanted is not None:
+            return
         coding = coding_of_name(entry.name)
         if coding == "zstd" and entry.place.is_remote:
             _check_size(entry)

@@ -134,6 +134,24 @@ def test_members_of_an_archive_whatever_it_is_called() -> None:
     assert asyncio.run(landed(found)).num_rows == 4
 
 
+def test_members_of_another_kind_are_left_out() -> None:
+    with zipfile.ZipFile("drop.zip", "w") as archive:
+        archive.writestr("README.txt", "Dear all,\nthese are the orders.\n")
+        archive.writestr("data/a.csv", CSV)
+    found = asyncio.run(inspected("drop.zip"))
+    assert 'member = "*.csv"' in found.toml
+    assert found.members == 1
+    assert asyncio.run(landed(found)).num_rows == 2
+
+
+def test_records_that_would_be_rejected_are_told_and_the_others_shown() -> None:
+    Path("a.csv").write_bytes(CSV + b"3;99999\n")
+    found = asyncio.run(inspected("a.csv"))
+    assert found.rows == 2
+    assert any("a run of this fails as it is: 1 record" in note for note in found.notes)
+    assert "quality" not in found.toml
+
+
 def test_sheets_of_a_workbook() -> None:
     with xlsxwriter.Workbook("book.xlsx") as book:
         sheet = book.add_worksheet("Sheet")

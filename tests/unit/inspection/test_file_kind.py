@@ -12,7 +12,7 @@ import pytest
 from bronze_engine.cli.file_inspection import names_files
 from bronze_engine.errors import ExtractError
 from bronze_engine.inspection.file_draft import FileDraft
-from bronze_engine.inspection.file_kind import date_in_names, kind_of, packed_kind
+from bronze_engine.inspection.file_kind import date_in_names, kind_of, members_of_kind, packed_kind
 from bronze_engine.inspection.variables import Variables
 
 pytestmark = pytest.mark.unit
@@ -31,6 +31,7 @@ INFER: dict[str, Any] = {"types": "infer"}
         ("a.csv", b'id,note\n1,"two\nlines, one record"\n2,b\n', "csv", INFER),
         ("a.csv", b"Report of May\n\nid,name\n1,a\n2,b\n3,c\n", "csv", {"skip_lines": 1, **INFER}),
         ("a.csv", b"# made by hand\nid,name\n1,a\n", "csv", {"comment": "#", **INFER}),
+        ("a.csv", b"id,,id\n1,a,b\n2,b,c\n", "csv", INFER),
         ("a.csv", b"1,a\n2,b\n", "csv", {"columns": ["column_1", "column_2"], **INFER}),
         ("a.csv", "id,name\n1,Ümit\n".encode("cp1252"), "csv", {"encoding": "cp1252", **INFER}),
         ("a.csv", "id,name\n1,Ümit\n".encode("utf-16"), "csv", INFER),
@@ -113,6 +114,13 @@ def test_archives_and_texts_are_none_of_these() -> None:
 def test_what_can_not_be_told_is_said(name: str, head: bytes, said: str) -> None:
     with pytest.raises(ExtractError, match=said):
         kind_of(name, head, is_whole=True)
+
+
+def test_members_of_one_kind_among_others() -> None:
+    assert members_of_kind(["LIESMICH", "a/x.csv", "a/y.csv", "z.json"]) == "*.csv"
+    assert members_of_kind(["readme.txt", "x.csv.gz"]) == "*.csv.gz"
+    assert members_of_kind(["x.csv", "y.csv"]) is None
+    assert members_of_kind(["x", "y"]) is None
 
 
 def test_dates_in_names() -> None:
