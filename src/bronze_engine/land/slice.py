@@ -36,7 +36,7 @@ from bronze_engine.model.slice import Slice
 from bronze_engine.plan.window import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
 from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
-from bronze_engine.quality.judge import RunRules, SliceRules
+from bronze_engine.quality.judge import RunRules, SliceRules, sifted
 from bronze_engine.quality.operations import Operations
 from bronze_engine.quality.quarantine import Kept, Quarantine
 from bronze_engine.quality.thresholds import SliceCount, Threshold
@@ -296,9 +296,7 @@ class _Landing:
     async def consume(self, decoded: Decoded) -> Layout:
         """Take one group, in order; returns the layout that later ones are decoded with."""
         decoded = await self._operations.apply(decoded)
-        decoded = await self._duplicates.apply(decoded)
-        if self._rules is not None:
-            decoded = await self._rules.apply(decoded)
+        decoded = await sifted(decoded, self._duplicates, self._rules)
         await self._operations.count(decoded)
         self._count.add(decoded.batch.num_rows, decoded.rejects)
         await self._quarantine.write(decoded.rejects)

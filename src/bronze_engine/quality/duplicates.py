@@ -68,6 +68,11 @@ class DuplicateFilter:
         self._budget.keep(-self._kept_bytes)
         self._kept_bytes = 0
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether keys are compared."""
+        return self._mode != "keep"
+
     async def apply(self, decoded: Decoded) -> Decoded:
         """The group without what is left out. Raises QualityError as the mode and memory say."""
         if self._mode == "keep" or not decoded.batch.num_rows:

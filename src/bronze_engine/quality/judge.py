@@ -1,7 +1,7 @@
 """The rules of a run, applied: each slice's rows in order, and all slices together at the end.
 
-    group, decoded -> rules about each row -> `unique`, on those that passed -> rules about the
-    partition, on what lands
+    group, decoded -> rules about each row -> quality.duplicates and `unique`, on those that passed
+        -> rules about the partition, on what lands
 
 So a row that another rule keeps out is nobody's duplicate, and counts for no partition.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final, final
 
 import msgspec
@@ -26,20 +27,21 @@ from bronze_engine.config.quality_rule import (
     kind_of,
     name_of,
 )
-from bronze_engine.contracts import Decoded
+from bronze_engine.contracts import Decoded, Refuse
 from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.row_text import Origin, printed_rejects
+from bronze_engine.quality.duplicates import DuplicateFilter
 from bronze_engine.quality.rules.make import AnyRule, Circumstances, make_rule
 from bronze_engine.quality.rules.row import RowByRow
 from bronze_engine.quality.rules.tally import shown
 from bronze_engine.quality.rules.unique import Unique
 from bronze_engine.workers import Workers
 
-__all__ = ["RunRules", "SliceRules", "columns_spoken_of"]
+__all__ = ["RunRules", "SliceRules", "columns_spoken_of", "sifted"]
 
 Places = np.ndarray[Any, np.dtype[np.int16]]
 
@@ -184,12 +186,24 @@ class SliceRules:
         Raises QualityError for a rule that its column's type has no sense for, and where the
         keys of `unique` do not fit.
         """
-        if not self._rules or not decoded.batch.num_rows:
+        return await self._apply(decoded, self._rules)
+
+    async def apply_around(
+        self, decoded: Decoded, drop: Callable[[Decoded], Awaitable[Decoded]]
+    ) -> Decoded:
+        """The same, with rows dropped that repeat others: once the rules about each row have kept
+        out theirs, for a row that does not land takes no other's place."""
+        of_rows = [rule if isinstance(rule, RowByRow) else None for rule in self._rules]
+        rest = [None if isinstance(rule, RowByRow) else rule for rule in self._rules]
+        return await self._apply(await drop(await self._apply(decoded, of_rows)), rest)
+
+    async def _apply(self, decoded: Decoded, rules: Sequence[AnyRule | None]) -> Decoded:
+        if not any(rules) or not decoded.batch.num_rows:
             return decoded
         if not self._is_checked:
             self._run.check_columns(decoded.layout)
             self._is_checked = True
-        judged = await self._run.workers.run(self._judge, decoded)
+        judged = await self._run.workers.run(self._judge, decoded, rules)
         size_bytes = sum(rule.size_bytes for rule in self._rules if isinstance(rule, Unique))
         if size_bytes != self._kept_bytes:
             self._run.keep(size_bytes - self._kept_bytes)
@@ -205,26 +219,28 @@ class SliceRules:
         self._run.keep(-self._kept_bytes)
         self._kept_bytes = 0
 
-    def _judge(self, decoded: Decoded) -> Decoded:
+    def _judge(self, decoded: Decoded, rules: Sequence[AnyRule | None]) -> Decoded:
+        """By these rules, at their places."""
         batch = decoded.batch
         breaker = np.full(batch.num_rows, _NOBODY, np.int16)
         """Of each row the first rule that keeps it out."""
-        for number, rule in enumerate(self._rules):
+        for number, rule in enumerate(rules):
             if isinstance(rule, RowByRow):
                 self._note(breaker, number, rule.observe(batch), None)
-        for number, rule in enumerate(self._rules):
+        for number, rule in enumerate(rules):
             if isinstance(rule, Unique):
                 left, places = _left_of(batch, breaker)
                 self._note(breaker, number, rule.observe(left), places)
         landing, places = _left_of(batch, breaker)
-        for rule in self._rules:
-            if not isinstance(rule, RowByRow | Unique):
+        for rule in rules:
+            if rule is not None and not isinstance(rule, RowByRow | Unique):
                 rule.observe(landing)
         if places is None:
             return decoded
         rejects = self._rejects(decoded, breaker)
+        refuse = None if decoded.refuse is None else partial(_refuse_left, decoded.refuse, places)
         kept: Decoded = msgspec.structs.replace(
-            decoded, batch=landing, rejects=(*decoded.rejects, *rejects)
+            decoded, batch=landing, rejects=(*decoded.rejects, *rejects), refuse=refuse
         )
         return kept
 
@@ -263,6 +279,17 @@ class SliceRules:
         ]
 
 
+async def sifted(
+    decoded: Decoded, duplicates: DuplicateFilter, rules: SliceRules | None
+) -> Decoded:
+    """The next group of a slice without the rows that either keeps out."""
+    if rules is None:
+        return await duplicates.apply(decoded)
+    if duplicates.is_watching:
+        return await rules.apply_around(decoded, duplicates.apply)
+    return await rules.apply(decoded)
+
+
 def _left_of(
     batch: pa.RecordBatch, breaker: Places
 ) -> tuple[pa.RecordBatch, np.ndarray[Any, Any] | None]:
@@ -271,6 +298,14 @@ def _left_of(
     if left.all():
         return batch, None
     return batch.filter(pa.array(left)), np.flatnonzero(left)
+
+
+def _refuse_left(
+    refuse: Refuse, left: np.ndarray[Any, Any], places: Sequence[int], reasons: Sequence[str]
+) -> Sequence[Reject]:
+    """Rejects of rows by their places among those that are left."""
+    whole: list[int] = left[np.asarray(places)].tolist()
+    return refuse(whole, reasons)
 
 
 def _reason(rule: QualityRule, value: str) -> str:

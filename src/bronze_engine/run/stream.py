@@ -19,7 +19,7 @@ from bronze_engine.land.fold import decode_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.quality.duplicates import DuplicateFilter
-from bronze_engine.quality.judge import SliceRules
+from bronze_engine.quality.judge import SliceRules, sifted
 from bronze_engine.quality.operations import Operations
 from bronze_engine.quality.thresholds import Threshold
 from bronze_engine.run.rules import judge, released, row_history, run_rules
@@ -174,9 +174,7 @@ class _Sink:
 
     async def consume(self, decoded: Decoded) -> Layout:
         decoded = await self._operations.apply(decoded)
-        decoded = await self._duplicates.apply(decoded)
-        if self._rules is not None:
-            decoded = await self._rules.apply(decoded)
+        decoded = await sifted(decoded, self._duplicates, self._rules)
         self._threshold.count(decoded.batch.num_rows, decoded.rejects)
         self._threshold.check()
         self.layout = decoded.layout

@@ -158,6 +158,32 @@ async def test_a_row_that_is_kept_out_is_nobodys_duplicate(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("group_bytes", [1, 10_000])
+async def test_a_row_that_is_kept_out_takes_no_duplicates_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_bytes: int
+) -> None:
+    cut_groups(monkeypatch, group_bytes)
+    rows = [{"id": 1, "n": -1}, {"id": 1, "n": 1}, {"id": 1, "n": 2}, {"id": 2, "n": 2}]
+    source = ScriptedSource([[page(number, row) for number, row in enumerate(rows, 1)]])
+    bench = Bench(
+        tmp_path,
+        'primary_key=["id"]',
+        "quality.duplicates=drop",
+        "quality.max_bad_rows=2",
+        rules(
+            'rule="expression", expression="n > 0"',
+            'rule="unique", column="n"',
+            'rule="row_count", min=2, max=2',
+        ),
+    )
+    manifest = await bench.run(source)
+    assert (await bench.table())["n"].to_pylist() == [1, 2]
+    assert (manifest.rejected_count, manifest.duplicate_rows) == (1, 1)
+    (reject,) = await quarantined(bench, manifest)
+    assert (json.loads(reject["raw"]), reject["page"]) == (rows[0], 1)
+
+
+@pytest.mark.asyncio
 async def test_rules_see_what_duplicates_have_left_and_still_know_the_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
