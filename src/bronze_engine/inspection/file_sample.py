@@ -14,6 +14,7 @@ from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import ExtractError
 from bronze_engine.inspection.file_kind import FileKind, kind_of, members_of_kind, packed_kind
+from bronze_engine.inspection.parquet_head import parquet_head
 from bronze_engine.model.block import Block
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.files.content import FileContent
@@ -166,10 +167,14 @@ class _SampleSource:
 
     async def read(self, _: Slice, emit: Emit, /) -> Slice | None:
         for number, entry in enumerate(self._entries, 1):
-            if self._is_packed and entry.place.is_remote:
-                _check_size(entry)
-            with suppress(_Enough):
-                await self._format.read(self._content(entry, number), _First(emit))
+            async with AsyncExitStack() as stack:
+                one = entry
+                if self._config.format == "parquet" and entry.place.is_remote:
+                    one = await parquet_head(entry, self._resources.workers, stack)
+                if self._is_packed and one.place.is_remote:
+                    _check_size(one)
+                with suppress(_Enough):
+                    await self._format.read(self._content(one, number), _First(emit))
         return None
 
     def decoder(self) -> Decoder:

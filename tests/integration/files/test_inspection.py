@@ -115,6 +115,44 @@ def test_parquet_of_a_store(bucket: Bucket) -> None:
     assert asyncio.run(landed(found)).num_rows == 2
 
 
+LARGE = 600_000
+"""Rows, of which the first 250,000 are in the two row groups that are fetched."""
+
+
+def large_parquet() -> bytes:
+    sink = io.BytesIO()
+    ids = pa.array(range(LARGE))
+    texts = pa.array([f"row {number}" for number in range(LARGE)])
+    table = pa.table({"id": ids, "text": texts})
+    pq.write_table(table, sink, row_group_size=125_000, compression="none")
+    return sink.getvalue()
+
+
+def test_of_a_large_parquet_file_the_footer_and_the_first_groups_are_fetched(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = large_parquet()
+    asyncio.run(bucket.put(a_parquet=body))
+    monkeypatch.setattr(file_sample, "MOST_COPIED_BYTES", len(body) // 2)
+    found = asyncio.run(inspected(f"{bucket.url}/a.parquet"))
+    assert found.size_bytes == len(body)
+    assert types(found) == {"id": "int64", "text": "string"}
+    assert found.sample[0] == ("0", "row 0")
+    assert 10_000 <= found.rows < LARGE
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("has_ranges", [True, False])
+async def test_a_server_that_sends_no_part_of_a_file_sends_all_of_it(has_ranges: bool) -> None:
+    body = large_parquet()
+    site = Site(a_parquet=body)
+    site.has_ranges = has_ranges
+    async with serve(site) as server:
+        found = await inspected(f"{server.url}/a.parquet")
+    assert found.sample[0] == ("0", "row 0")
+    assert 10_000 <= found.rows < LARGE
+
+
 @pytest.mark.asyncio
 async def test_a_file_of_a_server_shows_no_signature() -> None:
     async with serve(Site(orders_csv=CSV)) as server:
