@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ REPOSITORY = Path(__file__).parents[3]
 class Runs:
     """The warm process, and the children that it has."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self._process = warm()
         self._children: dict[int, str] = {}
 
     def start(self, command: Land | Publish | Bronze) -> int:
@@ -90,13 +90,21 @@ class Runs:
         return (Path(folder) / f"{pid}.log").read_text()
 
     def end(self) -> None:
-        """Kill what a test that has failed has left, running or stopped."""
+        """Begin anew after a test that has failed: it left children, running or stopped, and
+        perhaps a thread that waits for an answer, which the next test would take for its own."""
+        if not self._children:
+            return
         for pid in self._children:
-            os.kill(pid, signal.SIGKILL)
-        while self._children:
-            pid, status = self._ask(Wait())
-            if status is not None:
-                del self._children[pid]
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._children.clear()
+        self.close()
+        self._process = warm()
+
+    def close(self) -> None:
+        self._process.kill()
+        with self._process:
+            pass
 
     def _ask(self, command: msgspec.Struct) -> Any:
         assert self._process.stdin is not None
@@ -112,22 +120,18 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3_objects, "MIN_PART_BYTES", 1)
 
 
-@contextmanager
-def warm() -> Iterator[Runs]:
-    with subprocess.Popen(
+def warm() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         [sys.executable, "-m", "tests.integration.store.run_server"],
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as process:
-        yield Runs(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    )
 
 
 @pytest.fixture(scope="session")
 def warm_lanes() -> Iterator[tuple[Runs, Runs]]:
-    with warm() as one, warm() as two:
+    with closing(Runs()) as one, closing(Runs()) as two:
         yield one, two
 
 

@@ -35,7 +35,8 @@ from tests.killing import hidden_or_empty
 
 __all__ = ["s3_server", "small_parts"]
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+# Each has a hundred processes or more: half a minute, and several where the machine is busy.
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 POINTS = 40
 """A run has more operations than this; an enumeration that ends before is broken."""
