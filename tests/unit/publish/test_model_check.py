@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from typing import Any, Final
+
 import pytest
 
 from bronze_engine.model.part import ANY
@@ -13,12 +18,35 @@ from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
 
 from .chain_model import CHAIN_MUTANTS, ChainModel, ChainMutant
-from .commit_model import GC_MUTANTS, MUTANTS, Model, Mutant, explore
+from .commit_model import GC_MUTANTS, MUTANTS, Machine, Model, Mutant, Violation, explore
 from .runs import ENTITY, MANIFEST_KEY, PARTITION, RUN_DATE, SYSTEM, whole_gc, whole_run
 
 pytestmark = pytest.mark.unit
 
 LEASE_KEY = lease_key(SYSTEM, ENTITY, RUN_DATE)
+
+Explored = tuple[int, Violation | None]
+LARGE: Final[dict[str, tuple[Machine[Any], int | None]]] = {
+    "two runs and a gc": (Model(runs=2, collections=1), 600_000),
+    "three runs": (Model(runs=3), 600_000),
+    "three runs of a chain": (ChainModel(runs=3), None),
+    # 25 steps deep: a third of all states that three runs can reach.
+    "gives_back_for_others": (ChainModel(runs=3, mutant="gives_back_for_others"), None),
+}
+"""With the most states to visit, where they go on for ever."""
+
+
+@pytest.fixture(scope="module")
+def explored() -> Iterator[Callable[[str], Explored]]:
+    """What became of a large model: two are explored at a time, each by a process."""
+    with get_context("spawn").Pool(2) as pool:
+        found = {name: pool.apply_async(visit, large) for name, large in LARGE.items()}
+        yield lambda name: found[name].get()
+
+
+def visit(model: Machine[Any], at_most: int | None) -> Explored:
+    gc.disable()  # states make no cycles, and to look for some takes a fifth of the time
+    return explore(model, at_most=at_most)
 
 
 def test_model_has_the_steps_of_the_protocol() -> None:
@@ -121,16 +149,16 @@ def test_garbage_collection_holds_in_every_state(runs: int, collections: int) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_runs_and_a_gc_hold_in_500_000_states() -> None:
-    states, violation = explore(Model(runs=2, collections=1), at_most=600_000)
+def test_two_runs_and_a_gc_hold_in_500_000_states(explored: Callable[[str], Explored]) -> None:
+    states, violation = explored("two runs and a gc")
     assert violation is None
     assert states > 500_000
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_three_runs_hold_in_500_000_states() -> None:
-    states, violation = explore(Model(runs=3), at_most=600_000)
+def test_three_runs_hold_in_500_000_states(explored: Callable[[str], Explored]) -> None:
+    states, violation = explored("three runs")
     assert violation is None
     assert states > 500_000
 
@@ -157,24 +185,29 @@ def test_two_runs_on_two_dates_of_a_chain_hold_in_every_state() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_three_runs_on_two_dates_of_a_chain_hold_in_every_state() -> None:
-    states, violation = explore(ChainModel(runs=3))
+def test_three_runs_on_two_dates_of_a_chain_hold_in_every_state(
+    explored: Callable[[str], Explored],
+) -> None:
+    states, violation = explored("three runs of a chain")
     assert violation is None
     assert states > 590_000
 
 
 @pytest.mark.parametrize(
     ("mutant", "runs"),
-    [
-        ("no_entity_fence", 2),
-        ("no_confirmation", 2),
-        ("forgets_those_before", 3),
-        # 25 steps deep: a third of all states that three runs can reach.
-        pytest.param("gives_back_for_others", 3, marks=pytest.mark.slow),
-    ],
+    [("no_entity_fence", 2), ("no_confirmation", 2), ("forgets_those_before", 3)],
 )
 def test_mutant_of_a_chain_is_caught(mutant: ChainMutant, runs: int) -> None:
     _, violation = explore(ChainModel(runs=runs, mutant=mutant))
+    assert violation is not None
+    assert "the windows overlap" in violation.what
+    assert violation.trace
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_mutant_of_a_chain_of_three_runs_is_caught(explored: Callable[[str], Explored]) -> None:
+    _, violation = explored("gives_back_for_others")
     assert violation is not None
     assert "the windows overlap" in violation.what
     assert violation.trace
