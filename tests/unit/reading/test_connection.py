@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -208,9 +209,10 @@ def script(body: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_process_that_leaves_a_scan_unfinished_ends_as_it_should(last: str) -> None:
     """With pyarrow's threads amid a read, the interpreter would hang or abort."""
-    for _ in range(3):
-        done = script(f"orders = dataset(landed(files=40, rows=2000))\n{last}")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
+    body = f"orders = dataset(landed(files=40, rows=2000))\n{last}"
+    with ThreadPoolExecutor(3) as pool:
+        for done in pool.map(script, [body] * 3):
+            assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
 
 
 def test_a_forked_child_opens_the_store_anew_and_the_parent_goes_on() -> None:
