@@ -88,3 +88,45 @@ def test_values_are_those_of_the_definition(
         if printable and value is None:
             continue  # stricter: that it prints what came is tested with whole files
         assert value == wanted
+
+
+SHORT = st.one_of(
+    st.integers(-200, 200).map(str),
+    st.text("-0x1F", max_size=4),
+    st.sampled_from(["true", "false", "True", "FALSE", "tRUE", "yes", "t", "\u00fc", "-", ""]),
+)
+
+
+@given(
+    hidden=st.lists(st.tuples(SHORT, st.booleans()), min_size=1, max_size=8),
+    start=st.integers(0, 3),
+    kind=st.sampled_from([pa.int8(), pa.int64(), pa.bool_(), pa.float64()]),
+    printable=st.booleans(),
+)
+@example(hidden=[("007", False), ("1", True)], start=0, kind=pa.int64(), printable=True)
+@example(hidden=[("TRUE", False), ("true", True)], start=0, kind=pa.bool_(), printable=True)
+@example(hidden=[("true", True), ("-", False)], start=1, kind=pa.int64(), printable=True)
+@settings(max_examples=500, deadline=None)
+def test_neither_slices_nor_bytes_behind_nulls_change_what_a_text_is(
+    hidden: list[tuple[str, bool]], start: int, kind: DataType, printable: bool
+) -> None:
+    whole = pa.array([text for text, _ in hidden], pa.string())
+    valid = pa.array([is_valid for _, is_valid in hidden], pa.bool_())
+    _, offsets, data = whole.buffers()
+    held = pa.Array.from_buffers(
+        pa.string(), len(hidden), [valid.buffers()[1], offsets, data]
+    ).slice(start)
+    plain = pa.array(held.to_pylist(), pa.string())
+    column = Column(name="v", type=kind, key="v")
+
+    values, misfits = cast_column(held, column, printable=printable)
+    wanted, wanted_misfits = cast_column(plain, column, printable=printable)
+
+    assert values.to_pylist() == wanted.to_pylist()
+    assert (None if misfits is None else misfits.to_pylist()) == (
+        None if wanted_misfits is None else wanted_misfits.to_pylist()
+    )
+    if not printable:
+        texts = plain.to_pylist()
+        made = [None if text is None else expected(text, kind, "value") for text in texts]
+        assert values.to_pylist() == made

@@ -184,7 +184,7 @@ def _without_header(
     masks: list[Array] = []
     for name, texts in zip(names, batch.columns, strict=True):
         equal: Array = pc.equal(texts, scalar(name, _STRING))
-        same: Array = pc.fill_null(equal, not name)
+        same: Array = pc.fill_null(equal, scalar(not name, pa.bool_()))  # bare, it loads pandas
         if not pc.any(same, min_count=0).as_py():
             return batch, places, []
         masks.append(same)
