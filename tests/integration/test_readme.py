@@ -85,6 +85,7 @@ README_COMMANDS = {
     "bronze list",
     "bronze test-connection warehouse",
     "bronze inspect public.customers --connection warehouse",
+    'bronze inspect "incoming/prices_*.csv.gz"',
     "bronze discover warehouse",
     "bronze backfill myteam.orders --from 2025-01-01 --to 2025-01-15",
     "bronze quarantine show myteam.orders --date 2025-01-15",
@@ -378,6 +379,8 @@ def test_files_land_as_it_says(tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / f"bronze/myteam/prices/dt={DAY}/{file_['name']}")
     assert table["article"].to_pylist() == ["00501", "00502"]
     assert table["amount"].to_pylist() == [Decimal("1.10"), Decimal("99999999999999.99")]
+    drafted = shell('bronze inspect "incoming/prices_*.csv.gz" --toml').stdout
+    assert tomllib.loads(drafted)["pipelines"]["incoming"]["prices"]["source"]["format"] == "csv"
 
 
 def test_day_after_day_as_it_says(shop: Shell) -> None:
