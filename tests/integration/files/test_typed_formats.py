@@ -199,6 +199,17 @@ async def test_a_cut_file_lands_nothing(tmp_path: Path, form: Form, left: int) -
         await one.run()
 
 
+async def test_a_stream_without_its_end_is_told(tmp_path: Path) -> None:
+    one = lake(tmp_path, "stream")
+    write(one.inbox / "a", pa.table({"n": range(1000)}), "stream")
+    assert not any("no mark of its end" in told for told in (await one.run()).warnings)
+    whole = (one.inbox / "a").read_bytes()
+    (one.inbox / "a").write_bytes(whole[:-8])
+    report = await one.run()
+    assert report.rows == 1000
+    assert any("inbox/a has no mark of its end" in told for told in report.warnings)
+
+
 async def test_a_type_that_can_not_land_is_told(tmp_path: Path) -> None:
     one = lake(tmp_path, "file")
     kind = pa.month_day_nano_interval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, final
@@ -21,6 +22,11 @@ from bronze_engine.sources.files.format import Content
 __all__ = ["ArrowFormat"]
 
 _FILE: Final = b"ARROW1"
+_MARK: Final = b"\xff\xff\xff\xff"
+"""Before each message of a stream, since format 0.15."""
+
+_END: Final = _MARK + b"\0\0\0\0"
+"""Of a stream. Writers may leave it out, and just stop."""
 
 
 @final
@@ -32,12 +38,18 @@ class ArrowFormat:
 
     def __init__(self, request: Request, resources: Resources) -> None:
         self._workers = resources.workers
+        self._tally = resources.tally
         self._decoder = resources.arrow_decoder(request)
 
     async def read(self, content: Content, emit: Emit, /) -> None:
         info = content.info
         async with content.local() as path:
             await hand_on(_batches(path, info.path), info.number, emit, self._workers)
+            if not await self._workers.run(_has_end, path):
+                self._tally.warn(
+                    f"{info.path} has no mark of its end: if it was cut off between two batches,"
+                    " rows are missing that nobody can tell of"
+                )
 
     def decoder(self) -> Decoder:
         return self._decoder
@@ -59,6 +71,16 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
                 yield without_dictionaries(batch)
     except (pa.ArrowException, OSError) as exc:
         raise ExtractError(f"{name} can't be read as Arrow IPC: {exc}; fetch it again") from None
+
+
+def _has_end(path: Path) -> bool:
+    """Whether a stream has its end; of a file, or one of before 0.15, its reader tells."""
+    with path.open("rb") as file:
+        head = file.read(len(_FILE))
+        if not head.startswith(_MARK):
+            return True
+        file.seek(-len(_END), os.SEEK_END)
+        return file.read() == _END
 
 
 def _of_file(file: pa.NativeFile) -> Iterator[pa.RecordBatch]:
