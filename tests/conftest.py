@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -23,6 +24,17 @@ def listed_servers(root: Path) -> set[str]:
     file = root / ".ci/servers"
     lines = file.read_text().splitlines() if file.exists() else []
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where no bytecode is to lie beside the sources, let it lie elsewhere.
+
+    The suite starts hundreds of processes: a third of each one's start would be compiling.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        folder = tempfile.TemporaryDirectory(prefix="bronze-bytecode-")
+        os.environ["PYTHONPYCACHEPREFIX"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by -m
