@@ -312,7 +312,10 @@ async def test_credentials_are_those_of_the_api(tmp_path: Path) -> None:
         lake = Lake(tmp_path, source, stores=api + auth)
         assert await lake.values("id") == ["1"]
         lake.configure(source, stores=api)
-        with pytest.raises(AuthError, match="no auth is configured"):
+        with pytest.raises(AuthError, match=r"no auth is configured; set \[apis\.shop\.auth\]"):
+            await lake.run()
+        lake.configure(f'url = "{server.url}/a.csv"\nformat = "csv"')
+        with pytest.raises(AuthError, match=r"name an entry of \[apis\] .* source\.api"):
             await lake.run()
 
 

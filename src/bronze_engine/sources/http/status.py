@@ -54,7 +54,11 @@ def raise_for_status(
             raise Transient(f"status {status}{because}", counts=False, retry_after_seconds=asked)
     if status in (401, 403):
         if api.auth is None:
-            advice = f"no auth is configured; set [apis.{api.name}.auth]"
+            advice = "no auth is configured; " + (
+                f"set [apis.{api.name}.auth]"
+                if api.name
+                else "name an entry of [apis] that has it in source.api"
+            )
         elif status == 401:
             advice = f"check that [apis.{api.name}.auth] is right and has not expired"
         else:
