@@ -12,9 +12,14 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 __all__ = ["listed_servers"]
+
+# How long an example takes is the machine's affair: a deadline fails tests where it is busy.
+hypothesis.settings.register_profile("anywhere", deadline=None)
+hypothesis.settings.load_profile("anywhere")
 
 INTEGRATION = "tests.integration."
 
