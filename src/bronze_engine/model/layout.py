@@ -51,6 +51,7 @@ _OF: Final = b"bronze.of"
 _WIDER: Final = b"bronze.wider"
 _BIG: Final = b"bronze.big"
 _SOURCE_TYPE: Final = b"bronze.source_type"
+_UNIT: Final = b"bronze.unit"
 
 
 @final
@@ -74,6 +75,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """False only where the source itself allows no NULL."""
     source_type: str | None = None
     """What the source calls the type, where it has a word for it: "numeric(18,4)"."""
+    unit: str | None = None
+    """Of which unit ("s", "ms", "us", "ns") a column counts durations; None of other columns."""
 
     def is_called(self, name: str) -> bool:
         """Whether the configuration means this column: by its key, or, flattened, by its name."""
@@ -90,6 +93,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         of = metadata.get(_OF)
         wider = metadata.get(_WIDER)
         source_type = metadata.get(_SOURCE_TYPE)
+        unit = metadata.get(_UNIT)
         derived = role in ("variant", "extra", "raw")
         return cls(
             name=field.name,
@@ -101,6 +105,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
             big=_BIG in metadata,
             nullable=field.nullable,
             source_type=None if source_type is None else source_type.decode(),
+            unit=None if unit is None else unit.decode(),
         )
 
     def field(self) -> Field:
@@ -117,6 +122,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
             metadata[_BIG] = b"1"
         if self.source_type is not None:
             metadata[_SOURCE_TYPE] = self.source_type.encode()
+        if self.unit is not None:
+            metadata[_UNIT] = self.unit.encode()
         return pa.field(self.name, self.type, nullable=self.nullable, metadata=metadata or None)
 
 

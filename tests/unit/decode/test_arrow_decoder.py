@@ -210,3 +210,78 @@ def test_a_configured_number_takes_no_text_that_it_would_change() -> None:
     assert found.column("d").to_pylist() == [None]
     assert found.column("i__variant").to_pylist() == ['"007"']
     assert str(found.column("e")[0]) == "1970-01-01 00:00:01+00:00"
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_durations_land_in_the_unit_of_the_first_file_or_beside(*, is_settled: bool) -> None:
+    decoder = ArrowDecoder(request())
+    seconds = pa.array([1, None], pa.duration("s"))
+    layout = decode(decoder, {"d": seconds}).layout
+    layout = layout.settled() if is_settled else layout
+    finer = pa.array([2_000_000_000, 1, None], pa.duration("ns"))
+    found = decode(decoder, {"d": finer}, {"d": pa.array([7, 8])}, layout=layout)
+    assert found.batch.column("d").to_pylist() == [2, None, None, None, None]
+    assert found.batch.column("d__variant").to_pylist() == [None, '"1 ns"', None, "7", "8"]
+    assert found.batch.schema.field("d").type == pa.int64()
+
+
+def test_durations_that_the_finer_unit_of_an_earlier_day_can_not_count_land_beside() -> None:
+    base = decode(ArrowDecoder(request()), {"d": pa.array([1], pa.duration("ns"))}).layout
+    base = base.settled()
+    most = (2**63 - 1) // 10**9
+    seconds = pa.array([most, most + 1, -most, -most - 1, -(2**63)], pa.duration("s"))
+    found = decode(ArrowDecoder(request(base=base)), {"d": seconds})
+    whole = [most * 10**9, None, -most * 10**9, None, None]
+    assert found.batch.column("d").to_pylist() == whole
+    assert found.batch.column("d__variant").to_pylist()[1::2] == [
+        f'"{most + 1} s"',
+        f'"{-most - 1} s"',
+    ]
+    frozen = ArrowDecoder(request(base=base, contract="freeze"))
+    with pytest.raises(QualityError, match=f"can't hold {most + 1} s"):
+        decode(frozen, {"d": seconds})
+
+
+def test_durations_are_no_plain_numbers() -> None:
+    decoder = ArrowDecoder(request())
+    found = decode(decoder, {"d": pa.array([5])}, {"d": pa.array([5], pa.duration("s"))})
+    assert found.batch.column("d").to_pylist() == [5, None]
+    assert found.batch.column("d__variant").to_pylist() == [None, '"5 s"']
+
+
+def test_configured_durations_are_counted_in_the_unit_of_the_first() -> None:
+    decoder = ArrowDecoder(request(columns={"d": "string"}))
+    coarse, fine = pa.array([2], pa.duration("s")), pa.array([2, 3000], pa.duration("ms"))
+    found = decode(decoder, {"d": coarse}, {"d": fine})
+    assert found.batch.column("d").to_pylist() == ["2", None, "3"]
+    assert found.batch.column("d__variant").to_pylist() == [None, '"2 ms"', None]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (pa.array([True]), pa.array([1]), "1"),
+        (pa.array([1]), pa.array([True]), "true"),
+        (pa.array([1.0]), pa.array([False]), "false"),
+        (pa.array([True]), pa.array([Decimal(1)], pa.decimal128(3, 0)), '"1"'),
+        (pa.array([[True]]), pa.array([[1]]), "[1]"),
+        (pa.array([{"a": [1]}]), pa.array([{"a": [True]}]), '{"a": [true]}'),
+    ],
+)
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_truths_and_numbers_land_beside_each_other(
+    one: pa.Array[Any], other: pa.Array[Any], told: str, *, is_settled: bool
+) -> None:
+    decoder = ArrowDecoder(request())
+    layout = decode(decoder, {"b": one}).layout
+    layout = layout.settled() if is_settled else layout
+    found = decode(decoder, {"b": other}, layout=layout)
+    assert found.batch.column("b").to_pylist() == [None]
+    assert found.batch.column("b__variant").to_pylist() == [told]
+
+
+def test_a_configured_type_may_say_that_numbers_are_truths() -> None:
+    decoder = ArrowDecoder(request(columns={"b": "bool"}))
+    found = decode(decoder, {"b": pa.array([1, 0, 2])})
+    assert found.batch.column("b").to_pylist() == [True, False, None]
+    assert found.batch.column("b__variant").to_pylist() == [None, None, "2"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze_engine.decode.arrow.merge import loses_fields
+from bronze_engine.decode.arrow.durations import counted, told
+from bronze_engine.decode.arrow.merge import is_truth_for_number, loses_fields
 from bronze_engine.decode.text.values import cast_column
 from bronze_engine.decode.typed import is_epoch
 from bronze_engine.model.arrow import Array, DataType
@@ -26,9 +28,18 @@ def cast_typed(array: Array, column: Column, *, is_configured: bool) -> tuple[Ar
     """The values as the column's type, NULL where one does not fit, and a mask of those.
 
     A text is a number or a time as it is in files of text: of a column that nobody has typed only
-    where it can be printed again from it.
+    where it can be printed again from it, and of one that somebody has a number may be a truth.
     """
     kind = column.type
+    if pa.types.is_duration(array.type):
+        ticks, uncounted = counted(array, column.unit)
+        plain = msgspec.structs.replace(column, unit=None)
+        values, misfit = cast_typed(ticks, plain, is_configured=is_configured)
+        return values, uncounted if misfit is None else pc.or_(uncounted, misfit)
+    if column.unit is not None or (
+        is_truth_for_number(array.type, kind) and (not is_configured or pa.types.is_nested(kind))
+    ):
+        return pa.nulls(len(array), kind), array.is_valid()
     array = _plain(array)
     if _is_text(array.type) and (is_epoch(column.role) or _is_said_by_texts(kind)):
         try:
@@ -51,15 +62,12 @@ def cast_typed(array: Array, column: Column, *, is_configured: bool) -> tuple[Ar
 
 
 def _plain(array: Array) -> Array:
-    """Durations as what they count, extension types as what they are stored as, views of lists
-    as lists, texts as such."""
+    """Extension types as what they are stored as, views of lists as lists, texts as such."""
     kind = array.type
     if pa.types.is_run_end_encoded(kind) and _is_text(kind.value_type):
         return pc.call_function("run_end_decode", [array])
     if isinstance(kind, pa.BaseExtensionType):
         return array.storage
-    if pa.types.is_duration(kind):
-        return array.cast(pa.int64())
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         return _list_of_view(array)
     return array
@@ -126,7 +134,10 @@ def json_of(array: Array, wanted: Array) -> Array:
     """The JSON text of the wanted values, NULL for the others."""
     places: Array = pc.indices_nonzero(wanted)
     texts: list[str | None] = [None] * len(array)
-    values = printed_at(_plain(array), places)
+    if pa.types.is_duration(array.type):
+        values: list[object] = list(map(told, array.take(places)))
+    else:
+        values = printed_at(_plain(array), places)
     for place, value in zip(places.to_pylist(), values, strict=True):
         texts[place] = json.dumps(value, default=str, ensure_ascii=False)
     return pa.array(texts, _STRING)

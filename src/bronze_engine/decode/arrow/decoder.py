@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.arrow.cast import cast_typed, json_of
+from bronze_engine.decode.arrow.durations import told
 from bronze_engine.decode.arrow.merge import merged
 from bronze_engine.decode.columns import Columns
 from bronze_engine.decode.rules import Rules, rules_of, start_layout
@@ -113,6 +114,7 @@ class _Group:
                 " another type, or as text",
                 column=key,
             )
+        unit = field.type.unit if pa.types.is_duration(field.type) else None
         state = self._columns.states.get(key)
         if state is None:
             if key in self._columns.states:
@@ -131,11 +133,19 @@ class _Group:
                 if isinstance(field.type, pa.BaseExtensionType) and pa.types.is_string(usual):
                     role = "json"
                 state.column = msgspec.structs.replace(state.column, type=kind, role=role)
+            if state is not None and not _is_open(usual):
+                state.column = msgspec.structs.replace(state.column, unit=unit)
             return
+        if state.is_configured and state.column.unit is None and unit is not None:
+            state.column = msgspec.structs.replace(state.column, unit=unit)
         is_open = not self._layout.is_settled and not self._rules.is_frozen
         if is_open and not state.is_configured and state.column.role == "value":
-            kind = merged(state.column.type, usual)
-            state.column = msgspec.structs.replace(state.column, type=kind)
+            column = state.column
+            if _is_open(column.type):
+                column = msgspec.structs.replace(column, unit=unit)
+            if (column.unit is None) == (unit is None):  # else numbers, and durations
+                kind = merged(column.type, usual)
+                state.column = msgspec.structs.replace(column, type=kind)
 
     def _landed(self, block: Block, batch: pa.RecordBatch) -> tuple[dict[str, Array], int]:
         """The arrays of one batch by the names of their columns, and how many rows are left."""
@@ -229,6 +239,8 @@ def _objects(parts: Sequence[tuple[str, Array, Array]], count: int) -> Array:
 
 
 def _told(column: Column, array: Array, place: int) -> str:
+    if pa.types.is_duration(array.type):
+        return f"column {column.name!r} ({column.type}) can't hold {told(array[place])}"
     text = str(printed_values(array.slice(place, 1))[0])
     more = "..." if len(text) > _EXCERPT else ""
     return f"column {column.name!r} ({column.type}) can't hold {text[:_EXCERPT]}{more}"

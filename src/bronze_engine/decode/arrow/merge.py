@@ -7,7 +7,7 @@ import pyarrow as pa
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.widening import wider
 
-__all__ = ["loses_fields", "merged"]
+__all__ = ["is_truth_for_number", "loses_fields", "merged"]
 
 
 def merged(one: DataType, other: DataType) -> DataType:
@@ -45,6 +45,35 @@ def loses_fields(given: DataType, wanted: DataType) -> bool:
     if _is_list(given) and _is_list(wanted):
         return loses_fields(given.value_type, wanted.value_type)
     return False
+
+
+def is_truth_for_number(given: DataType, wanted: DataType) -> bool:
+    """Whether a cast would make numbers of true and false, or these of numbers, at any depth."""
+    if pa.types.is_struct(given) and pa.types.is_struct(wanted):
+        there = {field.name: field.type for field in _fields(wanted)}
+        return any(
+            is_truth_for_number(field.type, there[field.name])
+            for field in _fields(given)
+            if field.name in there
+        )
+    if pa.types.is_map(given) and _is_list(wanted) and pa.types.is_struct(wanted.value_type):
+        pairs = zip((given.key_type, given.item_type), _fields(wanted.value_type), strict=False)
+        return any(is_truth_for_number(kind, field.type) for kind, field in pairs)
+    if _is_list(given) and _is_list(wanted):
+        return is_truth_for_number(given.value_type, wanted.value_type)
+    kinds = _is_truth(given), _is_truth(wanted)
+    return kinds[0] != kinds[1] and all(map(_is_truth_or_number, (given, wanted)))
+
+
+def _is_truth(kind: DataType) -> bool:
+    if isinstance(kind, pa.BaseExtensionType):
+        return bool(kind.extension_name == "arrow.bool8")
+    return bool(pa.types.is_boolean(kind))
+
+
+def _is_truth_or_number(kind: DataType) -> bool:
+    kinds = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
+    return _is_truth(kind) or any(is_so(kind) for is_so in kinds)
 
 
 def _is_list(kind: DataType) -> bool:
