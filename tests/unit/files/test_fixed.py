@@ -273,6 +273,34 @@ def test_totals_of_a_batch_begin_with_it() -> None:
         assert decoded.batch.num_rows == 3
 
 
+@pytest.mark.parametrize("pieces", [7, 1 << 20])
+@pytest.mark.parametrize(
+    ("data", "since", "line"),
+    [
+        (FILE + b"D0040000 \n", None, 7),
+        (FILE + b"H20250103\nD0040000 \n", None, 8),
+        (b"H20250101\nT00000000\nH20250102\nD0010100 \n", "header", 4),
+        (b"H20250101\nD0010100 \nH20250102\nD0020100 \nT00100100\n", "header", 2),
+        (b"H20250101\nT00000000\nD0010100 \nH20250102\nT00000000\n", "header", 3),
+    ],
+)
+def test_records_that_no_trailer_counts_end_the_run(
+    data: bytes, since: str | None, line: int, pieces: int
+) -> None:
+    check = {"total": "trailer.count", "count": "detail"}
+    if since is not None:
+        check["since"] = since
+    with pytest.raises(QualityError, match=f'line {line}: no "trailer" record .* counts') as caught:
+        read(data, {**KINDS, "checks": [check]}, pieces=pieces)
+    assert caught.value.code == "QUAL001"
+
+
+def test_totals_since_the_last_of_their_own_kind_are_those_of_a_part() -> None:
+    checks = [{"total": "trailer.count", "count": "detail", "since": "trailer"}]
+    data = b"H20250101\nD0010100 \nT00100000\nD0020100 \nD0030100 \nT00200000\n"
+    assert len(rows(data, {**KINDS, "checks": checks})) == 3
+
+
 def test_a_line_without_an_end_is_no_fixed_width_file() -> None:
     with pytest.raises(ExtractError, match="record_length"):
         read(b"x" * (17 << 20), NAMES)

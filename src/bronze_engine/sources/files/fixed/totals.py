@@ -31,6 +31,8 @@ class Totals:
         self._label = label
         self._sums = [Decimal(0)] * len(plan.totals)
         self._seen = [False] * len(plan.totals)
+        self._open: list[int | None] = [None] * len(plan.totals)
+        """The line of the first record that no total has counted yet."""
 
     def observe(self, records: Records, first_line: int) -> None:
         """Take one block. Raises QualityError (QUAL001) with both values where they differ."""
@@ -38,14 +40,16 @@ class Totals:
             self._observe(number, total, records, first_line)
 
     def finish(self) -> None:
-        """The file has ended. Raises QualityError where a record with totals never came."""
-        for total, seen in zip(self._plan.totals, self._seen, strict=True):
+        """The file has ended. Raises QualityError where a record with totals never came, or
+        came before the last of those that it counts."""
+        for number, (total, seen) in enumerate(zip(self._plan.totals, self._seen, strict=True)):
             if not seen:
                 name = self._plan.kinds[total.kind].name
                 raise QualityError(
                     f'{self._label} has no "{name}" record, which says {total.label}: the file was'
                     " cut off. Fetch it again, or leave out fixed.checks"
                 )
+            self._refuse_open(number, total)
 
     def _observe(self, number: int, total: Total, records: Records, first_line: int) -> None:
         kinds = self._plan.kinds
@@ -54,21 +58,41 @@ class Totals:
         resets = _rows(records.of(total.since), records) if total.since is not None else ends[:0]
         values = _values(records, kinds[total.of], counted, total.of_cut)
         stated = _values(records, kinds[total.kind], ends, total.cut) if len(ends) else None
-        events = sorted([*((int(at), 0) for at in resets), *((int(at), 1) for at in ends)])
+        # A record of one kind may end a part and begin the next.
+        events = sorted([*((int(at), 0) for at in ends), *((int(at), 1) for at in resets)])
         done = 0
-        for at, is_end in events:
+        for at, is_reset in events:
             upto = int(np.searchsorted(counted, at))
+            self._note_open(number, counted[done:upto], records, first_line)
             self._add(number, _sum(values, done, upto))
             done = upto
-            if not is_end:
+            if is_reset:
+                self._refuse_open(number, total)
                 self._sums[number] = Decimal(0)
                 continue
             self._seen[number] = True
+            self._open[number] = None
             place = int(np.searchsorted(ends, at))
             said = None if stated is None else stated[place].as_py()
             line = first_line + int(records.lines.numbers[at]) + 1
             self._compare(total, said, self._sums[number], line)
+        self._note_open(number, counted[done:], records, first_line)
         self._add(number, _sum(values, done, len(counted)))
+
+    def _note_open(self, number: int, places: Units, records: Records, first_line: int) -> None:
+        if self._open[number] is None and len(places):
+            self._open[number] = first_line + int(records.lines.numbers[places[0]]) + 1
+
+    def _refuse_open(self, number: int, total: Total) -> None:
+        line = self._open[number]
+        if line is None:
+            return
+        kinds = self._plan.kinds
+        raise QualityError(
+            f'{self._label}, line {line:,}: no "{kinds[total.kind].name}" record that says'
+            f' {total.label} counts this "{kinds[total.of].name}" record: the file was cut off, or'
+            " goes on behind its end. Fetch it again, or leave the check out of fixed.checks"
+        )
 
     def _add(self, number: int, value: Decimal) -> None:
         self._sums[number] = _EXACT.add(self._sums[number], value)
