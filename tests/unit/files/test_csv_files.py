@@ -392,3 +392,19 @@ def test_every_option_of_the_table_is_one_of_these_tests() -> None:
         *("skip_footer", "null_values", "trim", "encoding", "types", "on_ragged"),
         *("repeated_header", "max_record_bytes"),
     }
+
+
+@pytest.mark.parametrize("footer", [0, 1])
+@pytest.mark.parametrize("options", [{}, {"escape": "\\"}, {"quote": ""}])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_record_past_the_limit_ends_the_run_whatever_the_pieces(
+    piece: int, end: bytes, options: dict[str, Any], footer: int
+) -> None:
+    row = b"1," + b"x" * 48
+    data = end.join([b"a,b", b"1,2", row, b"3,4", b"5,6", b""])
+    for block in (1, 60, 1000):
+        given: dict[str, Any] = {**options, "piece": piece, "block": block, "skip_footer": footer}
+        assert len(read_csv(data, max_record_bytes=50, **given).rows) == 4 - footer
+        with pytest.raises(ExtractError, match=r"begins in line 3 has more than 49 bytes"):
+            read_csv(data, max_record_bytes=49, **given)

@@ -76,3 +76,21 @@ def test_what_is_no_array_is_told(text: str, why: str, step: int) -> None:
 def test_an_element_past_the_limit_is_told() -> None:
     with pytest.raises(ExtractError, match="a record of more than 100 bytes"):
         elements(json.dumps(["x" * 500]).encode(), 50, limit=100)
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1000])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_element_past_the_limit_ends_the_run_whatever_the_pieces(place: int, piece: int) -> None:
+    parts = [b"1", b"2", b"3"]
+    parts[place] = b'"' + b"x" * 48 + b'"'
+    data = b"[" + b",".join(parts) + b"]"
+
+    def cut(most: int) -> None:
+        elements = Elements("a.json", most)
+        for start in range(0, len(data), piece):
+            list(elements.feed(data[start : start + piece]))
+        elements.finish()
+
+    cut(50)
+    with pytest.raises(ExtractError, match="more than 49 bytes"):
+        cut(49)

@@ -83,6 +83,18 @@ def test_a_line_past_the_limit_ends_the_run() -> None:
                     blocks_of(data, piece=piece, block=block, most=50)
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_a_line_of_just_the_limit_lands_whatever_the_pieces(end: bytes, piece: int) -> None:
+    row = b'{"a":"' + b"x" * 42 + b'"}'
+    data = end.join([b'{"a":1}', row, row, b""])
+    for block in (1, 60, 1000):
+        landed, _ = read(data, piece=piece, block=block, most=len(row))
+        assert len(landed) == 3
+        with pytest.raises(ExtractError, match="has more than 49 bytes"):
+            blocks_of(data, piece=piece, block=block, most=len(row) - 1)
+
+
 def test_a_row_that_breaks_a_rule_has_its_line() -> None:
     decoder = NdjsonDecoder(JsonDecoder(request(schema=SchemaConfig())))
     decoded = decoder.decode(blocks_of(b'\n{"a":1}\nbad\n{"a":2}\n'), None)

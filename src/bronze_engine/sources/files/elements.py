@@ -18,6 +18,7 @@ __all__ = ["Elements"]
 
 _ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
 _BLANK: Final = b" \t\r\n"
+_NO_PLACES: Final = np.zeros(0, np.int64)
 
 
 @final
@@ -48,7 +49,8 @@ class Elements:
         if self._is_done:
             self._refuse_more(chunk)
             return
-        cut, end = self._scan(chunk)
+        commas, end = self._scan(chunk)
+        self._check_sizes(commas, len(chunk) if end is None else end)
         if end is not None:
             if chunk[end : end + 1] != b"]":
                 raise ExtractError(f"{self._path} is no valid JSON: its array ends with a brace")
@@ -59,9 +61,10 @@ class Elements:
             if last.strip(_BLANK) or self._pieces:
                 yield self._piece(last)
             return
-        if cut is None:
+        if not len(commas):
             self._hold(chunk)
             return
+        cut = int(commas[-1])
         whole = b"".join((*self._held, chunk[:cut]))
         self._held, self._held_bytes = [], 0
         self._hold(chunk[cut + 1 :])
@@ -76,7 +79,11 @@ class Elements:
     def _hold(self, chunk: bytes) -> None:
         self._held.append(chunk)
         self._held_bytes += len(chunk)
-        if self._held_bytes > self._max_bytes:
+
+    def _check_sizes(self, commas: Any, end: int) -> None:
+        """Of the elements up to each comma, and of what there is of the one up to `end`."""
+        edges = np.concatenate(([-self._held_bytes - 1], commas, [end]))
+        if int(np.diff(edges).max()) - 1 > self._max_bytes:
             raise ExtractError(
                 f"{self._path} has a record of more than {self._max_bytes:,} bytes; raise"
                 " source.max_document_bytes if it is one"
@@ -95,10 +102,10 @@ class Elements:
                 ' format = "ndjson"'
             )
 
-    def _scan(self, chunk: bytes) -> tuple[int | None, int | None]:
-        """Where the last comma between elements is, and where the array ends."""
+    def _scan(self, chunk: bytes) -> tuple[Any, int | None]:
+        """Where the commas between elements are, and where the array ends."""
         if not chunk:
-            return None, None
+            return _NO_PLACES, None
         plain = b"_" + chunk[1:] if self._is_escaped else chunk
         plain = _ESCAPED.sub(b"__", plain)
         self._is_escaped = plain.endswith(b"\\")
@@ -114,9 +121,9 @@ class Elements:
         steps[inside] = 0
         depth = np.cumsum(steps, dtype=np.int32)
         depth += self._depth
+        commas: Any = np.flatnonzero((data == 0x2C) & (depth == 1) & ~inside)
         ends: Any = np.flatnonzero(depth == 0)
         if len(ends):
-            return None, int(ends[0])
+            return commas[commas < ends[0]], int(ends[0])
         self._depth = int(depth[-1])
-        commas: Any = np.flatnonzero((data == 0x2C) & (depth == 1) & ~inside)
-        return (int(commas[-1]) if len(commas) else None), None
+        return commas, None

@@ -48,7 +48,7 @@ class JsonLines:
         self._size += len(data)
         end = data.rfind(b"\n") + 1
         self._open = len(data) - end if end else self._open + len(data)
-        self._check_size(self._open)
+        self._check_size(self._open - data.endswith(b"\r"))
         if self._size < self._block_bytes or self._open == self._size:
             return
         data = b"".join(self._pieces)
@@ -66,10 +66,10 @@ class JsonLines:
     def _blocks(self, data: bytes) -> Iterator[Block]:
         """Blocks of lines that follow one another: a blank one ends its block, so that the lines
         of the others can be counted."""
-        if len(data) > self._max_bytes:
-            self._check_size(max(map(len, data.split(b"\n"))))
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
+        if len(data) > self._max_bytes:
+            self._check_size(max(map(len, data.split(b"\n"))))
         if data.startswith(b"{") and _OTHER.search(data) is None:
             yield self._block(data, data.count(b"\n"))
             return

@@ -21,6 +21,7 @@ from bronze_engine.sources.files.csv.dialect import LINE, Dialect
 from bronze_engine.sources.files.csv.names import read_names
 from bronze_engine.sources.files.csv.records import (
     count_lines,
+    first_longer,
     last_end,
     records,
     without_comments,
@@ -94,6 +95,10 @@ class Framing:
         elif self._titles:
             data = self._head + self._without_titles(data[len(self._head) :])
         start = len(self._head)
+        most = self._form.max_record_bytes
+        longer = first_longer(data, self._dialect, start, most) if start else None
+        if longer is not None:
+            raise self._too_long(data[longer:], count_lines(data[:longer], start))
         if start:
             end = self._end(data, start, is_last=is_last)
             if end > start or (is_last and not self._has_begun):
@@ -102,7 +107,7 @@ class Framing:
             data = b"" if is_last else data[end:]
         self._pieces = [data]
         self._size = len(data)
-        if self._size > self._form.max_record_bytes:
+        if not start and self._size > most:
             raise self._too_long(data)
 
     def _end(self, data: bytes, start: int, *, is_last: bool) -> int:
@@ -148,6 +153,8 @@ class Framing:
             if is_comment or not record.strip(b"\r\n"):
                 continue
             self._utf8.check(record, 0, self._lines)
+            if len(record.rstrip(b"\r\n")) > self._form.max_record_bytes:
+                raise self._too_long(record, count_lines(data[:start]))
             try:
                 self.names = read_names(record, self._dialect, trim=self._form.trim)
             except csv.Error as exc:
@@ -160,10 +167,11 @@ class Framing:
             return self._head + data[end:]
         return data
 
-    def _too_long(self, data: bytes) -> ExtractError:
+    def _too_long(self, data: bytes, lines: int = 0) -> ExtractError:
+        """`lines` are those between what is held and the record."""
         return ExtractError(
-            f"{self._path}: the record that begins in line {self._lines + 1:,} has more than"
-            f" {self._form.max_record_bytes:,} bytes: a quote without an end, or a file that is no"
+            f"{self._path}: the record that begins in line {self._lines + lines + 1:,} has more"
+            f" than {self._form.max_record_bytes:,} bytes: a quote without an end, or a file that is no"
             f" CSV ({_excerpt(data)}); check csv.quote, or raise csv.max_record_bytes"
         )
 

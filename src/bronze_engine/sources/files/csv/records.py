@@ -16,7 +16,15 @@ import numpy as np
 
 from bronze_engine.sources.files.csv.dialect import LINE, Dialect
 
-__all__ = ["Record", "count_lines", "has_empty_quotes", "last_end", "records", "without_comments"]
+__all__ = [
+    "Record",
+    "count_lines",
+    "first_longer",
+    "has_empty_quotes",
+    "last_end",
+    "records",
+    "without_comments",
+]
 
 _LF: Final = ord("\n")
 _CR: Final = ord("\r")
@@ -102,6 +110,25 @@ def last_end(data: bytes, dialect: Dialect, start: int = 0, *, hold: int = 0) ->
             return end + 1
         end = data.rfind(b"\n", start, start + int(quotes[before - 1]))
     return start
+
+
+def first_longer(data: bytes, dialect: Dialect, start: int, most: int) -> int | None:
+    """Where the first record begins that has more bytes than `most`, without its line end; the
+    last may have none yet."""
+    if len(data) - start <= most:
+        return None
+    quotes = _quotes(data, dialect, start)
+    if quotes is None:
+        found = [record.end for record in records(data, dialect, start, is_last=False)]
+        ends = np.asarray(found, np.int64)
+    else:
+        ends = _ends(data, start, quotes)
+    edges = np.concatenate(([start], ends, [len(data)]))
+    for place in np.flatnonzero(np.diff(edges) > most):
+        begin, end = int(edges[place]), int(edges[place + 1])
+        if len(data[begin:end].removesuffix(b"\n").removesuffix(b"\r")) > most:
+            return begin
+    return None
 
 
 def without_comments(data: bytes, dialect: Dialect, start: int = 0) -> bytes:

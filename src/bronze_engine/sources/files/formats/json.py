@@ -78,14 +78,10 @@ class JsonFormat:
     ) -> None:
         pieces = [first]
         size = len(first)
+        self._check_size(size, info)
         async for chunk in chunks:
             size += len(chunk)
-            if size > self._max_bytes:
-                raise ExtractError(
-                    f"{info.path} has more than {self._max_bytes:,} bytes; raise"
-                    " source.max_document_bytes, or write it as NDJSON: only an array at the root"
-                    " is read in pieces"
-                )
+            self._check_size(size, info)
             pieces.append(chunk)
         body = b"".join(pieces)
         if not body.strip(_BLANK):
@@ -98,6 +94,14 @@ class JsonFormat:
 
         for block in await self._workers.run(cut):
             await emit(block)
+
+    def _check_size(self, size: int, info: FileInfo) -> None:
+        if size > self._max_bytes:
+            raise ExtractError(
+                f"{info.path} has more than {self._max_bytes:,} bytes; raise"
+                " source.max_document_bytes, or write it as NDJSON: only an array at the root"
+                " is read in pieces"
+            )
 
 
 def _begin(chunk: bytes) -> bytes:
