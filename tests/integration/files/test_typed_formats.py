@@ -281,3 +281,39 @@ async def test_a_record_that_is_none_says_where_it_stands(tmp_path: Path) -> Non
         line = json.loads(stream.read())
     assert line["file"].endswith("inbox/a.json")
     assert (line["offset"], line["raw"]) == (1, "7")
+
+
+@pytest.mark.parametrize(
+    ("body", "records", "told"),
+    [
+        ('{"data": null}', "data", "write \\[\\] where there are none"),
+        ("<html><body>", "data", "fetch it again"),
+        ("<a/>", "data", "convert it before it is landed"),
+        ("[1]", None, "set source.records"),
+        ("[" * 5000 + "]" * 5000, "data", "EXT001|QUAL001"),
+    ],
+)
+async def test_advice_names_only_what_files_have(
+    tmp_path: Path, body: str, records: str | None, told: str
+) -> None:
+    more = "" if records is None else f'\nrecords = "{records}"'
+    one = Lake(tmp_path, f'url = "inbox/*.json"\nformat = "json"{more}')
+    (one.inbox / "a.json").write_text(body)
+    with pytest.raises((ExtractError, QualityError), match=told) as caught:
+        await one.run()
+    for other in ("null_records", "record_kind", "`path`", "Accept", "[apis"):
+        assert other not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "ndjson"])
+async def test_drift_that_fails_names_the_file(tmp_path: Path, kind: str) -> None:
+    more = 'schema.on_drift = "fail"\nschema.columns = { n = "int64" }'
+    one = Lake(tmp_path, f'url = "inbox/*"\nformat = "{kind}"', more)
+    path = one.inbox / "a.data"
+    if kind == "parquet":
+        pq.write_table(pa.table({"n": ["x"]}), path)
+    else:
+        path.write_text("n\nx\n" if kind == "csv" else '{"n": "x"}\n')
+    with pytest.raises(QualityError, match=r"inbox/a\.data") as caught:
+        await one.run()
+    assert "file 1" not in str(caught.value)

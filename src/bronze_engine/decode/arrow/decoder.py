@@ -198,6 +198,8 @@ class _Group:
                 f" {block.page}; nothing was committed; type the column in schema.columns, or set"
                 ' schema.on_drift to "variant"',
                 column=column.name,
+                page=block.page,
+                offset=block.offset + place,
             )
         if rules.on_drift == "quarantine":
             wanted: list[Any] = pc.indices_nonzero(misfit).to_pylist()

@@ -14,6 +14,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.sources.files.advice import of_files
 
 __all__ = ["FilesDecoder", "without_column"]
 
@@ -37,10 +38,23 @@ class FilesDecoder:
 
     def decode(self, blocks: Sequence[Block], layout: Layout | None, /) -> Decoded:
         if self._column is None:
-            return self._known(self._inner.decode(blocks, layout))
+            return self._known(self._decoded(blocks, layout))
         runs = [list(run) for _, run in groupby(blocks, key=lambda block: block.page)]
         parts = self._parts(runs, without_column(layout, self._column))
         return self._joined([run[0].page for run in runs], parts, self._column)
+
+    def _decoded(self, blocks: Sequence[Block], layout: Layout | None) -> Decoded:
+        """A format knows its files by number only: people know them by their paths."""
+        try:
+            return self._inner.decode(blocks, layout)
+        except QualityError as exc:
+            page = exc.context.get("page")
+            if not isinstance(page, int):
+                raise
+            path = self._paths[page - 1]
+            message = exc.message.replace(f" of file {page};", f" of {path};", 1)
+            message = message.replace(f", on page {page} at record", f", in {path} at record", 1)
+            raise QualityError(message, **{**exc.context, "file": path}) from exc.__cause__
 
     def _known(self, decoded: Decoded) -> Decoded:
         """With the paths of what was refused, and of what a rule will refuse."""
@@ -58,14 +72,16 @@ class FilesDecoder:
     def _located(self, reject: Reject) -> Reject:
         if reject.file is not None:
             return reject
-        return msgspec.structs.replace(reject, file=self._paths[reject.page - 1])
+        return msgspec.structs.replace(
+            reject, file=self._paths[reject.page - 1], reason=of_files(reject.reason)
+        )
 
     def _parts(self, runs: Sequence[Sequence[Block]], layout: Layout | None) -> list[Decoded]:
         """The blocks of each file decoded by themselves, all with one layout."""
         while True:
             parts: list[Decoded] = []
             for run in runs:
-                parts.append(self._inner.decode(run, layout))
+                parts.append(self._decoded(run, layout))
                 layout = parts[-1].layout
             if all(part.layout.version == parts[-1].layout.version for part in parts):
                 return parts

@@ -171,8 +171,8 @@ class Framing:
         """`lines` are those between what is held and the record."""
         return ExtractError(
             f"{self._path}: the record that begins in line {self._lines + lines + 1:,} has more"
-            f" than {self._form.max_record_bytes:,} bytes: a quote without an end, or a file that is no"
-            f" CSV ({_excerpt(data)}); check csv.quote, or raise csv.max_record_bytes"
+            f" than {self._form.max_record_bytes:,} bytes: a quote without an end, or a file that"
+            f" is no CSV ({_excerpt(data)}); check csv.quote, or raise csv.max_record_bytes"
         )
 
     def _open_quote(self, data: bytes, start: int, end: int) -> ExtractError:

@@ -11,6 +11,7 @@ from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.model.block import Block
+from bronze_engine.sources.files.advice import of_files
 from bronze_engine.sources.files.elements import Elements
 from bronze_engine.sources.files.format import Content, FileInfo
 from bronze_engine.sources.http.body.shape import Shape
@@ -112,4 +113,6 @@ def _split(shape: Shape, body: bytes, info: FileInfo) -> Iterator[Block]:
     try:
         yield from blocks_of(shape.split(body), page=info.number, as_of=None)
     except (ExtractError, PageError) as exc:
-        raise ExtractError(f"{info.path}: {exc.message}", **exc.context) from exc.__cause__
+        raise ExtractError(
+            f"{info.path}: {of_files(exc.message)}", **exc.context
+        ) from exc.__cause__
