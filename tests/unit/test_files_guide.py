@@ -30,7 +30,13 @@ def test_the_examples_load_together(tmp_path: Path) -> None:
     path = tmp_path / "pipelines.toml"
     path.write_text("\n".join(GUIDE.blocks("toml")))
     config = load_config(path, environ={})
-    assert config.names == ("inbox.orders", "shop.orders", "shop.returns", "shop.sales", "shop.stock")
+    assert config.names == (
+        "inbox.orders",
+        "shop.orders",
+        "shop.returns",
+        "shop.sales",
+        "shop.stock",
+    )
     assert config.check_all() == []
 
 
