@@ -75,11 +75,7 @@ def _operations(cdc: Cdc | None) -> dict[str, Any]:
 
 def _refusals(quality: Quality) -> dict[str, Any]:
     """The rules that keep rows out; nothing where none does."""
-    rules = [
-        msgspec.structs.replace(rule, name="")
-        for rule in quality.rules
-        if refuses_rows(rule)
-    ]
+    rules = [msgspec.structs.replace(rule, name="") for rule in quality.rules if refuses_rows(rule)]
     return {"rules": rules} if rules else {}
 
 
