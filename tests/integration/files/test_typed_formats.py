@@ -317,3 +317,27 @@ async def test_drift_that_fails_names_the_file(tmp_path: Path, kind: str) -> Non
     with pytest.raises(QualityError, match=r"inbox/a\.data") as caught:
         await one.run()
     assert "file 1" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [[{"a": 1}, {"a": 2}], [[1], [2, 3]], [[{"a": [1]}], []]])
+async def test_dictionaries_of_nested_values_land_as_these(
+    tmp_path: Path, values: list[Any]
+) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "arrow"')
+    column = pa.DictionaryArray.from_arrays(pa.array([1, 0, None, 1]), pa.array(values))
+    batch = pa.record_batch({"d": column})
+    with pa.ipc.new_file(str(one.inbox / "a.arrow"), batch.schema) as file:
+        file.write_batch(batch)
+    assert await one.values("d") == [values[1], values[0], None, values[1]]
+
+
+async def test_what_arrow_does_not_read_is_not_to_be_fetched_again(tmp_path: Path) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "arrow"')
+    views = pa.array([["x"]], pa.list_(pa.string_view()))
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 0]), views)
+    batch = pa.record_batch({"d": column})
+    with pa.ipc.new_file(str(one.inbox / "a.arrow"), batch.schema) as file:
+        file.write_batch(batch)
+    with pytest.raises(ExtractError, match="write it as another type") as caught:
+        await one.run()
+    assert "fetch it again" not in str(caught.value)

@@ -58,10 +58,18 @@ def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
     if not any(map(pa.types.is_dictionary, batch.schema.types)):
         return batch
     arrays = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        _values(column) if pa.types.is_dictionary(column.type) else column
         for column in batch.columns
     ]
     fields = [
         field.with_type(array.type) for field, array in zip(batch.schema, arrays, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _values(column: Array) -> Array:
+    """Arrow casts no dictionary of nested values, and takes no views of texts (pyarrow 26)."""
+    kind = column.type.value_type
+    if not pa.types.is_nested(kind):
+        return column.cast(kind)
+    return column.dictionary.take(column.indices)

@@ -69,6 +69,11 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
                     check_names(batch.schema.names, name)
                 rows += batch.num_rows
                 yield without_dictionaries(batch)
+    except pa.ArrowNotImplementedError as exc:
+        raise ExtractError(
+            f"{name} holds what Arrow {pa.__version__} does not read: {exc}; write it"
+            " as another type"
+        ) from None
     except (pa.ArrowException, OSError) as exc:
         raise ExtractError(f"{name} can't be read as Arrow IPC: {exc}; fetch it again") from None
 

@@ -68,6 +68,11 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
             for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 instants.check(batch, name)
                 yield without_dictionaries(batch)
+    except pa.ArrowNotImplementedError as exc:
+        raise ExtractError(
+            f"{name} holds what Arrow {pa.__version__} does not read: {exc}; write it"
+            " as another type"
+        ) from None
     except (pa.ArrowException, OSError) as exc:
         raise ExtractError(f"{name} can't be read as Parquet: {exc}; fetch it again") from None
 
