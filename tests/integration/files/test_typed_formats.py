@@ -341,3 +341,24 @@ async def test_what_arrow_does_not_read_is_not_to_be_fetched_again(tmp_path: Pat
     with pytest.raises(ExtractError, match="write it as another type") as caught:
         await one.run()
     assert "fetch it again" not in str(caught.value)
+
+
+async def test_a_document_past_the_limit_that_comes_in_one_piece(tmp_path: Path) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "json"\nmax_document_bytes = "1KiB"')
+    (one.inbox / "a.json").write_text(json.dumps({"a": "x" * 1024}))
+    with pytest.raises(ExtractError, match="has more than 1,024 bytes"):
+        await one.run()
+
+
+async def test_durations_of_another_day_are_counted_in_the_first_days_unit(tmp_path: Path) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "arrow"')
+    for day, kind in (
+        (date(2025, 1, 15), pa.duration("s")),
+        (date(2025, 1, 16), pa.duration("ns")),
+    ):
+        batch = pa.record_batch({"d": pa.array([3, 3 * 10**9], pa.int64()).cast(kind)})
+        with pa.ipc.new_file(str(one.inbox / "a.arrow"), batch.schema) as file:
+            file.write_batch(batch)
+        table = await one.table(day)
+    assert table.column("d").to_pylist() == [None, 3]
+    assert table.column("d__variant").to_pylist() == ['"3 ns"', None]
