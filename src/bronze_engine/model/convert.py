@@ -116,7 +116,10 @@ def are_plain_decimals(texts: Array, kind: DataType) -> bool:
     lengths: Array = pc.binary_length(texts)
     longest = pc.max(lengths).as_py() or 0
     if longest > kind.bit_width * 3 // 10 - kind.scale:
-        return False
+        if kind.scale < 0:
+            return False
+        form = rf"^[+-]?[0-9]{{0,{kind.precision - kind.scale}}}(\.[0-9]{{0,{kind.scale}}})?$"
+        return bool(pc.all(pc.match_substring_regex(texts, pattern=form), min_count=0).as_py())
     if pa.types.is_string(texts.type) and _are_below_letters(texts):
         return True
     return not any(

@@ -57,3 +57,18 @@ def test_texts_become_decimals_as_before() -> None:
     assert convert(pa.nulls(0, pa.string()), pa.decimal256(50, 2)).to_pylist() == []
     exponents = pa.array(["1e2", "1"], pa.string()).slice(1)
     assert convert(exponents, pa.decimal128(12, 2)).to_pylist() == [Decimal(1)]
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 2), pa.decimal256(76, 10)])
+def test_as_many_digits_as_the_type_has_are_taken_and_none_more(kind: DataType) -> None:
+    most = "9" * (kind.precision - kind.scale) + "." + "9" * kind.scale
+    texts = pa.array([f"-{most}", None, most, "0.5"])
+    assert convert(texts, kind).to_pylist() == [
+        Decimal(f"-{most}"),
+        None,
+        Decimal(most),
+        Decimal("0.5"),
+    ]
+    for more in (f"1{most}", f"{most}9"):
+        with pytest.raises(pa.ArrowInvalid, match="more digits"):
+            convert(pa.array([more]), kind)
