@@ -53,8 +53,8 @@ DAYS: Final = 4
 OPERATIONS: Final = 60
 """A run has about so many on its store, with a few slices."""
 LEASE_SECONDS: Final = 60.0
-TRACE_SECONDS: Final = 2 * 3600.0
-"""What a trial of the store has left may be removed after so long."""
+SETTLED_SECONDS: Final = 7 * 3600.0
+"""After so long nothing is resumed any more, and what a trial of the store has left may go."""
 
 faults: st.SearchStrategy[Fault] = st.sampled_from(
     ["fail_before", "fail_after", "lost", "die_before", "die_after", "cancel_before"]
@@ -236,7 +236,7 @@ class Life(RuleBasedStateMachine):
         for row in tuple(self.ledger.pending):
             self.ledger.commit(row)
         self.ledger.tick(LAG.seconds + 2)
-        await self.clock.advance(TRACE_SECONDS)
+        await self.clock.advance(SETTLED_SECONDS)
         for number in range(DAYS) if self.is_dated else [DAYS]:
             await self._run(number)
         await self._collect()
