@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import date
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from bronze_engine.cli import text
+from bronze_engine.cli.findings import print_findings
 from bronze_engine.cli.session import LogOptions, mask
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from bronze_engine.inspection.file_report import FileInspection
 
 __all__ = ["inspect_file_pipeline", "inspect_files", "names_files", "print_file_inspection"]
-
-_COLUMNS: Final = 8
-"""As many as a terminal shows side by side; the list of columns has all."""
 
 _ENDING: Final = re.compile(
     r"\.(?:csv|tsv|tab|ndjson|jsonl|parquet|arrow|feather|ipc|xlsx|xlsm|xlsb|xls|ods|gz|gzip|zst"
@@ -153,25 +150,4 @@ def print_file_inspection(found: FileInspection) -> None:
             ),
         ]
     )
-    print()
-    text.print_table(
-        ["column", "type", "nulls", "distinct", "example"],
-        [
-            [
-                each.name,
-                each.type if each.suggested is None else f"{each.type} -> {each.suggested}",
-                str(each.nulls),
-                "" if each.distinct is None else str(each.distinct),
-                each.example,
-            ]
-            for each in found.columns
-        ],
-    )
-    if found.sample:
-        print()
-        text.print_table(
-            [each.name for each in found.columns[:_COLUMNS]],
-            [list(row[:_COLUMNS]) for row in found.sample],
-        )
-    print()
-    sys.stdout.write(found.toml)
+    print_findings(found.columns, found.sample, found.toml)

@@ -18,6 +18,7 @@ from bronze_engine.cli.file_inspection import (
     names_files,
     print_file_inspection,
 )
+from bronze_engine.cli.findings import print_findings
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 T = TypeVar("T")
-
-_COLUMNS = 8
-"""As many as a terminal shows side by side; the list of columns has all."""
 
 
 def inspect(
@@ -254,25 +252,4 @@ def _print(found: Inspection) -> None:
             ),
         ]
     )
-    print()
-    text.print_table(
-        ["column", "type", "nulls", "distinct", "example"],
-        [
-            [
-                each.name,
-                each.type if each.suggested is None else f"{each.type} -> {each.suggested}",
-                str(each.nulls),
-                "" if each.distinct is None else str(each.distinct),
-                each.example,
-            ]
-            for each in found.columns
-        ],
-    )
-    if found.sample:
-        print()
-        text.print_table(
-            [each.name for each in found.columns[:_COLUMNS]],
-            [list(row[:_COLUMNS]) for row in found.sample],
-        )
-    print()
-    sys.stdout.write(found.toml)
+    print_findings(found.columns, found.sample, found.toml)
