@@ -766,6 +766,13 @@ def test_every_command_of_the_prose_is_known_to_this_test(
     assert document.commands("bronze") == expected
 
 
+def test_the_life_of_a_row_leads_through_files_that_exist() -> None:
+    named = re.findall(r"`([\w/]+(?:/|\.py))`", README.section("Development"))
+    assert len(named) >= 7
+    package = ROOT / "src/bronze_engine"
+    assert [each for each in named if not (package / each).exists()] == []
+
+
 def test_every_block_of_toml_is_valid_by_itself() -> None:
     for document in (README, GUIDE, HTTP, STORES, POSTGRES):
         for block in document.blocks("toml"):
