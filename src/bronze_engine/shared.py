@@ -22,6 +22,7 @@ from bronze_engine.adapters import (
 )
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
+from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
@@ -170,7 +171,7 @@ class Shared:
         if isinstance(source, HttpSourceConfig):
             api = source.api
             group = self.limits.group(
-                api.limit_group,
+                limit_group(source),
                 "ApiExtractor",
                 rate=api.rate_limit,
                 retry=api.retry,
@@ -182,7 +183,7 @@ class Shared:
             return self._file_limits(source, pipeline.name)
         connection = source.connection
         group = self.limits.group(
-            f"connections.{connection.name}",  # an API may have the same name
+            limit_group(source),
             "DatabaseExtractor",
             rate=None,
             retry=connection.retry,
@@ -194,9 +195,8 @@ class Shared:
     def _file_limits(self, source: FilesSourceConfig, pipeline: str) -> Limits:
         """Of HTTP those of the API, or of the server; stores have limits of their own."""
         api = next((place.api for place in source.places if place.api is not None), None)
-        name = "" if api is None else api.limit_group or f"files of {api.base_url}"
         group = self.limits.group(
-            name or "files",
+            limit_group(source),
             "FileExtractor" if api is None or not api.name else "ApiExtractor",
             rate=None if api is None else api.rate_limit,
             retry=Retry() if api is None else api.retry,

@@ -112,6 +112,8 @@ class LimitGroup:
         retry = retry or self._settings.retry
         return Attempts(
             group=self.name,
+            component=self.component,
+            pipeline=pipeline,
             clock=self._clock,
             publish=self._publish,
             retry=retry,

@@ -28,7 +28,7 @@ from bronze_engine.limits.throttle import Exhausted, Throttle
 from bronze_engine.limits.trace import Trace
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
-from bronze_engine.telemetry.events import RequestRetried
+from bronze_engine.telemetry.events import RequestFinished, RequestRetried
 
 __all__ = ["MAX_BACKOFF_SECONDS", "Attempts", "Transient", "parse_retry_after"]
 
@@ -102,6 +102,8 @@ class Attempts:
         self,
         *,
         group: str,
+        component: str,
+        pipeline: str,
         clock: Clock,
         publish: Hook,
         retry: Retry,
@@ -116,6 +118,8 @@ class Attempts:
         timeout_seconds: float | None = None,
     ) -> None:
         self._group = group
+        self._component = component
+        self._pipeline = pipeline
         self._clock = clock
         self._publish = publish
         self._retry = retry
@@ -192,6 +196,7 @@ class Attempts:
 
     async def _attempt(self, operation: Callable[[], Awaitable[T]], describe: str) -> T:
         """One attempt: pause -> breaker -> slot -> rate -> pause and breaker again."""
+        asked = self._clock.monotonic()
         while True:
             await self._pause.wait()
             passage = await self._breaker.admit(describe)
@@ -201,7 +206,7 @@ class Attempts:
                     await self._take_tokens(describe)
                     try:
                         if self._pause.seconds_left <= 0 and passage.start():
-                            return await self._observed(operation, passage)
+                            return await self._observed(operation, passage, describe, asked)
                     finally:
                         self._throttle.answered()
                     _give_back([*self._buckets, *self._quotas])
@@ -210,27 +215,42 @@ class Attempts:
             finally:
                 passage.leave()
 
-    async def _observed(self, operation: Callable[[], Awaitable[T]], passage: Passage) -> T:
+    async def _observed(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        passage: Passage,
+        describe: str,
+        asked: float,
+    ) -> T:
         number = self._concurrency.begin()
         began = self._clock.monotonic()
+        outcome: Outcome = "untold"
         try:
             value = await self._bounded(operation)
         except Transient as exc:
             if exc.counts:
                 passage.fail()
-            outcome: Outcome = "refused" if _asks_for_pause(exc) else "failed"
-            self._learn(number, began, outcome)
+            outcome = "refused" if _asks_for_pause(exc) else "failed"
             raise
-        except BaseException:
-            self._learn(number, began, "untold")
-            raise
-        passage.succeed()
-        self._learn(number, began, "succeeded")
-        return value
-
-    def _learn(self, number: int, began: float, outcome: Outcome) -> None:
-        if self._concurrency.observe(number, self._clock.monotonic() - began, outcome):
-            self._trace.changed()
+        else:
+            passage.succeed()
+            outcome = "succeeded"
+            return value
+        finally:
+            seconds = self._clock.monotonic() - began
+            if self._concurrency.observe(number, seconds, outcome):
+                self._trace.changed()
+            self._publish(
+                RequestFinished(
+                    group=self._group,
+                    component=self._component,
+                    pipeline=self._pipeline,
+                    operation=describe,
+                    outcome=outcome,
+                    waited_seconds=began - asked,
+                    seconds=seconds,
+                )
+            )
 
     async def _bounded(self, operation: Callable[[], Awaitable[T]]) -> T:
         if self._timeout_seconds is None:
@@ -310,7 +330,11 @@ class Attempts:
     def _publish_retry(self, exc: Transient, attempt: int, seconds: float) -> None:
         self._publish(
             RequestRetried(
-                group=self._group, attempt=attempt, wait_seconds=seconds, reason=exc.reason
+                group=self._group,
+                pipeline=self._pipeline,
+                attempt=attempt,
+                wait_seconds=seconds,
+                reason=exc.reason,
             )
         )
 

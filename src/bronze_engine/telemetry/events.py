@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Literal
+
 import msgspec
 
+from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.report import RunReport
 
 __all__ = [
+    "BatchFinished",
+    "BatchStarted",
     "BreakerChanged",
     "ConcurrencyChanged",
     "Event",
     "FileStaged",
     "PageFetched",
+    "RequestFinished",
     "RequestRetried",
     "RowsWritten",
     "RunFinished",
     "RunPhase",
     "RunStarted",
 ]
+
+
+class BatchStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch is about to run these pipelines and dates, in the order of asking."""
+
+    batch: str
+    runs: tuple[tuple[str, date], ...]
+
+
+class BatchFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing of a batch is run any more, whatever became of it."""
+
+    batch: str
+    report: BatchReport
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +65,27 @@ class PageFetched(msgspec.Struct, frozen=True, kw_only=True):
     """What the source says it holds, where it says so."""
 
 
+class RequestFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of an operation on an API, a database or a store has ended."""
+
+    group: str
+    component: str
+    pipeline: str
+    """Empty where the operation is of no one pipeline: a store is shared."""
+    operation: str
+    """As it stands in messages, without secrets."""
+    outcome: Literal["succeeded", "refused", "failed", "untold"]
+    """`refused`: the server wants to be left alone. `untold`: cancelled, or an error that says
+    nothing of the server."""
+    waited_seconds: float
+    """For pause, breaker, slot and tokens, before it was sent."""
+    seconds: float
+    """From sending to the whole answer."""
+
+
 class RequestRetried(msgspec.Struct, frozen=True, kw_only=True):
     group: str
+    pipeline: str = ""
     attempt: int
     wait_seconds: float
     reason: str
@@ -93,9 +133,12 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event = (
-    RunStarted
+    BatchStarted
+    | BatchFinished
+    | RunStarted
     | RunPhase
     | PageFetched
+    | RequestFinished
     | RequestRetried
     | BreakerChanged
     | ConcurrencyChanged

@@ -151,9 +151,15 @@ async def test_a_retry_is_logged_and_told(caplog: pytest.LogCaptureFixture) -> N
     limits = it.group.limits()
     server = Server(it.clock, [*storm(1), throttled(2)])
     await it.clock.drive(limits.call(server, describe="GET /orders"))
-    assert it.events == [
+    assert [each for each in it.events if isinstance(each, RequestRetried)] == [
         RequestRetried(group="shop", attempt=1, wait_seconds=0.5, reason="503 Service Unavailable"),
         RequestRetried(group="shop", attempt=2, wait_seconds=2.0, reason="429 Too Many Requests"),
+    ]
+    attempts = [each for each in it.events if isinstance(each, RequestFinished)]
+    assert [(each.operation, each.outcome, each.waited_seconds) for each in attempts] == [
+        ("GET /orders", "failed", 0.0),
+        ("GET /orders", "refused", 0.0),
+        ("GET /orders", "succeeded", 2.0),
     ]
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (
