@@ -15,7 +15,7 @@ from bronze_engine.contracts import Limits
 from bronze_engine.errors import CircuitOpen, RetryError
 from bronze_engine.limits.registry import LimitGroup, LimitRegistry
 from bronze_engine.limits.retry import Transient, parse_retry_after
-from bronze_engine.telemetry.events import Event, RequestRetried
+from bronze_engine.telemetry.events import Event, RequestFinished, RequestRetried
 from bronze_engine.testing import ManualClock
 
 pytestmark = pytest.mark.unit
