@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, final
@@ -40,6 +40,7 @@ from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.shared import Shared
 from bronze_engine.state.partitions import read_dates, read_neighbours
+from bronze_engine.telemetry.events import Event
 from bronze_engine.workers import Workers
 
 __all__ = ["Engine", "EngineStatistics", "open_engine"]
@@ -227,6 +228,14 @@ class Engine:
             pooled_bytes=budget.pooled_bytes,
             limit_groups=self._shared.limits.statistics(),
         )
+
+    def listening(self, hook: Hook) -> AbstractContextManager[None]:
+        """Tell `hook` of events too, while the body lasts."""
+        return self._shared.listening(hook)
+
+    def tell(self, event: Event) -> None:
+        """Tell the hooks of what goes on above the engine: a batch."""
+        self._services.publish(event)
 
     def drain(self) -> None:
         """Say that the process is being ended: runs that are cancelled from now on hurry."""

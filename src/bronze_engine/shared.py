@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from datetime import date
 from typing import Any, Final, TypeVar, final
 from zoneinfo import ZoneInfo
@@ -110,6 +110,16 @@ class Shared:
                 self._opened[key] = await self._stack.enter_async_context(make())
         opened: T = self._opened[key]
         return opened
+
+    @contextmanager
+    def listening(self, hook: Hook) -> Iterator[None]:
+        """Tell `hook` of events too, while the body lasts."""
+        self._hooks.append(hook)
+        try:
+            yield
+        finally:
+            if hook in self._hooks:  # one that raised is told nothing more
+                self._hooks.remove(hook)
 
     def _publish(self, event: Event) -> None:
         for hook in tuple(self._hooks):
