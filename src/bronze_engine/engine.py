@@ -24,11 +24,13 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.contracts import Hook, SourceType
 from bronze_engine.limits.registry import GroupStatistics
+from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.publish.verify import verify
+from bronze_engine.run.batches import keep_batch, kept_batch
 from bronze_engine.run.check import Finding, check_pipeline
 from bronze_engine.run.gc import collect_garbage
 from bronze_engine.run.history import History, read_history
@@ -41,6 +43,7 @@ from bronze_engine.run.stream import BatchStream
 from bronze_engine.shared import Shared
 from bronze_engine.state.partitions import read_dates, read_neighbours
 from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.workers import Workers
 
 __all__ = ["Engine", "EngineStatistics", "open_engine"]
@@ -228,6 +231,22 @@ class Engine:
             pooled_bytes=budget.pooled_bytes,
             limit_groups=self._shared.limits.statistics(),
         )
+
+    async def keep_batch(self, report: BatchReport) -> tuple[str, ...]:
+        """Store the report of a batch, without secrets, for `kept_batch`; returns warnings.
+
+        It takes the place of an earlier one. Never raises for the store's faults; cancelled,
+        it still finishes.
+        """
+        masked = report.masked(Redactor(self.config.secrets))
+        return await keep_batch(masked, self._shared.home_store, self._services)
+
+    async def kept_batch(self, batch: str = "last", *, shard: str | None = None) -> BatchReport:
+        """The stored report of a batch; `last` is the one that began last, of this shard.
+
+        Raises ConfigError where there is none, StateError where it can't be read, StoreError.
+        """
+        return await kept_batch(batch, shard, self._shared.home_store, self._services)
 
     def listening(self, hook: Hook) -> AbstractContextManager[None]:
         """Tell `hook` of events too, while the body lasts."""

@@ -77,7 +77,7 @@ class Shared:
         self._budget = Budget(config.engine.memory_limit)
         self._zone = ZoneInfo(config.engine.timezone)
         self._preflight = Preflight()
-        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self._quota_store))
+        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self.home_store))
         self._stack = AsyncExitStack()
         self._opened: dict[object, Any] = {}
         self._opening = anyio.Lock()
@@ -151,10 +151,10 @@ class Shared:
         key = ("store", config.name, config.location)
         return await self.share(key, lambda: opener(config, resources))
 
-    async def _quota_store(self) -> Store:
-        """Where daily quotas are counted, whatever targets the pipelines of an API have."""
-        engine = self._config.engine
-        return await self._store(self._config.place(engine.state or engine.target))
+    async def home_store(self) -> Store:
+        """Where daily quotas are counted, whatever targets the pipelines of an API have, and
+        reports of batches lie."""
+        return await self._store(self._config.home)
 
     def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
         limits = self._limits(pipeline)

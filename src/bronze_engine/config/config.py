@@ -150,6 +150,17 @@ class Config:
             raise self._tables.refusal(None, faults)
         return store
 
+    @property
+    def home(self) -> StoreConfig:
+        """Where lies what is of no one pipeline. Raises ConfigError."""
+        return self.place(self.engine.state or self._selected.get("target") or self.engine.target)
+
+    def tags(self, name: str) -> tuple[str, ...]:
+        """Those of a pipeline, of one that can't be resolved, too; none where they are wrong."""
+        tags = self._table(name, [], selected=True).get("tags", [])
+        found = self._tables.convert(tags, tuple[str, ...], ("pipelines", name, "tags"), [])
+        return found if isinstance(found, tuple) else ()
+
     def check_all(self) -> list[ConfigError]:
         """Resolve every pipeline, API, connection and store; one error for each that is wrong."""
         errors: list[ConfigError] = []

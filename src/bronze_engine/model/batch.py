@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Literal
 
@@ -42,6 +43,12 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     """Its id, which `--retry-failed` takes."""
     shard: str | None = None
     """`i/n` where this is one of several copies."""
+    retry_of: str | None = None
+    """The batch whose failed, skipped and left runs these are."""
+    full_refresh: bool = False
+    """Whether each run began an epoch: those that `--retry-failed` takes up do so, too."""
+    is_finished: bool = True
+    """False while it is under way, and for ever where its process was killed."""
     started_at: datetime
     seconds: float
     max_parallel: int
@@ -53,9 +60,35 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 where every run committed; where all failed, and alike, their own code; else 1."""
-        bad = [each for each in self.runs if each.status != "committed"]
-        if not bad:
+        """0 where every run committed; where none did and all that failed are alike, their own
+        code; else 1."""
+        if len(self.with_status("committed")) == len(self.runs):
             return 0
-        codes = {each.exit_code for each in bad}
-        return codes.pop() if len(bad) == len(self.runs) and codes != {0} and len(codes) == 1 else 1
+        codes = {each.exit_code for each in self.with_status("failed")}
+        return codes.pop() if len(codes) == 1 and not self.with_status("committed") else 1
+
+    def masked(self, mask: Callable[[str], str]) -> BatchReport:
+        """With `mask` over every text that a server or a store has a part in."""
+        return msgspec.structs.replace(
+            self,
+            runs=tuple(_masked(each, mask) for each in self.runs),
+            warnings=tuple(map(mask, self.warnings)),
+        )
+
+    def without_reports(self) -> BatchReport:
+        """Without the runs' own reports, which lie beside it one by one."""
+        runs = tuple(msgspec.structs.replace(each, report=None) for each in self.runs)
+        return msgspec.structs.replace(self, runs=runs)
+
+
+def _masked(run: BatchRun, mask: Callable[[str], str]) -> BatchRun:
+    report = run.report
+    if report is not None:
+        report = msgspec.structs.replace(
+            report,
+            error=None if report.error is None else mask(report.error),
+            warnings=tuple(map(mask, report.warnings)),
+            degraded=tuple(map(mask, report.degraded)),
+        )
+    error = None if run.error is None else mask(run.error)
+    return msgspec.structs.replace(run, error=error, report=report)
