@@ -33,7 +33,8 @@ FAULT_OF_OURS: Final = 70
 class Batch:
     """Runs of many pipelines and dates; two that are the same run once.
 
-    Raises ConfigError for a pipeline that is wrong, and where there is nothing to run.
+    A pipeline whose configuration is wrong fails with CFG001, for every date, before anything
+    is run. Raises ConfigError where there is nothing to run.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class Batch:
         self._started_at = self._clock.now()
         self._began = self._clock.monotonic()
         for name in dict.fromkeys(name for name, _ in self._runs):
-            engine.config.pipeline(name)
+            try:
+                engine.config.pipeline(name)
+            except ConfigError as exc:
+                self._refuse(name, exc)
 
     def report(self) -> BatchReport:
         """What has become of the runs by now, also where `run` was cancelled."""
@@ -102,8 +106,16 @@ class Batch:
             key = (event.report.pipeline, event.report.run_date)
             self._results[key] = _committed(event.report)
 
+    def _refuse(self, name: str, error: ConfigError) -> None:
+        log.error("%s", error)
+        for key in self._runs:
+            if key[0] == name:
+                self._results[key] = _failed(key, error)
+
     async def _run(self, key: tuple[str, date]) -> None:
         name, day = key
+        if key in self._results:
+            return
         if self._fail_fast and any(each.status == "failed" for each in self._results.values()):
             return
         try:
@@ -115,16 +127,20 @@ class Batch:
             )
         except BronzeError as exc:
             log.error("%s (%s %s)", exc, name, day)  # noqa: TRY400  # the message says it all
-            self._results[key] = BatchRun(
-                pipeline=name,
-                run_date=day,
-                status="failed",
-                error_code=exc.code,
-                error=str(exc),
-                exit_code=exc.exit_code,
-            )
+            self._results[key] = _failed(key, exc)
             return
         self._results[key] = _committed(report)
+
+
+def _failed(key: tuple[str, date], error: BronzeError) -> BatchRun:
+    return BatchRun(
+        pipeline=key[0],
+        run_date=key[1],
+        status="failed",
+        error_code=error.code,
+        error=str(error),
+        exit_code=error.exit_code,
+    )
 
 
 def _committed(report: RunReport) -> BatchRun:
