@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
-from bronze_engine.config.auths.plugins import AUTHS, TOKEN_STORES, plugin
+from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.load import Config
-from bronze_engine.config.stores.store import RemoteStoreConfig, StoreConfig
-from bronze_engine.contracts import Limits, SourceType, Store, StoreResources
+from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES, made, plugin
+from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
+from bronze_engine.contracts import Limits, SourceType, Store, StoreResources, StoreType
 from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
@@ -32,11 +33,15 @@ __all__ = [
     "source_type",
     "store_limits",
     "store_opener",
+    "store_resources",
     "token_store",
 ]
 
 StoreOpener = Callable[[Any, StoreResources], AbstractAsyncContextManager[Store]]
 """Opens a store from its Struct of [stores]."""
+
+StoreLimits = Callable[[RemoteStoreConfig | CustomStore, str], Limits]
+"""Finds the limits of a store's group (`StoreResources.limits`)."""
 
 _NONE: Final[Mapping[str, StoreOpener]] = MappingProxyType({})
 
@@ -74,7 +79,13 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
     if tag == "adbc":
         adbc: SourceType[Any] = _adbc("source").AdbcSourceType()
         return adbc
-    raise ConfigError(f"nothing reads a source of type = {tag!r}")
+    found: SourceType[Any] | None = made(SOURCES, tag, ("open", "floor_bytes", "slices_at_once"))
+    if found is None:
+        raise ConfigError(
+            f"nothing reads a source of type = {tag!r}: install the distribution that does, or"
+            " give it to open_engine(sources=…)"
+        )
+    return found
 
 
 def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
@@ -115,7 +126,13 @@ def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
         from bronze_engine.store.azure.store import open_azure  # noqa: PLC0415
 
         return open_azure
-    raise ConfigError(f"nothing opens a store of type = {tag!r}")
+    found: StoreType[Any] | None = made(STORES, tag, ("open",))
+    if found is None:
+        raise ConfigError(
+            f"nothing opens a store of type = {tag!r}: install the distribution that does, or"
+            " give it to open_engine(stores=…)"
+        )
+    return found.open
 
 
 async def open_auth(resources: AuthResources) -> Auth | None:
@@ -165,21 +182,41 @@ async def token_store(
     return made
 
 
-def store_limits(registry: LimitRegistry) -> Callable[[RemoteStoreConfig, str], Limits]:
+def store_limits(registry: LimitRegistry) -> StoreLimits:
     """Where a store finds the limits of its group: one group a store, whoever lands there."""
 
-    def limits(config: RemoteStoreConfig, component: str) -> Limits:
+    def limits(config: RemoteStoreConfig | CustomStore, component: str) -> Limits:
         group = registry.group(
             f"store {config.name or config.location}",
             component,
             rate=None,
-            retry=config.retry,
-            breaker=config.circuit_breaker,
-            concurrency=config.concurrency,
+            retry=getattr(config, "retry", Retry()),
+            breaker=getattr(config, "circuit_breaker", CircuitBreaker()),
+            concurrency=getattr(config, "concurrency", 32),
         )
-        return group.limits(timeout_seconds=config.timeout.total)
+        timeout: Timeout = getattr(config, "timeout", Timeout())
+        return group.limits(timeout_seconds=timeout.total)
 
     return limits
+
+
+def store_resources(
+    clock: Clock,
+    workers: Workers,
+    limits: StoreLimits,
+    stores: Mapping[str, StoreOpener] = _NONE,
+) -> StoreResources:
+    """What a store is lent when it is opened, the opening of stores that lie within it too."""
+
+    @asynccontextmanager
+    async def open_within(config: StoreConfig) -> AsyncIterator[Store]:
+        # In a worker: the first of a kind imports its client, half a second of work.
+        opener = await workers.run(store_opener, _tag(config), stores)
+        async with opener(config, resources) as store:
+            yield store
+
+    resources = StoreResources(clock=clock, workers=workers, limits=limits, open_store=open_within)
+    return resources
 
 
 @asynccontextmanager
@@ -192,9 +229,7 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """One store by itself, without an engine: for readers and for tools."""
     limits = store_limits(LimitRegistry(clock, lambda _: None))
-    resources = StoreResources(clock=clock, workers=workers, limits=limits)
-    opener = await workers.run(store_opener, _tag(config), stores)
-    async with opener(config, resources) as store:
+    async with store_resources(clock, workers, limits, stores).open_store(config) as store:
         yield store
 
 

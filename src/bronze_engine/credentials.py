@@ -196,7 +196,7 @@ class AuthType(Protocol):
 
     @property
     def config(self) -> type[Any]:
-        """The Struct of [apis.NAME.auth], a subclass of config.auths.auth.CustomAuth."""
+        """The Struct of [apis.NAME.auth], a subclass of CustomAuth."""
         ...
 
     def __call__(self, config: Any, resources: AuthResources, /) -> Auth:

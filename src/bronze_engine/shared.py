@@ -17,17 +17,17 @@ from bronze_engine.adapters import (
     open_auth,
     source_type,
     store_limits,
-    store_opener,
+    store_resources,
     token_store,
 )
 from bronze_engine.clock import Clock
-from bronze_engine.config.api import Api, CircuitBreaker, Retry
+from bronze_engine.config.api import Api, CircuitBreaker, RateLimit, Retry
 from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store, StoreResources
+from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
@@ -143,13 +143,11 @@ class Shared:
         return Stores(target=target, state=state)
 
     async def _store(self, config: StoreConfig) -> Store:
-        # In a worker: the first of a kind imports its client, half a second of work.
-        opener = await self._workers.run(store_opener, _tag(config), self._store_openers)
-        resources = StoreResources(
-            clock=self._clock, workers=self._workers, limits=store_limits(self.limits)
+        resources = store_resources(
+            self._clock, self._workers, store_limits(self.limits), self._store_openers
         )
         key = ("store", config.name, config.location)
-        return await self.share(key, lambda: opener(config, resources))
+        return await self.share(key, lambda: resources.open_store(config))
 
     async def home_store(self) -> Store:
         """Where daily quotas are counted, whatever targets the pipelines of an API have, and
@@ -191,6 +189,8 @@ class Shared:
             return group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
         if isinstance(source, FilesSourceConfig):
             return self._file_limits(source, pipeline.name)
+        if isinstance(source, CustomSource):
+            return self._custom_limits(source, pipeline.name)
         connection = source.connection
         group = self.limits.group(
             limit_group(source),
@@ -214,6 +214,24 @@ class Shared:
             concurrency="auto" if api is None else api.concurrency,
         )
         return group.limits(pipeline=pipeline)
+
+    def _custom_limits(self, source: CustomSource, pipeline: str) -> Limits:
+        """Of what a third party's Struct has: those of its API, its own rate and retry."""
+        api, rate, retry = (getattr(source, key, None) for key in ("api", "rate_limit", "retry"))
+        named = api if isinstance(api, Api) else None
+        group = self.limits.group(
+            limit_group(source),
+            "CustomExtractor" if named is None else "ApiExtractor",
+            rate=None if named is None else named.rate_limit,
+            retry=Retry() if named is None else named.retry,
+            breaker=CircuitBreaker() if named is None else named.circuit_breaker,
+            concurrency="auto" if named is None else named.concurrency,
+        )
+        return group.limits(
+            rate if isinstance(rate, RateLimit) else None,
+            retry if isinstance(retry, Retry) else None,
+            pipeline=pipeline,
+        )
 
     async def _open_auth(self, api: Api) -> Auth | None:
         return await open_auth(

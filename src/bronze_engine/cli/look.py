@@ -28,7 +28,12 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.place import find_place, load_if_there
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.file.describe import json_schema
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, SourceConfig
+from bronze_engine.config.source import (
+    CustomSource,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    SourceConfig,
+)
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
@@ -84,6 +89,8 @@ def _read_from(source: SourceConfig) -> str:
         return f"{source.api.name}{source.path}"
     if isinstance(source, FilesSourceConfig):
         return ", ".join(map(redact_url, source.urls))
+    if isinstance(source, CustomSource):
+        return source.location
     return f"{source.connection.name}: {source.table or 'a query'}"
 
 

@@ -27,14 +27,25 @@ from bronze_engine.config.file.sensitive import (
 from bronze_engine.config.file.variables import default_rate, log_level
 from bronze_engine.config.files.place import place_of_files
 from bronze_engine.config.incremental import Incremental, with_instant
+from bronze_engine.config.notices import read_notices
+from bronze_engine.config.notify import Notify
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.plugins import ENTRY_POINTS, Structs
 from bronze_engine.config.rules.chain import circle_fault, parent_faults
 from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, Parent
+from bronze_engine.config.rules.telemetry import telemetry_faults
+from bronze_engine.config.source import (
+    BUILT_IN,
+    CustomSource,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    Parent,
+)
 from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tables import Tables
+from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Config"]
@@ -58,11 +69,12 @@ class Config:
         selected: Table,
         variables: Mapping[str, str],
         read_file: Callable[[Path], str],
+        structs: Structs = ENTRY_POINTS,
     ) -> None:
         self.path: Final = path
         self._document = document
         self._selected = selected
-        self._tables = Tables(path, variables, read_file)
+        self._tables = Tables(path, variables, read_file, structs)
         self._pipelines: dict[str, Pipeline] = {}
         self.names: Final = tuple(sorted(document.pipelines))
         self.api_names: Final = tuple(sorted(document.apis))
@@ -75,12 +87,25 @@ class Config:
             if engine.log_dir:
                 log_dir = str(self._tables.absolute(engine.log_dir))
                 engine = msgspec.structs.replace(engine, log_dir=log_dir)
+        telemetry = self._tables.convert(
+            document.telemetry, TelemetryConfig, ("telemetry",), faults
+        )
+        if isinstance(telemetry, TelemetryConfig):
+            faults.extend(telemetry_faults(telemetry, ("telemetry",)))
+            if telemetry.prometheus_file:
+                file = str(self._tables.absolute(telemetry.prometheus_file))
+                telemetry = msgspec.structs.replace(telemetry, prometheus_file=file)
         self.log_level: Final = log_level(variables, faults)
         rate = default_rate(variables, faults)
         self._entries = Entries(document, self._tables, rate)
-        if faults or not isinstance(engine, EngineConfig):
+        if (
+            faults
+            or not isinstance(engine, EngineConfig)
+            or not isinstance(telemetry, TelemetryConfig)
+        ):
             raise self._tables.refusal(path.name, faults)
         self.engine: Final = engine
+        self.telemetry: Final = telemetry
 
     def __repr__(self) -> str:
         return f"Config({str(self.path)!r}, {len(self.names)} pipelines)"
@@ -139,6 +164,15 @@ class Config:
             raise self._tables.refusal(self._document.origin("stores", name), faults)
         return store
 
+    def notices(self) -> tuple[Notify, ...]:
+        """All entries of [notify], in the order of their names. Raises ConfigError."""
+        faults: list[Fault] = []
+        found = read_notices(self._document.notify, self._tables, self.names, faults)
+        if faults:
+            file = self._document.origin("notify", faults[0].path[1])
+            raise self._tables.refusal(file, faults)
+        return found
+
     def place(self, text: str) -> StoreConfig:
         """A store by its name in [stores], by a URL, or by the path of a directory.
 
@@ -177,6 +211,10 @@ class Config:
                 except ConfigError as exc:
                     if str(exc) not in map(str, errors):
                         errors.append(exc)
+        try:
+            self.notices()
+        except ConfigError as exc:
+            errors.append(exc)
         return errors
 
     def _resolve(self, name: str, faults: list[Fault]) -> Pipeline | None:
@@ -213,6 +251,9 @@ class Config:
         if isinstance(pipeline.source, FilesSourceConfig):
             source = self._with_places(pipeline.source, (*path, "source", "url"), faults)
             pipeline = msgspec.structs.replace(pipeline, source=source)
+        if isinstance(pipeline.source, CustomSource):
+            source = pipeline.source.resolved(lambda text: str(self._tables.absolute(text)))
+            pipeline = msgspec.structs.replace(pipeline, source=source)
         self._tables.hide(of_source(pipeline.source))
         check_path_part(pipeline.system, (*path, "system"), faults)
         check_path_part(pipeline.entity, (*path, "entity"), faults)
@@ -246,6 +287,8 @@ class Config:
             for key, entry in (("store", self._entries.store), ("api", self._entries.api)):
                 if isinstance(source.get(key), str):
                     source[key] = entry(source[key], (*path, "source", key), faults)
+        if isinstance(kind, str) and kind not in BUILT_IN:
+            self._entries.refer(source, CustomSource, kind, (*path, "source"), faults)
         if kind != "http":
             return
         source["api"] = self._entries.api(source.get("api"), (*path, "source", "api"), faults)

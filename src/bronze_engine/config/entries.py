@@ -12,17 +12,25 @@ from bronze_engine.config.api import Api, RateLimit
 from bronze_engine.config.auths.token_place import with_token_place
 from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.variables import with_libpq_variables
-from bronze_engine.config.file.convert import UNRESOLVED
+from bronze_engine.config.file.convert import UNRESOLVED, options_of
 from bronze_engine.config.file.document import Document
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.file.sensitive import of_api, of_connection, of_store, of_url
+from bronze_engine.config.references import refers_to
 from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
 from bronze_engine.config.rules.connection import connection_faults
 from bronze_engine.config.rules.rate import group_faults, with_default_rate
 from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
-from bronze_engine.config.stores.store import LocalStoreConfig, RemoteStoreConfig, StoreConfig
+from bronze_engine.config.source import CustomSource
+from bronze_engine.config.stores.store import (
+    CustomStore,
+    LocalStoreConfig,
+    RemoteStoreConfig,
+    StoreConfig,
+)
 from bronze_engine.config.stores.variables import with_variables
 from bronze_engine.config.tables import Tables
+from bronze_engine.errors import ConfigError
 
 __all__ = ["Entries"]
 
@@ -43,6 +51,8 @@ class Entries:
         self._connections: dict[str, Connection] = {}
         self._stores: dict[str, StoreConfig] = {}
         """By name or URL."""
+        self._wrapping: list[str] = []
+        """Stores of third parties that are being resolved, each within the one before."""
 
     def api(self, name: Any, path: KeyPath, faults: list[Fault]) -> object:
         known = self._document.apis
@@ -126,7 +136,18 @@ class Entries:
         if name in self._stores:
             return self._stores[name]
         here = ("stores", name)
-        store = self._tables.convert(known[name], StoreConfig, here, faults)
+        if name in self._wrapping:
+            circle = " -> ".join([*self._wrapping, name])
+            faults.append(Fault(here, f"lies within itself: {circle}; name another store"))
+            return UNRESOLVED
+        table = dict(known[name])
+        if isinstance(table.get("type"), str):
+            self._wrapping.append(name)
+            try:
+                self.refer(table, CustomStore, table["type"], here, faults)
+            finally:
+                self._wrapping.remove(name)
+        store = self._tables.convert(table, StoreConfig, here, faults)
         if not isinstance(store, StoreConfig):
             return UNRESOLVED
         return self._finished(name, msgspec.structs.replace(store, name=name), here, faults)
@@ -164,11 +185,43 @@ class Entries:
             return UNRESOLVED
         return LocalStoreConfig(path=str(self._tables.absolute(place)))
 
+    def refer(
+        self,
+        table: dict[str, Any],
+        base: type[CustomSource | CustomStore],
+        tag: str,
+        path: KeyPath,
+        faults: list[Fault],
+    ) -> None:
+        """Put what a third party's table names in the place of the names."""
+        try:
+            struct = self._tables.structs.of(base, tag)
+        except ConfigError:  # told where the table is converted
+            return
+        for field in () if struct is None else msgspec.structs.fields(struct):
+            key = field.encode_name
+            kind = refers_to(field.type)
+            if kind is None or (key not in table and not field.required):
+                continue
+            find = {"api": self.api, "connection": self.connection, "store": self.place}[kind]
+            before = len(faults)
+            found = find(table[key], (*path, key), faults) if key in table else None
+            if len(faults) == before and not isinstance(found, tuple(options_of(field.type))):
+                faults.append(Fault((*path, key), f"names no {kind} of a kind that {tag} takes"))
+            table[key] = UNRESOLVED if len(faults) > before else found
+
     def _finished(self, key: str, store: StoreConfig, path: KeyPath, faults: list[Fault]) -> object:
         """A store with its paths absolute and the vendor's variables filled in, kept by what
         it was asked for: its name or its URL."""
         if isinstance(store, LocalStoreConfig):
             store = msgspec.structs.replace(store, path=str(self._tables.absolute(store.path)))
+        elif isinstance(store, CustomStore):
+            store = store.resolved(lambda text: str(self._tables.absolute(text)))
+            self._tables.hide(of_store(store))
+            found = list(store_faults(store, path))
+            faults.extend(found)
+            if found:
+                return UNRESOLVED
         else:
             store = with_variables(store, self._tables.variables)
             self._tables.hide(of_store(store))

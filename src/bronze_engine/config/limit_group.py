@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, SourceConfig
+from bronze_engine.config.api import Api
+from bronze_engine.config.source import (
+    CustomSource,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    SourceConfig,
+)
 
 __all__ = ["limit_group"]
 
@@ -16,4 +22,10 @@ def limit_group(source: SourceConfig) -> str:
         if api is None:  # what lies in stores has the limits of those
             return "files"
         return api.limit_group or f"files of {api.base_url}"
+    if isinstance(source, CustomSource):
+        named = getattr(source, "api", None)
+        if isinstance(named, Api):
+            return named.limit_group
+        kind = f"sources.{source.__struct_config__.tag}"  # no name of an API has a dot
+        return f"{kind}.{source.server}" if source.server else kind
     return f"connections.{source.connection.name}"  # an API may have the same name

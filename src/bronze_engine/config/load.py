@@ -11,7 +11,9 @@ from bronze_engine.config.file.document import Document, parse_toml
 from bronze_engine.config.file.dotenv import parse_dotenv
 from bronze_engine.config.file.fault import Fault, config_error
 from bronze_engine.config.file.merge import overrides_tree
-from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.plugins import ENTRY_POINTS, Structs
+from bronze_engine.config.source import CustomSource
+from bronze_engine.config.stores.store import CustomStore, StoreConfig
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Config", "load_config", "load_store", "parse_config", "variables_beside"]
@@ -22,12 +24,15 @@ def load_config(
     *,
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
+    structs: Sequence[type[CustomSource | CustomStore]] = (),
 ) -> Config:
     """Read pipelines.toml, what it includes, and `.env` beside it.
 
     `overrides` are `key=value` as after `--set`: keys that begin with `engine`, `apis`,
     `connections`, `stores`, `pipelines`, `defaults` or `templates` mean those tables, all
     others the pipelines that are asked for. `environ` stands in for the process's environment.
+    `structs` are the tables of sources and stores that are given to `open_engine`; those of
+    entry points are found without.
 
     Raises ConfigError for a file that can't be read or is no TOML, and for faults of its
     shape and of [engine]. Faults of a pipeline are raised by `Config.pipeline`: variables
@@ -37,7 +42,7 @@ def load_config(
     faults: list[Fault] = []
     document = Document()
     document.add(parse_toml(_read_main(main), main.name), main.name, faults, is_main=True)
-    return _loaded(main, document, faults, overrides, environ)
+    return _loaded(main, document, faults, overrides, environ, Structs(structs))
 
 
 def parse_config(
@@ -70,6 +75,7 @@ def _loaded(
     faults: list[Fault],
     overrides: Sequence[str],
     environ: Mapping[str, str] | None,
+    structs: Structs = ENTRY_POINTS,
 ) -> Config:
     for included in _included(main, document.include, faults):
         name = os.path.relpath(included, main.parent)
@@ -82,7 +88,7 @@ def _loaded(
     selected = document.override(tree, faults)
     if faults:
         raise config_error(main.name, faults)
-    return Config(main, document, selected, variables, _read_named)
+    return Config(main, document, selected, variables, _read_named, structs)
 
 
 def variables_beside(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, Retry
+from bronze_engine.config.custom_source import CustomSource
 from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.config.files.source import FilesSourceConfig
@@ -17,7 +18,9 @@ from bronze_engine.config.http.selector import parse_selector
 from bronze_engine.config.units import ByteSize
 
 __all__ = [
+    "BUILT_IN",
     "AdbcSourceConfig",
+    "CustomSource",
     "DatabaseSourceConfig",
     "FilesSourceConfig",
     "HttpSourceConfig",
@@ -116,7 +119,10 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DatabaseSourceConfig = PostgresSourceConfig | AdbcSourceConfig
-SourceConfig = HttpSourceConfig | DatabaseSourceConfig | FilesSourceConfig
+BUILT_IN: Final = frozenset({"http", "postgres", "adbc", "files"})
+"""The tags of our own sources."""
+
+SourceConfig = HttpSourceConfig | DatabaseSourceConfig | FilesSourceConfig | CustomSource
 
 
 def captures_pages(source: SourceConfig) -> bool:

@@ -18,6 +18,7 @@ from bronze_engine.config.file.sensitive import (
     of_variables,
     worth_hiding,
 )
+from bronze_engine.config.plugins import Structs
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Tables"]
@@ -33,10 +34,15 @@ class Tables:
     """Converts tables of one pipelines.toml, and remembers what in them is secret."""
 
     def __init__(
-        self, path: Path, variables: Mapping[str, str], read_file: Callable[[Path], str]
+        self,
+        path: Path,
+        variables: Mapping[str, str],
+        read_file: Callable[[Path], str],
+        structs: Structs,
     ) -> None:
         self.path: Final = path
         self.variables: Final = variables
+        self.structs: Final = structs
         self.read: Final = read_file
         """The text of a file. Raises OSError, or ValueError for what is no text."""
         self.variable_secrets: Final[set[str]] = set()
@@ -80,7 +86,7 @@ class Tables:
             self._secrets.update(of_connection_table(expanded))
         elif path[0] == "stores":
             self._secrets.update(of_store_table(expanded))
-        return convert(expanded, kind, path, faults)
+        return convert(expanded, kind, path, faults, self.structs)
 
     def absolute(self, name: str) -> Path:
         """A path of the file: `~` is the home, and relative means beside pipelines.toml."""
@@ -105,4 +111,6 @@ class Tables:
 
 
 def _is_template(path: KeyPath) -> bool:
+    if path[0] == "notify":
+        return path[2:3] == ("body",)
     return path[0] == "pipelines" and path[3:4] == ("source",) and path[4:5] in _TEMPLATES

@@ -32,7 +32,14 @@ from bronze_engine.contracts.reading import (
     Source,
     SourceType,
 )
-from bronze_engine.contracts.storing import Locking, Store, StoreResources, Telling, Upload
+from bronze_engine.contracts.storing import (
+    Locking,
+    Store,
+    StoreResources,
+    StoreType,
+    Telling,
+    Upload,
+)
 
 __all__ = [
     "Decoded",
@@ -57,6 +64,7 @@ __all__ = [
     "SourceType",
     "Store",
     "StoreResources",
+    "StoreType",
     "Telling",
     "TextCaster",
     "TextTypes",

@@ -6,12 +6,12 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.stores.store import RemoteStoreConfig
+from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
 from bronze_engine.contracts.lent import Limits
 from bronze_engine.model.part import (
     DataFile,
@@ -24,7 +24,9 @@ from bronze_engine.model.part import (
 )
 from bronze_engine.workers import Workers
 
-__all__ = ["Locking", "Store", "StoreResources", "Telling", "Upload"]
+__all__ = ["Locking", "Store", "StoreResources", "StoreType", "Telling", "Upload"]
+
+C_contra = TypeVar("C_contra", contravariant=True)
 
 
 class StoreResources(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +34,20 @@ class StoreResources(msgspec.Struct, frozen=True, kw_only=True):
 
     clock: Clock
     workers: Workers
-    limits: Callable[[RemoteStoreConfig, str], Limits]
+    limits: Callable[[RemoteStoreConfig | CustomStore, str], Limits]
     """The limits of a store's group; the text is its component in metrics (`S3Storage`)."""
+    open_store: Callable[[StoreConfig], AbstractAsyncContextManager[Store]]
+    """Opens a store that lies within another one: it belongs to whoever enters it."""
+
+
+class StoreType(Protocol[C_contra]):
+    """A kind of store, found by its tag; third parties register one by entry point."""
+
+    def open(
+        self, config: C_contra, resources: StoreResources, /
+    ) -> AbstractAsyncContextManager[Store]:
+        """Open a store. It is shared by all runs that land there, and left with the engine."""
+        ...
 
 
 class Upload(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import all_asked
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.template import uses
 from bronze_engine.plan.window import is_dated
 
@@ -24,6 +24,8 @@ def names_run_date(pipeline: Pipeline) -> bool:
             asked = source.urls
         case HttpSourceConfig():
             asked = all_asked(source)
+        case CustomSource():
+            return source.names_run_date
         case _:
             asked = (source.query, source.where)
     return any("run_date" in uses(part) for part in asked)
@@ -38,6 +40,8 @@ def old_date_warning(pipeline: Pipeline, run_date: date, today: date) -> str | N
         if pipeline.incremental is not None:  # the files of a date are recorded
             return None
         where = "url, if its files"
+    elif isinstance(source, CustomSource):
+        where = "what the source is asked for, if it"
     elif isinstance(source, HttpSourceConfig):
         where = "the path or params where the API"
     return (

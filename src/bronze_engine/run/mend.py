@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Source
 from bronze_engine.errors import StateError
 from bronze_engine.land.slice import Job
@@ -59,7 +59,9 @@ def mendable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
     )
     if not is_json or pipeline.load == "cdc" or manifest.load != pipeline.load:
         why = (
-            "its records are no JSON, and can't be decoded one by one"
+            "its records come from a plug-in, and can't be decoded one by one"
+            if isinstance(source, CustomSource)
+            else "its records are no JSON, and can't be decoded one by one"
             if not is_json
             else f'load = "{pipeline.load}", and it was landed with "{manifest.load}"'
             if manifest.load != pipeline.load

@@ -16,7 +16,7 @@ from typing import Any, Final, final
 import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayable, Replayer, Source, SourceType
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
 from bronze_engine.flow import Lane, ordered
@@ -56,6 +56,8 @@ def replayable(standing: Survey, pipeline: Pipeline) -> tuple[Survey, Manifest]:
         )
     if not isinstance(pipeline.source, HttpSourceConfig):
         origin = "files, which" if isinstance(pipeline.source, FilesSourceConfig) else _DATABASE
+        if isinstance(pipeline.source, CustomSource):
+            origin = "the source of a plug-in, whose answers"
         raise StateError(
             f"{standing.partition} came from {origin} are not kept; run {pipeline.name} for"
             f" {date} again",

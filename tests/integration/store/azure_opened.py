@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bronze_engine.adapters import store_limits
+from bronze_engine.adapters import store_limits, store_resources
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Retry
 from bronze_engine.config.stores.store import AzureStoreConfig
 from bronze_engine.config.units import Duration, Secret
-from bronze_engine.contracts import StoreResources
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.store.azure.store import AzureStore, open_azure
 from bronze_engine.workers import Workers
@@ -36,6 +35,6 @@ def config_of(endpoint_url: str, url: str, **fields: Any) -> AzureStoreConfig:
 async def opened(config: AzureStoreConfig) -> AsyncIterator[AzureStore]:
     limits = store_limits(LimitRegistry(SYSTEM_CLOCK, lambda _: None))
     with Workers(2) as workers:
-        resources = StoreResources(clock=SYSTEM_CLOCK, workers=workers, limits=limits)
+        resources = store_resources(SYSTEM_CLOCK, workers, limits)
         async with open_azure(config, resources) as store:
             yield store

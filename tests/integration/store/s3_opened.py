@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bronze_engine.adapters import store_limits
+from bronze_engine.adapters import store_limits, store_resources
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Retry
 from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Duration, Secret
-from bronze_engine.contracts import StoreResources
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.store.s3.store import S3Store, open_s3
 from bronze_engine.workers import Workers
@@ -41,6 +40,6 @@ def config_of(endpoint_url: str, url: str, **fields: Any) -> S3StoreConfig:
 async def opened(config: S3StoreConfig) -> AsyncIterator[S3Store]:
     limits = store_limits(LimitRegistry(SYSTEM_CLOCK, lambda _: None))
     with Workers(2) as workers:
-        resources = StoreResources(clock=SYSTEM_CLOCK, workers=workers, limits=limits)
+        resources = store_resources(SYSTEM_CLOCK, workers, limits)
         async with open_s3(config, resources) as store:
             yield store

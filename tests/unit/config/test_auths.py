@@ -308,7 +308,7 @@ def test_a_third_partys_table_is_read_as_every_other(tmp_path: Path) -> None:
         ({"type": "vault", "role": 3, "key": "k"}, "auth.role: expected a string"),
         ({"type": "vaul"}, 'unknown type "vaul"; did you mean "vault"?'),
         ({"type": "broken"}, "(vaulted:Missing, of vaulted) can't be imported: AttributeError"),
-        ({"type": "none"}, "its `config` is no subclass of config.auths.auth.CustomAuth"),
+        ({"type": "none"}, "its `config` is no subclass of CustomAuth"),
         ({"type": "other"}, "its `config` has the tag 'vault'"),
     ],
 )

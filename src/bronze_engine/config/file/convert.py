@@ -16,15 +16,16 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.auths.auth import CustomAuth
-from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.files.source import FilesSourceConfig
+from bronze_engine.config.notify import CommandNotify, WebhookNotify
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.plugins import BASES, ENTRY_POINTS, Structs
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
+    CustomStore,
     LocalStoreConfig,
     S3StoreConfig,
     implied_type,
@@ -34,9 +35,9 @@ from bronze_engine.errors import ConfigError
 
 __all__ = [
     "MAY_LACK_TYPE",
-    "SET_ON_LOADING",
     "UNRESOLVED",
     "convert",
+    "hidden_fields",
     "is_array_of_tables",
     "is_struct",
     "kind_of",
@@ -44,7 +45,7 @@ __all__ = [
     "tag_field_of",
 ]
 
-SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
+_SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     Pipeline: frozenset({"name", "state", "timezone", "config_hash"}),
     Api: frozenset({"name"}),
     PostgresConnection: frozenset({"name"}),
@@ -52,7 +53,10 @@ SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
     LocalStoreConfig: frozenset({"name"}),
     S3StoreConfig: frozenset({"name"}),
     AzureStoreConfig: frozenset({"name"}),
+    CustomStore: frozenset({"name"}),
     FilesSourceConfig: frozenset({"places"}),
+    WebhookNotify: frozenset({"name"}),
+    CommandNotify: frozenset({"name"}),
 }
 """Fields that are no keys of the file."""
 
@@ -63,27 +67,30 @@ UNRESOLVED: Final = object()
 """In the place of a table that something refers to and that has faults of its own."""
 
 
-def convert(value: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
+def convert(
+    value: Any, kind: Any, path: KeyPath, faults: list[Fault], structs: Structs = ENTRY_POINTS
+) -> Any:
     """`value` as `kind`; where it is wrong, faults are added and the result means nothing.
 
-    A Struct within `value` is taken as it is: a name that was resolved before.
+    A Struct within `value` is taken as it is: a name that was resolved before. `structs` are
+    those of third parties.
     """
     if isinstance(value, msgspec.Struct) or value is UNRESOLVED:
         return value
     options = options_of(kind)
-    structs = [option for option in options if is_struct(option)]
-    if structs:
+    members = [option for option in options if is_struct(option)]
+    if members:
         if not isinstance(value, dict):
             faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
             return None
-        return _table(value, structs, path, faults)
+        return _table(value, members, path, faults, structs)
     if is_array_of_tables(options[0]):
         if not isinstance(value, list):
             faults.append(Fault(path, f"expected an array of tables, got {kind_of(value)}"))
             return None
         item_kind = get_args(options[0])[0]
         return tuple(
-            convert(item, item_kind, (*path, str(place)), faults)
+            convert(item, item_kind, (*path, str(place)), faults, structs)
             for place, item in enumerate(value)
         )
     if get_origin(options[0]) is dict:
@@ -91,7 +98,10 @@ def convert(value: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
             faults.append(Fault(path, f"expected a table, got {kind_of(value)}"))
             return None
         item_kind = get_args(options[0])[1]
-        return {key: convert(item, item_kind, (*path, key), faults) for key, item in value.items()}
+        return {
+            key: convert(item, item_kind, (*path, key), faults, structs)
+            for key, item in value.items()
+        }
     return _leaf(value, kind, options, path, faults)
 
 
@@ -136,17 +146,26 @@ def tag_field_of(struct: Any) -> str:
     return struct.__struct_config__.tag_field or "type"
 
 
+def hidden_fields(struct: Any) -> frozenset[str]:
+    """The fields of a Struct that are no keys of the file: they are set on loading."""
+    owners = (_SET_ON_LOADING[each] for each in struct.__mro__ if each in _SET_ON_LOADING)
+    return next(owners, frozenset())
+
+
 def _table(
-    value: dict[str, Any], structs: Sequence[Any], path: KeyPath, faults: list[Fault]
+    value: dict[str, Any],
+    members: Sequence[Any],
+    path: KeyPath,
+    faults: list[Fault],
+    structs: Structs,
 ) -> Any:
-    struct = structs[0]
+    struct = members[0]
     is_tagged = struct.__struct_config__.tag is not None
     if is_tagged:
         tags = {
-            str(option.__struct_config__.tag): option
-            for option in structs
-            if option is not CustomAuth
+            str(option.__struct_config__.tag): option for option in members if option not in BASES
         }
+        base = next((option for option in members if option in BASES), None)
         tag_field = tag_field_of(struct)
         tag = value.get(tag_field)
         if tag is None and struct in MAY_LACK_TYPE:
@@ -155,9 +174,9 @@ def _table(
             except ValueError as exc:
                 faults.append(Fault((*path, "url"), str(exc)))
                 return None
-        if tag not in tags and CustomAuth in structs:
+        if tag not in tags and base is not None:
             try:
-                tags |= _of_third_parties(tag)
+                tags |= _of_third_parties(tag, base, structs)
             except ConfigError as exc:
                 faults.append(Fault((*path, tag_field), exc.message))
                 return None
@@ -165,7 +184,7 @@ def _table(
             faults.append(Fault((*path, tag_field), _wrong_tag(tag, tags)))
             return None
         struct = tags[tag]
-    hidden = SET_ON_LOADING.get(struct, frozenset())
+    hidden = hidden_fields(struct)
     fields = {
         field.encode_name: field
         for field in msgspec.structs.fields(struct)
@@ -176,7 +195,8 @@ def _table(
     arguments: dict[str, Any] = {}
     for key, item in value.items():
         if key in fields:
-            arguments[fields[key].name] = convert(item, fields[key].type, (*path, key), faults)
+            kind = fields[key].type
+            arguments[fields[key].name] = convert(item, kind, (*path, key), faults, structs)
         elif key not in known:
             faults.append(Fault((*path, key), f"unknown key; {nearest(key, known)}"))
     faults.extend(
@@ -187,10 +207,11 @@ def _table(
     return struct(**arguments) if len(faults) == before else None
 
 
-def _of_third_parties(tag: Any) -> dict[str, Any]:
-    """The Struct that an entry point gives a tag; of a wrong tag the names that there are."""
-    found = auth_struct(tag) if isinstance(tag, str) and not isinstance(tag, Expanded) else None
-    return {tag: found} if found is not None else dict.fromkeys(plugin_names(AUTHS))
+def _of_third_parties(tag: Any, base: Any, structs: Structs) -> dict[str, Any]:
+    """The Struct of a third party's tag; of a wrong tag the names that there are."""
+    is_name = isinstance(tag, str) and not isinstance(tag, Expanded)
+    found = structs.of(base, tag) if is_name else None
+    return {tag: found} if found is not None else dict.fromkeys(structs.tags(base))
 
 
 def _wrong_tag(tag: Any, tags: Mapping[str, Any]) -> str:

@@ -16,19 +16,20 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.auths.auth import CustomAuth
-from bronze_engine.config.auths.plugins import AUTHS, auth_struct, plugin_names
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.convert import (
     MAY_LACK_TYPE,
-    SET_ON_LOADING,
+    hidden_fields,
     is_array_of_tables,
     is_struct,
     options_of,
     tag_field_of,
 )
+from bronze_engine.config.notify import Notify
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.plugins import BASES, ENTRY_POINTS
+from bronze_engine.config.references import refers_to
 from bronze_engine.config.source import (
     AdbcSourceConfig,
     FilesSourceConfig,
@@ -36,6 +37,7 @@ from bronze_engine.config.source import (
     PostgresSourceConfig,
 )
 from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret
 
 __all__ = ["json_schema"]
@@ -78,9 +80,11 @@ def json_schema() -> Schema:
                 "items": {"type": "string"},
             },
             "engine": _schema_of(EngineConfig, definitions),
+            "telemetry": _schema_of(TelemetryConfig, definitions),
             "stores": _entries(_schema_of(StoreConfig, definitions), _NAME),
             "apis": _entries(_schema_of(Api, definitions), _NAME),
             "connections": _entries(_schema_of(Connection, definitions), _NAME),
+            "notify": _entries(_schema_of(Notify, definitions), _NAME),
             "defaults": pipeline,
             "templates": _entries(pipeline, _NAME),
             "pipelines": {
@@ -106,9 +110,9 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
     """The schema of one type; Structs are put into `definitions` and referred to."""
     options = options_of(kind)
     structs = [option for option in options if is_struct(option)]
-    if CustomAuth in structs:
-        structs.remove(CustomAuth)
-        structs += filter(None, map(auth_struct, sorted(set(plugin_names(AUTHS)))))
+    for base in [option for option in structs if option in BASES]:
+        structs.remove(base)
+        structs += filter(None, (ENTRY_POINTS.of(base, tag) for tag in ENTRY_POINTS.tags(base)))
     if structs:
         members: list[Schema] = []
         for struct in structs:
@@ -151,11 +155,12 @@ def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) ->
     texts = _docstrings(struct)
     for field in msgspec.structs.fields(struct):
         name = field.encode_name
-        if name in SET_ON_LOADING.get(struct, ()):
+        if name in hidden_fields(struct):
             continue
-        schema = dict(
-            _NAMED.get((struct, name)) or _schema_of(field.type, definitions, is_partial=is_partial)
-        )
+        named = _NAMED.get((struct, name))
+        if named is None and issubclass(struct, tuple(BASES)) and refers_to(field.type):
+            named = {"type": "string"}
+        schema = dict(named or _schema_of(field.type, definitions, is_partial=is_partial))
         if name in texts:
             schema["description"] = texts[name]
         match field.default:

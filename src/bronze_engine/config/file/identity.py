@@ -16,12 +16,15 @@ from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.quality_rule import refuses_rows
+from bronze_engine.config.references import refers_to
 from bronze_engine.config.source import (
+    CustomSource,
     DatabaseSourceConfig,
     FilesSourceConfig,
     HttpSourceConfig,
     SourceConfig,
 )
+from bronze_engine.config.units import Secret
 
 __all__ = ["config_hash"]
 
@@ -57,6 +60,8 @@ def _source(source: SourceConfig, hidden: Collection[str]) -> dict[str, Any]:
         return _http(source, hidden)
     if isinstance(source, FilesSourceConfig):
         return _files(source, hidden)
+    if isinstance(source, CustomSource):
+        return _custom(source, hidden)
     return _database(source, hidden)
 
 
@@ -140,6 +145,21 @@ def _files(source: FilesSourceConfig, hidden: Collection[str]) -> dict[str, Any]
     return {"type": "files", "url": _masked(source.urls, hidden), **found}
 
 
+_LIMITS: Final = frozenset({"rate_limit", "retry"})
+
+
+def _custom(source: CustomSource, hidden: Collection[str]) -> dict[str, Any]:
+    """What a plug-in says changes rows; what it names counts by its name."""
+    found = _set(source)
+    for field in msgspec.structs.fields(source):
+        value = getattr(source, field.name)
+        if field.name in source.no_rows | _LIMITS:
+            found.pop(field.name, None)
+        elif field.name in found and refers_to(field.type) is not None:
+            found[field.name] = value.name or value.location
+    return {"type": source.__struct_config__.tag, **_masked(found, hidden)}
+
+
 def _set(table: msgspec.Struct) -> dict[str, Any]:
     """What is not as usual: a key that is added later changes no hash."""
     found: dict[str, Any] = {}
@@ -157,7 +177,9 @@ def _set_within(value: Any) -> Any:
     match value:
         case msgspec.Struct():
             return _set(value)
-        case list():
+        case Secret():
+            return "***"
+        case list() | tuple():
             return [_set_within(each) for each in value]
         case dict():
             return {key: _set_within(each) for key, each in value.items()}

@@ -19,10 +19,17 @@ from bronze_engine.config.auths.oauth2 import (
 )
 from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.file.fault import KeyPath
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig, SourceConfig
+from bronze_engine.config.references import refers_to
+from bronze_engine.config.source import (
+    CustomSource,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    SourceConfig,
+)
 from bronze_engine.config.stores.connection_string import connection_parts
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
+    CustomStore,
     LocalStoreConfig,
     S3StoreConfig,
     StoreConfig,
@@ -223,6 +230,9 @@ def of_store(store: StoreConfig) -> Iterator[str]:
     match store:
         case LocalStoreConfig():
             return
+        case CustomStore():
+            yield from _of_custom(store)
+            return
         case S3StoreConfig():
             secrets = (store.secret_access_key, store.session_token)
         case AzureStoreConfig():
@@ -298,6 +308,8 @@ def of_source(source: SourceConfig) -> Iterator[str]:
     if isinstance(source, FilesSourceConfig):
         for url in source.urls:
             yield from of_url(url)
+    if isinstance(source, CustomSource):
+        yield from _of_custom(source)
     if not isinstance(source, HttpSourceConfig):
         return
     requests = [(source.params, source.json)]
@@ -310,6 +322,19 @@ def of_source(source: SourceConfig) -> Iterator[str]:
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, str) and not _ORDINARY.fullmatch(item) and "{" not in item:
                     yield from worth_hiding(item)
+
+
+def _of_custom(table: CustomSource | CustomStore) -> Iterator[str]:
+    """Secrets, what lies in URLs, and texts whose keys are named like credentials. What it
+    refers to by name is hidden with that."""
+    for field in msgspec.structs.fields(table):
+        if refers_to(field.type) is not None:
+            continue
+        value = getattr(table, field.name)
+        yield from _of_value(value)
+        if isinstance(value, str):
+            yield from of_url(value)
+        yield from credential_values(value, field.encode_name)
 
 
 def credential_values(value: Any, name: str = "") -> Iterator[str]:

@@ -11,6 +11,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.cdc import cdc_faults
+from bronze_engine.config.rules.custom import custom_source_faults
 from bronze_engine.config.rules.database import database_source_faults
 from bronze_engine.config.rules.files import files_source_faults
 from bronze_engine.config.rules.http_source import http_source_faults
@@ -18,7 +19,7 @@ from bronze_engine.config.rules.output import output_faults
 from bronze_engine.config.rules.quality import quality_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
 from bronze_engine.config.rules.window import date_window_faults
-from bronze_engine.config.source import FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.model.window import cursor_key
 
 __all__ = ["engine_faults", "pipeline_faults"]
@@ -58,6 +59,8 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
         yield from http_source_faults(pipeline.source, incremental, (*path, "source"))
     elif isinstance(pipeline.source, FilesSourceConfig):
         yield from files_source_faults(pipeline, pipeline.source, path)
+    elif isinstance(pipeline.source, CustomSource):
+        yield from custom_source_faults(pipeline.source, (*path, "source"))
     else:
         yield from database_source_faults(pipeline, pipeline.source, path)
 

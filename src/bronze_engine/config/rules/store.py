@@ -17,6 +17,7 @@ from bronze_engine.config.stores.loopback import is_loopback
 from bronze_engine.config.stores.place import account_of
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
+    CustomStore,
     LocalStoreConfig,
     RemoteStoreConfig,
     S3StoreConfig,
@@ -51,6 +52,9 @@ def store_faults(store: StoreConfig, path: KeyPath) -> Iterator[Fault]:
     """Faults of a store by itself. No text holds a credential."""
     if isinstance(store, LocalStoreConfig):
         return
+    if isinstance(store, CustomStore):
+        yield from (Fault((*path, key), message) for key, message in store.faults())
+        return
     yield from _url_faults(store, path)
     yield from _network_faults(store, path)
     if isinstance(store, S3StoreConfig):
@@ -65,7 +69,7 @@ def store_faults(store: StoreConfig, path: KeyPath) -> Iterator[Fault]:
 
 def is_in_clear(store: StoreConfig) -> bool:
     """Whether what lands goes over plain HTTP to a host that is not this machine."""
-    if isinstance(store, LocalStoreConfig) or store.endpoint_url is None:
+    if isinstance(store, LocalStoreConfig | CustomStore) or store.endpoint_url is None:
         return False
     url = urlsplit(store.endpoint_url)
     return url.scheme == "http" and not is_loopback(url.hostname or "")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from bronze_engine.config.stores.connection_string import account_in, connection_parts
 from bronze_engine.config.stores.store import (
     AzureStoreConfig,
+    CustomStore,
     LocalStoreConfig,
     RemoteStoreConfig,
     S3StoreConfig,
@@ -31,6 +32,9 @@ def place_of(store: StoreConfig) -> tuple[str, ...]:
         case S3StoreConfig():
             address = store.address
             return ("s3", _endpoint(store), address.container, address.prefix)
+        case CustomStore():
+            within = store.wrapped
+            return (store.location,) if within is None else place_of(within)
         case _:
             address = store.address
             account = account_of(store) or ""

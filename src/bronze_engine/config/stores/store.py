@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
@@ -13,6 +13,7 @@ from bronze_engine.config.units import Secret
 
 __all__ = [
     "AzureStoreConfig",
+    "CustomStore",
     "LocalStoreConfig",
     "RemoteStoreConfig",
     "S3StoreConfig",
@@ -137,7 +138,45 @@ class AzureStoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="azure"
     """`auto` sends the MD5 of each block where no TLS protects it, `md5` always."""
 
 
-StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig
+class CustomStore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the Structs of third parties' stores build on, each with a tag of its own
+    (see bronze_engine.plugins).
+
+    A field of type StoreConfig holds in the file the name of another entry of [stores], and that
+    entry once it is loaded. `retry`, `circuit_breaker`, `concurrency` and `timeout`, where a
+    Struct has them with the types that other stores have, are those of its limit group. Hashable.
+    """
+
+    name: str = ""
+    """The key in [stores], set on loading."""
+    single_writer: bool = False
+    """The user's word that no other process writes here: a store without working locks or
+    conditions is accepted."""
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people, without secrets. Two stores whose locations are the same are
+        one place."""
+        return f"{self.__struct_config__.tag}:{self.name}"
+
+    @property
+    def wrapped(self) -> StoreConfig | None:
+        """The store within this one whose place it has: two that wrap one store are one place."""
+        return None
+
+    def faults(self) -> Iterable[tuple[str, str]]:
+        """Keys whose values contradict each other, each with what is wrong and what to write."""
+        return ()
+
+    def resolved(self, absolute: Callable[[str], str], /) -> Self:  # noqa: ARG002  # of others
+        """With its paths absolute: `absolute` takes what is relative to pipelines.toml, or `~`."""
+        return self
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name, self.location))
+
+
+StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig | CustomStore
 
 
 def implied_type(table: Mapping[str, Any]) -> str | None:
