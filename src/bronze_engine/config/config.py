@@ -31,6 +31,7 @@ from bronze_engine.config.notices import read_notices
 from bronze_engine.config.notify import Notify
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.plugins import ENTRY_POINTS, Structs
+from bronze_engine.config.rules.after import after_faults, full_names
 from bronze_engine.config.rules.chain import circle_fault, parent_faults
 from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults
@@ -189,10 +190,10 @@ class Config:
         """Where lies what is of no one pipeline. Raises ConfigError."""
         return self.place(self.engine.state or self._selected.get("target") or self.engine.target)
 
-    def tags(self, name: str) -> tuple[str, ...]:
-        """Those of a pipeline, of one that can't be resolved, too; none where they are wrong."""
-        tags = self._table(name, [], selected=True).get("tags", [])
-        found = self._tables.convert(tags, tuple[str, ...], ("pipelines", name, "tags"), [])
+    def words(self, name: str, key: str) -> tuple[str, ...]:
+        """What `tags` or `after` of a pipeline names; of one that can't be resolved, too."""
+        words = self._table(name, [], selected=True).get(key, [])
+        found = self._tables.convert(words, tuple[str, ...], ("pipelines", name, key), [])
         return found if isinstance(found, tuple) else ()
 
     def check_all(self) -> list[ConfigError]:
@@ -244,6 +245,7 @@ class Config:
             name=name,
             system=pipeline.system or team,
             entity=pipeline.entity or entity,
+            after=full_names(name, pipeline.after),
             state=state,
             timezone=self.engine.timezone,
             incremental=with_instant(pipeline.incremental),
@@ -258,6 +260,10 @@ class Config:
         check_path_part(pipeline.system, (*path, "system"), faults)
         check_path_part(pipeline.entity, (*path, "entity"), faults)
         faults.extend(pipeline_faults(pipeline, path))
+        if pipeline.after:
+            known = self._document.pipelines
+            here = (*path, "after")
+            faults.extend(after_faults(name, pipeline.after, known, self._afters, here))
         faults.extend(self._owners(name, pipeline, path))
         targets = {str(target) for claims in self._claims.values() for _, target in claims}
         faults.extend(token_faults(pipeline, self._document.stores, self._entries.place, targets))
@@ -373,6 +379,12 @@ class Config:
                     f"{pipeline.system}/{pipeline.entity} belongs to pipelines.{other} too; "
                     "give one of the two another system, entity or target",
                 )
+
+    @cached_property
+    def _afters(self) -> Mapping[str, tuple[str, ...]]:
+        """What each pipeline comes after; unexpanded, as `_claims`."""
+        tables = ((name, self._table(name, [], selected=False)) for name in self.names)
+        return {name: full_names(name, table.get("after")) for name, table in tables}
 
     @cached_property
     def _claims(self) -> Mapping[tuple[str, str], list[tuple[str, Any]]]:

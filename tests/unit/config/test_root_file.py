@@ -66,6 +66,7 @@ def test_every_table_of_the_file_is_shown() -> None:
     assert set(tables) == {
         "include",
         "engine",
+        "telemetry",
         "stores",
         "apis",
         "connections",
@@ -79,6 +80,7 @@ def test_the_pipelines_of_databases_that_stand_in_comments_are_right() -> None:
     lines = FILE.read_text().splitlines()
     text = "\n".join(line.removeprefix("#>") for line in lines if line.startswith("#>"))
     config = parse_config(text, beside=FILE, environ={})
+    assert [each.name for each in config.notices()] == ["ledger", "oncall", "pager"]
     names = ["warehouse.orders", "warehouse.balances", "warehouse.customers"]
     kinds = [type(config.pipeline(name).source).__struct_config__.tag for name in names]
     assert kinds == ["postgres", "postgres", "adbc"]

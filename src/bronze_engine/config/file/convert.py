@@ -307,7 +307,9 @@ def _meaning(kind: Any) -> str:
         elif is_array_of_tables(option):
             words.append("an array of tables")
         elif origin in (tuple, list):
-            words.append("an array of strings")
+            item = next(iter(get_args(option)), str)
+            listed = _meaning(item) if get_origin(item) is Literal else "strings"
+            words.append(f"an array of {listed}")
         elif is_struct(option) or origin is dict:
             words.append("a table")
         else:

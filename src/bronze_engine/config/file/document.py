@@ -18,8 +18,9 @@ __all__ = ["Document", "parse_toml"]
 
 Table = dict[str, Any]
 
-_SHARED: Final = ("templates", "stores", "apis", "connections", "pipelines")
-_MAIN_ONLY: Final = ("engine", "defaults", "include")
+_SHARED: Final = ("templates", "stores", "apis", "connections", "notify", "pipelines")
+_MAIN_ONLY: Final = ("engine", "telemetry", "defaults", "include")
+_SINGLE: Final = ("engine", "telemetry", "defaults")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _TWICE = re.compile(r"Cannot declare \((.*?),?\) twice")
 
@@ -52,11 +53,13 @@ class Document:
 
     def __init__(self) -> None:
         self.engine: Table = {}
+        self.telemetry: Table = {}
         self.defaults: Table = {}
         self.templates: dict[str, Table] = {}
         self.stores: dict[str, Table] = {}
         self.apis: dict[str, Table] = {}
         self.connections: dict[str, Table] = {}
+        self.notify: dict[str, Table] = {}
         self.pipelines: dict[str, Table] = {}
         self.include: list[str] = []
         self._origins: dict[KeyPath, str] = {}
@@ -80,7 +83,7 @@ class Document:
                 faults.append(Fault((key,), f"unknown table; {nearest(key, known)}"))
             elif not isinstance(value, dict):
                 faults.append(Fault((key,), f"expected a table: [{key}]"))
-            elif key in ("engine", "defaults"):
+            elif key in _SINGLE:
                 setattr(self, key, value)
             else:
                 self._add_entries(key, value, file, faults)
@@ -110,7 +113,7 @@ class Document:
             if not isinstance(value, dict):
                 faults.append(Fault(("--set", kind), "name a key within this table"))
                 continue
-            if kind in ("engine", "defaults"):
+            if kind in _SINGLE:
                 setattr(self, kind, merge(getattr(self, kind), value))
                 continue
             tables: dict[str, Table] = getattr(self, kind)
