@@ -23,7 +23,7 @@ from bronze_engine.model.report import RunReport
 from bronze_engine.plan.asked import names_run_date
 from bronze_engine.plan.day import is_complete
 from bronze_engine.plan.window import is_chained, is_dated
-from bronze_engine.telemetry.events import Event, RunFinished
+from bronze_engine.telemetry.events import BackfillStarted, Event, RunFinished
 
 __all__ = ["Backfill"]
 
@@ -117,6 +117,7 @@ class Backfill:
             self._first,
             self._last,
         )
+        self._engine.tell(BackfillStarted(pipeline=self._pipeline.name, run_dates=tuple(todo)))
         if self._full_refresh and todo:
             # It begins the epoch that the others join: a chain at its first date, dates that
             # depend on none at the newest.

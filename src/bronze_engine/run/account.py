@@ -12,8 +12,16 @@ from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.report import RunReport
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.state import reports
-from bronze_engine.telemetry.events import RunFinished, RunPhase, RunStarted
+from bronze_engine.telemetry.events import (
+    RunFinished,
+    RunPhase,
+    RunRenamed,
+    RunStarted,
+    StageFinished,
+)
 from bronze_engine.telemetry.metrics import SourceTally, Usage
+from bronze_engine.telemetry.profile import Profile
+from bronze_engine.telemetry.verdict import profile_of
 
 __all__ = ["Account", "Status"]
 
@@ -33,6 +41,7 @@ class Account:
         self, pipeline: Pipeline, run_date: date, services: Services, identity: Identity
     ) -> None:
         self.tally = SourceTally()
+        self.profile = Profile()
         self.stores: Stores | None = None
         """Once they are open: where the partition lies, and where the report goes."""
         self.takes_reports = False
@@ -56,6 +65,19 @@ class Account:
                 pipeline=self._pipeline.name, run_date=str(self._run_date), run=self.identity.run
             )
         )
+
+    def go_on_as(self, identity: Identity) -> None:
+        """Report as this run from here on; where that is another's name, the hooks are told."""
+        before, self.identity = self.identity.run, identity
+        if identity.run != before:
+            self._services.publish(
+                RunRenamed(
+                    pipeline=self._pipeline.name,
+                    run_date=str(self._run_date),
+                    run=identity.run,
+                    before=before,
+                )
+            )
 
     def phase(self, phase: str) -> None:
         self._services.publish(
@@ -89,6 +111,7 @@ class Account:
             cpu_seconds=self._usage.cpu_seconds,
             peak_rss_bytes=self._usage.peak_rss_bytes,
             concurrency=self.tally.concurrency(),
+            profile=profile_of(self.profile),
             warnings=tuple(self.tally.warnings),
             **known,
         )
@@ -102,6 +125,19 @@ class Account:
                     warnings = await reports.write(self.stores.state, report)
             for warning in warnings:
                 log.warning("%s %s: %s", report.pipeline, report.run_date, warning)
+        for stage in () if report.profile is None else report.profile.stages:
+            self._services.publish(
+                StageFinished(
+                    pipeline=report.pipeline,
+                    run=report.run,
+                    stage=stage.stage,
+                    jobs=stage.jobs,
+                    work_seconds=stage.work_seconds,
+                    wait_seconds=stage.wait_seconds,
+                    busy_seconds=stage.busy_seconds,
+                    cpu_seconds=stage.cpu_seconds,
+                )
+            )
         self._services.publish(
             RunFinished(
                 pipeline=report.pipeline,

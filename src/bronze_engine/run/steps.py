@@ -45,6 +45,7 @@ from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.shield import finish
 from bronze_engine.state import reports
+from bronze_engine.telemetry.profile import applied, working
 
 __all__ = ["run_pipeline"]
 
@@ -55,7 +56,9 @@ async def run_pipeline(
     pipeline: Pipeline, run_date: date, services: Services, options: Options
 ) -> RunReport:
     """Land one pipeline for one date and say how it went. See `Engine.run`."""
-    return await _Run(pipeline, run_date, services, options).execute()
+    run = _Run(pipeline, run_date, services, options)
+    with applied(run.account.profile):
+        return await run.execute()
 
 
 @final
@@ -147,7 +150,7 @@ class _Run:
         fresh = Identity.new(self.services.clock)
         attempt = self.identity.attempt  # the lease, and the checkpoint, know us by it
         self.identity = msgspec.structs.replace(fresh, attempt=attempt)
-        self.account.identity = self.identity
+        self.account.go_on_as(self.identity)
         return await self._attempt(stores, stale)
 
     async def _attempt(self, stores: Stores, stale: str | None = None) -> RunReport:
@@ -220,7 +223,8 @@ class _Run:
         self.is_certain = False
         publishing = Publishing(job, standing.base, manifest, self.landed, checkpoint, self.claim)
         self.publishing = publishing
-        await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
+        with working("commit"):
+            await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
         return self._committed(publishing.manifest, publishing.degraded)
 
     def _job(
@@ -236,7 +240,7 @@ class _Run:
         self.identity = msgspec.structs.replace(
             self.identity, run=checkpoint.run, started_at=checkpoint.started_at
         )
-        self.account.identity = self.identity
+        self.account.go_on_as(self.identity)
         rejected = reports.rejected_key(
             pipeline.system, pipeline.entity, self.run_date, self.identity.run
         )

@@ -8,9 +8,11 @@ from typing import Literal
 import msgspec
 
 from bronze_engine.model.batch import BatchReport
+from bronze_engine.model.profile import Stage
 from bronze_engine.model.report import RunReport
 
 __all__ = [
+    "BackfillStarted",
     "BatchFinished",
     "BatchStarted",
     "BreakerChanged",
@@ -23,7 +25,9 @@ __all__ = [
     "RowsWritten",
     "RunFinished",
     "RunPhase",
+    "RunRenamed",
     "RunStarted",
+    "StageFinished",
 ]
 
 
@@ -41,10 +45,29 @@ class BatchFinished(msgspec.Struct, frozen=True, kw_only=True):
     report: BatchReport
 
 
+class BackfillStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A backfill is about to run these dates: those that are not committed yet, in order."""
+
+    pipeline: str
+    run_dates: tuple[date, ...]
+
+
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     run_date: str
     run: str
+
+
+class RunRenamed(msgspec.Struct, frozen=True, kw_only=True):
+    """A run goes on under another name: of the one that it resumes, or a new one where that
+    can't be resumed after all."""
+
+    pipeline: str
+    run_date: str
+    run: str
+    """Its name from here on."""
+    before: str
+    """The one that it began with."""
 
 
 class RunPhase(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +144,22 @@ class FileStaged(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class StageFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """What one stage of a run has done in all; told before `RunFinished`."""
+
+    pipeline: str
+    run: str
+    stage: Stage
+    jobs: int
+    work_seconds: float
+    """Of what ran side by side, added up."""
+    wait_seconds: float
+    busy_seconds: float
+    """Wall time in which at least one was under way."""
+    cpu_seconds: float | None = None
+    """Of workers; None where the work is another machine's."""
+
+
 class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: str
     run: str
@@ -135,7 +174,9 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
 Event = (
     BatchStarted
     | BatchFinished
+    | BackfillStarted
     | RunStarted
+    | RunRenamed
     | RunPhase
     | PageFetched
     | RequestFinished
@@ -144,5 +185,6 @@ Event = (
     | ConcurrencyChanged
     | RowsWritten
     | FileStaged
+    | StageFinished
     | RunFinished
 )

@@ -15,6 +15,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import BronzeError, ConfigError, ExtractError, PageError
 from bronze_engine.model.backfill import BackfillReport
 from bronze_engine.store.memory import MemoryStore
+from bronze_engine.telemetry.events import BackfillStarted, Event
 from bronze_engine.testing import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from tests.unit.run.harness import NAME, config_of, manifest_of, opened, table_of
@@ -45,6 +46,7 @@ class Shop:
         self.faults: dict[date, Exception] = {}
         self.pause = 0.0
         self.asked: list[date] = []
+        self.events: list[Event] = []
         self.at_once = 0
         self._running = 0
         self.rows = [
@@ -66,7 +68,11 @@ class Shop:
     ) -> BackfillReport:
         config = config_of(*self.overrides, folder=self.folder)
         async with opened(
-            config, ScriptedSource(self.answer), store=self.store, clock=self.clock
+            config,
+            ScriptedSource(self.answer),
+            store=self.store,
+            clock=self.clock,
+            hooks=[self.events.append],
         ) as engine:
             dates = Backfill(engine, NAME, first=first, last=last, **options)
             return await self.clock.drive(dates.run())
@@ -103,10 +109,13 @@ async def test_what_is_committed_is_skipped_until_the_configuration_changes(tmp_
     shop = Shop(tmp_path, *DATED)
     await shop.backfill(last=date(2025, 1, 10))
     shop.asked.clear()
+    shop.events.clear()
     report = await shop.backfill(last=date(2025, 1, 12))
     assert statuses(report) == {"skipped": 10, "committed": 2}
     assert [each.rows for each in report.dates] == [4] * 12
-    assert sorted(shop.asked) == [date(2025, 1, 11), date(2025, 1, 12)]
+    todo = (date(2025, 1, 11), date(2025, 1, 12))
+    assert tuple(sorted(shop.asked)) == todo
+    assert shop.events[0] == BackfillStarted(pipeline=NAME, run_dates=todo)
 
     assert statuses(await shop.backfill(last=date(2025, 1, 3), force=True)) == {"committed": 3}
     shop.overrides = (*DATED, "source.path=/orders/v2")

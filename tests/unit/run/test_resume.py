@@ -31,6 +31,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ANY, StoredObject
 from bronze_engine.run import checkpoint
 from bronze_engine.store.memory import MemoryStore
+from bronze_engine.telemetry.events import RunFinished, RunRenamed, RunStarted
 from bronze_engine.testing import Fault, ManualClock, Pause, ScriptedSource, inject, page
 from bronze_engine.testing.faults import FaultyStore, Script
 from bronze_engine.testing.sources import Step
@@ -291,6 +292,28 @@ async def test_a_source_that_lists_nothing_any_more_starts_afresh(tmp_path: Path
     manifest = await bench.run(source(slices=0))
     assert manifest.row_count == 0
     assert unowned(await bench.left(), manifest) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_stale", [False, True])
+async def test_hooks_are_told_under_which_name_it_goes_on(tmp_path: Path, is_stale: bool) -> None:
+    bench = Broken(tmp_path, *LIMITS)
+    await bench.fails(source(ExtractError("cut off")))
+    kept = await bench.checkpoint()
+    assert kept is not None
+    bench.events.clear()
+    manifest = await bench.run(source(token="another" if is_stale else "as it is"))
+    (began,) = (each for each in bench.events if isinstance(each, RunStarted))
+    names = [began.run]
+    for event in bench.events:
+        if isinstance(event, RunRenamed):
+            assert (event.pipeline, event.run_date) == (NAME, str(DAY))
+            assert event.before == names[-1]
+            names.append(event.run)
+    (ended,) = (each for each in bench.events if isinstance(each, RunFinished))
+    assert names[-1] == ended.run == manifest.run
+    assert names[1] == kept.run
+    assert len(set(names)) == len(names) == (3 if is_stale else 2)
 
 
 @pytest.mark.asyncio
