@@ -34,6 +34,9 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     load: Load = "full"
     primary_key: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    """Pipelines that a batch runs before this one, date by date, and without which it does not
+    run this one; `team.name`, or the name alone within the team."""
     source: SourceConfig
     incremental: Incremental | None = None
     cdc: Cdc | None = None
