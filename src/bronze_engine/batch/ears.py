@@ -1,0 +1,61 @@
+"""What is heard of each run of a batch, from the events of its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Final, final
+
+from bronze_engine.batch.places import Turn
+from bronze_engine.model.report import RunReport
+from bronze_engine.telemetry.events import (
+    BreakerChanged,
+    ConcurrencyChanged,
+    Event,
+    RequestFinished,
+    RequestRetried,
+    RunFinished,
+    RunPhase,
+)
+
+__all__ = ["Ears"]
+
+_SAYS_NOTHING: Final = (RequestRetried, BreakerChanged, ConcurrencyChanged)
+"""A run that is refused, or waits, is not at work."""
+
+_turn: Final[ContextVar[Turn | None]] = ContextVar("turn", default=None)
+
+
+@final
+class Ears:
+    """A hook that says which run it hears of.
+
+    `on_work` is told of a run at work, and whether all it does is to wait for memory.
+
+    Hooks are called by the tasks of the run that an event is of, and these have the context of
+    the task that began it: events need not be told apart by names, which not all of them have,
+    and of which two runs of one pipeline share the most.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_work: Callable[[Turn, bool], None],
+        on_report: Callable[[Turn, RunReport], None],
+    ) -> None:
+        self._on_work = on_work
+        self._on_report = on_report
+
+    def listen(self, turn: Turn) -> None:
+        """What the current task does from now on is of this run."""
+        _turn.set(turn)
+
+    def __call__(self, event: Event, /) -> None:
+        turn = _turn.get()
+        if turn is None or isinstance(event, _SAYS_NOTHING):
+            return
+        if isinstance(event, RequestFinished) and event.outcome != "succeeded":
+            return
+        if isinstance(event, RunFinished):
+            self._on_report(turn, event.report)
+        self._on_work(turn, isinstance(event, RunPhase) and event.phase == "waiting for memory")

@@ -1,0 +1,171 @@
+"""Whose turn it is: places for the runs of a batch, fair between limit groups.
+
+At most `max_parallel` runs hold a place. The next place goes to the limit group with the
+fewest runs under way, and within it in the order of asking, so a slow API keeps no other
+waiting. A run of which nothing is heard for SILENT_SECONDS (its server hangs, has asked for a
+pause, its breaker is open) is set aside where another group could use its place: it goes on,
+and its place is given away. Its group is then out of favour until one of its runs is heard of
+again: meanwhile its runs begin aside, a few at a time, or in places that nobody else wants.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final, final
+
+from bronze_engine.clock import Clock
+
+__all__ = ["SILENT_SECONDS", "Places", "Turn"]
+
+SILENT_SECONDS: Final = 1.0
+"""Most requests are answered by then; a run that is set aside too early loses nothing."""
+
+
+@final
+class Turn:
+    """One run of a batch: where it stands, and when something was last heard of it."""
+
+    def __init__(self, number: int, group: str) -> None:
+        self.number = number
+        """Its place in the order of asking."""
+        self.group = group
+        self.heard_at = 0.0
+        self.is_aside = False
+        self.waits_for_memory = False
+        """Silent because of the others: setting it aside would help nobody."""
+
+    def __lt__(self, other: Turn) -> bool:
+        return self.number < other.number
+
+
+@final
+class _Group:
+    """The runs of one limit group that are ready, and those that are under way."""
+
+    def __init__(self) -> None:
+        self.ready: list[Turn] = []
+        self.under_way = 0
+        self.aside = 0
+        self.is_silent = False
+        """Since a run of it was set aside, until one of it is heard of again."""
+
+
+@final
+class Places:
+    """Who holds a place, who waits for one, and who was set aside.
+
+    Under way are at most 2 x `max_parallel` - 1 runs; with 1 there is never a second one.
+    """
+
+    def __init__(self, max_parallel: int, clock: Clock) -> None:
+        self._max_parallel = max_parallel
+        self._most_aside = max_parallel - 1
+        self._most_of_group = max_parallel // 2
+        self._clock = clock
+        self._groups: dict[str, _Group] = {}
+        self._holding: set[Turn] = set()
+        self._aside: set[Turn] = set()
+
+    def add(self, turn: Turn) -> None:
+        """Let it wait for its turn."""
+        heapq.heappush(self._groups.setdefault(turn.group, _Group()).ready, turn)
+
+    def clear(self) -> None:
+        """Forget all who wait."""
+        for group in self._groups.values():
+            group.ready.clear()
+
+    def take(self) -> Turn | None:
+        """The run whose turn it is, which is under way from now on; None where nobody's is.
+
+        While a run waits for memory no other begins: it would only wait behind it.
+        """
+        if any(turn.waits_for_memory for turn in (*self._holding, *self._aside)):
+            return None
+        group = self._next(silent=False)
+        if group is not None and self._has_place():
+            return self._begin(group, aside=False)
+        if group is None:
+            group = self._next(silent=True)
+            if group is not None and len(self._holding) < self._max_parallel:
+                return self._begin(group, aside=False)
+            return None
+        group = self._next(silent=True)
+        if group is not None and self._may_set_aside(group):
+            return self._begin(group, aside=True)
+        return None
+
+    def hear(self, turn: Turn, *, waits_for_memory: bool = False) -> bool:
+        """Something of this run was heard: it is at work, and so is its group.
+
+        Returns whether `take` may know more now.
+        """
+        turn.heard_at = self._clock.monotonic()
+        has_memory = turn.waits_for_memory and not waits_for_memory
+        turn.waits_for_memory = waits_for_memory
+        if turn.is_aside and not waits_for_memory:
+            self._groups[turn.group].aside -= 1
+            self._groups[turn.group].is_silent = False
+            turn.is_aside = False
+            self._aside.discard(turn)
+            self._holding.add(turn)
+            return True
+        return has_memory
+
+    def leave(self, turn: Turn) -> None:
+        """The run has ended."""
+        group = self._groups[turn.group]
+        group.under_way -= 1
+        group.aside -= turn.is_aside
+        self._holding.discard(turn)
+        self._aside.discard(turn)
+
+    @property
+    def look_in_seconds(self) -> float | None:
+        """When `take` may know more although no run has ended; None: not before one has."""
+        if self._next(silent=False) is None:
+            return None
+        heard = [turn.heard_at for turn in self._holding if self._may_be_silent(turn)]
+        if not heard:
+            return None
+        return max(0.0, min(heard) + SILENT_SECONDS - self._clock.monotonic())
+
+    def _begin(self, group: _Group, *, aside: bool) -> Turn:
+        turn = heapq.heappop(group.ready)
+        turn.heard_at = self._clock.monotonic()
+        turn.is_aside = aside
+        group.under_way += 1
+        group.aside += aside
+        (self._aside if aside else self._holding).add(turn)
+        return turn
+
+    def _next(self, *, silent: bool) -> _Group | None:
+        """The group whose turn it is, of those in favour or of those out of it."""
+        waiting = (
+            group for group in self._groups.values() if group.ready and group.is_silent is silent
+        )
+        return min(waiting, key=lambda group: (group.under_way, group.ready[0]), default=None)
+
+    def _has_place(self) -> bool:
+        """Whether there is a place for a run of a group in favour: one may be made."""
+        if len(self._holding) < self._max_parallel:
+            return True
+        until = self._clock.monotonic() - SILENT_SECONDS
+        silent = [
+            turn for turn in self._holding if turn.heard_at <= until and self._may_be_silent(turn)
+        ]
+        if not silent:
+            return False
+        turn = min(silent, key=lambda turn: turn.heard_at)
+        group = self._groups[turn.group]
+        turn.is_aside = group.is_silent = True
+        group.aside += 1
+        self._holding.discard(turn)
+        self._aside.add(turn)
+        return len(self._holding) < self._max_parallel
+
+    def _may_be_silent(self, turn: Turn) -> bool:
+        return not turn.waits_for_memory and self._may_set_aside(self._groups[turn.group])
+
+    def _may_set_aside(self, group: _Group) -> bool:
+        return len(self._aside) < self._most_aside and group.aside < self._most_of_group
