@@ -26,7 +26,7 @@ def select(config: Config, asked: Sequence[str] = (), tags: Sequence[str] = ()) 
     known: frozenset[str] = frozenset()
     of_pipeline: dict[str, frozenset[str]] = {}
     if tags:
-        of_pipeline = {name: frozenset(config.tags(name)) for name in config.names}
+        of_pipeline = {name: frozenset(config.words(name, "tags")) for name in config.names}
         known = known.union(*of_pipeline.values())
         faults.extend(
             f'no pipeline has the tag "{tag}"; {nearest(tag, known)}'

@@ -13,9 +13,10 @@ from typing import Final
 
 import msgspec
 
+from bronze_engine.config.config import Config
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Shard", "deal", "parse_shard"]
+__all__ = ["Shard", "deal", "parse_shard", "share_of"]
 
 _TEXT: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
 
@@ -45,6 +46,16 @@ def parse_shard(text: str) -> Shard:
             f" {max(0, shard.count - 1)}; is the number that of the job's completions?"
         )
     return shard
+
+
+def share_of(config: Config, names: Sequence[str], shard: Shard) -> tuple[str, ...]:
+    """Those of these pipelines that are the shard's; perhaps none."""
+
+    def after(name: str) -> Iterable[str]:
+        team = name.partition(".")[0]
+        return (each if "." in each else f"{team}.{each}" for each in config.words(name, "after"))
+
+    return deal(names, shard.count, after)[shard.index]
 
 
 def deal(

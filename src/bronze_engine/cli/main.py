@@ -14,6 +14,7 @@ import typer
 
 from bronze_engine.cli import (
     backfill,
+    batch,
     connection,
     demo,
     diff,
@@ -69,6 +70,7 @@ def bronze(
 
 
 app.command("run")(run.run)
+app.command("batch")(batch.batch)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(run.replay)
 app.command("plan")(look.plan)

@@ -23,6 +23,7 @@ __all__ = [
     "LogFile",
     "Name",
     "Overrides",
+    "Tags",
     "Verbose",
     "read_date",
     "read_duration",
@@ -43,6 +44,10 @@ Overrides = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log at DEBUG.")]
 JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a log line.")]
 LogFile = Annotated[Path | None, typer.Option("--log-file", help="Write the log there too, whole.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", help="Only pipelines with this tag; of several, with any of them."),
+]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 

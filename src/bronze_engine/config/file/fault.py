@@ -15,6 +15,9 @@ __all__ = ["Fault", "KeyPath", "config_error", "dotted", "nearest"]
 
 KeyPath = tuple[str, ...]
 
+SHOWN = 20
+"""Names, at most, of those that are known: a file may have thousands of pipelines."""
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -36,14 +39,15 @@ def dotted(path: Sequence[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """What the writer may have meant: the nearest of `known`, else all of them."""
+    """What the writer may have meant: the nearest of `known`, else all of them, or the first."""
     options = sorted(known)
     close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
     if close:
         return f"did you mean {json.dumps(close[0])}?"
     if not options:
         return "there are none"
-    return "known are " + ", ".join(json.dumps(option) for option in options)
+    more = f" and {len(options) - SHOWN:,} more" if len(options) > SHOWN else ""
+    return "known are " + ", ".join(json.dumps(option) for option in options[:SHOWN]) + more
 
 
 def config_error(file: str, faults: Sequence[Fault], **context: object) -> ConfigError:

@@ -1,0 +1,225 @@
+"""`bronze batch`: land many pipelines, for a date or a range, in one process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bronze_engine.batch.dates import check_range, days_from
+from bronze_engine.batch.kept import KeptBatch
+from bronze_engine.batch.retry import remaining
+from bronze_engine.batch.selection import select
+from bronze_engine.batch.shard import Shard, parse_shard, share_of
+from bronze_engine.cli import batch_text, text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    DateText,
+    JsonLog,
+    JsonOutput,
+    LogFile,
+    Overrides,
+    Tags,
+    Verbose,
+    read_date,
+    read_duration,
+)
+from bronze_engine.cli.report_file import ReportFile
+from bronze_engine.cli.run import Wait
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.config.load import Config
+from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.batch import BatchReport
+from bronze_engine.telemetry.redact import Redactor
+
+__all__ = ["batch"]
+
+log = logging.getLogger(__name__)
+
+Runs = tuple[tuple[str, dt.date], ...]
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for."""
+
+    names: tuple[str, ...]
+    is_narrowed: bool
+    """Whether names or tags were given."""
+    days: tuple[dt.date, ...] = ()
+    """None where the dates are those of an earlier batch."""
+    warnings: tuple[str, ...] = ()
+    shard: Shard | None = None
+    retry_of: str | None = None
+    full_refresh: bool = False
+
+    @property
+    def shard_text(self) -> str | None:
+        return None if self.shard is None else str(self.shard)
+
+
+def batch(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|GLOB]...",
+            help="Pipelines, or globs such as 'team.*'; default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    tag: Tags = None,
+    date: DateText = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first of a range of run dates.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last one, itself included.")] = None,
+    max_parallel: Annotated[
+        int | None,
+        typer.Option("--max-parallel", help="Runs side by side; default: engine.max_pipelines."),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Begin no run after the first that fails.")
+    ] = False,
+    retry_failed: Annotated[
+        str | None,
+        typer.Option(
+            "--retry-failed",
+            metavar="BATCH",
+            help="Run what an earlier batch has not committed: its id, or `last`.",
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option("--shard", metavar="I/N", help="Only this copy's share; I counts from 0."),
+    ] = None,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Read everything anew, as epochs of their own.")
+    ] = False,
+    wait: Wait = "0s",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run; nothing is run or written.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write the report there: .md or .json."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Land many pipelines side by side; one that fails stops no other."""
+    loaded = load(
+        config,
+        overrides,
+        LogOptions(verbose=verbose, json_lines=json_log, file=log_file, in_log_dir=not dry_run),
+    )
+    wait_seconds = read_duration("--wait", wait)
+    if max_parallel is not None and max_parallel < 1:
+        raise ConfigError(f"--max-parallel {max_parallel} runs nothing; give 1 or more")
+    file = None if report is None else ReportFile(report)
+    asked = _Asked(
+        names=select(loaded, names or (), tag or ()),
+        is_narrowed=bool(names or tag),
+        shard=None if shard is None else parse_shard(shard),
+        retry_of=retry_failed,
+        full_refresh=full_refresh,
+    )
+    if retry_failed is None:
+        asked = _dated(loaded, asked, date, first, last)
+    else:
+        _check_retry(asked, date, first, last)
+    if dry_run:
+        runs, _ = with_engine(loaded, lambda engine: _runs(engine, asked))
+        batch_text.print_dry_run(loaded, runs, as_json=as_json)
+        return
+    begun: list[KeptBatch] = []
+
+    async def work(engine: Engine) -> BatchReport:
+        runs, earlier = await _runs(engine, asked)
+        kept = KeptBatch(
+            engine,
+            runs,
+            max_parallel=max_parallel,
+            fail_fast=fail_fast,
+            full_refresh=full_refresh if earlier is None else earlier.full_refresh,
+            wait_seconds=wait_seconds,
+            shard=asked.shard_text if earlier is None else earlier.shard,
+            retry_of=None if earlier is None else earlier.batch,
+            warnings=asked.warnings,
+        )
+        begun.append(kept)
+        return await kept.run()
+
+    try:
+        with_engine(loaded, work)
+    finally:  # stopped by a signal, too: what was committed stays
+        for kept in begun:
+            told = kept.report().masked(Redactor(loaded.secrets))
+            if as_json:
+                text.print_json(told)
+            else:
+                batch_text.print_batch(told)
+            if file is not None:
+                file.write(told)
+    if begun[0].report().exit_code:
+        raise typer.Exit(begun[0].report().exit_code)
+
+
+def _dated(
+    loaded: Config, asked: _Asked, date: str | None, first: str | None, last: str | None
+) -> _Asked:
+    """With the dates; with this shard's pipelines only."""
+    names = asked.names if asked.shard is None else share_of(loaded, asked.names, asked.shard)
+    if first is None and last is None:
+        day = read_date(date, loaded.engine)
+        return msgspec.structs.replace(asked, names=names, days=(day,))
+    if date is not None or first is None or last is None:
+        raise ConfigError("give --date, or --from and --to, which begin and end a range")
+    days = days_from(
+        read_date(first, loaded.engine, option="--from"),
+        read_date(last, loaded.engine, option="--to"),
+        read_date(None, loaded.engine),
+    )
+    # Of all that are selected: each copy of a sharded batch ends alike.
+    warnings = check_range(loaded, asked.names)
+    return msgspec.structs.replace(asked, names=names, days=days, warnings=warnings)
+
+
+def _check_retry(asked: _Asked, *dates: str | None) -> None:
+    if any(each is not None for each in dates):
+        raise ConfigError(
+            "--retry-failed runs the dates of that batch; leave --date and --from out"
+        )
+    if asked.full_refresh:
+        raise ConfigError(
+            "--retry-failed runs what it finds as that batch did; leave --full-refresh out"
+        )
+    if asked.shard is not None and asked.retry_of != "last":
+        raise ConfigError(
+            f"--retry-failed {asked.retry_of} has its share by its id; leave --shard out, or"
+            " write --retry-failed last for the last batch of that shard"
+        )
+
+
+async def _runs(engine: Engine, asked: _Asked) -> tuple[Runs, BatchReport | None]:
+    """What is to be run, and the batch that it is left of."""
+    if asked.retry_of is None:
+        return tuple((name, day) for day in asked.days for name in asked.names), None
+    earlier = await engine.kept_batch(asked.retry_of, shard=asked.shard_text)
+    if not earlier.is_finished:
+        log.warning("batch %s has no end: it was killed, or is under way still", earlier.batch)
+    found: Sequence[tuple[str, dt.date]] = await remaining(engine, earlier)
+    if asked.is_narrowed:
+        names = frozenset(asked.names)
+        found = [run for run in found if run[0] in names]
+    return tuple(found), earlier

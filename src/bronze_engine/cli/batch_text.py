@@ -1,0 +1,83 @@
+"""What `bronze batch` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from bronze_engine.cli import text
+from bronze_engine.config.load import Config
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.batch import BatchReport
+
+__all__ = ["print_batch", "print_dry_run"]
+
+
+def print_batch(report: BatchReport) -> None:
+    """What failed or was not run, a line each, and the sums below."""
+    bad = report.with_status("failed", "skipped", "left")
+    if bad:
+        text.print_table(
+            ["pipeline", "date", "status", "code", "message"],
+            [
+                [
+                    run.pipeline,
+                    str(run.run_date),
+                    run.status,
+                    run.error_code or "",
+                    (run.error or "").removeprefix(f"{run.error_code} "),
+                ]
+                for run in bad
+            ],
+        )
+        print()
+    committed = report.with_status("committed")
+    rows = sum(run.rows for run in committed)
+    again = f"bronze batch --retry-failed {report.batch}"
+    text.print_pairs(
+        [
+            ("batch", report.batch),
+            ("shard", report.shard or ""),
+            ("retry of", report.retry_of or ""),
+            ("committed", f"{len(committed):,} of {len(report.runs):,} runs, {rows:,} rows"),
+            ("failed", _codes(report)),
+            ("skipped", _count(report, "skipped")),
+            ("left", _count(report, "left")),
+            ("seconds", f"{report.seconds:.1f}"),
+            ("warning", "\n".join(report.warnings)),
+            ("next", f"`{again}` runs what is missing" if bad else ""),
+        ]
+    )
+
+
+def print_dry_run(config: Config, runs: Sequence[tuple[str, date]], *, as_json: bool) -> None:
+    """What would be run. Raises ConfigError with the faults of all of them, told last."""
+    names = dict.fromkeys(name for name, _ in runs)
+    if as_json:
+        text.print_json([{"pipeline": name, "run_date": day} for name, day in runs])
+    else:
+        if runs:
+            text.print_table(["pipeline", "date"], [[name, str(day)] for name, day in runs])
+            print()
+        text.print_pairs([("would run", f"{len(runs):,} runs of {len(names):,} pipelines")])
+    faults: list[str] = []
+    for name in names:
+        try:
+            config.pipeline(name)
+        except ConfigError as exc:
+            faults.append(exc.message)
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _codes(report: BatchReport) -> str:
+    counts: dict[str, int] = {}
+    for run in report.with_status("failed"):
+        code = run.error_code or "a fault of ours"
+        counts[code] = counts.get(code, 0) + 1
+    return ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()))
+
+
+def _count(report: BatchReport, status: str) -> str:
+    count = sum(run.status == status for run in report.runs)
+    return f"{count:,}" if count else ""
