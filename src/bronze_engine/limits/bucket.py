@@ -11,6 +11,7 @@ import anyio
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimit
 from bronze_engine.limits.pace import MinutePace, Pace, SteadyPace
+from bronze_engine.limits.turns import Turns
 
 __all__ = ["Bucket", "TokenBucket", "buckets_of"]
 
@@ -40,8 +41,11 @@ class Bucket(Protocol):
         """Tokens that could be taken now."""
         ...
 
-    async def acquire(self) -> None:
-        """Take one token, in the order of asking. A cancelled caller has taken none."""
+    async def acquire(self, pipeline: str = "") -> None:
+        """Take one token, fairly between pipelines, in the order of asking within one.
+
+        A cancelled caller has taken none.
+        """
         ...
 
     def give_back(self) -> None:
@@ -51,9 +55,9 @@ class Bucket(Protocol):
 
 @final
 class TokenBucket:
-    """Grants tokens at a pace, in the order of asking.
+    """Grants tokens at a pace, to the pipelines in turn.
 
-    Only the first in the queue sleeps, so a waiter that is cancelled holds nothing but its
+    Only the one whose turn it is sleeps, so a waiter that is cancelled holds nothing but its
     place.
     """
 
@@ -61,7 +65,7 @@ class TokenBucket:
         self._pace = pace
         self._clock = clock
         self._component = component
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turns = Turns()
         self._nap: anyio.CancelScope | None = None
         self._info_at = -math.inf
         self._debug_at = -math.inf
@@ -78,14 +82,17 @@ class TokenBucket:
     def tokens(self) -> float:
         return self._pace.tokens(self._clock.monotonic())
 
-    async def acquire(self) -> None:
-        async with self._turn:
+    async def acquire(self, pipeline: str = "") -> None:
+        await self._turns.take(pipeline)
+        try:
             waited = False
             while (wait := self._seconds_to_token()) > _ROUNDING_SECONDS:
                 waited = True
                 await self._sleep(wait)
             self._pace.take(self._clock.monotonic())
             self._log(waited)
+        finally:
+            self._turns.leave()
 
     def give_back(self) -> None:
         self._pace.give_back()

@@ -1,26 +1,29 @@
-"""How many attempts may be in flight at once: slots, given in the order of asking."""
+"""How many attempts may be in flight at once: slots, shared fairly by the pipelines."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Literal, final
 
-import anyio
-
 from bronze_engine.limits.adaptive import INITIAL_LIMIT, Outcome, Search
+from bronze_engine.limits.turns import FairQueue
 
 __all__ = ["Concurrency"]
 
 
 @final
 class Concurrency:
-    """Slots for attempts: a fixed number, or one that is found. Knows neither clock nor chance."""
+    """Slots for attempts: a fixed number, or one that is found. Knows neither clock nor chance.
+
+    A free slot goes to the pipeline that holds the fewest of those that wait: a slow endpoint
+    with many requests does not take all of them from a quick one.
+    """
 
     def __init__(self, concurrency: int | Literal["auto"]) -> None:
         self.search = Search() if concurrency == "auto" else None
         self._fixed = INITIAL_LIMIT if concurrency == "auto" else concurrency
         self.in_flight = 0
-        self._waiters: deque[anyio.Event] = deque()
+        self._waiters = FairQueue()
+        self._held: dict[str, int] = {}
 
     @property
     def limit(self) -> int:
@@ -39,30 +42,34 @@ class Concurrency:
         """Count an attempt that begins now; the number is for `observe`."""
         return 0 if self.search is None else self.search.begin()
 
-    def take(self) -> bool:
+    def take(self, pipeline: str = "") -> bool:
         """Take a slot if one is free and nobody waits for it."""
-        if self._waiters or self.in_flight >= self.limit:
+        if len(self._waiters) or self.in_flight >= self.limit:
             return False
-        self._take()
+        self._take(pipeline)
         return True
 
-    async def acquire(self) -> None:
-        """Take a slot, in the order of asking. A cancelled caller holds none."""
-        if self.take():
+    async def acquire(self, pipeline: str = "") -> None:
+        """Take a slot, in the order of asking within a pipeline. A cancelled caller holds none."""
+        if self.take(pipeline):
             return
-        granted = anyio.Event()
-        self._waiters.append(granted)
+        granted = self._waiters.add(pipeline)
         try:
             await granted.wait()
         except BaseException:
             if granted.is_set():
-                self.release()
+                self.release(pipeline)
             else:
-                self._waiters.remove(granted)
+                self._waiters.remove(pipeline, granted)
             raise
 
-    def release(self) -> None:
+    def release(self, pipeline: str = "") -> None:
         self.in_flight -= 1
+        left = self._held[pipeline] - 1
+        if left:
+            self._held[pipeline] = left
+        else:
+            del self._held[pipeline]
         self._grant()
 
     def observe(self, number: int, seconds: float, outcome: Outcome) -> bool:
@@ -76,12 +83,12 @@ class Concurrency:
         self._grant()
         return True
 
-    def _take(self) -> None:
+    def _take(self, pipeline: str) -> None:
         self.in_flight += 1
+        self._held[pipeline] = self._held.get(pipeline, 0) + 1
         if self.search is not None and self.in_flight >= self.search.limit:
             self.search.is_wanted = True
 
     def _grant(self) -> None:
-        while self._waiters and self.in_flight < self.limit:
-            self._take()
-            self._waiters.popleft().set()
+        while len(self._waiters) and self.in_flight < self.limit:
+            self._take(self._waiters.serve(self._held))

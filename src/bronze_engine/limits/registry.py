@@ -83,6 +83,7 @@ class LimitGroup:
         self._quotas: list[DailyQuota] = []
         self._buckets: list[Bucket] = []
         self._daily: list[DailyQuota] = []
+        self._own: dict[tuple[str, RateLimit], tuple[list[Bucket], list[DailyQuota]]] = {}
         if settings.rate is not None:
             self._buckets = buckets_of(settings.rate, clock=clock, component=component)
             self._daily = self._daily_of(settings.rate, f"api/{name}")
@@ -98,17 +99,16 @@ class LimitGroup:
         *,
         pipeline: str = "",
     ) -> Limits:
-        """The group's limits for one pipeline.
+        """The group's limits for one run of a pipeline.
 
-        `extra_rate` is of the pipeline's own, beside the group's; its token is taken first,
-        so that no shared one lies idle meanwhile. `retry` stands in place of the group's.
-        `timeout_seconds` bounds each attempt as a whole.
+        `extra_rate` is of the pipeline's own, over all its runs, beside the group's; its token
+        is taken first, so that no shared one lies idle meanwhile. `retry` stands in place of
+        the group's. `timeout_seconds` bounds each attempt as a whole.
         """
         buckets, daily = self._buckets, self._daily
         if extra_rate is not None:
-            own = buckets_of(extra_rate, clock=self._clock, component=self.component)
-            buckets = [*own, *buckets]
-            daily = [*self._daily_of(extra_rate, f"pipeline/{pipeline}"), *daily]
+            own, own_daily = self._own_rate(pipeline, extra_rate)
+            buckets, daily = [*own, *buckets], [*own_daily, *daily]
         retry = retry or self._settings.retry
         return Attempts(
             group=self.name,
@@ -144,6 +144,16 @@ class LimitGroup:
         """Give back what was taken of daily quotas and not used."""
         for quota in self._quotas:
             await quota.aclose()
+
+    def _own_rate(self, pipeline: str, rate: RateLimit) -> tuple[list[Bucket], list[DailyQuota]]:
+        """One rate for all dates of a pipeline, which may run side by side."""
+        key = (pipeline, rate)
+        if key not in self._own:
+            self._own[key] = (
+                buckets_of(rate, clock=self._clock, component=self.component),
+                self._daily_of(rate, f"pipeline/{pipeline}"),
+            )
+        return self._own[key]
 
     def _daily_of(self, rate: RateLimit, name: str) -> list[DailyQuota]:
         if rate.requests_per_day is None:

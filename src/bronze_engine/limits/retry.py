@@ -29,6 +29,7 @@ from bronze_engine.limits.trace import Trace
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.events import RequestFinished, RequestRetried
+from bronze_engine.telemetry.profile import Laps, working
 
 __all__ = ["MAX_BACKOFF_SECONDS", "Attempts", "Transient", "parse_retry_after"]
 
@@ -197,13 +198,18 @@ class Attempts:
     async def _attempt(self, operation: Callable[[], Awaitable[T]], describe: str) -> T:
         """One attempt: pause -> breaker -> slot -> rate -> pause and breaker again."""
         asked = self._clock.monotonic()
+        laps = Laps(is_counted=bool(self._pipeline))  # what a store makes wait is no fetch
         while True:
             await self._pause.wait()
+            laps.lap("pause")
             passage = await self._breaker.admit(describe)
+            laps.lap("breaker")
             try:
-                await self._concurrency.acquire()
+                await self._concurrency.acquire(self._pipeline)
+                laps.lap("slot")
                 try:
                     await self._take_tokens(describe)
+                    laps.lap("rate")
                     try:
                         if self._pause.seconds_left <= 0 and passage.start():
                             return await self._observed(operation, passage, describe, asked)
@@ -211,7 +217,7 @@ class Attempts:
                         self._throttle.answered()
                     _give_back([*self._buckets, *self._quotas])
                 finally:
-                    self._concurrency.release()
+                    self._concurrency.release(self._pipeline)
             finally:
                 passage.leave()
 
@@ -226,7 +232,8 @@ class Attempts:
         began = self._clock.monotonic()
         outcome: Outcome = "untold"
         try:
-            value = await self._bounded(operation)
+            with working("fetch" if self._pipeline else "upload"):
+                value = await self._bounded(operation)
         except Transient as exc:
             if exc.counts:
                 passage.fail()
@@ -266,13 +273,13 @@ class Attempts:
         taken: list[Bucket | DailyQuota] = []
         try:
             for bucket in self._buckets:
-                await bucket.acquire()
+                await bucket.acquire(self._pipeline)
                 taken.append(bucket)
             for quota in self._quotas:
                 await self._take_of_day(quota, describe)
                 taken.append(quota)
             try:
-                await self._throttle.acquire(self._retry.max_wait)
+                await self._throttle.acquire(self._retry.max_wait, self._pipeline)
             except Exhausted as exc:
                 raise self._exhausted(describe, exc.seconds) from None
         except BaseException:

@@ -17,6 +17,7 @@ from typing import Final, final
 import anyio
 
 from bronze_engine.clock import Clock
+from bronze_engine.limits.turns import Turns
 from bronze_engine.model.quota import Quota
 
 __all__ = ["Exhausted", "Throttle"]
@@ -47,7 +48,7 @@ class Throttle:
         self._component = component
         self._windows: dict[str, _Window | _Leak] = {}
         self._unanswered = 0
-        self._turn = anyio.Lock(fast_acquire=True)
+        self._turns = Turns()
         self._nap: anyio.CancelScope | None = None
         self._logged_at = -math.inf
 
@@ -61,19 +62,22 @@ class Throttle:
                 self._windows[quota.name] = window
             window.told(quota, now)
 
-    async def acquire(self, max_wait_seconds: float) -> None:
-        """Wait until one more request may be sent, in the order of asking.
+    async def acquire(self, max_wait_seconds: float, pipeline: str = "") -> None:
+        """Wait until one more request may be sent; pipelines take turns.
 
         The caller says `answered` when it is done with it, or has not sent it. Raises
         Exhausted where nothing is left and the reset is further away than that. A cancelled
         caller has taken nothing.
         """
         if self._windows:
-            async with self._turn:
+            await self._turns.take(pipeline)
+            try:
                 while (wait := self._seconds(max_wait_seconds)) > _ROUNDING_SECONDS:
                     self._log(wait)
                     await self._sleep(wait)
                 self._take()
+            finally:
+                self._turns.leave()
         self._unanswered += 1
 
     def answered(self) -> None:

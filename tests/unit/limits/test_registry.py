@@ -75,6 +75,27 @@ async def test_the_pipelines_of_a_group_share_its_tokens() -> None:
 
 
 @pytest.mark.asyncio
+async def test_the_dates_of_a_pipeline_share_its_own_rate() -> None:
+    clock = ManualClock()
+    group = group_of(registry_of(clock), rate=None)
+    instants: list[float] = []
+
+    async def operation() -> None:
+        instants.append(clock.monotonic())
+
+    async def run() -> None:
+        limits = group.limits(RateLimit(rps=2, burst=1), pipeline="team.orders")
+        for _ in range(2):
+            await limits.call(operation, describe="x")
+
+    async def both() -> None:
+        await asyncio.gather(run(), run())
+
+    await clock.drive(both())
+    assert instants == [0, 0.5, 1, 1.5]
+
+
+@pytest.mark.asyncio
 async def test_statistics_tell_how_each_group_stands() -> None:
     clock = ManualClock()
     registry = registry_of(clock)
