@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import final
 
@@ -19,7 +19,7 @@ import msgspec
 
 from bronze_engine.batch.ears import Ears
 from bronze_engine.batch.order import Key, plan_order
-from bronze_engine.batch.places import Places, Turn
+from bronze_engine.batch.places import Places, Sign, Turn
 from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.engine import Engine
@@ -46,6 +46,8 @@ class Batch:
     `Engine.run` is asked for beside the batch, not the batch); see `batch.places` for whose turn
     it is, and which runs are set aside. engine.memory_limit bounds them all.
 
+    `full_refresh` reads all of them anew, or the pipelines that it names.
+
     A pipeline whose configuration is wrong is failed runs. Raises ConfigError where there is
     nothing to run.
     """
@@ -57,7 +59,7 @@ class Batch:
         *,
         max_parallel: int | None = None,
         fail_fast: bool = False,
-        full_refresh: bool = False,
+        full_refresh: bool | Collection[str] = False,
         wait_seconds: float = 0.0,
         batch: str | None = None,
         shard: str | None = None,
@@ -81,12 +83,14 @@ class Batch:
         self._reports: dict[Turn, RunReport] = {}
         self._wrong: dict[str, ConfigError] = {}
         self._pipelines = self._resolved()
+        if isinstance(full_refresh, bool):
+            full_refresh = tuple(self._pipelines) if full_refresh else ()
         self._order, self._refreshing = plan_order(
-            self._runs, self._pipelines, full_refresh=full_refresh
+            self._runs, self._pipelines, full_refresh=frozenset(full_refresh)
         )
         self._numbers = {key: number for number, key in enumerate(self._runs)}
         self._places = Places(self.max_parallel, self._clock)
-        self._ears = Ears(on_work=self._hear, on_report=self._reports.__setitem__)
+        self._ears = Ears(on_sign=self._hear, on_report=self._reports.__setitem__)
         self._changed = Gate()
         self._under_way = 0
         self._is_ending = False
@@ -167,8 +171,8 @@ class Batch:
             log.error("%s (%s %s)", wrong, name, day)
             self._end(key, self._failed(key, wrong))
 
-    def _hear(self, turn: Turn, waits_for_memory: bool) -> None:
-        if self._places.hear(turn, waits_for_memory=waits_for_memory):
+    def _hear(self, turn: Turn, sign: Sign) -> None:
+        if self._places.hear(turn, sign):
             self._changed.open()
 
     async def _run(self, turn: Turn) -> None:

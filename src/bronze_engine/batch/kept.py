@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final, final
 
@@ -40,7 +40,7 @@ class KeptBatch:
         *,
         max_parallel: int | None = None,
         fail_fast: bool = False,
-        full_refresh: bool = False,
+        full_refresh: Collection[str] = (),
         wait_seconds: float = 0.0,
         shard: str | None = None,
         retry_of: str | None = None,
@@ -49,7 +49,7 @@ class KeptBatch:
         self._engine = engine
         self._shard = shard
         self._retry_of = retry_of
-        self._full_refresh = full_refresh
+        self._full_refresh = tuple(sorted(full_refresh))
         self._warnings = list(warnings)
         self._started_at = engine.clock.now()
         self._id = new_id(self._started_at, shard)

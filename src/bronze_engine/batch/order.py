@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import final
@@ -78,9 +78,10 @@ class Order:
 
 
 def plan_order(
-    runs: Sequence[Key], pipelines: Mapping[str, Pipeline], *, full_refresh: bool
+    runs: Sequence[Key], pipelines: Mapping[str, Pipeline], *, full_refresh: Collection[str]
 ) -> tuple[Order, frozenset[Key]]:
-    """The order of these runs, and those of them that are a full refresh.
+    """The order of these runs, and those of them that are a full refresh, which the pipelines
+    that `full_refresh` names are read with.
 
     A run needs those of its date that its pipeline comes after, as far as they are among
     `runs`. The dates of a chain follow each other, and as in a backfill one that fails keeps no
@@ -94,7 +95,7 @@ def plan_order(
         days.setdefault(name, []).append(day)
     needs: dict[Key, set[Key]] = {key: set() for key in runs}
     follows: dict[Key, set[Key]] = {}
-    refreshing = set(runs) if full_refresh else set()
+    refreshing = {key for key in runs if key[0] in full_refresh}
     for name, pipeline in pipelines.items():
         dates = sorted(days.get(name, ()))
         for day in dates:
@@ -103,7 +104,7 @@ def plan_order(
         if is_chained(pipeline):
             for earlier, later in pairwise(dates):
                 follows[name, later] = {(name, earlier)}
-        if full_refresh and dates and pipeline.incremental is not None:
+        if name in full_refresh and dates and pipeline.incremental is not None:
             lead = dates[-1] if is_dated(pipeline) else dates[0]
             joining = {(name, day) for day in dates if day != lead}
             refreshing -= joining

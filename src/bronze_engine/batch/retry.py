@@ -5,28 +5,41 @@ from __future__ import annotations
 from datetime import date
 from typing import Final
 
+import msgspec
+
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError
 from bronze_engine.flow import each
 from bronze_engine.model.batch import BatchReport
 
-__all__ = ["remaining"]
+__all__ = ["Remaining", "find_remaining"]
 
 _AT_ONCE: Final = 16
 
+Run = tuple[str, date]
 
-async def remaining(engine: Engine, report: BatchReport) -> tuple[tuple[str, date], ...]:
-    """The runs that failed, were skipped or were left, in the order of the batch.
 
-    What has been committed since the batch began, by whatever run, is done: manifests tell it,
-    also of a batch that was killed between two reports. Where a manifest can't be read the run
-    is taken, and says why itself.
+class Remaining(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs of a batch that are yet to be committed."""
+
+    runs: tuple[Run, ...]
+    """In the order of the batch."""
+    full_refresh: frozenset[str] = frozenset()
+    """Pipelines whose epoch is yet to begin. Where one date of a full refresh was committed the
+    others join its epoch, as ordinary runs."""
+
+
+async def find_remaining(engine: Engine, report: BatchReport) -> Remaining:
+    """What failed, was skipped or was left, and has not been committed since the batch began.
+
+    Manifests tell that, by whatever run it was: also of a batch that was killed between two
+    reports. Where one can't be read the run is taken, and says why itself.
     """
-    open_runs = report.with_status("failed", "skipped", "left")
+    open_runs = [(run.pipeline, run.run_date) for run in report.runs if run.status != "committed"]
     dates: dict[str, set[date]] = {}
-    for run in open_runs:
-        dates.setdefault(run.pipeline, set()).add(run.run_date)
-    done: set[tuple[str, date]] = set()
+    for name, day in open_runs:
+        dates.setdefault(name, set()).add(day)
+    done = {(run.pipeline, run.run_date) for run in report.with_status("committed")}
 
     async def look(name: str) -> None:
         try:
@@ -40,5 +53,6 @@ async def remaining(engine: Engine, report: BatchReport) -> tuple[tuple[str, dat
         )
 
     await each(dates, look, at_once=_AT_ONCE)
-    keys = ((run.pipeline, run.run_date) for run in open_runs)
-    return tuple(key for key in keys if key not in done)
+    runs = tuple(key for key in open_runs if key not in done)
+    begun = {name for name, _ in done}
+    return Remaining(runs=runs, full_refresh=frozenset(report.full_refresh) - begun)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ import typer
 
 from bronze_engine.batch.dates import check_range, days_from
 from bronze_engine.batch.kept import KeptBatch
-from bronze_engine.batch.retry import remaining
+from bronze_engine.batch.retry import Remaining, find_remaining
 from bronze_engine.batch.selection import select
 from bronze_engine.batch.shard import Shard, parse_shard, share_of
 from bronze_engine.cli import batch_text, text
@@ -42,8 +41,6 @@ from bronze_engine.telemetry.redact import Redactor
 __all__ = ["batch"]
 
 log = logging.getLogger(__name__)
-
-Runs = tuple[tuple[str, dt.date], ...]
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,19 +136,19 @@ def batch(
     else:
         _check_retry(asked, date, first, last)
     if dry_run:
-        runs, _ = with_engine(loaded, lambda engine: _runs(engine, asked))
-        batch_text.print_dry_run(loaded, runs, as_json=as_json)
+        todo, _ = with_engine(loaded, lambda engine: _todo(engine, asked))
+        batch_text.print_dry_run(loaded, todo.runs, as_json=as_json)
         return
     begun: list[KeptBatch] = []
 
     async def work(engine: Engine) -> BatchReport:
-        runs, earlier = await _runs(engine, asked)
+        todo, earlier = await _todo(engine, asked)
         kept = KeptBatch(
             engine,
-            runs,
+            todo.runs,
             max_parallel=max_parallel,
             fail_fast=fail_fast,
-            full_refresh=full_refresh if earlier is None else earlier.full_refresh,
+            full_refresh=todo.full_refresh,
             wait_seconds=wait_seconds,
             shard=asked.shard_text if earlier is None else earlier.shard,
             retry_of=None if earlier is None else earlier.batch,
@@ -211,15 +208,19 @@ def _check_retry(asked: _Asked, *dates: str | None) -> None:
         )
 
 
-async def _runs(engine: Engine, asked: _Asked) -> tuple[Runs, BatchReport | None]:
+async def _todo(engine: Engine, asked: _Asked) -> tuple[Remaining, BatchReport | None]:
     """What is to be run, and the batch that it is left of."""
     if asked.retry_of is None:
-        return tuple((name, day) for day in asked.days for name in asked.names), None
+        runs = tuple((name, day) for day in asked.days for name in asked.names)
+        return Remaining(
+            runs=runs, full_refresh=frozenset(asked.names if asked.full_refresh else ())
+        ), None
     earlier = await engine.kept_batch(asked.retry_of, shard=asked.shard_text)
     if not earlier.is_finished:
         log.warning("batch %s has no end: it was killed, or is under way still", earlier.batch)
-    found: Sequence[tuple[str, dt.date]] = await remaining(engine, earlier)
+    todo = await find_remaining(engine, earlier)
     if asked.is_narrowed:
         names = frozenset(asked.names)
-        found = [run for run in found if run[0] in names]
-    return tuple(found), earlier
+        runs = tuple(run for run in todo.runs if run[0] in names)
+        todo = msgspec.structs.replace(todo, runs=runs)
+    return todo, earlier

@@ -45,8 +45,8 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     """`i/n` where this is one of several copies."""
     retry_of: str | None = None
     """The batch whose failed, skipped and left runs these are."""
-    full_refresh: bool = False
-    """Whether each run began an epoch: those that `--retry-failed` takes up do so, too."""
+    full_refresh: tuple[str, ...] = ()
+    """Pipelines that are read anew, as epochs of their own: by `--retry-failed`, too."""
     is_finished: bool = True
     """False while it is under way, and for ever where its process was killed."""
     started_at: datetime

@@ -46,7 +46,7 @@ def keys_of(*names: str, days: Sequence[date] = DAYS[:1]) -> list[Key]:
 def test_a_run_waits_for_those_of_its_date_that_it_comes_after() -> None:
     pipelines = pipelines_of({"items": ["orders"], "orders": []})
     runs = keys_of("items", "orders", days=DAYS[:2])
-    order, _ = plan_order(runs, pipelines, full_refresh=False)
+    order, _ = plan_order(runs, pipelines, full_refresh=())
     assert order.ready == tuple(keys_of("orders", days=DAYS[:2]))
     first, second = DAYS[:2]
     assert order.end(("team.orders", second), committed=True).ready == (("team.items", second),)
@@ -56,14 +56,14 @@ def test_a_run_waits_for_those_of_its_date_that_it_comes_after() -> None:
 def test_what_is_not_in_the_batch_is_not_waited_for() -> None:
     pipelines = pipelines_of({"items": ["orders"], "orders": []})
     order, _ = plan_order(
-        keys_of("items"), {"team.items": pipelines["team.items"]}, full_refresh=False
+        keys_of("items"), {"team.items": pipelines["team.items"]}, full_refresh=()
     )
     assert order.ready == tuple(keys_of("items"))
 
 
 def test_what_comes_after_a_failure_is_skipped_and_what_comes_after_that() -> None:
     pipelines = pipelines_of({"a": [], "b": ["a"], "c": ["b"], "d": ["c", "x"], "x": []})
-    order, _ = plan_order(keys_of("a", "b", "c", "d", "x"), pipelines, full_refresh=False)
+    order, _ = plan_order(keys_of("a", "b", "c", "d", "x"), pipelines, full_refresh=())
     a, b, c, d, x = keys_of("a", "b", "c", "d", "x")
     ended = order.end(a, committed=False)
     assert ended.ready == ()
@@ -74,7 +74,7 @@ def test_what_comes_after_a_failure_is_skipped_and_what_comes_after_that() -> No
 def test_the_dates_of_a_chain_follow_each_other_whatever_becomes_of_them() -> None:
     pipelines = pipelines_of({"a": []}, {"a": CHAIN_TABLE})
     first, second, third = keys_of("a", days=DAYS)
-    order, _ = plan_order([third, first, second], pipelines, full_refresh=False)
+    order, _ = plan_order([third, first, second], pipelines, full_refresh=())
     assert order.ready == (first,)
     assert order.end(first, committed=False).ready == (second,)
     assert order.end(second, committed=True).ready == (third,)
@@ -84,7 +84,7 @@ def test_a_skipped_date_of_a_chain_lets_the_next_one_begin() -> None:
     pipelines = pipelines_of({"a": [], "b": ["a"]}, {"b": CHAIN_TABLE})
     runs = keys_of("a", "b", days=DAYS[:2])
     a1, a2, b1, b2 = runs
-    order, _ = plan_order(runs, pipelines, full_refresh=False)
+    order, _ = plan_order(runs, pipelines, full_refresh=())
     assert order.end(a2, committed=True).ready == ()
     ended = order.end(a1, committed=False)
     assert (ended.skipped, ended.ready) == (((b1, a1),), (b2,))
@@ -94,7 +94,7 @@ def test_a_skipped_date_of_a_chain_lets_the_next_one_begin() -> None:
 def test_one_date_of_a_full_refresh_begins_the_epoch_of_the_others(table: str, lead: int) -> None:
     pipelines = pipelines_of({"a": []}, {"a": table})
     runs = keys_of("a", days=DAYS)
-    order, refreshing = plan_order(runs, pipelines, full_refresh=True)
+    order, refreshing = plan_order(runs, pipelines, full_refresh={"team.a"})
     assert refreshing == {runs[lead]}
     assert order.ready == (runs[lead],)
     skipped = order.end(runs[lead], committed=False).skipped
@@ -103,7 +103,7 @@ def test_one_date_of_a_full_refresh_begins_the_epoch_of_the_others(table: str, l
 
 def test_every_date_of_a_full_load_is_an_epoch_by_itself() -> None:
     runs = keys_of("a", days=DAYS)
-    order, refreshing = plan_order(runs, pipelines_of({"a": []}), full_refresh=True)
+    order, refreshing = plan_order(runs, pipelines_of({"a": []}), full_refresh={"team.a"})
     assert refreshing == set(runs)
     assert order.ready == tuple(runs)
 
