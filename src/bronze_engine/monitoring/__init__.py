@@ -1,0 +1,1 @@
+"""What the configuration asks to be told of runs: metrics, traces, notifications."""
