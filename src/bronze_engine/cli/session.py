@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, final
 
 import anyio
 import msgspec
+from rich.console import Console
 
+from bronze_engine.cli.display.live import LiveTable
+from bronze_engine.cli.display.terminal import takes_tables
 from bronze_engine.cli.progress import Progress
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
-from bronze_engine.telemetry.log import setup_logging
+from bronze_engine.flow import single
+from bronze_engine.telemetry.log import Logs, setup_logging
 
 __all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "mask", "with_engine"]
 
 T = TypeVar("T")
-
-_logs: Final = ContextVar[ExitStack]("logs")
-"""What `load` sets up outlives the command, for its error is logged after it."""
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +50,33 @@ class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
     """False for what only looks: it leaves nothing behind, a line in a log included."""
 
 
+@final
+class _Logging:
+    """What a command has set up; outlives it, for its error is logged after it."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.options = LogOptions()
+        self.logs = self.stack.enter_context(setup_logging(level="INFO", clock=SYSTEM_CLOCK))
+
+    def take(self, logs: Logs, options: LogOptions) -> None:
+        """Log like this from here on."""
+        self.logs, self.options = self.stack.enter_context(logs), options
+
+
+_logging: Final = ContextVar[_Logging]("logging")
+
+
 @contextmanager
 def logging_of_commands() -> Iterator[None]:
     """Log to stderr, and as the configuration says once `load` has read it."""
-    with ExitStack() as logs:
-        logs.enter_context(setup_logging(level="INFO", clock=SYSTEM_CLOCK))
-        token = _logs.set(logs)
+    ours = _Logging()
+    with ours.stack:
+        token = _logging.set(ours)
         try:
             yield
         finally:
-            _logs.reset(token)
+            _logging.reset(token)
 
 
 def load(
@@ -61,30 +89,28 @@ def load(
     """Load the configuration and begin to log as it says."""
     log = log or LogOptions()
     config = load_config(path, overrides=overrides or (), environ=environ or os.environ)
-    _logs.get().enter_context(
-        setup_logging(
-            level="DEBUG" if log.verbose else config.log_level,
-            json_lines=log.json_lines,
-            log_dir=config.engine.log_dir if log.in_log_dir else None,
-            log_file=log.file,
-            secrets=lambda: config.secrets,
-            clock=SYSTEM_CLOCK,
-        )
+    logs = setup_logging(
+        level="DEBUG" if log.verbose else config.log_level,
+        json_lines=log.json_lines,
+        log_dir=config.engine.log_dir if log.in_log_dir else None,
+        log_file=log.file,
+        secrets=lambda: config.secrets,
+        clock=SYSTEM_CLOCK,
     )
+    _logging.get().take(logs, log)
     return config
 
 
 def mask(secrets: Callable[[], frozenset[str]], log: LogOptions) -> None:
     """Log to stderr without these: for what the command line itself was given."""
-    _logs.get().enter_context(
-        setup_logging(
-            level="DEBUG" if log.verbose else "INFO",
-            json_lines=log.json_lines,
-            log_file=log.file,
-            secrets=secrets,
-            clock=SYSTEM_CLOCK,
-        )
+    logs = setup_logging(
+        level="DEBUG" if log.verbose else "INFO",
+        json_lines=log.json_lines,
+        log_file=log.file,
+        secrets=secrets,
+        clock=SYSTEM_CLOCK,
     )
+    _logging.get().take(logs, log)
 
 
 def with_engine(
@@ -98,5 +124,39 @@ async def in_engine(
     config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
 ) -> T:
     """The same within a running loop."""
-    async with open_engine(config, hooks=[Progress(SYSTEM_CLOCK), *hooks]) as engine:
-        return await until_signal(partial(work, engine), on_signal=engine.drain)
+    display = _display()
+
+    def on_signal() -> None:
+        engine.drain()
+        display.stopping()
+
+    async with (
+        open_engine(config, hooks=[display, *hooks]) as engine,
+        _beside(partial(display.show, engine)),
+    ):
+        return await until_signal(
+            partial(work, engine), on_signal=on_signal, at_once=display.restore
+        )
+
+
+def _display() -> LiveTable | Progress:
+    """A table where a person looks at a terminal, else lines in the log."""
+    ours = _logging.get()
+    if ours.options.json_lines or not takes_tables(sys.stderr, os.environ):
+        return Progress(SYSTEM_CLOCK)
+    # What the table shows needs no lines; the files have them all.
+    level = logging.NOTSET if ours.options.verbose else logging.WARNING
+    return LiveTable(SYSTEM_CLOCK, Console(stderr=True), partial(ours.logs.diverted, level=level))
+
+
+@asynccontextmanager
+async def _beside(task: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """Run a task that ends with the body."""
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(task)
+            yield
+            tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = single(group)
+        raise error from error.__cause__  # hides the group, keeps what the error came from

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar, final
+from typing import Final, NoReturn, TypeVar, final
 
 import anyio
 
@@ -32,11 +32,17 @@ class Stopped(BaseException):  # an exit like KeyboardInterrupt, not an error
         self.exit_code = 128 + number
 
 
-async def until_signal(work: Callable[[], Awaitable[T]], *, on_signal: Callable[[], None]) -> T:
+async def until_signal(
+    work: Callable[[], Awaitable[T]],
+    *,
+    on_signal: Callable[[], None],
+    at_once: Callable[[], None] = lambda: None,
+) -> T:
     """Run `work`; at the first SIGTERM or SIGINT call `on_signal` and cancel it.
 
     Raises Stopped when the work has cleaned up after itself. A second signal ends the
-    process at once; so does the clock after EXIT_SECONDS.
+    process at once; so does the clock after EXIT_SECONDS. Before that `at_once` is called, in
+    whatever thread: there is no other cleaning up.
     """
     received: signal.Signals | None = None
     result: list[T] = []
@@ -48,10 +54,10 @@ async def until_signal(work: Callable[[], Awaitable[T]], *, on_signal: Callable[
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
                 if received is not None:
-                    os._exit(128 + number)
+                    _exit(128 + number, at_once)
                 received = number
                 log.warning("%s: stopping; what was committed stays as it is", number.name)
-                _exit_later(128 + number)
+                _exit_later(128 + number, at_once)
                 on_signal()
                 work_scope.cancel()
 
@@ -69,7 +75,14 @@ async def until_signal(work: Callable[[], Awaitable[T]], *, on_signal: Callable[
     return result[0]
 
 
-def _exit_later(code: int) -> None:
-    timer = threading.Timer(EXIT_SECONDS, os._exit, (code,))
+def _exit_later(code: int, at_once: Callable[[], None]) -> None:
+    timer = threading.Timer(EXIT_SECONDS, _exit, (code, at_once))
     timer.daemon = True
     timer.start()
+
+
+def _exit(code: int, at_once: Callable[[], None]) -> NoReturn:
+    try:
+        at_once()
+    finally:
+        os._exit(code)

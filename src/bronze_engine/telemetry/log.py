@@ -18,7 +18,8 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +56,7 @@ def setup_logging(
     (`lambda: config.secrets`). Raises ConfigError where `log_file` can't be written.
     """
     redactor = Redactor(secrets)
-    handlers: list[logging.Handler] = [
+    handlers: list[_Handler] = [
         _Handler(_to_stream(stream), _formatter(json_lines, redactor, clock, one_line=False), clock)
     ]
     warnings: list[str] = []
@@ -89,13 +90,14 @@ def setup_logging(
 class Logs:
     """The handlers that are installed. Leaving it puts back what was there before."""
 
-    def __init__(self, handlers: list[logging.Handler], redactor: Redactor, level: str) -> None:
+    def __init__(self, handlers: list[_Handler], redactor: Redactor, level: str) -> None:
         self.redactor: Final = redactor
         """Masks what the log masks, for other output."""
         root = logging.getLogger()
         own = logging.getLogger("bronze_engine")
         self._before = (root.handlers[:], root.level, own.level)
-        self._handlers = handlers
+        self._stream = handlers[0]
+        self._handlers: list[logging.Handler] = [*handlers]
         root.handlers[:] = handlers
         root.setLevel(logging.WARNING)
         own.setLevel(level)
@@ -111,6 +113,22 @@ class Logs:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @contextmanager
+    def diverted(self, write: Callable[[str], None], *, level: int) -> Iterator[None]:
+        """Hand the lines for stderr to `write`, meanwhile, instead: whole, from any thread.
+
+        Those below `level` are for the files alone then.
+        """
+        stream = self._stream
+        before = stream.write
+        stream.write = lambda line, _: write(line)
+        stream.setLevel(level)
+        try:
+            yield
+        finally:
+            stream.write = before
+            stream.setLevel(logging.NOTSET)
 
     def close(self) -> None:
         """Close the files and put the logging of before back. Idempotent."""
@@ -177,7 +195,7 @@ class _Handler(logging.Handler):
     ) -> None:
         super().__init__()
         self.setFormatter(formatter)
-        self._write = write
+        self.write = write
         self._clock = clock
         self._file = file
         self._is_broken = False
@@ -188,7 +206,7 @@ class _Handler(logging.Handler):
         except Exception as exc:  # noqa: BLE001  # arguments that do not fit their format
             line = f"a record of {record.name} could not be formatted ({type(exc).__name__})\n"
         try:
-            self._write(line, self._clock.now())
+            self.write(line, self._clock.now())
         except (OSError, ValueError) as exc:  # a full disk, a closed stderr
             if self._file is not None and not self._is_broken:
                 self._is_broken = True

@@ -1,0 +1,203 @@
+"""What events have told of the runs of one command: the numbers behind every display."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain, islice
+from typing import final
+
+from bronze_engine.cli.display.rate import Rate
+from bronze_engine.cli.display.view import RunView
+from bronze_engine.clock import Clock
+from bronze_engine.telemetry.events import (
+    BackfillStarted,
+    BatchStarted,
+    Event,
+    PageFetched,
+    RequestRetried,
+    RowsWritten,
+    RunFinished,
+    RunPhase,
+    RunRenamed,
+    RunStarted,
+)
+
+__all__ = ["Board"]
+
+_Key = tuple[str, str]
+
+
+@final
+class Board:
+    """A hook that keeps a view of every run, sorted by how it stands.
+
+    What it costs does not grow with the runs that wait or are done: a frame looks at those
+    under way, and at as many others as it shows.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.kind = ""
+        """What was asked for, "batch" or "backfill"; empty for single runs."""
+        self.waiting: dict[_Key, RunView] = {}
+        self.active: dict[_Key, RunView] = {}
+        self.committed: dict[_Key, RunView] = {}
+        self.failed: dict[_Key, RunView] = {}
+        self.stopped: dict[_Key, RunView] = {}
+        self._runs: dict[str, RunView] = {}
+        """Those under way, by the name of the run."""
+        self._order: dict[_Key, int] = {}
+        self._dates: set[str] = set()
+        self.name_width = 0
+        """Of the longest pipeline's name."""
+        self.retries = 0
+        """Of all requests, those on stores included."""
+        self.writing = Rate()
+        self._written = 0
+        self._done_pages = 0
+        self._done_bytes = 0
+        self._done_rows = 0
+        self.began = clock.monotonic()
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case PageFetched():
+                if (view := self._runs.get(event.run)) is not None:
+                    view.page(event)
+            case RowsWritten():
+                if (view := self._runs.get(event.run)) is not None:
+                    self._rows(view, event.rows)
+            case RunPhase():
+                if (view := self._runs.get(event.run)) is not None:
+                    view.phase = event.phase
+            case RequestRetried():
+                self._retried(event.pipeline)
+            case RunStarted():
+                self._start(event)
+            case RunRenamed():
+                if (view := self._runs.pop(event.before, None)) is not None:
+                    view.is_resumed = True
+                    self._runs[event.run] = view
+            case RunFinished():
+                self._finish(event)
+            case BatchStarted():
+                self._expect("batch", ((name, str(day)) for name, day in event.runs))
+            case BackfillStarted():
+                self._expect("backfill", ((event.pipeline, str(day)) for day in event.run_dates))
+            case _:
+                pass
+
+    def sample(self) -> None:
+        """Note how far everything is; some times a second."""
+        now = self._clock.monotonic()
+        for view in self.active.values():
+            view.sample(now)
+        self.writing.sample(now, self._written)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._order
+
+    @property
+    def total(self) -> int:
+        """All runs that are known of."""
+        return len(self._order)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the runs are of several dates."""
+        return len(self._dates) > 1
+
+    @property
+    def rows(self) -> int:
+        """Committed, and written by those under way."""
+        return self._done_rows + sum(view.rows for view in self.active.values())
+
+    @property
+    def pages(self) -> int:
+        return self._done_pages + sum(view.pages for view in self.active.values())
+
+    @property
+    def bytes_in(self) -> int:
+        return self._done_bytes + sum(view.bytes_in for view in self.active.values())
+
+    @property
+    def seconds(self) -> float:
+        """Since the first run was heard of."""
+        return self._clock.monotonic() - self.began
+
+    def shown(self, most: int) -> list[RunView]:
+        """As many views as fit, in the order in which they were asked for where that is all.
+
+        Else those under way come first, then those that failed, then the latest commits, then
+        those whose turn is next.
+        """
+        if self.total <= most:
+            every = self.active | self.failed | self.stopped | self.committed | self.waiting
+            return [every[key] for key in sorted(every, key=self._order.__getitem__)]
+        views: Iterable[RunView] = chain(
+            self.active.values(),
+            reversed(self.failed.values()),
+            reversed(self.stopped.values()),
+            reversed(self.committed.values()),
+            self.waiting.values(),
+        )
+        return list(islice(views, most))
+
+    def _expect(self, kind: str, keys: Iterable[_Key]) -> None:
+        self.kind = kind
+        for key in keys:
+            if key not in self._order:
+                self.waiting[key] = self._known(key)
+
+    def _known(self, key: _Key) -> RunView:
+        """The view of a run, taken out of where it stood; a new one of one not heard of."""
+        for group in (self.waiting, self.active, self.failed, self.stopped, self.committed):
+            if (view := group.pop(key, None)) is not None:
+                return view
+        if not self._order:
+            self.began = self._clock.monotonic()
+        self._order[key] = len(self._order)
+        self._dates.add(key[1])
+        self.name_width = max(self.name_width, len(key[0]))
+        return RunView(*key)
+
+    def _start(self, event: RunStarted) -> None:
+        key = (event.pipeline, event.run_date)
+        before = self._known(key)
+        if before.standing != "waiting":  # it is run once more
+            self._done_rows -= before.rows
+        view = RunView(*key)
+        view.standing = "active"
+        view.phase = "starting"
+        view.began = view.told = self._clock.monotonic()
+        self.active[key] = view
+        self._runs[event.run] = view
+
+    def _rows(self, view: RunView, rows: int) -> None:
+        if view.is_resumed:
+            view.is_resumed = False
+            view.writing.restart()
+        else:
+            self._written += max(0, rows - view.rows)
+        view.rows = rows
+
+    def _retried(self, pipeline: str) -> None:
+        self.retries += 1
+        # A request says of which pipeline it is, not of which date: where several dates of one
+        # are under way the total alone is right, until their reports tell.
+        views = [view for view in self.active.values() if view.pipeline == pipeline]
+        if len(views) == 1:
+            views[0].retries += 1
+
+    def _finish(self, event: RunFinished) -> None:
+        self._runs.pop(event.run, None)
+        key = (event.pipeline, str(event.report.run_date))
+        view = self._known(key)
+        view.finish(event.report)
+        view.ended = self._clock.monotonic()
+        places = {"committed": self.committed, "failed": self.failed}
+        places.get(view.standing, self.stopped)[key] = view
+        self._done_rows += view.rows
+        self._done_pages += view.pages
+        self._done_bytes += view.bytes_in

@@ -1,0 +1,147 @@
+"""One frame of the display: the table, its total, and how the whole stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from rich.segment import Segment
+from rich.style import Style
+
+from bronze_engine.cli.display import numbers
+from bronze_engine.cli.display.board import Board
+from bronze_engine.cli.display.columns import GAP, Layout, chosen, shortened, standing
+from bronze_engine.cli.display.view import RunView
+from bronze_engine.engine import EngineStatistics
+from bronze_engine.limits.registry import GroupStatistics
+
+__all__ = ["Frame", "Line"]
+
+Line = list[Segment]
+"""One line of the terminal, without its end."""
+
+STOPPING: Final = "stopping: press Ctrl-C again to stop at once"
+
+_STYLES: Final = {
+    name: Style.parse(name)
+    for name in ("bold", "dim", "green", "bold red", "red", "yellow", "cyan", "bold yellow")
+}
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to draw; `lines` draws it for a terminal's size."""
+
+    board: Board
+    statistics: EngineStatistics
+    group_of: Callable[[str], GroupStatistics | None]
+    """The limit group of a pipeline's source, as it is now."""
+    is_stopping: bool = False
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        """At most `height` lines of at most `width` characters; none before the first run."""
+        board = self.board
+        if board.is_empty:
+            return []
+        layout = chosen(board, width)
+        foot = [*self._standing(width)]
+        is_many = board.total > 1
+        rows = height - len(foot) - 1 - is_many
+        if board.total > rows:
+            rows -= 1  # for what is not shown
+        views = board.shown(max(1, rows))
+        lines = [_head(layout)]
+        lines += (self._row(view, layout) for view in views)
+        if len(views) < board.total:
+            lines.append([Segment(shortened(_rest(board, views), width), _STYLES["dim"])])
+        if is_many:
+            lines.append(self._total(layout))
+        lines += foot
+        return [_cut(line, width) for line in lines[-height:]]
+
+    def _row(self, view: RunView, layout: Layout) -> Line:
+        group = self.group_of(view.pipeline)
+        state, style = standing(view, group, layout.state_width)
+        cells = [column.cell(view, group).rjust(column.width) for column in layout.columns]
+        name = shortened(view.pipeline, layout.name_width).ljust(layout.name_width)
+        dim = _STYLES["dim"] if view.standing in ("waiting", "committed", "stopped") else None
+        return [
+            Segment(f"{name}{GAP}", dim),
+            Segment(state.ljust(layout.state_width), _STYLES[style]),
+            Segment("".join(f"{GAP}{cell}" for cell in cells).rstrip(), dim),
+        ]
+
+    def _total(self, layout: Layout) -> Line:
+        name = "total".ljust(layout.name_width + len(GAP) + layout.state_width)
+        cells = [column.total(self.board).rjust(column.width) for column in layout.columns]
+        text = f"{name}{''.join(f'{GAP}{cell}' for cell in cells)}"
+        return [Segment(text.rstrip(), _STYLES["bold"])]
+
+    def _standing(self, width: int) -> Iterable[Line]:
+        """How many runs stand how, memory, and the time; in as many lines as that takes."""
+        statistics, board = self.statistics, self.board
+        used = statistics.reserved_bytes + statistics.pooled_bytes
+        parts = [
+            *([f"{_counts(board)}"] if board.total > 1 else []),
+            f"memory {numbers.memory(used, statistics.memory_limit_bytes)}",
+            f"elapsed {numbers.duration(board.seconds)}",
+        ]
+        for line in _joined(parts, " · ", width):
+            yield [Segment(shortened(line, width))]
+        if self.is_stopping:
+            yield [Segment(shortened(STOPPING, width), _STYLES["bold yellow"])]
+
+
+def _head(layout: Layout) -> Line:
+    cells = [column.title.rjust(column.width) for column in layout.columns]
+    names = shortened("pipeline", layout.name_width).ljust(layout.name_width)
+    states = "state".ljust(layout.state_width)
+    text = f"{names}{GAP}{states}{''.join(f'{GAP}{cell}' for cell in cells)}"
+    return [Segment(text.rstrip(), _STYLES["bold"])]
+
+
+def _counts(board: Board) -> str:
+    """37 of 1,000 committed, 2 failed, 21 under way, 940 waiting."""
+    parts = [f"{len(board.committed):,} of {board.total:,} committed"]
+    others = {
+        "failed": board.failed,
+        "stopped": board.stopped,
+        "under way": board.active,
+        "waiting": board.waiting,
+    }
+    parts += [f"{len(group):,} {name}" for name, group in others.items() if group]
+    return ", ".join(parts)
+
+
+def _rest(board: Board, shown: list[RunView]) -> str:
+    """How those stand that have no line of their own."""
+    groups = {
+        "under way": ("active", len(board.active)),
+        "failed": ("failed", len(board.failed)),
+        "stopped": ("stopped", len(board.stopped)),
+        "waiting": ("waiting", len(board.waiting)),
+        "committed": ("committed", len(board.committed)),
+    }
+    left = {
+        name: known - sum(view.standing == standing for view in shown)
+        for name, (standing, known) in groups.items()
+    }
+    return "… " + ", ".join(f"{number:,} {name}" for name, number in left.items() if number)
+
+
+def _joined(parts: Iterable[str], separator: str, width: int) -> list[str]:
+    """The parts in lines, none of them torn where it fits into a line of its own."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(separator) + len(part) <= width:
+            lines[-1] += separator + part
+        else:
+            lines.append(part)
+    return lines
+
+
+def _cut(line: Line, width: int) -> Line:
+    """Of a terminal too narrow for a name and a state."""
+    if sum(len(segment.text) for segment in line) <= width:
+        return line
+    return list(Segment.adjust_line_length(line, width, pad=False))

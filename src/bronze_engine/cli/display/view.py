@@ -1,0 +1,110 @@
+"""One pipeline and date, as far as the display has heard of it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, final
+
+from bronze_engine.cli.display.rate import Rate
+from bronze_engine.model.report import RunReport
+from bronze_engine.telemetry.events import PageFetched
+
+__all__ = ["RunView", "Standing"]
+
+Standing = Literal["waiting", "active", "committed", "failed", "stopped"]
+
+_SAME: Final = 0.01
+"""By how much a source's own total may move while it is read. Chains of pages have totals of
+their own each, which say nothing of the run."""
+
+
+@final
+class RunView:
+    """Counts of one run, kept up by its events."""
+
+    __slots__ = (
+        "began",
+        "bytes_in",
+        "code",
+        "ended",
+        "is_resumed",
+        "pages",
+        "phase",
+        "pipeline",
+        "reading",
+        "records",
+        "retries",
+        "rows",
+        "run_date",
+        "standing",
+        "told",
+        "total_records",
+        "writing",
+    )
+
+    def __init__(self, pipeline: str, run_date: str) -> None:
+        self.pipeline = pipeline
+        self.run_date = run_date
+        self.standing: Standing = "waiting"
+        self.phase = ""
+        """As the run calls it, while it is under way."""
+        self.code: str | None = None
+        self.rows = 0
+        """Written so far, those that a resumed run had already included."""
+        self.records = 0
+        """Read so far by this process."""
+        self.pages = 0
+        self.bytes_in = 0
+        self.retries = 0
+        self.total_records: int | None = None
+        """What the source says that it holds; -1 where it says different things."""
+        self.is_resumed = False
+        """Until the first rows are told, among which are those of an earlier process."""
+        self.began = 0.0
+        self.ended: float | None = None
+        self.told = 0.0
+        """When a line was last logged about it."""
+        self.writing = Rate()
+        self.reading = Rate()
+
+    def page(self, event: PageFetched) -> None:
+        self.pages += 1
+        self.records += event.records
+        self.bytes_in += event.bytes_in
+        total = event.total_records
+        if total is None or self.total_records == -1:
+            return
+        known = self.total_records
+        if known is not None and abs(total - known) > _SAME * max(total, known):
+            self.total_records = -1
+        else:
+            self.total_records = total
+
+    def finish(self, report: RunReport) -> None:
+        """Take the counts of the report, which are exact."""
+        self.standing = _STANDINGS[report.status]
+        self.phase = ""
+        self.code = report.error_code
+        self.rows = report.rows
+        self.pages = report.pages
+        self.bytes_in = report.bytes_in
+        self.retries = report.retries
+
+    def sample(self, now: float) -> None:
+        """Note how far it is; some times a second."""
+        self.writing.sample(now, self.rows)
+        self.reading.sample(now, self.records)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where no total is known, or nothing is read."""
+        total, speed = self.total_records, self.reading.per_second
+        if self.phase != "reading" or total is None or total < self.records or not speed:
+            return None
+        return (total - self.records) / speed
+
+
+_STANDINGS: Final[dict[str, Standing]] = {
+    "committed": "committed",
+    "failed": "failed",
+    "cancelled": "stopped",
+}
