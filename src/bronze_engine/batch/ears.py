@@ -6,14 +6,16 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, final
 
-from bronze_engine.batch.places import Turn
+from bronze_engine.batch.places import Sign, Turn
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry.events import (
     BreakerChanged,
     ConcurrencyChanged,
     Event,
+    PageFetched,
     RequestFinished,
     RequestRetried,
+    RowsWritten,
     RunFinished,
     RunPhase,
 )
@@ -30,7 +32,7 @@ _turn: Final[ContextVar[Turn | None]] = ContextVar("turn", default=None)
 class Ears:
     """A hook that says which run it hears of.
 
-    `on_work` is told of a run at work, and whether all it does is to wait for memory.
+    `on_sign` is told what is heard, `on_report` of the report at the end.
 
     Hooks are called by the tasks of the run that an event is of, and these have the context of
     the task that began it: events need not be told apart by names, which not all of them have,
@@ -40,10 +42,10 @@ class Ears:
     def __init__(
         self,
         *,
-        on_work: Callable[[Turn, bool], None],
+        on_sign: Callable[[Turn, Sign], None],
         on_report: Callable[[Turn, RunReport], None],
     ) -> None:
-        self._on_work = on_work
+        self._on_sign = on_sign
         self._on_report = on_report
 
     def listen(self, turn: Turn) -> None:
@@ -54,8 +56,18 @@ class Ears:
         turn = _turn.get()
         if turn is None or isinstance(event, _SAYS_NOTHING):
             return
-        if isinstance(event, RequestFinished) and event.outcome != "succeeded":
-            return
-        if isinstance(event, RunFinished):
-            self._on_report(turn, event.report)
-        self._on_work(turn, isinstance(event, RunPhase) and event.phase == "waiting for memory")
+        sign: Sign = "step"
+        match event:
+            case RequestFinished():
+                if event.outcome != "succeeded":
+                    return
+                sign = "work" if event.group == turn.group else "step"
+            case PageFetched() | RowsWritten():
+                sign = "work"
+            case RunPhase(phase="waiting for memory"):
+                sign = "memory"
+            case RunFinished():
+                self._on_report(turn, event.report)
+            case _:
+                pass
+        self._on_sign(turn, sign)

@@ -11,14 +11,18 @@ again: meanwhile its runs begin aside, a few at a time, or in places that nobody
 from __future__ import annotations
 
 import heapq
-from typing import Final, final
+from typing import Final, Literal, final
 
 from bronze_engine.clock import Clock
 
-__all__ = ["SILENT_SECONDS", "Places", "Turn"]
+__all__ = ["SILENT_SECONDS", "Places", "Sign", "Turn"]
 
 SILENT_SECONDS: Final = 1.0
 """Most requests are answered by then; a run that is set aside too early loses nothing."""
+
+Sign = Literal["work", "step", "memory"]
+"""What is heard of a run: its source has given something, it goes on without that, or it waits
+for memory."""
 
 
 @final
@@ -82,90 +86,96 @@ class Places:
         """
         if any(turn.waits_for_memory for turn in (*self._holding, *self._aside)):
             return None
-        group = self._next(silent=False)
-        if group is not None and self._has_place():
-            return self._begin(group, aside=False)
-        if group is None:
-            group = self._next(silent=True)
-            if group is not None and len(self._holding) < self._max_parallel:
-                return self._begin(group, aside=False)
-            return None
-        group = self._next(silent=True)
-        if group is not None and self._may_set_aside(group):
-            return self._begin(group, aside=True)
+        in_favour = self._next(is_silent=False)
+        out_of_it = self._next(is_silent=True)
+        if len(self._holding) < self._max_parallel:
+            group = in_favour or out_of_it
+            return None if group is None else self._begin(group)
+        if in_favour is not None and (turn := self._silent_turn()) is not None:
+            self._set_aside(turn)
+            return self.take()
+        if in_favour is not None and out_of_it is not None and self._may_set_aside(out_of_it):
+            turn = self._begin(out_of_it)
+            self._set_aside(turn)
+            return turn
         return None
 
-    def hear(self, turn: Turn, *, waits_for_memory: bool = False) -> bool:
-        """Something of this run was heard: it is at work, and so is its group.
+    def hear(self, turn: Turn, sign: Sign) -> bool:
+        """Something was heard of this run; returns whether `take` may know more now.
 
-        Returns whether `take` may know more now.
+        One that was set aside has its place again with a sign of its source, and its group is
+        in favour.
         """
         turn.heard_at = self._clock.monotonic()
-        has_memory = turn.waits_for_memory and not waits_for_memory
-        turn.waits_for_memory = waits_for_memory
-        if turn.is_aside and not waits_for_memory:
-            self._groups[turn.group].aside -= 1
-            self._groups[turn.group].is_silent = False
-            turn.is_aside = False
-            self._aside.discard(turn)
-            self._holding.add(turn)
+        had_waited, turn.waits_for_memory = turn.waits_for_memory, sign == "memory"
+        group = self._groups[turn.group]
+        if sign == "work" and group.is_silent and (turn.is_aside or not group.aside):
+            group.is_silent = False
+            self._take_back(turn)
             return True
-        return has_memory
+        return had_waited and not turn.waits_for_memory
 
     def leave(self, turn: Turn) -> None:
         """The run has ended."""
-        group = self._groups[turn.group]
-        group.under_way -= 1
-        group.aside -= turn.is_aside
+        self._take_back(turn)
         self._holding.discard(turn)
-        self._aside.discard(turn)
+        self._groups[turn.group].under_way -= 1
 
     @property
     def look_in_seconds(self) -> float | None:
         """When `take` may know more although no run has ended; None: not before one has."""
-        if self._next(silent=False) is None:
+        if len(self._holding) < self._max_parallel:
             return None
-        heard = [turn.heard_at for turn in self._holding if self._may_be_silent(turn)]
+        heard = [turn.heard_at for turn in self._holding if self._is_in_the_way(turn)]
         if not heard:
             return None
         return max(0.0, min(heard) + SILENT_SECONDS - self._clock.monotonic())
 
-    def _begin(self, group: _Group, *, aside: bool) -> Turn:
+    def _begin(self, group: _Group) -> Turn:
         turn = heapq.heappop(group.ready)
         turn.heard_at = self._clock.monotonic()
-        turn.is_aside = aside
         group.under_way += 1
-        group.aside += aside
-        (self._aside if aside else self._holding).add(turn)
+        self._holding.add(turn)
         return turn
 
-    def _next(self, *, silent: bool) -> _Group | None:
-        """The group whose turn it is, of those in favour or of those out of it."""
-        waiting = (
-            group for group in self._groups.values() if group.ready and group.is_silent is silent
-        )
-        return min(waiting, key=lambda group: (group.under_way, group.ready[0]), default=None)
-
-    def _has_place(self) -> bool:
-        """Whether there is a place for a run of a group in favour: one may be made."""
-        if len(self._holding) < self._max_parallel:
-            return True
-        until = self._clock.monotonic() - SILENT_SECONDS
-        silent = [
-            turn for turn in self._holding if turn.heard_at <= until and self._may_be_silent(turn)
-        ]
-        if not silent:
-            return False
-        turn = min(silent, key=lambda turn: turn.heard_at)
+    def _set_aside(self, turn: Turn) -> None:
         group = self._groups[turn.group]
         turn.is_aside = group.is_silent = True
         group.aside += 1
         self._holding.discard(turn)
         self._aside.add(turn)
-        return len(self._holding) < self._max_parallel
 
-    def _may_be_silent(self, turn: Turn) -> bool:
-        return not turn.waits_for_memory and self._may_set_aside(self._groups[turn.group])
+    def _take_back(self, turn: Turn) -> None:
+        if turn.is_aside:
+            turn.is_aside = False
+            self._groups[turn.group].aside -= 1
+            self._aside.discard(turn)
+            self._holding.add(turn)
+
+    def _next(self, *, is_silent: bool, but: _Group | None = None) -> _Group | None:
+        """The group whose turn it is, of those in favour or of those out of it."""
+        waiting = (
+            group
+            for group in self._groups.values()
+            if group.ready and group.is_silent is is_silent and group is not but
+        )
+        return min(waiting, key=lambda group: (group.under_way, group.ready[0]), default=None)
+
+    def _silent_turn(self) -> Turn | None:
+        """The run that has been silent longest, of those in the way of others."""
+        until = self._clock.monotonic() - SILENT_SECONDS
+        silent = (turn for turn in self._holding if turn.heard_at <= until)
+        in_the_way = (turn for turn in silent if self._is_in_the_way(turn))
+        return min(in_the_way, key=lambda turn: (turn.heard_at, turn), default=None)
+
+    def _is_in_the_way(self, turn: Turn) -> bool:
+        """Whether its place would be another group's, were it silent."""
+        group = self._groups[turn.group]
+        return (
+            not turn.waits_for_memory
+            and self._may_set_aside(group)
+            and self._next(is_silent=False, but=group) is not None
+        )
 
     def _may_set_aside(self, group: _Group) -> bool:
         return len(self._aside) < self._most_aside and group.aside < self._most_of_group
