@@ -22,8 +22,14 @@ DAY = date(2025, 1, 15)
 class Lake:
     """Pipelines by name: `a.x` is of the API and limit group `a`, and comes after what it says."""
 
-    def __init__(self, folder: Path, *names: str, after: Mapping[str, Sequence[str]] | None = None):
-        text = '[engine]\nlog_dir = ""\n'
+    def __init__(
+        self,
+        folder: Path,
+        *names: str,
+        after: Mapping[str, Sequence[str]] | None = None,
+        memory: str = "512MiB",
+    ) -> None:
+        text = f'[engine]\nlog_dir = ""\nmemory_limit = "{memory}"\n'
         for api in sorted({name.partition(".")[0] for name in names}):
             text += f'[apis.{api}]\nbase_url = "http://127.0.0.1:9"\n'
         for name in names:
