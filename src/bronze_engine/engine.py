@@ -30,6 +30,7 @@ from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.model.status import PipelineStatus
 from bronze_engine.publish.verify import verify
 from bronze_engine.run.batches import keep_batch, kept_batch
 from bronze_engine.run.check import Finding, check_pipeline
@@ -39,6 +40,7 @@ from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.quarantine import read_quarantine
 from bronze_engine.run.services import Options
 from bronze_engine.run.state import EntityState
+from bronze_engine.run.status import read_statuses
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.shared import Shared
@@ -231,6 +233,22 @@ class Engine:
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
         return await read_history(stores, pipeline, run_date=run_date, limit=limit)
+
+    async def status(
+        self, *names: str, max_age_seconds: float | None = None
+    ) -> tuple[PipelineStatus, ...]:
+        """Where these pipelines stand, or all: their newest commit, its age, their newest run.
+
+        With `max_age_seconds` each says whether it is late. Raises nothing for a pipeline that
+        can't be looked at: its status has the code.
+        """
+        return await read_statuses(
+            self.config,
+            names or self.config.names,
+            self._services,
+            Redactor(self.config.secrets),
+            max_age_seconds=max_age_seconds,
+        )
 
     async def quarantine(
         self, name: str, *, run_date: date, run: str | None = None, limit: int | None = None

@@ -27,6 +27,7 @@ from bronze_engine.cli import (
     run,
     show,
     state,
+    status,
     tables,
 )
 from bronze_engine.cli.session import logging_of_commands
@@ -81,6 +82,7 @@ app.command("gc")(gc.gc)
 app.command("test-connection")(connection.probe)
 app.command("inspect")(inspect.inspect)
 app.command("discover")(tables.discover)
+app.command("status")(status.status)
 app.command("history")(history.history)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)

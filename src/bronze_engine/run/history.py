@@ -107,7 +107,8 @@ async def read_history(
         if read is not None:
             manifests.append(read)
 
-    keys = await reports.newest(stores.state, system, entity, run_date=run_date, limit=limit)
+    since, until = (date.min, date.max) if run_date is None else (run_date, run_date)
+    keys = await reports.newest(stores.state, system, entity, limit=limit, since=since, until=until)
     await each(keys, report, at_once=_AT_ONCE)
     days = (
         await _written_last(stores.target, system, entity, limit)

@@ -11,6 +11,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path, run_date_of
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.neighbours import Neighbours
+from bronze_engine.state.months import month_prefixes
 
 __all__ = [
     "committed_dates",
@@ -37,15 +38,21 @@ async def read_partition(store: Store, system: str, entity: str, run_date: date)
     return manifest if manifest.status == "committed" else None
 
 
-async def committed_dates(store: Store, system: str, entity: str) -> tuple[date, ...]:
-    """The dates that have a manifest, in order, found by listing keys alone; some may be void."""
+async def committed_dates(
+    store: Store, system: str, entity: str, *, since: date = date.min, until: date = date.max
+) -> tuple[date, ...]:
+    """The dates that have a manifest, in order, found by listing keys alone; some may be void.
+
+    From `since` to `until`, both included: where they are near only their months are listed.
+    """
     prefix = f"{system}/{entity}/"
     dates: list[date] = []
-    async for info in store.scan(f"{prefix}dt="):
-        folder, _, name = info.key.removeprefix(prefix).partition("/")
-        day = run_date_of(folder)
-        if name == MANIFEST_NAME and day is not None:
-            dates.append(day)
+    for month in month_prefixes(since, until):
+        async for info in store.scan(f"{prefix}dt={month}"):
+            folder, _, name = info.key.removeprefix(prefix).partition("/")
+            day = run_date_of(folder)
+            if name == MANIFEST_NAME and day is not None and since <= day <= until:
+                dates.append(day)
     return tuple(dates)
 
 
@@ -86,8 +93,11 @@ async def read_dates(
         if manifest is not None:
             found[day] = manifest
 
-    standing = await committed_dates(store, system, entity)
-    await each([day for day in standing if day in run_dates], read, at_once=_AT_ONCE)
+    days = sorted(run_dates)
+    if len(days) > _AT_ONCE:  # one listing is cheaper than looking for each
+        standing = await committed_dates(store, system, entity, since=days[0], until=days[-1])
+        days = [day for day in standing if day in run_dates]
+    await each(days, read, at_once=_AT_ONCE)
     return found
 
 

@@ -15,6 +15,7 @@ from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ANY, Staged
 from bronze_engine.model.report import RunReport
+from bronze_engine.state.months import month_prefixes
 
 __all__ = [
     "find_rejected",
@@ -62,17 +63,27 @@ async def write(store: Store, report: RunReport) -> tuple[str, ...]:
 
 
 async def newest(
-    store: Store, system: str, entity: str, *, run_date: date | None, limit: int
+    store: Store,
+    system: str,
+    entity: str,
+    *,
+    limit: int,
+    since: date = date.min,
+    until: date = date.max,
 ) -> tuple[tuple[date, str], ...]:
-    """(date, run) of the reports that were written last, found by listing keys alone."""
+    """(date, run) of the reports that were written last, found by listing keys alone.
+
+    Of the dates from `since` to `until`, both included.
+    """
     prefix = f"_runs/{system}/{entity}/"
-    only = "" if run_date is None else f"{run_date.isoformat()}/"
+    parts = (f"{since}/",) if since == until else month_prefixes(since, until)
     found: list[tuple[datetime, date, str]] = []
-    async for info in store.scan(f"{prefix}{only}"):
-        match = _REPORT.fullmatch(info.key.removeprefix(prefix))
-        day = run_date_of(f"dt={match[1]}") if match else None
-        if match is not None and day is not None:
-            found.append((info.modified, day, match[2]))
+    for part in parts:
+        async for info in store.scan(f"{prefix}{part}"):
+            match = _REPORT.fullmatch(info.key.removeprefix(prefix))
+            day = run_date_of(f"dt={match[1]}") if match else None
+            if match is not None and day is not None and since <= day <= until:
+                found.append((info.modified, day, match[2]))
     return tuple((day, run) for _, day, run in nlargest(limit, found))
 
 

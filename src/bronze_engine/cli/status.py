@@ -1,0 +1,105 @@
+"""`bronze status`: where many pipelines stand, and which are late."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bronze_engine.batch.selection import select
+from bronze_engine.cli import text
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    JsonOutput,
+    Overrides,
+    Tags,
+    Verbose,
+    read_duration,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.model.status import PipelineStatus
+
+__all__ = ["status"]
+
+
+def status(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|GLOB]...",
+            help="Pipelines, or globs such as 'team.*'; default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    tag: Tags = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option("--max-age", help='Exit 1 where a commit is older, e.g. "26h".'),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+) -> None:
+    """Show each pipeline's newest commit, its age, and what became of its newest run."""
+    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    selected = select(loaded, names or (), tag or ())
+    max_age_seconds = None if max_age is None else read_duration("--max-age", max_age)
+    found: tuple[PipelineStatus, ...] = ()
+    if selected:  # no name at all means every pipeline, and there is none
+        found = with_engine(
+            loaded, lambda engine: engine.status(*selected, max_age_seconds=max_age_seconds)
+        )
+    if as_json:
+        text.print_json(found)
+    else:
+        _print(found, max_age)
+    if any(each.is_late for each in found):
+        raise typer.Exit(1)
+
+
+def _print(found: tuple[PipelineStatus, ...], max_age: str | None) -> None:
+    header = ["pipeline", "date", "committed", "age", "rows", "newest run", "code"]
+    if max_age is not None:
+        header.append("late")
+    text.print_table(header, [_cells(each)[: len(header)] for each in found])
+    print()
+    late = [each for each in found if each.is_late]
+    told = "" if max_age is None else f"{len(late):,} (older than {max_age}, or never committed)"
+    text.print_pairs([("pipelines", f"{len(found):,}"), ("late", told)])
+    failed = [(each.pipeline, each.error) for each in found if each.error is not None]
+    if failed:
+        print()
+        text.print_pairs(failed)
+
+
+def _cells(of: PipelineStatus) -> list[str]:
+    return [
+        of.pipeline,
+        _date(of),
+        "" if of.committed_at is None else f"{of.committed_at:%Y-%m-%d %H:%M:%S}",
+        "" if of.age_seconds is None else _age(of.age_seconds),
+        "" if of.rows is None else f"{of.rows:,}",
+        of.run_status or "",
+        of.code or "",
+        "late" if of.is_late else "",
+    ]
+
+
+def _date(of: PipelineStatus) -> str:
+    if of.run_date is not None:
+        return str(of.run_date)
+    return "?" if of.code is not None and of.run is None else "never"
+
+
+def _age(seconds: float) -> str:
+    """In the largest unit that it has a few of."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 120 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} d"
