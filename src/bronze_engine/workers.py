@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, final
+from typing import Any, Final, Generic, TypeVar, final
 
 import anyio
+
+from bronze_engine.model.profile import Stage
+from bronze_engine.telemetry.profile import Profile, applying
 
 __all__ = ["JobEnd", "Workers"]
 
@@ -49,6 +53,7 @@ class Workers:
         /,
         *args: object,
         interrupt: Callable[[], None] | None = None,
+        stage: Stage | None = None,
     ) -> T:
         """Call `function(*args)` in a worker and return its result.
 
@@ -56,8 +61,23 @@ class Workers:
         runs, this waits for its end and then raises the cancellation: in either case the
         thread keeps no reference to the caller's buffers once this has returned or raised.
         `interrupt` is called then, on the loop: it makes the job end early, must not block,
-        and raises nothing.
+        and raises nothing. The profile of the run that calls counts the job as work of `stage`.
         """
+        profile = None if stage is None else applying()
+        if profile is not None and stage is not None:
+            timed = _Timed(function, profile, stage)
+            try:
+                return await self._run(timed, args, interrupt)
+            finally:
+                timed.tell()
+        return await self._run(function, args, interrupt)
+
+    async def _run(
+        self,
+        function: Callable[..., T],
+        args: tuple[object, ...],
+        interrupt: Callable[[], None] | None,
+    ) -> T:
         context = contextvars.copy_context()
         job = self._pool.submit(context.run, function, *args)
         loop = asyncio.get_running_loop()
@@ -102,6 +122,38 @@ class Workers:
             if item is _END:
                 return
             yield item
+
+
+@final
+class _Timed(Generic[T]):
+    """A job that knows when it ran. Told on the loop, once the thread is done."""
+
+    __slots__ = ("_asked", "_began", "_clock", "_cpu", "_ended", "_function", "_profile")
+
+    def __init__(self, function: Callable[..., T], profile: Profile, stage: Stage) -> None:
+        self._function = function
+        self._profile = profile
+        self._clock = profile.stage(stage)
+        self._clock.busy.begin()
+        self._asked = profile.now()
+        self._began = self._ended = self._cpu = 0.0
+
+    def __call__(self, *args: object) -> T:
+        cpu, self._began = time.thread_time(), self._profile.now()
+        try:
+            return self._function(*args)
+        finally:
+            self._ended, self._cpu = self._profile.now(), time.thread_time() - cpu
+
+    def tell(self) -> None:
+        self._clock.busy.end()
+        if self._ended:  # else it was cancelled before it began
+            self._clock.worked(
+                self._ended - self._began,
+                wait_seconds=self._began - self._asked,
+                cpu_seconds=self._cpu,
+            )
+            self._profile.lagged(self._profile.now() - self._ended)
 
 
 def _settle(ended: JobEnd) -> None:

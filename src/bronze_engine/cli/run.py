@@ -21,6 +21,7 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
+from bronze_engine.cli.profile import print_profile
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.load import Config
 from bronze_engine.engine import Engine
@@ -54,6 +55,10 @@ def run(
         typer.Option("--no-resume", help="Start afresh where a run of the date was broken off."),
     ] = False,
     wait: Wait = "0s",
+    profile: Annotated[
+        bool,
+        typer.Option("--profile", help="Print where the time went, and what bounds the run."),
+    ] = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -84,6 +89,8 @@ def run(
 
     result = told(loaded, work, as_json=as_json)
     if not isinstance(result, RunPlan):
+        if profile and not as_json and result.profile is not None:
+            print_profile(result.profile)
         return
     if as_json:
         text.print_json(result)

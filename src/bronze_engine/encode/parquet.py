@@ -52,6 +52,11 @@ class ParquetEncoder:
         """Bytes of the file so far; the footer is still to come."""
         return self._sink.size_bytes
 
+    @property
+    def hash_seconds(self) -> float:
+        """What the checksums have taken so far; `write` and `finish` wait for them."""
+        return self._sink.hash_seconds
+
     def write(self, item: pa.Table, /) -> Sequence[Part]:
         """Write one row group and return the parts that are now full."""
         if self._writer is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Sequence
 from typing import Final, final
 
@@ -44,6 +45,8 @@ class PartSink(io.RawIOBase):
         self._offset = 0
         self._hash = hashlib.sha256()
         self._size_bytes = 0
+        self.hash_seconds = 0.0
+        """What the checksums have taken so far."""
 
     def writable(self) -> bool:
         return True
@@ -58,6 +61,7 @@ class PartSink(io.RawIOBase):
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
         piece = data if isinstance(data, bytes) else bytes(data)  # pyarrow gives bytes
+        began = time.perf_counter()
         self._hash.update(piece)
         start = 0
         while len(piece) - start >= self._room:
@@ -68,6 +72,7 @@ class PartSink(io.RawIOBase):
         if start < len(piece):
             self._keep(piece[start:])
         self._size_bytes += len(piece)
+        self.hash_seconds += time.perf_counter() - began
         return len(piece)
 
     def take(self) -> Sequence[Part]:

@@ -22,6 +22,7 @@ from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.slice import Slice
+from bronze_engine.telemetry.profile import Profile, applying
 
 __all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
 
@@ -57,8 +58,9 @@ class Groups:
     and not at each block.
     """
 
-    def __init__(self, group_bytes: int) -> None:
+    def __init__(self, group_bytes: int, profile: Profile) -> None:
         self._group_bytes = group_bytes
+        self._profile = profile
         self._index = 0
         self._blocks: list[Block] = []
         self._size = 0
@@ -73,8 +75,9 @@ class Groups:
         self._size += block.size_bytes
         if self._size < (self._group_bytes if self._index else FIRST_GROUP_BYTES):
             return
-        while self._whole is not None:
-            await self._left.wait()
+        with self._profile.blocked:
+            while self._whole is not None:
+                await self._left.wait()
         self._whole = self._cut()
         self._came.open()
 
@@ -87,8 +90,11 @@ class Groups:
         return self
 
     async def __anext__(self) -> Group:
-        while self._whole is None and not self._is_closed:
-            await self._came.wait()
+        decoding = self._profile.stage("decode")
+        decoding.filled(0.0 if self._whole is None else 1.0)
+        with self._profile.starved:
+            while self._whole is None and not self._is_closed:
+                await self._came.wait()
         group, self._whole = self._whole, None
         self._left.open()
         if group is None:
@@ -159,7 +165,9 @@ async def decode_slice(
     """
     fold = Fold(layout)
     lane = Lane(resources.budget, DECODE_FLOOR_BYTES)
-    groups = Groups(max(GROUP_BYTES, decoder.least_group_bytes))
+    profile = applying() or Profile()
+    groups = Groups(max(GROUP_BYTES, decoder.least_group_bytes), profile)
+    decoded_groups = taken_groups = 0
     failure: Exception | None = None
     following: Slice | None = None
 
@@ -179,20 +187,29 @@ async def decode_slice(
         groups.close()
 
     async def decode(group: Group) -> tuple[Attempted, int]:
+        nonlocal decoded_groups
         if group.index and not fold.started.is_set():
             await fold.started.wait()
         given = fold.layout
         result: Decoded | QualityError
         try:
-            result = await resources.workers.run(decoder.decode, group.blocks, given)
+            result = await resources.workers.run(
+                decoder.decode, group.blocks, given, stage="decode"
+            )
         except QualityError as exc:
             result = exc  # judged in its turn: a newer layout may have room for the value
+        decoded_groups += 1
         return Attempted(group, given, result), JSON_MULTIPLE * group.size_bytes
 
     async def take(attempted: Attempted) -> None:
+        nonlocal taken_groups
+        profile.stage("encode").filled((decoded_groups - taken_groups) / GROUPS_AHEAD)
+        taken_groups += 1
         decoded, layout = attempted.result, fold.layout
         if not attempted.stands_under(layout):
-            decoded = await resources.workers.run(decoder.decode, attempted.group.blocks, layout)
+            decoded = await resources.workers.run(
+                decoder.decode, attempted.group.blocks, layout, stage="decode"
+            )
         elif isinstance(decoded, QualityError):
             raise decoded
         elif layout is not None and not attempted.grew:

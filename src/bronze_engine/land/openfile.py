@@ -13,6 +13,7 @@ from bronze_engine.config.output import Output
 from bronze_engine.contracts import Store, Upload
 from bronze_engine.encode.parquet import ParquetEncoder
 from bronze_engine.model.part import Part, Staged
+from bronze_engine.telemetry.profile import sending, worked
 from bronze_engine.workers import Workers
 
 __all__ = ["OpenFile"]
@@ -49,10 +50,12 @@ class OpenFile:
         def encode() -> Sequence[Part]:
             return encoder.write(make())
 
-        before = encoder.rows_written
-        for part in await self._workers.run(encode):
-            await self._upload.part(part)
+        before, hashed = encoder.rows_written, encoder.hash_seconds
+        for part in await self._workers.run(encode, stage="encode"):
+            with sending():
+                await self._upload.part(part)
             self.may_be_sending = True
+        worked("hash", encoder.hash_seconds - hashed)
         return encoder.rows_written - before
 
     def is_full(self, output: Output) -> bool:
@@ -64,7 +67,8 @@ class OpenFile:
 
     async def settle(self) -> None:
         """Wait until the store has all parts so far."""
-        await self._upload.settle()
+        with sending():
+            await self._upload.settle()
         self.may_be_sending = False
 
     async def end(self, values: Mapping[str, str | None] | None = None) -> Staged:
@@ -72,12 +76,15 @@ class OpenFile:
 
         `values` are its partition values.
         """
-        parts, described = await self._workers.run(self._encoder.finish)
-        for part in parts:
-            await self._upload.part(part)
+        hashed = self._encoder.hash_seconds
+        parts, described = await self._workers.run(self._encoder.finish, stage="encode")
+        worked("hash", self._encoder.hash_seconds - hashed)
         if values:
             described = msgspec.structs.replace(described, values=dict(values))
-        return await self._upload.seal(described)
+        with sending():
+            for part in parts:
+                await self._upload.part(part)
+            return await self._upload.seal(described)
 
     async def aclose(self) -> None:
         await self._stack.aclose()

@@ -78,7 +78,7 @@ class PageFiles:
         pieces = (piece for page in pages for piece in encode_page(page))
         is_more = True
         while is_more:
-            parts, is_more = await self._workers.run(_encode, file.encoder, pieces)
+            parts, is_more = await self._workers.run(_encode, file.encoder, pieces, stage="encode")
             for part in parts:
                 await file.upload.part(part)
         if file.encoder.bytes_written >= self._max_bytes:
@@ -95,7 +95,7 @@ class PageFiles:
         if self._open is None:
             return
         file = self._open
-        parts, described = await self._workers.run(file.encoder.finish)
+        parts, described = await self._workers.run(file.encoder.finish, stage="encode")
         for part in parts:
             await file.upload.part(part)
         self.staged.append(await file.upload.seal(described))

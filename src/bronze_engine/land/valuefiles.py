@@ -125,8 +125,8 @@ class ValueFiles:
             await self._close_all()
             self._layout = layout
             self._levels = levels_of(self._fields, layout.columns())
-        await self._workers.run(self._spread_out, batch)
-        while keys := await self._workers.run(self._spread.fill):
+        await self._workers.run(self._spread_out, batch, stage="encode")
+        while keys := await self._workers.run(self._spread.fill, stage="encode"):
             layout = self._layout = layout.settled()
             await self._write_row_groups(keys)
         return layout

@@ -10,6 +10,7 @@ import msgspec
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.manifest import SchemaChange
+from bronze_engine.model.profile import RunProfile
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.window import Window
 
@@ -62,6 +63,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: ConcurrencyTrace | None = None
     """How many requests were in flight at once, and how that was found; None where none was
     asked for."""
+    profile: RunProfile | None = None
+    """Where the time went, stage by stage, and what bounded the run."""
     watermark: Window | None = None
     schema_changes: tuple[SchemaChange, ...] = ()
     quality: tuple[RuleResult, ...] = ()

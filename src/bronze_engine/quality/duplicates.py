@@ -77,7 +77,7 @@ class DuplicateFilter:
         """The group without what is left out. Raises QualityError as the mode and memory say."""
         if self._mode == "keep" or not decoded.batch.num_rows:
             return decoded
-        judged, repeated = await self._workers.run(self._judge, decoded)
+        judged, repeated = await self._workers.run(self._judge, decoded, stage="quality")
         if self._mode == "fail" and self.seen.rows:
             raise QualityError(
                 f"{self.seen.rows} rows have a primary_key that came before{self._examples()}; "

@@ -203,7 +203,7 @@ class SliceRules:
         if not self._is_checked:
             self._run.check_columns(decoded.layout)
             self._is_checked = True
-        judged = await self._run.workers.run(self._judge, decoded, rules)
+        judged = await self._run.workers.run(self._judge, decoded, rules, stage="quality")
         size_bytes = sum(rule.size_bytes for rule in self._rules if isinstance(rule, Unique))
         if size_bytes != self._kept_bytes:
             self._run.keep(size_bytes - self._kept_bytes)

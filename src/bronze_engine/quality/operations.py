@@ -46,7 +46,7 @@ class Operations:
         """
         if self._cdc is None or not decoded.batch.num_rows:
             return decoded
-        return await self._workers.run(_judge, decoded, self._cdc)
+        return await self._workers.run(_judge, decoded, self._cdc, stage="quality")
 
     async def count(self, decoded: Decoded) -> None:
         """Count what is left of a group once all have judged it: these rows land."""

@@ -11,6 +11,7 @@ import msgspec
 
 from bronze_engine.model.part import DataFile, Part
 from bronze_engine.store.parts import sealed_size
+from bronze_engine.telemetry.profile import applying
 
 __all__ = ["PARTS_IN_FLIGHT", "Parts", "Sent"]
 
@@ -50,6 +51,9 @@ class Parts:
 
         Raises what an earlier part failed with: then the upload is lost as a whole.
         """
+        profile = applying()
+        if profile is not None:
+            profile.stage("upload").filled(len(self._tasks) / PARTS_IN_FLIGHT)
         await self._slots.acquire()
         try:
             before = self._tasks.get(part.number)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bronze_engine.model.profile import Stage
 from bronze_engine.testing import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.workers import Workers
@@ -60,8 +61,10 @@ def with_delays(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> None:
     """Jobs in workers are handed back after a random number of turns of the loop."""
     run = Workers.run
 
-    async def late(self: Workers, function: Callable[..., Any], /, *args: object) -> Any:
-        result = await run(self, function, *args)
+    async def late(
+        self: Workers, function: Callable[..., Any], /, *args: object, stage: Stage | None = None
+    ) -> Any:
+        result = await run(self, function, *args, stage=stage)
         for _ in range(chance.randrange(6)):
             await ManualClock().sleep(0)
         return result

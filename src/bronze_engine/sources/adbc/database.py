@@ -98,7 +98,11 @@ class Result:
         while True:
             try:
                 batch: pa.RecordBatch | None = await self._workers.run(
-                    next, self._statement, None, interrupt=self._statement.interrupt
+                    next,
+                    self._statement,
+                    None,
+                    interrupt=self._statement.interrupt,
+                    stage="fetch",
                 )
             except (pa.ArrowException, OSError) as exc:
                 raise self._faults.of_reading(exc, is_file=self._is_file) from exc

@@ -29,6 +29,7 @@ from bronze_engine.sources.files.inflate import (
 )
 from bronze_engine.sources.files.places.place import Observe
 from bronze_engine.sources.files.spool import spooled
+from bronze_engine.telemetry.profile import fetching
 from bronze_engine.workers import Workers
 
 __all__ = ["FileContent"]
@@ -191,7 +192,7 @@ class FileContent:
         found = self._entry.found
         size = 0
         async with self._entry.place.read(found, observe) as chunks:
-            async for chunk in chunks:
+            async for chunk in fetching(chunks):
                 size += len(chunk)
                 yield chunk
         if found.size_bytes not in (None, size):
@@ -211,7 +212,7 @@ class FileContent:
             self._entry.found, _ignore, start=member.offset, length=member.span_bytes
         )
         async with reading as chunks:
-            async for chunk in chunks:
+            async for chunk in fetching(chunks):
                 async with aclosing(self._fed(inflater, chunk, observe)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -237,7 +238,7 @@ class FileContent:
         more = True
         while more:
             try:
-                found, more = await self._workers.run(_take, pieces, observe)
+                found, more = await self._workers.run(_take, pieces, observe, stage="split")
             except ValueError as exc:
                 raise self._broken(exc) from None
             for piece in found:

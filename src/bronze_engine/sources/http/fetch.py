@@ -31,6 +31,7 @@ from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.wire.client import Answer, Client, Refused
 from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
+from bronze_engine.telemetry.profile import working
 
 __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
 
@@ -303,5 +304,6 @@ class Fetcher:
             answer.headers.get("content-type", ""),
         )
         if answer.is_small and self._shape.is_quick:
-            return self._shape.read(*asked)
-        return await self._resources.workers.run(self._shape.read, *asked)
+            with working("split"):
+                return self._shape.read(*asked)
+        return await self._resources.workers.run(self._shape.read, *asked, stage="split")

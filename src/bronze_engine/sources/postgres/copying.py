@@ -21,6 +21,7 @@ import asyncpg
 from bronze_engine.clock import Clock
 from bronze_engine.sources.copy_binary.framing import TRAILER, BrokenFraming
 from bronze_engine.sources.copy_binary.walk import Walker
+from bronze_engine.telemetry.profile import Repeated
 from bronze_engine.workers import Workers
 
 __all__ = ["HandOn", "copy_cut", "copy_out"]
@@ -42,9 +43,7 @@ async def copy_out(connection: asyncpg.Connection, sql: str, hand_on: HandOn, cl
 
     Raises what asyncpg raises, and BrokenFraming for bytes that do not begin or end as a COPY.
     """
-    intake = _Intake(hand_on, clock)
-    await connection.copy_from_query(sql, output=intake, format="binary")
-    await intake.finish()
+    await _Intake(hand_on, clock).read(connection, sql)
 
 
 async def copy_cut(
@@ -59,13 +58,11 @@ async def copy_cut(
     walker = Walker(columns)
 
     async def walk(chunk: bytes) -> None:
-        rows = await workers.run(walker.feed, chunk)
+        rows = await workers.run(walker.feed, chunk, stage="split")
         if rows:
             await hand_on(rows)
 
-    intake = _Intake(walk, clock, is_cut=True)
-    await connection.copy_from_query(sql, output=intake, format="binary")
-    await intake.finish()
+    await _Intake(walk, clock, is_cut=True).read(connection, sql)
     walker.finish()
 
 
@@ -82,8 +79,18 @@ class _Intake:
         """What has come of the file's header; None once it is whole."""
         self._last: bytearray | None = None
         """Rows that end as the file does: whether that is its end shows when no more come."""
+        self._waiting = Repeated("fetch")
+
+    async def read(self, connection: asyncpg.Connection, sql: str) -> None:
+        with self._waiting:
+            await connection.copy_from_query(sql, output=self, format="binary")
+        await self.finish()
 
     async def __call__(self, chunk: bytearray) -> None:
+        with self._waiting.interrupted():
+            await self._take(chunk)
+
+    async def _take(self, chunk: bytearray) -> None:
         size = len(chunk)
         if self._head is not None:
             self._head += chunk

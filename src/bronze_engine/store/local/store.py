@@ -34,6 +34,7 @@ from bronze_engine.model.part import (
     StoredObject,
     Version,
 )
+from bronze_engine.model.profile import Stage
 from bronze_engine.store.keys import check_key, check_prefix
 from bronze_engine.store.local import disk
 from bronze_engine.store.local.disk_error import disk_error
@@ -263,9 +264,11 @@ class LocalStore:
             for each in found:
                 yield each
 
-    async def _job(self, key: str, function: Callable[..., T], /, *args: object) -> T:
+    async def _job(
+        self, key: str, function: Callable[..., T], /, *args: object, stage: Stage | None = None
+    ) -> T:
         try:
-            return await self._workers.run(function, *args)
+            return await self._workers.run(function, *args, stage=stage)
         except OSError as exc:
             raise disk_error(exc, self._path(key)) from exc
 
@@ -278,7 +281,9 @@ def _next_few(walk: Iterator[tuple[str, disk.Entry]]) -> list[tuple[str, disk.En
 
 
 class _Job(Protocol):
-    async def __call__(self, function: Callable[..., T], /, *args: object) -> T: ...
+    async def __call__(
+        self, function: Callable[..., T], /, *args: object, stage: Stage | None = None
+    ) -> T: ...
 
 
 @final
@@ -294,7 +299,7 @@ class _LocalUpload:
         async with self._slots:
             self._writing += 1
             try:
-                await self._job(self._temporary.write, part)
+                await self._job(self._temporary.write, part, stage="upload")
             finally:
                 self._writing -= 1
                 if not self._writing:
@@ -304,7 +309,7 @@ class _LocalUpload:
         """Each part was waited for when it came."""
 
     async def seal(self, file: DataFile, /) -> Staged:
-        staged = await self._job(self._temporary.seal, file)
+        staged = await self._job(self._temporary.seal, file, stage="upload")
         self._temporary.keep = True
         return staged
 

@@ -45,9 +45,9 @@ class CsvFormat:
         framing = Framing(self._form, self._dialect, info.path, info.number)
         async with content.chunks() as chunks:
             async for chunk in chunks:
-                for block in await self._workers.run(_all, framing.feed(chunk)):
+                for block in await self._workers.run(_all, framing.feed(chunk), stage="split"):
                     await emit(block)
-        for block in await self._workers.run(_all, framing.finish()):
+        for block in await self._workers.run(_all, framing.finish(), stage="split"):
             await emit(block)
         self._tell(info.path, framing.names)
 

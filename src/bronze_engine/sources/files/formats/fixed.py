@@ -35,10 +35,10 @@ class FixedFormat:
         framer = Framer(self._plan, content.info.number, content.info.path)
         async with content.chunks() as chunks:
             async for chunk in chunks:
-                block = await self._workers.run(framer.feed, chunk)
+                block = await self._workers.run(framer.feed, chunk, stage="split")
                 if block is not None:
                     await emit(block)
-        block = await self._workers.run(framer.finish)
+        block = await self._workers.run(framer.finish, stage="split")
         if block is not None:
             await emit(block)
 

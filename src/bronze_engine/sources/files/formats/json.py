@@ -67,10 +67,10 @@ class JsonFormat:
                 offset += sum(block.records + len(block.rejects) for block in found)
             return blocks
 
-        for block in await self._workers.run(cut, first.removeprefix(_MARK)):
+        for block in await self._workers.run(cut, first.removeprefix(_MARK), stage="split"):
             await emit(block)
         async for chunk in chunks:
-            for block in await self._workers.run(cut, chunk):
+            for block in await self._workers.run(cut, chunk, stage="split"):
                 await emit(block)
         elements.finish()
 
@@ -93,7 +93,7 @@ class JsonFormat:
             text = b"[%b]" % body.removeprefix(_MARK) if is_record else body
             return list(_split(self._shape, text, info))
 
-        for block in await self._workers.run(cut):
+        for block in await self._workers.run(cut, stage="split"):
             await emit(block)
 
     def _check_size(self, size: int, info: FileInfo) -> None:

@@ -32,9 +32,9 @@ class NdjsonFormat:
         lines = JsonLines(content.info.path, content.info.number, self._max_bytes)
         async with content.chunks() as chunks:
             async for chunk in chunks:
-                for block in await self._workers.run(_all, lines.feed(chunk)):
+                for block in await self._workers.run(_all, lines.feed(chunk), stage="split"):
                     await emit(block)
-        for block in await self._workers.run(_all, lines.finish()):
+        for block in await self._workers.run(_all, lines.finish(), stage="split"):
             await emit(block)
 
     def decoder(self) -> Decoder:

@@ -20,6 +20,7 @@ from bronze_engine.sources.http.url import origin_of
 from bronze_engine.sources.http.wire.proxy import proxy_for
 from bronze_engine.sources.http.wire.tls import tls_for
 from bronze_engine.sources.http.wire.transport import Reply, Route, Transport
+from bronze_engine.telemetry.profile import working
 from bronze_engine.telemetry.redact import redact_url
 from bronze_engine.workers import Workers
 
@@ -300,7 +301,8 @@ async def _received(
     chunks: list[bytes] = []
     try:
         if reply.status not in _REDIRECTS or "location" not in headers:
-            chunks = await _read(reply, url, limit_bytes, on_bytes)
+            with working("receive"):
+                chunks = await _read(reply, url, limit_bytes, on_bytes)
     finally:
         await reply.aclose()
     return Answer(status=reply.status, headers=headers, url=url, chunks=chunks, version=version)

@@ -1,0 +1,183 @@
+"""What bounded a run: judged by its profile.
+
+A run waits for one thing most. Looked for in this order, for what comes first hides what comes
+after: the store, where encoding stands still for it; the workers, where most of the time all are
+busy, or where one file is always being encoded; the rate, where it always holds some request
+back; the loop's own thread; and else the source's latency. The shares are of wall time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from bronze_engine.model.profile import RunProfile, Stage, StageProfile, Verdict
+from bronze_engine.telemetry.profile import Profile
+
+__all__ = ["judged", "profile_of"]
+
+_MOST: Final = 0.6
+"""Of the wall time; the rest is the beginning, the end, and what is measured as another's."""
+_STORE: Final = 0.4
+"""Encoding and decoding go on meanwhile, so less of it bounds a run."""
+_SHORT_SECONDS: Final = 0.05
+_IN_WORKERS: Final[tuple[Stage, ...]] = ("split", "decode", "quality", "encode")
+
+
+def profile_of(profile: Profile) -> RunProfile:
+    """What the run has used until now, judged."""
+    cores = _cores()
+    stages = profile.stages()
+    found = RunProfile(
+        seconds=profile.seconds,
+        cores=cores,
+        cpu_seconds=profile.cpu_seconds,
+        loop_cpu_seconds=profile.loop_cpu_seconds,
+        loop_lag_seconds=profile.lag_seconds,
+        loop_lag_max_seconds=profile.lag_max_seconds,
+        limit_seconds={str(kind): seconds for kind, seconds in profile.limit_seconds.items()},
+        held_back_seconds=profile.held_back_seconds,
+        starved_seconds=profile.starved.seconds,
+        blocked_seconds=profile.blocked.seconds,
+        sending_seconds=profile.sending.seconds,
+        stages=stages,
+    )
+    return msgspec.structs.replace(found, verdict=judged(found))
+
+
+def judged(profile: RunProfile) -> Verdict:
+    """What bounds such a run, with the figures that show it, and what to change."""
+    stages = {each.stage: each for each in profile.stages}
+    seconds = max(profile.seconds - _took(stages, "commit"), 1e-9)
+    if seconds < _SHORT_SECONDS or not stages:
+        return Verdict(
+            bound="nothing",
+            reason=f"it took {seconds * 1000:.0f} ms: too short to tell",
+            advice="read more, a longer window or another date",
+        )
+    sending = profile.sending_seconds / seconds
+    if sending >= _STORE:
+        return _store(stages, sending)
+    bound = _computing(profile, stages, seconds)
+    if bound is not None:
+        return bound
+    held_back = profile.held_back_seconds / seconds
+    if held_back >= _MOST:
+        return _rate(profile, stages, held_back, seconds)
+    if profile.loop_cpu_seconds / seconds >= _MOST:
+        return _loop(profile, stages, seconds)
+    return _latency(profile, stages, seconds)
+
+
+def _store(stages: Mapping[Stage, StageProfile], share: float) -> Verdict:
+    upload = stages["upload"]
+    return Verdict(
+        bound="upload",
+        reason=f"encoding stood still {share:.0%} of the time until the store had taken a part"
+        + (f" ({_each(upload)} each)" if upload.jobs else ""),
+        advice="compress more (output.compression_level), use a store or a network that is"
+        " nearer or faster, or split the pipeline so that several files are sent at once",
+    )
+
+
+def _computing(
+    profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float
+) -> Verdict | None:
+    """Where the workers are what is waited for: all of them, or the one that encodes a file."""
+    work = {each: _took(stages, each) for each in _IN_WORKERS}
+    used = sum(work.values()) / (seconds * profile.cores)
+    cpu = profile.cpu_seconds / (seconds * profile.cores)
+    encode = stages.get("encode")
+    encoding = 0.0 if encode is None else encode.busy_seconds / seconds
+    starved = profile.starved_seconds / seconds
+    is_full = used >= _MOST or (cpu >= _MOST and sum(work.values()) >= profile.loop_cpu_seconds)
+    if not is_full and not (encoding >= _MOST and starved < 1 - _MOST):
+        return None
+    largest = max(work, key=lambda each: work[each])
+    if not is_full:
+        largest = "encode"
+    shares = ", ".join(
+        f"{each} {took / (seconds * profile.cores):.0%}" for each, took in work.items() if took
+    )
+    reason = f"{profile.cores} workers were busy {min(used, 1.0):.0%} of the time ({shares})"
+    if largest == "encode":
+        return Verdict(
+            bound="encode",
+            reason=reason,
+            advice="choose a cheaper output.compression (snappy, or zstd at level 1), or read in"
+            " slices, which are encoded side by side",
+        )
+    return Verdict(
+        bound="decode",
+        reason=reason,
+        advice="give the process more cores, ask for fewer columns, or spread pipelines over"
+        " processes (bronze batch --shard)",
+    )
+
+
+def _rate(
+    profile: RunProfile, stages: Mapping[Stage, StageProfile], share: float, seconds: float
+) -> Verdict:
+    fetch = stages.get("fetch")
+    requests = 0 if fetch is None else fetch.jobs
+    paused = profile.limit_seconds["pause"] > profile.limit_seconds["rate"]
+    what = "the server asked for pauses" if paused else "a request waited for its turn"
+    return Verdict(
+        bound="rate limit",
+        reason=f"{what} {share:.0%} of the time, at {requests / seconds:.1f} requests a second",
+        advice="raise page_size, so that a request brings more rows; more requests at once bring"
+        " nothing"
+        + ("; set rate_limit to what the server takes" if paused else "; or raise rate_limit"),
+    )
+
+
+def _loop(profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float) -> Verdict:
+    fetch = stages.get("fetch")
+    requests = 0 if fetch is None else fetch.jobs
+    share = profile.loop_cpu_seconds / seconds
+    return Verdict(
+        bound="event loop",
+        reason=f"its thread was busy {share:.0%} of the time, with {requests / seconds:.0f}"
+        " requests a second",
+        advice="raise page_size: larger pages are fewer requests for the same rows",
+    )
+
+
+def _latency(profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float) -> Verdict:
+    fetch = stages.get("fetch")
+    if fetch is None or not fetch.jobs:
+        return Verdict(
+            bound="latency",
+            reason=f"decoding waited for the source {profile.starved_seconds / seconds:.0%} of the"
+            " time",
+            advice="ask why the source is slow: no request of it was seen",
+        )
+    at_once = fetch.work_seconds / max(fetch.busy_seconds, 1e-9)
+    reason = f"{at_once:.0f} in flight x {_each(fetch)}, {fetch.jobs / seconds:.1f} a second"
+    if profile.limit_seconds["slot"] > fetch.work_seconds * 0.5:
+        advice = "raise concurrency, or page_size"
+    elif at_once < 1.5:  # one at a time, and nothing waits for a slot
+        advice = "raise page_size, or read side by side: paginator.parallel, windows, partitions"
+    else:
+        advice = "raise page_size, or paginator.parallel"
+    return Verdict(bound="latency", reason=reason, advice=advice)
+
+
+def _took(stages: Mapping[Stage, StageProfile], stage: Stage) -> float:
+    found = stages.get(stage)
+    return 0.0 if found is None else found.work_seconds
+
+
+def _each(stage: StageProfile) -> str:
+    """How long one job took on average."""
+    return f"{stage.work_seconds / max(stage.jobs, 1) * 1000:.0f} ms"
+
+
+def _cores() -> int:
+    """What the scheduler lets this process use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
