@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 from bronze_engine.testing.clock import ManualClock, Waiting
+from bronze_engine.testing.cut import Cut, CutStyle, cut_at
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
+from bronze_engine.testing.left import Footprint, footprint, nothing_left
+from bronze_engine.testing.lent import CountedLimits, Lent, asked, lend
+from bronze_engine.testing.source_checks import (
+    SOURCE_CHECKS,
+    SourceCheck,
+    SourceFactory,
+    SourceSubject,
+)
 from bronze_engine.testing.sources import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 
 __all__ = [
+    "SOURCE_CHECKS",
     "STORE_CHECKS",
+    "CountedLimits",
+    "Cut",
+    "CutStyle",
     "Fault",
     "FaultyStore",
+    "Footprint",
+    "Lent",
     "ManualClock",
     "Pause",
     "Script",
     "ScriptedSource",
+    "SourceCheck",
+    "SourceFactory",
+    "SourceSubject",
     "Step",
     "StoreCheck",
     "StoreFactory",
     "Waiting",
+    "asked",
+    "cut_at",
+    "footprint",
     "inject",
+    "lend",
     "name_of",
+    "nothing_left",
     "page",
 ]

@@ -457,7 +457,7 @@ STORE_CHECKS: Final[tuple[StoreCheck, ...]] = (
 )
 
 
-def name_of(check: StoreCheck) -> str:
+def name_of(check: object) -> str:
     """The behaviour's name, for a test's id."""
     return str(getattr(check, "__name__", check)).removeprefix("check_")
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -22,7 +21,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.model.part import Expect
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
+from bronze_engine.testing import Cut, Fault, Pause, ScriptedSource, inject, page
 from bronze_engine.workers import Workers
 from tests.unit.run.harness import (
     DAY,
@@ -69,38 +68,6 @@ def source(version: int) -> ScriptedSource:
         for slice_ in range(2)
     ]
     return ScriptedSource(slices)
-
-
-class Cut:
-    """Drives a coroutine and cancels it at its n-th step, as a task's own loop would see it.
-
-    Counts the times that the task is resumed; in between stands an await that blocked.
-    """
-
-    def __init__(
-        self, work: Coroutine[Any, Any, Any], at: int, cancel: Callable[[], object]
-    ) -> None:
-        self._work = work
-        self._left = at
-        self._cancel = cancel
-        self.fired = False
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                pending = self._work.throw(error) if error else self._work.send(value)
-            except StopIteration as done:
-                return done.value
-            self._left -= 1
-            if not self._left:
-                self.fired = True
-                asyncio.get_running_loop().call_soon(self._cancel)
-            try:
-                value, error = (yield pending), None
-            except BaseException as exc:  # noqa: BLE001  # handed to the work, as await does
-                error = exc
 
 
 def threads() -> set[str]:
