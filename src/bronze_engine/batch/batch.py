@@ -27,7 +27,7 @@ from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.flow import Gate, single
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.report import RunReport
-from bronze_engine.telemetry.events import BatchFinished, BatchStarted
+from bronze_engine.telemetry.events import BatchFinished, BatchRunEnded, BatchStarted
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["Batch"]
@@ -217,7 +217,7 @@ class Batch:
 
     def _end(self, key: Key, result: BatchRun) -> None:
         """Write down what became of a run, and let those begin that have waited for it."""
-        self._results[key] = result
+        self._keep(key, result)
         if result.status == "failed" and self._fail_fast:
             self._is_ending = True
             self._places.clear()
@@ -225,10 +225,14 @@ class Batch:
             return
         ended = self._order.end(key, committed=result.status == "committed")
         for behind, before in ended.skipped:
-            self._results[behind] = _skipped(behind, self._results[before])
+            self._keep(behind, _skipped(behind, self._results[before]))
             log.error("%s (%s %s)", self._results[behind].error, *behind)
         for behind in ended.ready:
             self._ask(behind)
+
+    def _keep(self, key: Key, result: BatchRun) -> None:
+        self._results[key] = result
+        self._engine.tell(BatchRunEnded(batch=self.batch, result=result))
 
     def _failed(self, key: Key, error: BronzeError, report: RunReport | None = None) -> BatchRun:
         text = self._masked(str(error))  # a server may repeat what it was sent

@@ -6,7 +6,7 @@ import logging
 from typing import Final, final
 
 from bronze_engine.cli.display.board import Board
-from bronze_engine.cli.display.view import RunView
+from bronze_engine.cli.display.view import RunView, Standing
 from bronze_engine.clock import Clock
 from bronze_engine.engine import Engine
 from bronze_engine.telemetry.events import Event, RunPhase
@@ -20,6 +20,8 @@ TICK_SECONDS: Final = 1.0
 MOST_RUNS: Final = 10
 """Runs that are told of in one interval, the oldest first: of hundreds under way the line of
 the whole says more than one of each."""
+
+_BAD: Final[tuple[Standing, ...]] = ("failed", "skipped")
 
 
 @final
@@ -51,10 +53,8 @@ class Progress:
         """Log what is due."""
         board, now = self._board, self._clock.monotonic()
         board.sample()
-        recent = sum(
-            now - view.told < INTERVAL_SECONDS < now - view.began for view in board.active.values()
-        )
-        for view in board.active.values():
+        recent = sum(now - view.told < INTERVAL_SECONDS < now - view.began for view in board.active)
+        for view in board.active:
             if recent < MOST_RUNS and now - view.told >= INTERVAL_SECONDS:
                 recent += 1
                 view.told = now
@@ -83,12 +83,16 @@ class Progress:
     def _whole(self) -> str:
         """batch: 37 of 1,000 committed, 2 failed, 8 under way, 1,234,567 rows, 45,000 rows/s."""
         board = self._board
-        waiting = sum(view.phase == "waiting for memory" for view in board.active.values())
+        waiting = sum(view.phase == "waiting for memory" for view in board.active)
         for_memory = f" ({waiting:,} waiting for memory)" if waiting else ""
         parts = [
-            f"{len(board.committed):,} of {board.total:,} committed",
-            *([f"{len(board.failed):,} failed"] if board.failed else []),
-            f"{len(board.active):,} under way{for_memory}",
+            f"{board.count('committed'):,} of {board.total:,} committed",
+            *(
+                f"{board.count(standing):,} {standing}"
+                for standing in _BAD
+                if board.count(standing)
+            ),
+            f"{board.count('active'):,} under way{for_memory}",
             f"{board.rows:,} rows",
             f"{board.writing.per_second:,.0f} rows/s",
         ]

@@ -7,13 +7,14 @@ from typing import Literal
 
 import msgspec
 
-from bronze_engine.model.batch import BatchReport
+from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.profile import Stage
 from bronze_engine.model.report import RunReport
 
 __all__ = [
     "BackfillStarted",
     "BatchFinished",
+    "BatchRunEnded",
     "BatchStarted",
     "BreakerChanged",
     "ConcurrencyChanged",
@@ -36,6 +37,13 @@ class BatchStarted(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: str
     runs: tuple[tuple[str, date], ...]
+
+
+class BatchRunEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one pipeline and date of a batch: of those, too, that were never begun."""
+
+    batch: str
+    result: BatchRun
 
 
 class BatchFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +181,7 @@ class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 Event = (
     BatchStarted
+    | BatchRunEnded
     | BatchFinished
     | BackfillStarted
     | RunStarted

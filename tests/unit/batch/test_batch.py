@@ -14,7 +14,13 @@ from bronze_engine.batch.batch import Batch
 from bronze_engine.config.load import load_config
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, ExtractError, PageError
-from bronze_engine.telemetry.events import BatchFinished, BatchStarted, RunPhase, RunStarted
+from bronze_engine.telemetry.events import (
+    BatchFinished,
+    BatchRunEnded,
+    BatchStarted,
+    RunPhase,
+    RunStarted,
+)
 from bronze_engine.testing import Pause, ScriptedSource, Step, page
 from tests.unit.batch.lake import DAY, Lake, statuses
 from tests.unit.run.harness import is_idle, manifest_of, opened
@@ -138,6 +144,8 @@ async def test_what_comes_after_a_failure_is_skipped_and_says_why(tmp_path: Path
     )
     assert {run.exit_code for run in report.runs[:3]} == {4}
     assert "a.x" not in lake.opened
+    told = [each.result for each in lake.events if isinstance(each, BatchRunEnded)]
+    assert sorted(told, key=lambda result: result.pipeline) == list(report.runs)
 
 
 async def test_fail_fast_begins_nothing_after_the_first_failure(tmp_path: Path) -> None:

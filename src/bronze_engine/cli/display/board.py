@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain, islice
-from typing import final
+from typing import final, get_args
 
 from bronze_engine.cli.display.rate import Rate
-from bronze_engine.cli.display.view import RunView
+from bronze_engine.cli.display.view import RunView, Standing
 from bronze_engine.clock import Clock
+from bronze_engine.model.batch import BatchRun
 from bronze_engine.telemetry.events import (
     BackfillStarted,
+    BatchRunEnded,
     BatchStarted,
     Event,
     PageFetched,
@@ -39,11 +41,9 @@ class Board:
         self._clock = clock
         self.kind = ""
         """What was asked for, "batch" or "backfill"; empty for single runs."""
-        self.waiting: dict[_Key, RunView] = {}
-        self.active: dict[_Key, RunView] = {}
-        self.committed: dict[_Key, RunView] = {}
-        self.failed: dict[_Key, RunView] = {}
-        self.stopped: dict[_Key, RunView] = {}
+        self._groups: dict[Standing, dict[_Key, RunView]] = {
+            standing: {} for standing in get_args(Standing)
+        }
         self._runs: dict[str, RunView] = {}
         """Those under way, by the name of the run."""
         self._order: dict[_Key, int] = {}
@@ -80,6 +80,8 @@ class Board:
                     self._runs[event.run] = view
             case RunFinished():
                 self._finish(event)
+            case BatchRunEnded():
+                self._end(event.result)
             case BatchStarted():
                 self._expect("batch", ((name, str(day)) for name, day in event.runs))
             case BackfillStarted():
@@ -90,9 +92,17 @@ class Board:
     def sample(self) -> None:
         """Note how far everything is; some times a second."""
         now = self._clock.monotonic()
-        for view in self.active.values():
+        for view in self.active:
             view.sample(now)
         self.writing.sample(now, self._written)
+
+    @property
+    def active(self) -> Collection[RunView]:
+        """Those under way, in the order in which they began."""
+        return self._groups["active"].values()
+
+    def count(self, standing: Standing) -> int:
+        return len(self._groups[standing])
 
     @property
     def is_empty(self) -> bool:
@@ -111,15 +121,15 @@ class Board:
     @property
     def rows(self) -> int:
         """Committed, and written by those under way."""
-        return self._done_rows + sum(view.rows for view in self.active.values())
+        return self._done_rows + sum(view.rows for view in self.active)
 
     @property
     def pages(self) -> int:
-        return self._done_pages + sum(view.pages for view in self.active.values())
+        return self._done_pages + sum(view.pages for view in self.active)
 
     @property
     def bytes_in(self) -> int:
-        return self._done_bytes + sum(view.bytes_in for view in self.active.values())
+        return self._done_bytes + sum(view.bytes_in for view in self.active)
 
     @property
     def seconds(self) -> float:
@@ -129,18 +139,15 @@ class Board:
     def shown(self, most: int) -> list[RunView]:
         """As many views as fit, in the order in which they were asked for where that is all.
 
-        Else those under way come first, then those that failed, then the latest commits, then
-        those whose turn is next.
+        Else those under way come first, then those that failed or were not run, then the latest
+        commits, then those whose turn is next.
         """
         if self.total <= most:
-            every = self.active | self.failed | self.stopped | self.committed | self.waiting
+            every = {key: view for group in self._groups.values() for key, view in group.items()}
             return [every[key] for key in sorted(every, key=self._order.__getitem__)]
-        views: Iterable[RunView] = chain(
-            self.active.values(),
-            reversed(self.failed.values()),
-            reversed(self.stopped.values()),
-            reversed(self.committed.values()),
-            self.waiting.values(),
+        views = chain.from_iterable(
+            group.values() if standing in ("active", "waiting") else reversed(group.values())
+            for standing, group in self._groups.items()
         )
         return list(islice(views, most))
 
@@ -148,11 +155,11 @@ class Board:
         self.kind = kind
         for key in keys:
             if key not in self._order:
-                self.waiting[key] = self._known(key)
+                self._groups["waiting"][key] = self._known(key)
 
     def _known(self, key: _Key) -> RunView:
         """The view of a run, taken out of where it stood; a new one of one not heard of."""
-        for group in (self.waiting, self.active, self.failed, self.stopped, self.committed):
+        for group in self._groups.values():
             if (view := group.pop(key, None)) is not None:
                 return view
         if not self._order:
@@ -171,7 +178,7 @@ class Board:
         view.standing = "active"
         view.phase = "starting"
         view.began = view.told = self._clock.monotonic()
-        self.active[key] = view
+        self._groups["active"][key] = view
         self._runs[event.run] = view
 
     def _rows(self, view: RunView, rows: int) -> None:
@@ -186,7 +193,7 @@ class Board:
         self.retries += 1
         # A request says of which pipeline it is, not of which date: where several dates of one
         # are under way the total alone is right, until their reports tell.
-        views = [view for view in self.active.values() if view.pipeline == pipeline]
+        views = [view for view in self.active if view.pipeline == pipeline]
         if len(views) == 1:
             views[0].retries += 1
 
@@ -195,9 +202,17 @@ class Board:
         key = (event.pipeline, str(event.report.run_date))
         view = self._known(key)
         view.finish(event.report)
-        view.ended = self._clock.monotonic()
-        places = {"committed": self.committed, "failed": self.failed}
-        places.get(view.standing, self.stopped)[key] = view
+        self._groups[view.standing][key] = view
         self._done_rows += view.rows
         self._done_pages += view.pages
         self._done_bytes += view.bytes_in
+
+    def _end(self, result: BatchRun) -> None:
+        """A run that was never begun: skipped, or of a configuration that is wrong."""
+        key = (result.pipeline, str(result.run_date))
+        if key not in self._groups["waiting"] or result.status not in ("failed", "skipped"):
+            return
+        view = self._known(key)
+        view.standing = result.status
+        view.code = result.error_code
+        self._groups[view.standing][key] = view

@@ -158,8 +158,8 @@ def standing(view: RunView, group: Group, width: int) -> tuple[str, str]:
             return "committed", "green"
         case "failed":
             return f"failed {view.code or ''}".rstrip(), "bold red"
-        case "stopped":
-            return "stopped", "yellow"
+        case "stopped" | "skipped":
+            return view.standing, "yellow"
         case _:
             pass
     if view.phase == "waiting for memory":

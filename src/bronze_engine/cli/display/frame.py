@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -12,7 +13,7 @@ from rich.style import Style
 from bronze_engine.cli.display import numbers
 from bronze_engine.cli.display.board import Board
 from bronze_engine.cli.display.columns import GAP, Layout, chosen, shortened, standing
-from bronze_engine.cli.display.view import RunView
+from bronze_engine.cli.display.view import RunView, Standing
 from bronze_engine.engine import EngineStatistics
 from bronze_engine.limits.registry import GroupStatistics
 
@@ -22,6 +23,15 @@ Line = list[Segment]
 """One line of the terminal, without its end."""
 
 STOPPING: Final = "stopping: press Ctrl-C again to stop at once"
+
+_NAMES: Final[dict[Standing, str]] = {
+    "failed": "failed",
+    "skipped": "skipped",
+    "stopped": "stopped",
+    "active": "under way",
+    "waiting": "waiting",
+    "committed": "committed",
+}
 
 _STYLES: Final = {
     name: Style.parse(name)
@@ -102,30 +112,17 @@ def _head(layout: Layout) -> Line:
 
 def _counts(board: Board) -> str:
     """37 of 1,000 committed, 2 failed, 21 under way, 940 waiting."""
-    parts = [f"{len(board.committed):,} of {board.total:,} committed"]
-    others = {
-        "failed": board.failed,
-        "stopped": board.stopped,
-        "under way": board.active,
-        "waiting": board.waiting,
-    }
-    parts += [f"{len(group):,} {name}" for name, group in others.items() if group]
+    parts = [f"{board.count('committed'):,} of {board.total:,} committed"]
+    for kind, name in _NAMES.items():
+        if kind != "committed" and board.count(kind):
+            parts.append(f"{board.count(kind):,} {name}")
     return ", ".join(parts)
 
 
-def _rest(board: Board, shown: list[RunView]) -> str:
+def _rest(board: Board, shown: Iterable[RunView]) -> str:
     """How those stand that have no line of their own."""
-    groups = {
-        "under way": ("active", len(board.active)),
-        "failed": ("failed", len(board.failed)),
-        "stopped": ("stopped", len(board.stopped)),
-        "waiting": ("waiting", len(board.waiting)),
-        "committed": ("committed", len(board.committed)),
-    }
-    left = {
-        name: known - sum(view.standing == standing for view in shown)
-        for name, (standing, known) in groups.items()
-    }
+    seen = Counter(view.standing for view in shown)
+    left = {name: board.count(kind) - seen[kind] for kind, name in _NAMES.items()}
     return "… " + ", ".join(f"{number:,} {name}" for name, number in left.items() if number)
 
 

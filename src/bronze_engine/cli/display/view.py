@@ -10,7 +10,8 @@ from bronze_engine.telemetry.events import PageFetched
 
 __all__ = ["RunView", "Standing"]
 
-Standing = Literal["waiting", "active", "committed", "failed", "stopped"]
+Standing = Literal["active", "failed", "stopped", "skipped", "committed", "waiting"]
+"""In the order in which they are of interest."""
 
 _SAME: Final = 0.01
 """By how much a source's own total may move while it is read. Chains of pages have totals of
@@ -25,7 +26,6 @@ class RunView:
         "began",
         "bytes_in",
         "code",
-        "ended",
         "is_resumed",
         "pages",
         "phase",
@@ -60,7 +60,6 @@ class RunView:
         self.is_resumed = False
         """Until the first rows are told, among which are those of an earlier process."""
         self.began = 0.0
-        self.ended: float | None = None
         self.told = 0.0
         """When a line was last logged about it."""
         self.writing = Rate()
