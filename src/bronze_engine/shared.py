@@ -38,6 +38,7 @@ from bronze_engine.publish.preflight import Preflight
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.state.quota import QuotaLedger
 from bronze_engine.telemetry.events import Event
+from bronze_engine.telemetry.lines import MetricLines
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers
 
@@ -71,7 +72,7 @@ class Shared:
         self._config = config
         self._workers = workers
         self._clock = clock
-        self._hooks = list(hooks)
+        self._hooks = [MetricLines(clock), *hooks]
         self._sources = sources
         self._store_openers = stores
         self._budget = Budget(config.engine.memory_limit)

@@ -1,0 +1,1 @@
+"""Metrics as text, as Prometheus reads it."""
