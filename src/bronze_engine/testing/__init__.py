@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from bronze_engine.testing.auth_checks import (
+    AUTH_CHECKS,
+    AuthCheck,
+    AuthFactory,
+    AuthSubject,
+    Grant,
+)
 from bronze_engine.testing.clock import ManualClock, Waiting
 from bronze_engine.testing.cut import Cut, CutStyle, cut_at
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
@@ -17,14 +24,19 @@ from bronze_engine.testing.sources import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 
 __all__ = [
+    "AUTH_CHECKS",
     "SOURCE_CHECKS",
     "STORE_CHECKS",
+    "AuthCheck",
+    "AuthFactory",
+    "AuthSubject",
     "CountedLimits",
     "Cut",
     "CutStyle",
     "Fault",
     "FaultyStore",
     "Footprint",
+    "Grant",
     "Lent",
     "ManualClock",
     "Pause",
