@@ -101,7 +101,7 @@ def _failed(report: BatchReport) -> list[str]:
     lines += _table(
         ["pipeline", "date", "code", "message"],
         [
-            [run.pipeline, str(run.run_date), run.error_code or "", run.error or ""]
+            [run.pipeline, str(run.run_date), run.error_code or "", run.message]
             for run in failed[:FAILED_SHOWN]
         ],
     )
@@ -117,10 +117,7 @@ def _unrun(report: BatchReport) -> list[str]:
     lines = ["", "## Not run", ""]
     lines += _table(
         ["pipeline", "date", "status", "why"],
-        [
-            [run.pipeline, str(run.run_date), run.status, run.error or ""]
-            for run in runs[:FAILED_SHOWN]
-        ],
+        [[run.pipeline, str(run.run_date), run.status, run.message] for run in runs[:FAILED_SHOWN]],
     )
     if len(runs) > FAILED_SHOWN:
         lines += ["", f"and {len(runs) - FAILED_SHOWN:,} more."]

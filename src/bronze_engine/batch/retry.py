@@ -49,7 +49,7 @@ async def find_remaining(engine: Engine, report: BatchReport) -> Remaining:
         done.update(
             (name, day)
             for day, manifest in manifests.items()
-            if manifest.written_at >= report.started_at
+            if manifest.written_at > report.started_at
         )
 
     await each(dates, look, at_once=_AT_ONCE)

@@ -18,7 +18,7 @@ from bronze_engine.errors import ConfigError
 
 __all__ = ["Shard", "deal", "parse_shard", "share_of"]
 
-_TEXT: Final = re.compile(r"(\d{1,9})/(\d{1,9})", re.ASCII)
+_TEXT: Final = re.compile(r"(\d{1,9})/([1-9]\d{0,8})", re.ASCII)
 
 
 class Shard(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def parse_shard(text: str) -> Shard:
     if shard.index >= shard.count:
         raise ConfigError(
             f"--shard {text}: of {shard.count} copies the indexes are 0 to"
-            f" {max(0, shard.count - 1)}; is the number that of the job's completions?"
+            f" {shard.count - 1}; is the number that of the job's completions?"
         )
     return shard
 

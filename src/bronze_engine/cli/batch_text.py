@@ -25,7 +25,7 @@ def print_batch(report: BatchReport) -> None:
                     str(run.run_date),
                     run.status,
                     run.error_code or "",
-                    (run.error or "").removeprefix(f"{run.error_code} "),
+                    run.message,
                 ]
                 for run in bad
             ],

@@ -34,6 +34,11 @@ class BatchRun(msgspec.Struct, frozen=True, kw_only=True):
     report: RunReport | None = None
     """Of a run that was begun, where it is known."""
 
+    @property
+    def message(self) -> str:
+        """The error without the code in front of it."""
+        return (self.error or "").removeprefix(f"{self.error_code} ")
+
 
 class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     """All runs of a batch, in the order of asking; printed by `--json`, and stored."""
