@@ -93,7 +93,7 @@ async def _status(pipeline: Pipeline, stores: Stores, services: Services) -> Pip
 def _is_before(report: RunReport, newest: Manifest) -> bool:
     """Whether the commit is the later of the two: its own report may have been lost."""
     ended = report.started_at + timedelta(seconds=report.seconds)
-    return report.run != newest.run and ended < newest.written_at
+    return report.run != newest.run and ended <= newest.written_at
 
 
 async def _newest(pipeline: Pipeline, stores: Stores, today: date) -> Manifest | None:

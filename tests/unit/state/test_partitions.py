@@ -21,6 +21,7 @@ from bronze_engine.model.part import ANY
 from bronze_engine.state.partitions import (
     committed_dates,
     max_epoch,
+    read_dates,
     read_neighbours,
     read_partition,
 )
@@ -144,3 +145,20 @@ async def test_unreadable_neighbour_is_state001() -> None:
         await read_neighbours(store, "shop", "orders", january(2))
     with pytest.raises(StateError, match="dt=2025-01-01"):
         await max_epoch(store, "shop", "orders")
+
+
+@pytest.mark.asyncio
+async def test_few_dates_are_looked_for_and_many_are_listed_by_month() -> None:
+    store = inject(MemoryStore())
+    for day in (1, 2, 20, 31):
+        await commit(store, manifest_of(january(day)))
+    await commit(store, manifest_of(date(2025, 2, 1)))
+    store.script.operations.clear()
+    found = await read_dates(store, "shop", "orders", {january(2), january(3)})
+    assert set(found) == {january(2)}
+    assert {method for method, _ in store.script.operations} == {"get"}
+    store.script.operations.clear()
+    found = await read_dates(store, "shop", "orders", {january(day) for day in range(2, 32)})
+    assert set(found) == {january(2), january(20), january(31)}
+    scans = [key for method, key in store.script.operations if method == "scan"]
+    assert scans == ["shop/orders/dt=2025-01"]
