@@ -15,21 +15,29 @@ import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
+from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.load import Config
+from bronze_engine.config.notify import CommandNotify, Notify
 from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES, made, plugin
+from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
 from bronze_engine.contracts import Limits, SourceType, Store, StoreResources, StoreType
 from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.limits.tokens import Tokens
 from bronze_engine.model.probe import Probed
+from bronze_engine.notify.command import Command
+from bronze_engine.notify.sender import Sender
 from bronze_engine.workers import Workers
 
 __all__ = [
     "StoreOpener",
     "adbc_probe",
     "open_auth",
+    "open_sender",
     "open_store",
+    "shared_tokens",
     "source_type",
     "store_limits",
     "store_opener",
@@ -104,6 +112,29 @@ def _adbc(module: str) -> Any:
         raise ConfigError(
             'a database of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
             " the driver of the database"
+        ) from exc
+
+
+async def shared_tokens(engine: EngineConfig, workers: Workers, clock: Clock) -> Tokens | None:
+    """Where the tokens of several processes are counted; None where each counts its own.
+
+    Connects when it is first asked. Raises ConfigError where the extra is not installed.
+    """
+    if engine.limits is None:
+        return None
+    tokens_type = await workers.run(_redis_tokens)
+    tokens: Tokens = tokens_type(parse_redis_url(engine.limits.reveal()), clock=clock)
+    return tokens
+
+
+def _redis_tokens() -> Any:
+    try:
+        return import_module("bronze_engine.limits.redis.tokens").RedisTokens
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "redis":
+            raise
+        raise ConfigError(
+            'engine.limits needs an extra: pip install "bronze-engine[redis]"'
         ) from exc
 
 
@@ -231,6 +262,23 @@ async def open_store(
     limits = store_limits(LimitRegistry(clock, lambda _: None))
     async with store_resources(clock, workers, limits, stores).open_store(config) as store:
         yield store
+
+
+@asynccontextmanager
+async def open_sender(
+    notify: Notify, config: Config, clock: Clock, workers: Workers
+) -> AsyncIterator[Sender]:
+    """What sends the messages of an entry of [notify]. Raises ConfigError."""
+    if isinstance(notify, CommandNotify):
+        yield Command(notify, clock, config.path.parent, lambda: config.secrets, config.variables)
+        return
+    # In a worker: it imports the HTTP client.
+    webhook = await workers.run(import_module, "bronze_engine.notify.webhook")
+    opened: AbstractAsyncContextManager[Sender] = webhook.open_webhook(
+        notify, clock, workers, lambda: config.secrets
+    )
+    async with opened as sender:
+        yield sender
 
 
 def _tag(config: msgspec.Struct) -> str:

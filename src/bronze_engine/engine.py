@@ -19,12 +19,14 @@ import msgspec
 
 from bronze_engine.adapters import (
     StoreOpener,
+    shared_tokens,
 )
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Hook, SourceType
 from bronze_engine.limits.registry import GroupStatistics
+from bronze_engine.limits.trial import Purse
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest, partition_path
@@ -43,6 +45,7 @@ from bronze_engine.run.state import EntityState
 from bronze_engine.run.status import read_statuses
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
+from bronze_engine.run.trial import Trial, TrialBounds, run_trial
 from bronze_engine.shared import Shared
 from bronze_engine.state.partitions import read_dates, read_neighbours
 from bronze_engine.telemetry.events import Event
@@ -198,6 +201,17 @@ class Engine:
         """The records that a run would land, as batches in order; nothing is written."""
         return BatchStream(self.config.pipeline(name), run_date, self._services)
 
+    async def trial(
+        self, pipeline: Pipeline, *, run_date: date, bounds: TrialBounds, purse: Purse
+    ) -> Trial:
+        """Read for a while as `pipeline` says, which may be one of the configuration's with other
+        settings; what is staged is given up. Nothing is committed or recorded.
+
+        Raises what `run` raises while it reads, EXT001 in place of a loss that `run` mends.
+        Cancelled anywhere, nothing of it is left.
+        """
+        return await run_trial(pipeline, run_date, self._services, bounds, purse)
+
     async def check(self, name: str, *, run_date: date) -> tuple[Finding, ...]:
         """Try configuration, store and source for real; the faults are in what is returned."""
         return await check_pipeline(self.config, name, run_date, self._services)
@@ -320,6 +334,9 @@ async def open_engine(
     """
     async with AsyncExitStack() as stack:
         workers = stack.enter_context(Workers(max(2, os.cpu_count() or 1)))
-        shared = Shared(config, workers, clock, hooks, sources, stores)
+        tokens = await shared_tokens(config.engine, workers, clock)
+        if tokens is not None:
+            stack.push_async_callback(tokens.aclose)
+        shared = Shared(config, workers, clock, hooks, sources, stores, tokens)
         stack.push_async_callback(shared.aclose)
         yield Engine(config, shared)

@@ -34,6 +34,7 @@ from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
+from bronze_engine.limits.tokens import Tokens
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.state.quota import QuotaLedger
@@ -67,6 +68,7 @@ class Shared:
         hooks: Sequence[Hook],
         sources: Mapping[str, SourceType[Any]],
         stores: Mapping[str, StoreOpener],
+        tokens: Tokens | None,
     ) -> None:
         self.is_draining = False
         self._config = config
@@ -78,7 +80,7 @@ class Shared:
         self._budget = Budget(config.engine.memory_limit)
         self._zone = ZoneInfo(config.engine.timezone)
         self._preflight = Preflight()
-        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self.home_store))
+        self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self.home_store), tokens)
         self._stack = AsyncExitStack()
         self._opened: dict[object, Any] = {}
         self._opening = anyio.Lock()

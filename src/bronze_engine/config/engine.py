@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from bronze_engine.config.units import ByteSize, Duration
+from bronze_engine.config.units import ByteSize, Duration, Secret
 
 __all__ = ["EngineConfig"]
 
@@ -25,6 +25,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resume_max_age: Duration = Duration(6 * 3600)
     """How long after its last slice a run that was broken off is resumed, and gc spares what it
     has landed; "0s" turns both off."""
+    limits: Secret | None = None
+    """A Redis server, `redis[s]://[user:password@]host[:port][/database][?processes=n]`, that the
+    processes share their rate limits and pauses through; where unset each has its own."""
     log_dir: str = "logs"
     """Where `bronze-{date}.log` is appended (relative to pipelines.toml); empty means off."""
     timezone: str = "UTC"

@@ -14,6 +14,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath, config_error
 from bronze_engine.config.file.sensitive import (
     of_api_table,
     of_connection_table,
+    of_engine_table,
     of_store_table,
     of_variables,
     worth_hiding,
@@ -84,6 +85,8 @@ class Tables:
             self._secrets.update(of_api_table(expanded))
         elif path[0] == "connections":
             self._secrets.update(of_connection_table(expanded))
+        elif path[0] == "engine":
+            self._secrets.update(of_engine_table(expanded))
         elif path[0] == "stores":
             self._secrets.update(of_store_table(expanded))
         return convert(expanded, kind, path, faults, self.structs)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from typing import Final, Protocol, final
+from collections.abc import Callable
+from typing import Final, Literal, Protocol, final
 
 import anyio
+import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimit
 from bronze_engine.limits.pace import MinutePace, Pace, SteadyPace
+from bronze_engine.limits.sample import BucketLog
+from bronze_engine.limits.shared import SharedBucket
+from bronze_engine.limits.tokens import SharedRate, Tokens
 from bronze_engine.limits.turns import Turns
 
-__all__ = ["Bucket", "TokenBucket", "buckets_of"]
+__all__ = ["Bucket", "Share", "TokenBucket", "buckets_of"]
 
-logger = logging.getLogger(__name__)
-
-_INFO_SECONDS: Final = 10.0
-"""A limited run waits all the time; a line every ten seconds shows that it does."""
-_DEBUG_SECONDS: Final = 1.0
 _ROUNDING_SECONDS: Final = 1e-9
 
 
@@ -53,6 +52,15 @@ class Bucket(Protocol):
         ...
 
 
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """What a group shares with other processes."""
+
+    group: str
+    tokens: Tokens
+    pause: Callable[[float], object]
+    """Told for how long its server wants to be left alone, when another process knows."""
+
+
 @final
 class TokenBucket:
     """Grants tokens at a pace, to the pipelines in turn.
@@ -64,11 +72,9 @@ class TokenBucket:
     def __init__(self, pace: Pace, *, clock: Clock, component: str) -> None:
         self._pace = pace
         self._clock = clock
-        self._component = component
         self._turns = Turns()
         self._nap: anyio.CancelScope | None = None
-        self._info_at = -math.inf
-        self._debug_at = -math.inf
+        self._log = BucketLog(clock, component)
 
     @property
     def rate(self) -> float:
@@ -90,7 +96,7 @@ class TokenBucket:
                 waited = True
                 await self._sleep(wait)
             self._pace.take(self._clock.monotonic())
-            self._log(waited)
+            self._log.acquired(self, waited=waited)
         finally:
             self._turns.leave()
 
@@ -109,32 +115,33 @@ class TokenBucket:
     def _seconds_to_token(self) -> float:
         return self._pace.seconds_to_token(self._clock.monotonic())
 
-    def _log(self, waited: bool) -> None:
-        """Say how it stands: waiting, at INFO, now and then; otherwise at DEBUG."""
-        now = self._clock.monotonic()
-        if waited and now - self._info_at >= _INFO_SECONDS:
-            level, self._info_at = logging.INFO, now
-        elif now - self._debug_at >= _DEBUG_SECONDS:
-            level = logging.DEBUG
-        else:
-            return
-        self._debug_at = now
-        logger.log(
-            level,
-            "metric=rate_limit component=%s phase=acquire tokens=%.2f capacity=%d rate=%.2f",
-            self._component,
-            max(0.0, self.tokens),
-            self.capacity,
-            self.rate,
-        )
 
+def buckets_of(
+    limit: RateLimit, *, clock: Clock, component: str, share: Share | None = None
+) -> list[Bucket]:
+    """The buckets of `rps` and of `requests_per_minute`, as far as they are set.
 
-def buckets_of(limit: RateLimit, *, clock: Clock, component: str) -> list[Bucket]:
-    """The buckets of `rps` and of `requests_per_minute`, as far as they are set."""
-    paces: list[Pace] = []
+    With `share` they are those of all processes.
+    """
+    buckets: list[Bucket] = []
     if limit.rps is not None:
         capacity = limit.burst or max(1, math.ceil(limit.rps))
-        paces.append(SteadyPace(limit.rps, capacity, clock.monotonic()))
+        pace: Pace = SteadyPace(limit.rps, capacity, clock.monotonic())
+        buckets.append(_bucket("second", pace, clock, component, share))
     if limit.requests_per_minute is not None:
-        paces.append(MinutePace(limit.requests_per_minute))
-    return [TokenBucket(pace, clock=clock, component=component) for pace in paces]
+        pace = MinutePace(limit.requests_per_minute)
+        buckets.append(_bucket("minute", pace, clock, component, share))
+    return buckets
+
+
+def _bucket(
+    kind: Literal["second", "minute"],
+    pace: Pace,
+    clock: Clock,
+    component: str,
+    share: Share | None,
+) -> Bucket:
+    if share is None:
+        return TokenBucket(pace, clock=clock, component=component)
+    rate = SharedRate(group=share.group, kind=kind, rate=pace.rate, capacity=pace.capacity)
+    return SharedBucket(rate, share.tokens, clock=clock, component=component, pause=share.pause)

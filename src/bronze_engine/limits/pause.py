@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 from typing import final
 
 from bronze_engine.clock import Clock
@@ -14,8 +15,12 @@ __all__ = ["Pause"]
 class Pause:
     """No request is sent before `until`, an instant of `Clock.monotonic`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self, clock: Clock, share: Callable[[float], Awaitable[None]] | None = None
+    ) -> None:
+        """`share` tells the other processes of a pause, where there are any."""
         self._clock = clock
+        self._share = share
         self.until = -math.inf
 
     @property
@@ -31,6 +36,11 @@ class Pause:
         is_new = self.seconds_left <= 0
         self.until = max(self.until, self._clock.monotonic() + seconds)
         return is_new
+
+    async def tell(self, seconds: float) -> None:
+        """Tell the other processes of a pause that the server has asked of this one."""
+        if self._share is not None:
+            await self._share(seconds)
 
     async def wait(self) -> None:
         """Return when there is no pause, also when it is extended meanwhile."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Literal, final
 from zoneinfo import ZoneInfo
 
@@ -15,12 +16,13 @@ from bronze_engine.contracts import Hook, Limits
 from bronze_engine.errors import BronzeError, ConfigError, OutcomeUnknown
 from bronze_engine.limits.adaptive import MAX_LIMIT
 from bronze_engine.limits.breaker import Breaker, BreakerState
-from bronze_engine.limits.bucket import Bucket, buckets_of
+from bronze_engine.limits.bucket import Bucket, Share, buckets_of
 from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.daily import DailyQuota, Ledger, ProcessLedger
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.retry import Attempts
 from bronze_engine.limits.throttle import Throttle
+from bronze_engine.limits.tokens import Tokens
 from bronze_engine.limits.trace import Trace
 
 __all__ = ["GroupStatistics", "LimitGroup", "LimitRegistry"]
@@ -64,13 +66,15 @@ class LimitGroup:
         clock: Clock,
         publish: Hook,
         ledger: Ledger,
+        tokens: Tokens | None,
     ) -> None:
         self.name = name
         self.component = component
         self._settings = settings
         self._clock = clock
         self._publish = publish
-        self._pause = Pause(clock)
+        self._tokens = tokens
+        self._pause = Pause(clock, self._pause_of_all() if settings.rate is not None else None)
         self._breaker = Breaker(
             settings.breaker, clock=clock, publish=publish, name=name, component=component
         )
@@ -85,7 +89,7 @@ class LimitGroup:
         self._daily: list[DailyQuota] = []
         self._own: dict[tuple[str, RateLimit], tuple[list[Bucket], list[DailyQuota]]] = {}
         if settings.rate is not None:
-            self._buckets = buckets_of(settings.rate, clock=clock, component=component)
+            self._buckets = self._buckets_of(settings.rate, name)
             self._daily = self._daily_of(settings.rate, f"api/{name}")
 
     def matches(self, component: str, settings: _Settings) -> bool:
@@ -145,12 +149,22 @@ class LimitGroup:
         for quota in self._quotas:
             await quota.aclose()
 
+    def _buckets_of(self, rate: RateLimit, name: str) -> list[Bucket]:
+        share = None
+        if self._tokens is not None:
+            share = Share(group=name, tokens=self._tokens, pause=self._pause.extend)
+        return buckets_of(rate, clock=self._clock, component=self.component, share=share)
+
+    def _pause_of_all(self) -> Callable[[float], Awaitable[None]] | None:
+        """Who takes part in the pauses: those that ask for the group's tokens hear of them."""
+        return None if self._tokens is None else partial(self._tokens.pause, self.name)
+
     def _own_rate(self, pipeline: str, rate: RateLimit) -> tuple[list[Bucket], list[DailyQuota]]:
         """One rate for all dates of a pipeline, which may run side by side."""
         key = (pipeline, rate)
         if key not in self._own:
             self._own[key] = (
-                buckets_of(rate, clock=self._clock, component=self.component),
+                self._buckets_of(rate, f"pipeline/{pipeline}"),
                 self._daily_of(rate, f"pipeline/{pipeline}"),
             )
         return self._own[key]
@@ -190,8 +204,17 @@ class LimitGroup:
 class LimitRegistry:
     """Every limit group of one engine, by name."""
 
-    def __init__(self, clock: Clock, publish: Hook, ledger: Ledger | None = None) -> None:
-        """`ledger` counts the requests of each day; without one this process does."""
+    def __init__(
+        self,
+        clock: Clock,
+        publish: Hook,
+        ledger: Ledger | None = None,
+        tokens: Tokens | None = None,
+    ) -> None:
+        """`ledger` counts the requests of each day, and `tokens` those of each second and
+        minute; without them this process does.
+        """
+        self._tokens = tokens
         self._clock = clock
         self._publish = publish
         self._ledger = ledger or ProcessLedger()
@@ -222,6 +245,7 @@ class LimitRegistry:
                 clock=self._clock,
                 publish=self._publish,
                 ledger=self._ledger,
+                tokens=self._tokens,
             )
             self._groups[name] = group
         elif not group.matches(component, settings):
@@ -234,7 +258,10 @@ class LimitRegistry:
         return group
 
     async def aclose(self) -> None:
-        """Give back what was taken of daily quotas and not used; what fails is logged."""
+        """Give back what was taken of daily quotas and not used; what fails is logged.
+
+        The tokens that are shared are closed by whoever has opened them.
+        """
         for group in self._groups.values():
             try:
                 await group.aclose()

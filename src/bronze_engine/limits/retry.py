@@ -31,7 +31,13 @@ from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.events import RequestFinished, RequestRetried
 from bronze_engine.telemetry.profile import Laps, working
 
-__all__ = ["MAX_BACKOFF_SECONDS", "Attempts", "Transient", "parse_retry_after"]
+__all__ = [
+    "MAX_BACKOFF_SECONDS",
+    "Attempts",
+    "Transient",
+    "asks_for_pause",
+    "parse_retry_after",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -175,16 +181,19 @@ class Attempts:
             except CircuitOpen as exc:
                 raise exc from last
             except Transient as exc:
-                if _asks_for_pause(exc):
+                if asks_for_pause(exc):
                     pauses += 1
                     seconds = self._pause_seconds(exc, pauses)
                     paused_seconds += seconds
                     if paused_seconds > self._retry.max_wait:
                         raise self._too_long(describe, exc, seconds, paused_seconds) from exc
                     # One line a pause: a burst may be refused by the hundred.
-                    level = logging.WARNING if self._pause.extend(seconds) else logging.DEBUG
+                    is_new = self._pause.extend(seconds)
+                    level = logging.WARNING if is_new else logging.DEBUG
                     self._tell_pause(describe, exc, attempt, seconds, level)
                     last = exc.with_traceback(None)
+                    if is_new:
+                        await self._pause.tell(seconds)
                     continue  # the next attempt begins by waiting for the end of the pause
                 if attempt >= self._retry.attempts or (exc.is_sent and not may_repeat):
                     raise self._spent(describe, exc, attempt) from exc
@@ -237,7 +246,7 @@ class Attempts:
         except Transient as exc:
             if exc.counts:
                 passage.fail()
-            outcome = "refused" if _asks_for_pause(exc) else "failed"
+            outcome = "refused" if asks_for_pause(exc) else "failed"
             raise
         else:
             passage.succeed()
@@ -373,5 +382,6 @@ def _give_back(taken: Sequence[Bucket | DailyQuota]) -> None:
         each.give_back()
 
 
-def _asks_for_pause(exc: Transient) -> bool:
+def asks_for_pause(exc: Transient) -> bool:
+    """Whether the server is well, and wants to be left alone."""
     return exc.retry_after_seconds is not None or not exc.counts

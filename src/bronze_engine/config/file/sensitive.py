@@ -44,6 +44,7 @@ __all__ = [
     "of_auth",
     "of_connection",
     "of_connection_table",
+    "of_engine_table",
     "of_source",
     "of_store",
     "of_store_table",
@@ -110,12 +111,20 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
             if path[-1] in ("dsn", "uri"):  # host, database and user are no secrets
                 yield from _of_dsn(value)
                 continue
+        elif path == ("engine", "limits"):  # found whole by `of_engine_table`
+            continue
         elif path[0] == "apis" and path[2:3] == ("auth",):
             is_public = is_public or path[3:] in {(key,) for key in _PUBLIC_AUTH_KEYS}
         if not is_public:
             yield from worth_hiding(value)
             if "{" in value or "}" in value:  # as it stands in a template
                 yield from worth_hiding(value.replace("{", "{{").replace("}", "}}"))
+
+
+def of_engine_table(table: Any) -> Iterator[str]:
+    """User and password of the server of shared limits, also of a table that is refused."""
+    url = table.get("limits") if isinstance(table, dict) else None
+    yield from of_url(url) if isinstance(url, str) else ()
 
 
 def of_auth(auth: msgspec.Struct | None) -> Iterator[str]:

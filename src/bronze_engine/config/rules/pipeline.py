@@ -10,6 +10,7 @@ from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.rules.cdc import cdc_faults
 from bronze_engine.config.rules.custom import custom_source_faults
 from bronze_engine.config.rules.database import database_source_faults
@@ -31,6 +32,11 @@ def engine_faults(engine: EngineConfig, path: KeyPath) -> Iterator[Fault]:
     yield from timezone_faults(engine.timezone, (*path, "timezone"))
     if engine.memory_limit <= 0:
         yield Fault((*path, "memory_limit"), "must be above zero")
+    if engine.limits is not None:
+        try:
+            parse_redis_url(engine.limits.reveal())
+        except ValueError as exc:
+            yield Fault((*path, "limits"), str(exc))
 
 
 def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:

@@ -1,0 +1,1 @@
+"""Limits shared through Redis: the only place that knows its client and its commands."""

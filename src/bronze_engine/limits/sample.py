@@ -1,0 +1,60 @@
+"""The log lines of a bucket: how it stands, now and then, not for each request."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Final, Protocol, final
+
+from bronze_engine.clock import Clock
+
+__all__ = ["BucketLog"]
+
+logger = logging.getLogger(__name__)
+
+_INFO_SECONDS: Final = 10.0
+"""A limited run waits all the time; a line every ten seconds shows that it does."""
+_DEBUG_SECONDS: Final = 1.0
+
+
+class Level(Protocol):
+    """What the lines tell of a bucket."""
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def capacity(self) -> int: ...
+
+    @property
+    def tokens(self) -> float: ...
+
+
+@final
+class BucketLog:
+    """Tells how one bucket stands: where it makes wait at INFO, otherwise at DEBUG."""
+
+    def __init__(self, clock: Clock, component: str) -> None:
+        self._clock = clock
+        self._component = component
+        self._info_at = -math.inf
+        self._debug_at = -math.inf
+
+    def acquired(self, bucket: Level, *, waited: bool) -> None:
+        """A token was taken, at once or after a wait."""
+        now = self._clock.monotonic()
+        if waited and now - self._info_at >= _INFO_SECONDS:
+            level, self._info_at = logging.INFO, now
+        elif now - self._debug_at >= _DEBUG_SECONDS:
+            level = logging.DEBUG
+        else:
+            return
+        self._debug_at = now
+        logger.log(
+            level,
+            "metric=rate_limit component=%s phase=acquire tokens=%.2f capacity=%d rate=%.2f",
+            self._component,
+            max(0.0, bucket.tokens),
+            bucket.capacity,
+            bucket.rate,
+        )
