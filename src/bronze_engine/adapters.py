@@ -18,6 +18,7 @@ from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.load import Config
 from bronze_engine.config.notify import CommandNotify, Notify
+from bronze_engine.config.notify import CommandNotify, Notify
 from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES, made, plugin
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
@@ -29,12 +30,15 @@ from bronze_engine.limits.tokens import Tokens
 from bronze_engine.model.probe import Probed
 from bronze_engine.notify.command import Command
 from bronze_engine.notify.sender import Sender
+from bronze_engine.notify.command import Command
+from bronze_engine.notify.sender import Sender
 from bronze_engine.workers import Workers
 
 __all__ = [
     "StoreOpener",
     "adbc_probe",
     "open_auth",
+    "open_sender",
     "open_sender",
     "open_store",
     "shared_tokens",
@@ -271,6 +275,25 @@ async def open_sender(
     """What sends the messages of an entry of [notify]. Raises ConfigError."""
     if isinstance(notify, CommandNotify):
         yield Command(notify, clock, config.path.parent, lambda: config.secrets, config.variables)
+        return
+    # In a worker: it imports the HTTP client.
+    webhook = await workers.run(import_module, "bronze_engine.notify.webhook")
+    opened: AbstractAsyncContextManager[Sender] = webhook.open_webhook(
+        notify, clock, workers, lambda: config.secrets
+    )
+    async with opened as sender:
+        yield sender
+
+
+@asynccontextmanager
+async def open_sender(
+    notify: Notify, config: Config, clock: Clock, workers: Workers
+) -> AsyncIterator[Sender]:
+    """What sends the messages of an entry of [notify]. Raises ConfigError."""
+    if isinstance(notify, CommandNotify):
+        yield Command(
+            notify, clock, config.path.parent, lambda: config.secrets, config.variables
+        )
         return
     # In a worker: it imports the HTTP client.
     webhook = await workers.run(import_module, "bronze_engine.notify.webhook")

@@ -87,7 +87,7 @@ def backfill(
             dates.observe(event)
 
     try:
-        with_engine(loaded, work, hooks=[observe])
+        with_engine(loaded, work, hooks=[observe], is_monitored=True)
     finally:  # stopped by a signal, too: what was committed stays
         for dates in begun:
             report = _masked(dates.report(), Redactor(loaded.secrets))

@@ -158,7 +158,7 @@ def batch(
         return await kept.run()
 
     try:
-        with_engine(loaded, work)
+        with_engine(loaded, work, is_monitored=True)
     finally:  # stopped by a signal, too: what was committed stays
         for kept in begun:
             told = kept.report().masked(Redactor(loaded.secrets))

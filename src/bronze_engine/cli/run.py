@@ -87,7 +87,7 @@ def run(
             resume=not no_resume,
         )
 
-    result = told(loaded, work, as_json=as_json)
+    result = told(loaded, work, as_json=as_json, is_monitored=not dry_run)
     if not isinstance(result, RunPlan):
         if profile and not as_json and result.profile is not None:
             print_profile(result.profile)
@@ -123,7 +123,13 @@ def replay(
     told(loaded, work, as_json=as_json)
 
 
-def told(loaded: Config, work: Callable[[Engine], Awaitable[T]], *, as_json: bool) -> T:
+def told(
+    loaded: Config,
+    work: Callable[[Engine], Awaitable[T]],
+    *,
+    as_json: bool,
+    is_monitored: bool = True,
+) -> T:
     """Do the work, and print the report of the run that comes of it."""
     reports: list[RunReport] = []
 
@@ -132,7 +138,7 @@ def told(loaded: Config, work: Callable[[Engine], Awaitable[T]], *, as_json: boo
             reports.append(event.report)
 
     try:
-        result = with_engine(loaded, work, hooks=[keep])
+        result = with_engine(loaded, work, hooks=[keep], is_monitored=is_monitored)
     finally:
         if as_json:  # of a failed run too
             for report in reports:

@@ -14,7 +14,13 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
@@ -33,6 +39,7 @@ from bronze_engine.config.load import Config, load_config
 from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.flow import single
+from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.telemetry.log import Logs, setup_logging
 
 __all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "mask", "with_engine"]
@@ -114,29 +121,46 @@ def mask(secrets: Callable[[], frozenset[str]], log: LogOptions) -> None:
 
 
 def with_engine(
-    config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
+    config: Config,
+    work: Callable[[Engine], Awaitable[T]],
+    hooks: Sequence[Hook] = (),
+    *,
+    is_monitored: bool = False,
 ) -> T:
-    """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly."""
-    return anyio.run(in_engine, config, work, hooks)
+    """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly.
+
+    `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it.
+    """
+    return anyio.run(partial(in_engine, config, work, hooks, is_monitored=is_monitored))
 
 
 async def in_engine(
-    config: Config, work: Callable[[Engine], Awaitable[T]], hooks: Sequence[Hook] = ()
+    config: Config,
+    work: Callable[[Engine], Awaitable[T]],
+    hooks: Sequence[Hook] = (),
+    *,
+    is_monitored: bool = False,
 ) -> T:
     """The same within a running loop."""
     display = _display()
 
     def on_signal() -> None:
         engine.drain()
+        monitoring.drain()
         display.stopping()
 
     async with (
-        open_engine(config, hooks=[display, *hooks]) as engine,
+        _monitoring(config, is_monitored) as monitoring,
+        open_engine(config, hooks=[display, *hooks, *monitoring.hooks]) as engine,
         _beside(partial(display.show, engine)),
     ):
         return await until_signal(
             partial(work, engine), on_signal=on_signal, at_once=display.restore
         )
+
+
+def _monitoring(config: Config, is_monitored: bool) -> AbstractAsyncContextManager[Monitoring]:
+    return open_monitoring(config) if is_monitored else nullcontext(Monitoring(SYSTEM_CLOCK))
 
 
 def _display() -> LiveTable | Progress:

@@ -119,6 +119,11 @@ class Config:
         """
         return self._tables.secrets
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What `${VAR}` stands for: `.env` beside the file, below the environment."""
+        return self._tables.variables
+
     def hide(self, owner: str, secrets: Iterable[str]) -> None:
         """Count these among `secrets` from now on, in place of what the owner hid before."""
         self._tables.hide_for(owner, secrets)

@@ -18,15 +18,17 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, Generic, TypeVar, final
+from typing import Final, Generic, Protocol, TypeVar, final
 
 import anyio
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.contracts import Hook
 from bronze_engine.flow import Gate
 from bronze_engine.shield import finish
+from bronze_engine.telemetry.events import Event
 
-__all__ = ["DRAIN_SECONDS", "Queue", "open_queue"]
+__all__ = ["DRAIN_SECONDS", "Consumer", "Queue", "hook_of", "open_queue"]
 
 T = TypeVar("T")
 
@@ -37,6 +39,18 @@ CAPACITY: Final = 10_000
 
 DRAIN_SECONDS: Final = 10.0
 """What leaving a queue waits for its consumer: a webhook that hangs must not hold a process."""
+
+
+class Consumer(Protocol[T]):
+    """What is told of events through a queue."""
+
+    def pick(self, event: Event, /) -> T | None:
+        """What of an event is to be taken; on the loop, quick. None leaves it."""
+        ...
+
+    async def take(self, items: Sequence[T], /) -> None:
+        """Take what has been picked since the last time, in order."""
+        ...
 
 
 @final
@@ -145,3 +159,14 @@ async def open_queue(
     finally:
         queue.close()
         await finish(queue.drain, task, grace_seconds(), grace_seconds=grace_seconds)
+
+
+def hook_of(consumer: Consumer[T], queue: Queue[T]) -> Hook:
+    """A hook that puts into the queue what the consumer picks."""
+
+    def hook(event: Event, /) -> None:
+        item = consumer.pick(event)
+        if item is not None:
+            queue.put(item)
+
+    return hook

@@ -11,23 +11,22 @@ import fcntl
 import logging
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 from bronze_engine.clock import Clock
-from bronze_engine.monitoring.queue import open_queue
 from bronze_engine.telemetry.events import Event, RunFinished
 from bronze_engine.telemetry.prometheus.exposition import Family, Malformed, parse, render
-from bronze_engine.telemetry.prometheus.runs import Ended, record
+from bronze_engine.telemetry.prometheus.runs import Ended, in_order, record
 from bronze_engine.workers import Workers
 
-__all__ = ["open_textfile", "write_runs"]
+__all__ = ["INTERVAL_SECONDS", "Textfile", "write_runs"]
 
 log = logging.getLogger(__name__)
 
-_INTERVAL_SECONDS: Final = 5.0
+INTERVAL_SECONDS: Final = 5.0
 """Between two writes: node_exporter is scraped every 15 s or so, and a batch ends many runs a
 second."""
 
@@ -35,33 +34,27 @@ _LOCKED_SECONDS: Final = 0.05
 """Another process holds the lock for some milliseconds; no worker waits for one that is stopped."""
 
 
-@asynccontextmanager
-async def open_textfile(
-    path: Path, clock: Clock, workers: Workers, *, grace_seconds: Callable[[], float]
-) -> AsyncIterator[Callable[[Event], None]]:
-    """A hook that keeps the file: each run that ends is in it a few seconds later, and all are
-    when this is left."""
+@final
+class Textfile:
+    """Keeps the file, when it is told of runs. Implements `queue.Consumer`."""
 
-    async def take(runs: Sequence[Ended]) -> None:
+    def __init__(self, path: Path, clock: Clock, workers: Workers) -> None:
+        self._path = path
+        self._clock = clock
+        self._workers = workers
+
+    def pick(self, event: Event, /) -> Ended | None:
+        if not isinstance(event, RunFinished):
+            return None
+        return Ended(report=event.report, at=self._clock.now())
+
+    async def take(self, items: Sequence[Ended], /) -> None:
         try:
-            while not await workers.run(write_runs, path, runs):
-                await clock.sleep(_LOCKED_SECONDS)
+            while not await self._workers.run(write_runs, self._path, items):
+                await self._clock.sleep(_LOCKED_SECONDS)
         except OSError as exc:
-            log.warning("%s can't be written (%s); metrics are lost", path, exc.strerror or exc)
-
-    async with open_queue(
-        take,
-        name="telemetry.prometheus_file",
-        clock=clock,
-        interval_seconds=_INTERVAL_SECONDS,
-        grace_seconds=grace_seconds,
-    ) as queue:
-
-        def hook(event: Event, /) -> None:
-            if isinstance(event, RunFinished):
-                queue.put(Ended(report=event.report, at=clock.now()))
-
-        yield hook
+            why = exc.strerror or str(exc)
+            log.warning("%s can't be written (%s); metrics are lost", self._path, why)
 
 
 def write_runs(path: Path, runs: Sequence[Ended]) -> bool:
@@ -75,7 +68,7 @@ def write_runs(path: Path, runs: Sequence[Ended]) -> bool:
             families = _read(path)
             for ended in runs:
                 record(families, ended)
-            _replace(path, render(families.values()))
+            _replace(path, render(in_order(families)))
         return is_mine
 
 

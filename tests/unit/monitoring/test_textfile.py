@@ -7,12 +7,16 @@ import logging
 import multiprocessing
 import os
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bronze_engine.monitoring.textfile import open_textfile, write_runs
+from bronze_engine.contracts import Hook
+from bronze_engine.monitoring.queue import hook_of, open_queue
+from bronze_engine.monitoring.textfile import INTERVAL_SECONDS, Textfile, write_runs
 from bronze_engine.telemetry.prometheus.runs import Ended
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.workers import Workers
@@ -22,6 +26,16 @@ from tests.unit.telemetry.strict_exposition import read
 pytestmark = pytest.mark.unit
 
 AT = datetime(2025, 1, 15, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def open_textfile(path: Path, clock: ManualClock) -> AsyncIterator[Hook]:
+    with Workers(1) as workers:
+        file = Textfile(path, clock, workers)
+        async with open_queue(
+            file.take, name="the file", clock=clock, interval_seconds=INTERVAL_SECONDS
+        ) as queue:
+            yield hook_of(file, queue)
 
 
 def rows_of(path: Path) -> dict[str, float]:
@@ -78,18 +92,17 @@ def test_a_file_that_holds_no_metrics_is_begun_anew(
 async def test_runs_are_written_at_once_then_together_and_all_on_leaving(tmp_path: Path) -> None:
     path = tmp_path / "bronze.prom"
     clock = ManualClock()
-    with Workers(1) as workers:
-        async with open_textfile(path, clock, workers, grace_seconds=lambda: 10) as hook:
-            hook(finished(report_of("team.a")))
-            await clock.settle()
-            assert rows_of(path) == {"team.a": 10}
-            for _ in range(3):
-                hook(finished(report_of("team.b")))
-            await clock.advance(4)
-            assert rows_of(path) == {"team.a": 10}
-            await clock.advance(1)
-            assert rows_of(path) == {"team.a": 10, "team.b": 30}
-            hook(finished(report_of("team.c")))
+    async with open_textfile(path, clock) as hook:
+        hook(finished(report_of("team.a")))
+        await clock.settle()
+        assert rows_of(path) == {"team.a": 10}
+        for _ in range(3):
+            hook(finished(report_of("team.b")))
+        await clock.advance(4)
+        assert rows_of(path) == {"team.a": 10}
+        await clock.advance(1)
+        assert rows_of(path) == {"team.a": 10, "team.b": 30}
+        hook(finished(report_of("team.c")))
     assert rows_of(path) == {"team.a": 10, "team.b": 30, "team.c": 10}
 
 
@@ -99,14 +112,13 @@ async def test_a_lock_that_is_held_is_waited_for_and_no_worker_with_it(tmp_path:
     clock = ManualClock()
     held = (tmp_path / ".bronze.prom.lock").open("w")
     fcntl.flock(held, fcntl.LOCK_EX)
-    with Workers(1) as workers:
-        async with open_textfile(path, clock, workers, grace_seconds=lambda: 10) as hook:
-            hook(finished(report_of()))
-            await clock.advance(0.5)
-            assert not path.exists()
-            held.close()
-            await clock.advance(0.05)
-            assert rows_of(path) == {"team.orders": 10}
+    async with open_textfile(path, clock) as hook:
+        hook(finished(report_of()))
+        await clock.advance(0.5)
+        assert not path.exists()
+        held.close()
+        await clock.advance(0.05)
+        assert rows_of(path) == {"team.orders": 10}
 
 
 @pytest.mark.asyncio
@@ -114,7 +126,7 @@ async def test_a_folder_that_is_not_there_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "none/bronze.prom"
-    with caplog.at_level(logging.WARNING), Workers(1) as workers:
-        async with open_textfile(path, ManualClock(), workers, grace_seconds=lambda: 10) as hook:
+    with caplog.at_level(logging.WARNING):
+        async with open_textfile(path, ManualClock()) as hook:
             hook(finished(report_of()))
     assert f"{path} can't be written (No such file or directory)" in caplog.text

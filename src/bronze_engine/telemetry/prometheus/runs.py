@@ -16,7 +16,7 @@ import msgspec
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry.prometheus.exposition import Family, Labels
 
-__all__ = ["FAMILIES", "Ended", "record"]
+__all__ = ["FAMILIES", "Ended", "in_order", "record"]
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,15 +81,22 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 def record(families: dict[str, Family], ended: Ended) -> None:
     """Put one run into what is known: gauges of its pipeline are replaced, counters grow."""
     pipeline = ended.report.pipeline
-    told = {name for name, _, _ in _gauges(ended)}
-    for name in told:
+    gauges = list(_gauges(ended))
+    for name, _, _ in gauges:
         _family(families, name).without("pipeline", pipeline)
-    for name, labels, value in _gauges(ended):
+    for name, labels, value in gauges:
         _family(families, name).samples[(("pipeline", pipeline), *labels)] = value
     for name, labels, value in _counts(ended.report):
         samples = _family(families, name).samples
         key = (("pipeline", pipeline), *labels)
         samples[key] = samples.get(key, 0.0) + value
+
+
+def in_order(families: Mapping[str, Family]) -> Iterator[Family]:
+    """The metrics as they stand above; others, of another version, behind them."""
+    for name in (*FAMILIES, *sorted(families.keys() - FAMILIES.keys())):
+        if name in families:
+            yield families[name]
 
 
 def _family(families: dict[str, Family], name: str) -> Family:

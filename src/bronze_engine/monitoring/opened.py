@@ -1,0 +1,112 @@
+"""What [telemetry] and [notify] ask for, opened around an engine.
+
+    async with open_monitoring(config) as monitoring:
+        async with open_engine(config, hooks=monitoring.hooks) as engine:
+            monitoring.watch(engine)
+            await engine.run("team.orders", run_date=date(2025, 1, 15))
+
+The command line does so for every command that runs pipelines. A service that has telemetry of
+its own gives `open_engine` its own hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar, final
+
+from bronze_engine.adapters import open_sender
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.config.load import Config
+from bronze_engine.contracts import Hook
+from bronze_engine.monitoring.notifier import Notifier, Told
+from bronze_engine.monitoring.queue import DRAIN_SECONDS, Consumer, Queue, hook_of, open_queue
+from bronze_engine.monitoring.textfile import INTERVAL_SECONDS, Textfile
+from bronze_engine.workers import Workers
+
+__all__ = ["Monitoring", "open_monitoring"]
+
+T = TypeVar("T")
+
+_HURRY_SECONDS: Final = 2.0
+"""For all that is left to tell while the process is being ended, which has five in all."""
+
+
+@final
+class Monitoring:
+    """Made by `open_monitoring`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._is_draining = False
+        self._left_at: float | None = None
+        self._queues: list[Queue[Any]] = []
+        self._hooks: list[Hook] = []
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """For `open_engine`."""
+        return tuple(self._hooks)
+
+    def drain(self) -> None:
+        """Say that the process is being ended: what is left to tell has two seconds."""
+        self._is_draining = True
+
+    def leave(self) -> None:
+        """Let everything be told now; from here on the bound counts, for all together."""
+        self._left_at = self._clock.monotonic()
+        for queue in self._queues:
+            queue.close()
+
+    def grace_seconds(self) -> float:
+        """What is left of the bound."""
+        bound = _HURRY_SECONDS if self._is_draining else DRAIN_SECONDS
+        since = 0.0 if self._left_at is None else self._clock.monotonic() - self._left_at
+        return max(0.0, bound - since)
+
+    async def add(
+        self, stack: AsyncExitStack, consumer: Consumer[T], name: str, interval_seconds: float
+    ) -> None:
+        """Tell a consumer of events, through a queue that is left with the stack."""
+        queue: Queue[T] = await stack.enter_async_context(
+            open_queue(
+                consumer.take,
+                name=name,
+                clock=self._clock,
+                interval_seconds=interval_seconds,
+                grace_seconds=self.grace_seconds,
+            )
+        )
+        self._queues.append(queue)
+        self._hooks.append(hook_of(consumer, queue))
+
+
+@asynccontextmanager
+async def open_monitoring(
+    config: Config, *, clock: Clock = SYSTEM_CLOCK
+) -> AsyncIterator[Monitoring]:
+    """Open what [telemetry] and [notify] of the configuration ask for; enter it before the engine.
+
+    Leaving tells what is still to be told, within ten seconds for all together, two while
+    draining; what can't be told is a warning. Raises ConfigError, before anything is sent.
+    """
+    async with AsyncExitStack() as stack:
+        workers = stack.enter_context(Workers(2))
+        monitoring = Monitoring(clock)
+        file = config.telemetry.prometheus_file
+        if file is not None:
+            textfile = Textfile(Path(file), clock, workers)
+            await monitoring.add(stack, textfile, "telemetry.prometheus_file", INTERVAL_SECONDS)
+        for notify in config.notices():
+            sender = await stack.enter_async_context(open_sender(notify, config, clock, workers))
+            notifier: Consumer[Told] = Notifier(notify, sender, _tags_of(config))
+            await monitoring.add(stack, notifier, f"notify.{notify.name}", notify.interval)
+        try:
+            yield monitoring
+        finally:
+            monitoring.leave()
+
+
+def _tags_of(config: Config) -> Callable[[str], tuple[str, ...]]:
+    return lambda name: config.words(name, "tags")
