@@ -18,7 +18,6 @@ from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.load import Config
 from bronze_engine.config.notify import CommandNotify, Notify
-from bronze_engine.config.notify import CommandNotify, Notify
 from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES, made, plugin
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
@@ -30,15 +29,13 @@ from bronze_engine.limits.tokens import Tokens
 from bronze_engine.model.probe import Probed
 from bronze_engine.notify.command import Command
 from bronze_engine.notify.sender import Sender
-from bronze_engine.notify.command import Command
-from bronze_engine.notify.sender import Sender
 from bronze_engine.workers import Workers
 
 __all__ = [
     "StoreOpener",
     "adbc_probe",
+    "figure_type",
     "open_auth",
-    "open_sender",
     "open_sender",
     "open_store",
     "shared_tokens",
@@ -104,6 +101,19 @@ def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
     """What tries out a connection of `type = "adbc"`. Raises ConfigError without the extra."""
     probe: Callable[..., Awaitable[tuple[Probed, ...]]] = _adbc("probe").probe_adbc
     return probe
+
+
+def figure_type() -> Callable[..., Any]:
+    """matplotlib's Figure, which draws without a display. Raises ConfigError without the extra."""
+    try:
+        figure: Callable[..., Any] = import_module("matplotlib.figure").Figure
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "matplotlib":
+            raise
+        raise ConfigError(
+            'a plot needs an extra: pip install "bronze-engine[plot]", and run it again'
+        ) from exc
+    return figure
 
 
 def _adbc(module: str) -> Any:
@@ -275,25 +285,6 @@ async def open_sender(
     """What sends the messages of an entry of [notify]. Raises ConfigError."""
     if isinstance(notify, CommandNotify):
         yield Command(notify, clock, config.path.parent, lambda: config.secrets, config.variables)
-        return
-    # In a worker: it imports the HTTP client.
-    webhook = await workers.run(import_module, "bronze_engine.notify.webhook")
-    opened: AbstractAsyncContextManager[Sender] = webhook.open_webhook(
-        notify, clock, workers, lambda: config.secrets
-    )
-    async with opened as sender:
-        yield sender
-
-
-@asynccontextmanager
-async def open_sender(
-    notify: Notify, config: Config, clock: Clock, workers: Workers
-) -> AsyncIterator[Sender]:
-    """What sends the messages of an entry of [notify]. Raises ConfigError."""
-    if isinstance(notify, CommandNotify):
-        yield Command(
-            notify, clock, config.path.parent, lambda: config.secrets, config.variables
-        )
         return
     # In a worker: it imports the HTTP client.
     webhook = await workers.run(import_module, "bronze_engine.notify.webhook")

@@ -29,6 +29,7 @@ from bronze_engine.cli import (
     state,
     status,
     tables,
+    tune,
 )
 from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
@@ -74,6 +75,7 @@ app.command("run")(run.run)
 app.command("batch")(batch.batch)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(run.replay)
+app.command("tune")(tune.tune)
 app.command("plan")(look.plan)
 app.command("list")(look.list_pipelines)
 app.command("check")(look.check)

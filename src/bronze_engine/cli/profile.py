@@ -39,20 +39,26 @@ def print_profile(profile: RunProfile) -> None:
             ("requests waited", ", ".join(waits) if _has_requests(profile) else ""),
             (
                 "source",
-                f"decoding waited for it {_share(profile.starved_seconds, profile)},"
-                f" it waited for decoding {_share(profile.blocked_seconds, profile)}",
+                (
+                    f"decoding waited for it {_share(profile.starved_seconds, profile)},"
+                    f" it waited for decoding {_share(profile.blocked_seconds, profile)}"
+                ),
             ),
             ("store", f"encoding waited for it {_share(profile.sending_seconds, profile)}"),
             (
                 "event loop",
-                f"busy {_share(profile.loop_cpu_seconds, profile)}, late by"
-                f" {profile.loop_lag_seconds * 1000:.1f} ms"
-                f" ({profile.loop_lag_max_seconds * 1000:.1f} ms at most)",
+                (
+                    f"busy {_share(profile.loop_cpu_seconds, profile)}, late by"
+                    f" {profile.loop_lag_seconds * 1000:.1f} ms"
+                    f" ({profile.loop_lag_max_seconds * 1000:.1f} ms at most)"
+                ),
             ),
             (
                 "process",
-                f"{profile.cpu_seconds:.2f} CPU s in {profile.seconds:.2f} s on"
-                f" {profile.cores} cores",
+                (
+                    f"{profile.cpu_seconds:.2f} CPU s in {profile.seconds:.2f} s on"
+                    f" {profile.cores} cores"
+                ),
             ),
         ]
     )
@@ -67,7 +73,8 @@ def verdict_line(profile: RunProfile) -> str:
         return ""
     if verdict.bound == "nothing":
         return f"Nothing bounds it that can be told: {verdict.reason}; {verdict.advice}."
-    return f"Bounded by {_NAMES[verdict.bound]}: {verdict.reason}. To make it faster: {verdict.advice}."
+    name = _NAMES[verdict.bound]
+    return f"Bounded by {name}: {verdict.reason}. To make it faster: {verdict.advice}."
 
 
 def _cells(stage: StageProfile, seconds: float) -> tuple[str, ...]:

@@ -1,0 +1,56 @@
+"""A curve in the terminal: a bar a value, its spread, and what was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from bronze_engine.tune.report import Curve, Point
+
+__all__ = ["curve_lines"]
+
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_LEAST_WIDTH: Final = 10
+_NAMES: Final = {
+    "concurrency": "requests in flight",
+    "page_size": "records a page",
+    "rps": "requests a second",
+    "compression": "codec",
+    "row_group_bytes": "row group",
+}
+
+
+def curve_lines(curve: Curve, width: int) -> Iterator[str]:
+    """The lines of a curve, none wider than `width` columns."""
+    yield f"{_NAMES[curve.name]}: rows/s (lowest to highest), ms a request, CPU s per million rows"
+    rows = [_cells(point, curve) for point in curve.points]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    left = sum(widths) + 2 * len(widths) + 2
+    room = max(_LEAST_WIDTH, width - left - 1)
+    best = max((point.high for point in curve.points), default=0.0) or 1.0
+    for point, row in zip(curve.points, rows, strict=True):
+        label, rate, spread, latency, cpu = (
+            cell.rjust(size) for cell, size in zip(row, widths, strict=True)
+        )
+        mark = ">" if point.label == curve.chosen else " "
+        text = f"{mark} {label}  {_bar(point.rows_per_second / best, room)}  {rate}  {spread}"
+        yield f"{text}  {latency}  {cpu}".rstrip()[:width]
+
+
+def _cells(point: Point, curve: Curve) -> tuple[str, str, str, str, str]:
+    label = point.label + ("*" if point.label == curve.configured else "")
+    if point.fault is not None:
+        return label, "refused" if point.refused else "unfit", "", "", ""
+    return (
+        label,
+        f"{point.rows_per_second:,.0f}",
+        f"({point.low:,.0f} to {point.high:,.0f})",
+        f"{point.latency_seconds * 1000:,.0f} ms" if point.requests else "",
+        f"{point.refused} refused" if point.refused else f"{point.cpu_seconds_per_million:.1f}",
+    )
+
+
+def _bar(share: float, width: int) -> str:
+    eighths = round(min(1.0, share) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + (_EIGHTHS[rest] if rest else "")).ljust(width)

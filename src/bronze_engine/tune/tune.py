@@ -1,0 +1,421 @@
+"""Coordinate by coordinate: page size, requests in flight, codec, row groups.
+
+    report = await Tune(engine, "team.orders", run_date=day).run()
+
+Each value is tried several times for a second or two, in turn with its neighbours, so that what
+the machine or the server does meanwhile meets all of them. The page size comes first: a larger
+page makes every request bring more, whatever bounds the run. Then the requests in flight, with
+that page size, up to where more bring nothing. How files are written is tried only where it
+takes a share of the time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Final, final
+
+import msgspec
+
+from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError, ExtractError, PageError, RetryError
+from bronze_engine.limits.trial import Purse
+from bronze_engine.model.profile import RunProfile
+from bronze_engine.run.trial import Trial, TrialBounds
+from bronze_engine.tune.knee import NEAR, has_flattened, knee, nearest_to_best
+from bronze_engine.tune.proposals import proposals_of, toml_of
+from bronze_engine.tune.report import Curve, Name, TuneReport
+from bronze_engine.tune.series import Series
+from bronze_engine.tune.settings import Settings, configured, paging_kind, roomy, with_settings
+
+__all__ = ["Tune", "TuneBounds"]
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+_PAGE_FACTORS: Final = (1, 2, 4, 8, 16, 32)
+_ROW_GROUPS_MIB: Final = (8, 16, 32)
+_CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None), ("none", None))
+_MEANWHILE: Final = 8
+"""Requests in flight while other settings are swept, where the pipeline finds them itself."""
+_LEAST_PAGES: Final = 4
+_WORTH: Final = 0.15
+"""The share of the time that encoding or the upload must take for their settings to matter."""
+_SHORT_PAGE: Final = 0.75
+_RATE_TRIALS: Final = 6
+_SLOWER: Final = 0.9
+_WAVES: Final = 4
+"""A trial sends at least so many requests for each that is in flight."""
+
+
+class TuneBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a tune may ask of the source."""
+
+    requests: int = 10_000
+    """In all."""
+    rows: int | None = None
+    """Of each trial."""
+    seconds: float = 1.5
+    """Of each trial, from its first records on."""
+    rounds: int = 2
+    """How often each value is tried."""
+
+
+@final
+class Tune:
+    """The tuning of one pipeline. Give it an engine of its own: it opens the limit group of the
+    pipeline's API with room for every trial, at the configured rate.
+
+    Raises ConfigError for bounds that can't be, ExtractError where the source has too little
+    to measure, and what a run raises where the pipeline can't be read as it is configured.
+    Cancelled anywhere it leaves nothing: no state, no lease, no staged file.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        *,
+        run_date: date,
+        bounds: TuneBounds | None = None,
+        on_trial: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._bounds = bounds or TuneBounds()
+        if self._bounds.rounds < 1 or self._bounds.requests < 1 or self._bounds.seconds <= 0:
+            raise ConfigError("a tune needs at least one round, one request and some seconds")
+        self._original = engine.config.pipeline(name)
+        self._pipeline = roomy(self._original)
+        self._run_date = run_date
+        self._on_trial = on_trial
+        self._purse = Purse(self._bounds.requests)
+        self._notes: list[str] = []
+        self._curves: list[Curve] = []
+        self._series: dict[Name, list[Series]] = {}
+        self._planned = 0
+        """Trials that may still come: they share what requests are left."""
+
+    async def run(self) -> TuneReport:
+        """Measure, and propose."""
+        began = self._engine.clock.monotonic()
+        before = configured(self._original)
+        self._planned = self._bounds.rounds * (len(_PAGE_FACTORS) + len(_AT_ONCE) + 4)
+        first = await self._first(before)
+        meanwhile = before.concurrency
+        if meanwhile == "auto":
+            meanwhile = _MEANWHILE
+        now = msgspec.structs.replace(before, concurrency=meanwhile)
+        if first.refused and before.concurrency is not None:
+            now = await self._find_rate(now)
+        now = await self._sweep_pages(now)
+        now = await self._sweep_at_once(now)
+        now = await self._sweep_files(now)
+        tuned = self._settled(before, now)
+        return await self._compare(before, tuned, began)
+
+    async def _first(self, before: Settings) -> Trial:
+        """One trial as it is configured: what can't be read can't be tuned."""
+        trial = await self._try(before, "as configured")
+        name = self._original.name
+        if not trial.rows:
+            raise ExtractError(
+                f"{name}: there is no row for {self._run_date}; name a date that has some (--date)",
+                pipeline=name,
+            )
+        if trial.is_whole and (trial.seconds < self._bounds.seconds / 4):
+            what = f"{trial.pages:,} pages" if trial.pages else f"{trial.rows:,} rows"
+            if trial.pages < _LEAST_PAGES or trial.seconds < self._bounds.seconds / 20:
+                raise ExtractError(
+                    f"{name}: {what} are all that there is for {self._run_date}, read in"
+                    f" {trial.seconds:.2f} s: too little to measure; name a date with more"
+                    " (--date), or shorten the trials (--seconds)",
+                    pipeline=name,
+                )
+            self._note(f"the source has only {what}: short trials tell less")
+        return trial
+
+    async def _find_rate(self, now: Settings) -> Settings:
+        """Below what the server refuses, where it does and no rate is configured for it."""
+        source = self._original.source
+        assert isinstance(source, HttpSourceConfig)  # noqa: S101  # only those have requests in flight
+        rate = source.api.rate_limit or source.rate_limit
+        if rate is not None and rate.rps is not None:
+            self._note(
+                f"the server refuses requests below the configured {rate.rps:g} a second; lower it"
+            )
+        found: list[Series] = []
+        rps: float | None = None
+        for _ in range(_RATE_TRIALS):
+            label = "no limit" if rps is None else f"{rps:g}"
+            series = Series(rps or 0.0, label, msgspec.structs.replace(now, rps=rps))
+            await self._measure([series], rounds=1, what="rate")
+            found.append(series)
+            trial = series.last
+            if trial is None or (rps is not None and not trial.refused):
+                break
+            answered = (trial.requests - trial.refused) / max(trial.seconds, 1e-9)
+            rps = _neat(_SLOWER * (answered if rps is None else min(rps, answered)))
+        chosen = next((each for each in reversed(found) if each.settings.rps), found[-1])
+        self._keep("rps", found, chosen, "no limit")
+        self._note(
+            f"the server refuses (429) what comes faster than about {chosen.label} requests a"
+            " second, and no rate_limit says so"
+        )
+        return chosen.settings
+
+    async def _sweep_pages(self, now: Settings) -> Settings:
+        size = now.page_size
+        source = self._original.source
+        if not isinstance(source, HttpSourceConfig):
+            return now
+        takes = getattr(source.paginator, "size_param", None) or hasattr(
+            source.paginator, "size_variable"
+        )
+        if size is None or not takes:
+            self._note(
+                "page size: the paginator has no size_param and page_size; if the API takes one,"
+                " configure it and tune again"
+            )
+            return now
+        values = [size * factor for factor in _PAGE_FACTORS]
+        all_series = [
+            Series(value, f"{value:,}", msgspec.structs.replace(now, page_size=value))
+            for value in values
+        ]
+        kept = await self._ascend("page_size", all_series, judge=_is_short_page)
+        chosen = _of(kept, knee([each.point() for each in kept]).label)
+        self._keep("page_size", kept, chosen, f"{size:,}")
+        return chosen.settings
+
+    async def _sweep_at_once(self, now: Settings) -> Settings:
+        before = configured(self._original).concurrency
+        if before is None:
+            return now
+        if paging_kind(self._original) == "chained":
+            self._note(
+                "concurrency: the pages follow one another, so more requests at once bring nothing"
+            )
+            return msgspec.structs.replace(now, concurrency=before)
+        values = sorted({*_AT_ONCE, *([before] if isinstance(before, int) else [])})
+        all_series = [
+            Series(value, str(value), msgspec.structs.replace(now, concurrency=value))
+            for value in values
+        ]
+        kept = await self._ascend("concurrency", all_series)
+        chosen = _of(kept, knee([each.point() for each in kept]).label)
+        self._keep("concurrency", kept, chosen, str(before))
+        return chosen.settings
+
+    async def _sweep_files(self, now: Settings) -> Settings:
+        """Codec and row groups, where writing takes a share of the time."""
+        series = Series("", "", now)
+        await self._measure([series], rounds=1, what="files")
+        trial = series.last
+        share = 0.0 if trial is None else _writing(trial.profile)
+        if share < _WORTH:
+            self._note(
+                f"codec and row groups: encoding and upload take {share:.0%} of the time; other"
+                " settings of [output] would change the files, and not the speed"
+            )
+            return now
+        now = await self._sweep_codec(now)
+        values = sorted({mib * 1024**2 for mib in _ROW_GROUPS_MIB} | {now.row_group_bytes})
+        groups = [
+            Series(
+                value,
+                f"{value / 1024**2:g} MiB",
+                msgspec.structs.replace(now, row_group_bytes=value),
+            )
+            for value in values
+        ]
+        return await self._in_turn(
+            "row_group_bytes", groups, f"{now.row_group_bytes / 1024**2:g} MiB"
+        )
+
+    async def _sweep_codec(self, now: Settings) -> Settings:
+        codecs = [*_CODECS]
+        own = (now.compression, now.compression_level)
+        if now.compression_level is not None:  # a level that another codec would not take
+            codecs = [(now.compression, level) for level in (1, 3, 6)]
+        if own not in codecs:
+            codecs.append(own)
+        all_series = [
+            Series(
+                _codec(codec, level),
+                _codec(codec, level),
+                msgspec.structs.replace(now, compression=codec, compression_level=level),
+            )
+            for codec, level in codecs
+        ]
+        return await self._in_turn("compression", all_series, _codec(*own))
+
+    async def _in_turn(self, name: Name, all_series: list[Series], own: str) -> Settings:
+        await self._measure(all_series, rounds=self._bounds.rounds, what=name)
+        usable = [each for each in all_series if each.trials]
+        if not usable:
+            return configured(self._original)
+        chosen = _of(usable, nearest_to_best([each.point() for each in usable], own).label)
+        self._keep(name, usable, chosen, own)
+        return chosen.settings
+
+    async def _ascend(
+        self,
+        name: Name,
+        all_series: list[Series],
+        judge: Callable[[Series], str | None] = lambda _: None,
+    ) -> list[Series]:
+        """Try values upwards as long as they bring something; then those again, downwards."""
+        tried: list[Series] = []
+        for series in all_series:
+            waves = series.settings.concurrency
+            if isinstance(waves, int) and self._share() < waves * _WAVES and tried:
+                self._note(
+                    f"{name} above {tried[-1].label} was not tried: {self._purse.left:,} requests"
+                    " are left (--max-requests)"
+                )
+                break
+            await self._measure([series], rounds=1, what=name)
+            if series.fault is None:
+                series.fault = judge(series) if tried else None
+            tried.append(series)
+            if series.fault is not None:
+                self._note(f"{name} {series.label}: {series.fault}")
+                break
+            if series.last is None or (series.last.refused and len(tried) > 1):
+                break
+            if has_flattened([each.rate for each in tried]):
+                break
+        usable = [each for each in tried if each.trials and each.fault is None]
+        for turn in range(1, self._bounds.rounds):
+            order = usable[::-1] if turn % 2 else usable
+            await self._measure(order, rounds=1, what=name)
+        return [each for each in tried if each.trials]
+
+    async def _compare(self, before: Settings, tuned: Settings, began: float) -> TuneReport:
+        """Both in turn: the gain is of what was measured side by side."""
+        self._planned = 2 * self._bounds.rounds
+        pair = [Series("", "as configured", before), Series("", "tuned", tuned)]
+        if tuned == before:
+            pair = pair[:1]
+        await self._measure(pair, rounds=self._bounds.rounds, what="compare")
+        first, last = pair[0].last, pair[-1].last
+        if first is None or last is None:
+            raise ExtractError(
+                f"{self._original.name}: all {self._bounds.requests:,} requests were used up before"
+                " anything could be compared; allow more (--max-requests)",
+                pipeline=self._original.name,
+            )
+        one, other = pair[0].point(), pair[-1].point()
+        only = msgspec.structs.replace(tuned, concurrency=before.concurrency)
+        is_found = before.concurrency == "auto" and only == before
+        if is_found and one.rows_per_second >= NEAR * other.rows_per_second:
+            self._note('concurrency: "auto" finds as much by itself')
+            tuned, other, last = before, one, first
+        proposals = proposals_of(self._original, before, tuned, self._curves)
+        verdict, verdict_tuned = first.profile.verdict, last.profile.verdict
+        assert verdict is not None  # noqa: S101  # every profile of a trial is judged
+        assert verdict_tuned is not None  # noqa: S101
+        return TuneReport(
+            pipeline=self._original.name,
+            run_date=self._run_date,
+            requests=self._purse.spent,
+            seconds=self._engine.clock.monotonic() - began,
+            configured=one,
+            tuned=other,
+            bound=verdict.bound,
+            bound_tuned=verdict_tuned.bound,
+            profile=first.profile,
+            profile_tuned=last.profile,
+            curves=tuple(self._curves),
+            proposals=proposals,
+            toml=toml_of(proposals),
+            notes=tuple(self._notes),
+        )
+
+    def _settled(self, before: Settings, now: Settings) -> Settings:
+        """What is proposed: "auto" stays where it need not be told better."""
+        swept = {curve.name for curve in self._curves}
+        if "concurrency" not in swept:
+            now = msgspec.structs.replace(now, concurrency=before.concurrency)
+        return now
+
+    async def _measure(self, all_series: Sequence[Series], *, rounds: int, what: str) -> None:
+        for turn in range(rounds):
+            for series in all_series if turn % 2 == 0 else all_series[::-1]:
+                if series.fault is not None:
+                    continue
+                try:
+                    trial = await self._try(series.settings, f"{what} {series.label}".strip())
+                except (ConfigError, ExtractError, PageError, RetryError) as exc:
+                    series.fault = f"{exc.code}: {exc.message}"[:200]
+                    continue
+                if trial.seconds > 0:
+                    series.trials.append(trial)
+
+    async def _try(self, settings: Settings, what: str) -> Trial:
+        self._on_trial(what)
+        bounds = TrialBounds(
+            seconds=self._bounds.seconds,
+            requests=self._share(),
+            rows=self._bounds.rows,
+            concurrency=settings.concurrency,
+        )
+        self._planned -= 1
+        pipeline = with_settings(self._pipeline, settings)
+        return await self._engine.trial(
+            pipeline, run_date=self._run_date, bounds=bounds, purse=self._purse
+        )
+
+    def _share(self) -> int:
+        """The requests of the next trial: what is left is dealt out evenly."""
+        return max(1, self._purse.left // max(1, self._planned))
+
+    def _keep(self, name: Name, all_series: list[Series], chosen: Series, own: str) -> None:
+        trial = chosen.last
+        verdict = None if trial is None else trial.profile.verdict
+        self._curves.append(
+            Curve(
+                name=name,
+                points=tuple(each.point() for each in all_series),
+                chosen=chosen.label,
+                configured=own,
+                bound=None if verdict is None else verdict.bound,
+            )
+        )
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+            log.info("%s: %s", self._original.name, text)
+
+
+def _is_short_page(series: Series) -> str | None:
+    """Whether the server gives less than was asked for."""
+    trial = series.last
+    size = series.settings.page_size
+    if trial is None or size is None or trial.is_whole or not trial.pages:
+        return None
+    had = trial.rows / trial.pages
+    if had >= _SHORT_PAGE * size:
+        return None
+    return f"the server gives {had:,.0f} records a page however many are asked for"
+
+
+def _of(all_series: Sequence[Series], label: str) -> Series:
+    return next(each for each in all_series if each.label == label)
+
+
+def _writing(profile: RunProfile) -> float:
+    """The share of the wall time that encoding takes, or waits for the store."""
+    encode = next((each.work_seconds for each in profile.stages if each.stage == "encode"), 0.0)
+    return min(1.0, (encode + profile.sending_seconds) / max(profile.seconds, 1e-9))
+
+
+def _codec(codec: str, level: int | None) -> str:
+    return codec if level is None else f"{codec} {level}"
+
+
+def _neat(rps: float) -> float:
+    return round(rps, 1) if rps < 10 else float(round(rps))
