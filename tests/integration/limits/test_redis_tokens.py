@@ -92,18 +92,18 @@ async def test_who_leaves_is_counted_no_more_and_all_keys_expire(
         assert (await lease(stays, SECOND)).processes == 1
         await lease(stays, SharedRate(group="x" * 300, kind="second", rate=1, capacity=1))
         await lease(stays, SharedRate(group="{odd} name", kind="second", rate=1, capacity=1))
-    with redis_server.client() as client:
-        keys = client.keys()
-        assert isinstance(keys, list)
-        shop = {key for key in keys if "{shop}" in key}
-        assert shop == {
-            f"bronze:{{shop}}:{kind}" for kind in ("minute", "pause", "processes", "second")
-        }
-        assert len(keys) == len(shop) + 4
-        for key in keys:
-            assert key.startswith("bronze:{")
-            assert len(key) < 120
-            assert 0 < int(str(client.pttl(key))) < 125_000
+        with redis_server.client() as client:
+            keys = client.keys()
+            assert isinstance(keys, list)
+            shop = {key for key in keys if "{shop}" in key}
+            assert shop == {
+                f"bronze:{{shop}}:{kind}" for kind in ("minute", "pause", "processes", "second")
+            }
+            assert len(keys) == len(shop) + 4
+            for key in keys:
+                assert key.startswith("bronze:{")
+                assert len(key) < 120
+                assert 0 < int(str(client.pttl(key))) < 125_000
 
 
 async def test_a_clock_that_was_put_back_does_not_stop_the_tokens(

@@ -72,4 +72,4 @@ class Link:
         if self._is_lost:
             self._is_lost = False
             self.regained_at = self._clock.monotonic()
-            logger.warning("engine.limits: %s is back; limits are shared again", self._name)
+            logger.info("engine.limits: %s is back; limits are shared again", self._name)
