@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import anyio
@@ -17,13 +12,15 @@ import msgspec
 import typer
 
 from bronze_engine.adapters import open_store
+from bronze_engine.batch.batch import Batch
 from bronze_engine.cli import text
+from bronze_engine.cli.batch_text import print_batch
+from bronze_engine.cli.demo_batch import fails_as_meant, land_batch
+from bronze_engine.cli.demo_place import DemoPlace, configured
 from bronze_engine.cli.options import DateText, JsonOutput, Verbose, read_date
-from bronze_engine.cli.session import LogOptions, in_engine, load
-from bronze_engine.config.load import Config
-from bronze_engine.demo.emulator import BUCKET, Emulator, Opener, opener_of
+from bronze_engine.cli.session import in_engine
+from bronze_engine.demo.emulator import Emulator, opener_of
 from bronze_engine.demo.landed import first_rows, read_landed
-from bronze_engine.demo.process import DemoServer
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.manifest import partition_path
@@ -48,17 +45,6 @@ class _Landed(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[dict[str, Any]]
 
 
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of one demo that lands."""
-
-    date: str | None
-    records: int
-    target: str
-    open_emulator: Opener | None
-    fault_rate: float
-    verbose: bool
-
-
 def demo(
     *,
     date: DateText = None,
@@ -73,25 +59,45 @@ def demo(
         ),
     ] = None,
     fault_rate: Annotated[
-        float,
-        typer.Option("--fault-rate", min=0.0, max=1.0, help="Share of pages that fail at first."),
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            "--fault-rate",
+            min=0.0,
+            max=1.0,
+            help="Share of pages that fail at first.  [default: 0.05, of --batch 0.01]",
+            show_default=False,
+        ),
+    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Only serve the demo API, until Ctrl-C.")
     ] = False,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Where --serve listens; 0: any.")
     ] = PORT,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Land a dozen pipelines side by side; some of them fail."),
+    ] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", metavar="FILE", help="With --batch: draw the display amid it."),
+    ] = None,
     as_json: JsonOutput = False,
     verbose: Verbose = False,
 ) -> None:
     """Start an API with rate limits and faults, land its orders, verify, show."""
+    if svg is not None and not batch:
+        raise ConfigError("--svg draws the display of a batch; add --batch")
+    if batch and serve:
+        raise ConfigError("--serve only serves, and --batch lands; leave one of them out")
+    if fault_rate is None:
+        fault_rate = 0.01 if batch else 0.05
     if serve:
         _serve(port, records, fault_rate)
         return
     if emulator is not None and target != TARGET:
         raise ConfigError("--emulator brings a target of its own; leave --target out")
-    asked = _Asked(
+    place = DemoPlace(
         date=date,
         records=records,
         target=target if "://" in target else os.path.abspath(target),  # noqa: PTH100
@@ -99,7 +105,10 @@ def demo(
         fault_rate=fault_rate,
         verbose=verbose,
     )
-    landed = anyio.run(_land, asked)
+    if batch:
+        _run_batch(place, svg, as_json=as_json)
+        return
+    landed = anyio.run(_land, place)
     if as_json:
         text.print_json({"run": landed.run, "verify": landed.verify, "files": landed.files})
         return
@@ -109,6 +118,20 @@ def demo(
     for file in landed.files:
         print(f"sha256       {file.sha256[:16]}  {file.name}")
     _show(landed.rows)
+
+
+def _run_batch(place: DemoPlace, svg: Path | None, *, as_json: bool) -> None:
+    begun: list[Batch] = []
+    try:
+        anyio.run(land_batch, place, svg, begun)
+    finally:  # stopped by a signal, too
+        for batch in begun:
+            if as_json:
+                text.print_json(batch.report())
+            else:
+                print_batch(batch.report())
+    if not fails_as_meant(begun[0].report()):
+        raise typer.Exit(begun[0].report().exit_code or 1)
 
 
 def _serve(port: int, records: int, fault_rate: float) -> None:
@@ -127,9 +150,10 @@ def _serve(port: int, records: int, fault_rate: float) -> None:
         ) from None
 
 
-async def _land(asked: _Asked) -> _Landed:
-    async with _configured(asked) as config:
-        run_date = read_date(asked.date, config.engine)
+async def _land(place: DemoPlace) -> _Landed:
+    proxy = 'apis.demo.proxy="none"'  # it is on this machine
+    async with configured(place, "pipelines.toml", overrides=(proxy,)) as config:
+        run_date = read_date(place.date, config.engine)
 
         async def work(engine: Engine) -> _Landed:
             run = await engine.run(PIPELINE, run_date=run_date)
@@ -144,40 +168,6 @@ async def _land(asked: _Asked) -> _Landed:
             return _Landed(run=run, verify=verified, files=manifest.files, rows=rows)
 
         return await in_engine(config, work)
-
-
-@asynccontextmanager
-async def _configured(asked: _Asked) -> AsyncIterator[Config]:
-    """The demo's configuration, while the servers that it names are up."""
-    sys.stderr.write(
-        f"starting an API with {asked.records:,} orders; {asked.fault_rate:.0%} of its pages fail\n"
-    )
-    written = files("bronze_engine.demo").joinpath("pipelines.toml").read_text(encoding="utf-8")
-    environ = dict(os.environ)
-    async with AsyncExitStack() as stack:
-        api = DemoServer(records=asked.records, fault_rate=asked.fault_rate)
-        environ["DEMO_URL"] = await stack.enter_async_context(api)
-        target = asked.target
-        if asked.open_emulator is not None:
-            sys.stderr.write("starting an object store; what lands there ends with the demo\n")
-            keys = await stack.enter_async_context(asked.open_emulator(BUCKET))
-            # Strings of JSON are strings of TOML.
-            table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-            written += f'\n[stores.emulated]\nproxy = "none"\n{table}'
-            target = "emulated"
-        folder = stack.enter_context(TemporaryDirectory(prefix="bronze-demo-"))
-        path = _write(Path(folder, "pipelines.toml"), written)
-        overrides = [
-            f"engine.target={json.dumps(target)}",
-            'engine.log_dir=""',
-            'apis.demo.proxy="none"',  # it is on this machine
-        ]
-        yield load(path, overrides, LogOptions(verbose=asked.verbose), environ=environ)
-
-
-def _write(path: Path, written: str) -> Path:
-    path.write_text(written, encoding="utf-8")
-    return path
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

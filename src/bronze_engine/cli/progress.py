@@ -73,7 +73,7 @@ class Progress:
 
     def _run(self, view: RunView) -> str:
         name = f"{view.pipeline} {view.run_date}" if self._board.has_dates else view.pipeline
-        rows = f"{view.rows:,} rows written"
+        rows = f"{view.written:,} rows written"
         if not view.pages:  # a database has none
             return f"{name}: {rows}"
         total = view.total_records
@@ -94,6 +94,6 @@ class Progress:
             ),
             f"{board.count('active'):,} under way{for_memory}",
             f"{board.rows:,} rows",
-            f"{board.writing.per_second:,.0f} rows/s",
+            f"{board.speed.per_second:,.0f} rows/s",
         ]
         return f"{board.kind}: {', '.join(parts)}"

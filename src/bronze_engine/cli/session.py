@@ -42,7 +42,15 @@ from bronze_engine.flow import single
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.telemetry.log import Logs, setup_logging
 
-__all__ = ["LogOptions", "in_engine", "load", "logging_of_commands", "mask", "with_engine"]
+__all__ = [
+    "LogOptions",
+    "beside",
+    "in_engine",
+    "load",
+    "logging_of_commands",
+    "mask",
+    "with_engine",
+]
 
 T = TypeVar("T")
 
@@ -152,7 +160,7 @@ async def in_engine(
     async with (
         _monitoring(config, is_monitored) as monitoring,
         open_engine(config, hooks=[display, *hooks, *monitoring.hooks]) as engine,
-        _beside(partial(display.show, engine)),
+        beside(partial(display.show, engine)),
     ):
         return await until_signal(
             partial(work, engine), on_signal=on_signal, at_once=display.restore
@@ -174,7 +182,7 @@ def _display() -> LiveTable | Progress:
 
 
 @asynccontextmanager
-async def _beside(task: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
+async def beside(task: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
     """Run a task that ends with the body."""
     try:
         async with anyio.create_task_group() as tasks:

@@ -11,6 +11,7 @@
     /customers                            […]                                    Bearer
     /basic/orders   as /orders                                                   Basic
     /key/orders     as /orders                                                   X-API-Key
+    /down/orders    503, always                                                  Bearer
 
 and as /orders, too, what demo.auth lets in: tokens that it gives out, and signatures.
 
@@ -94,6 +95,7 @@ class DemoApi:
         app.router.add_get("/orders", self._paged)
         for first in ("basic", "key", "oauth", "refresh", "jwt", "login", "hmac", "sigv4"):
             app.router.add_get(f"/{first}/orders", self._paged)
+        app.router.add_get("/down/orders", self._down)
         app.router.add_post("/token", self._auth.token)
         app.router.add_post("/session", self._auth.session)
         app.router.add_get("/orders-offset", self._offset)
@@ -146,6 +148,9 @@ class DemoApi:
     async def _paged(self, request: web.Request) -> web.StreamResponse:
         start, stop, total, _ = self._place(request)
         return await self._send(request, b'{"data":', start, stop, b',"total":%d}' % total)
+
+    async def _down(self, _: web.Request) -> web.StreamResponse:
+        return _problem(503, "down for maintenance")
 
     async def _offset(self, request: web.Request) -> web.StreamResponse:
         first = self._first(request)

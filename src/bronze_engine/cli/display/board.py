@@ -52,8 +52,9 @@ class Board:
         """Of the longest pipeline's name."""
         self.retries = 0
         """Of all requests, those on stores included."""
-        self.writing = Rate()
-        self._written = 0
+        self.speed = Rate()
+        """Of all rows, as they come."""
+        self._heard = 0
         self._done_pages = 0
         self._done_bytes = 0
         self._done_rows = 0
@@ -63,10 +64,10 @@ class Board:
         match event:
             case PageFetched():
                 if (view := self._runs.get(event.run)) is not None:
-                    view.page(event)
+                    self._heard += view.page(event)
             case RowsWritten():
                 if (view := self._runs.get(event.run)) is not None:
-                    self._rows(view, event.rows)
+                    self._heard += view.write(event.rows)
             case RunPhase():
                 if (view := self._runs.get(event.run)) is not None:
                     view.phase = event.phase
@@ -94,7 +95,7 @@ class Board:
         now = self._clock.monotonic()
         for view in self.active:
             view.sample(now)
-        self.writing.sample(now, self._written)
+        self.speed.sample(now, self._heard)
 
     @property
     def active(self) -> Collection[RunView]:
@@ -120,7 +121,7 @@ class Board:
 
     @property
     def rows(self) -> int:
-        """Committed, and written by those under way."""
+        """Landed, and read or written by those under way."""
         return self._done_rows + sum(view.rows for view in self.active)
 
     @property
@@ -180,14 +181,6 @@ class Board:
         view.began = view.told = self._clock.monotonic()
         self._groups["active"][key] = view
         self._runs[event.run] = view
-
-    def _rows(self, view: RunView, rows: int) -> None:
-        if view.is_resumed:
-            view.is_resumed = False
-            view.writing.restart()
-        else:
-            self._written += max(0, rows - view.rows)
-        view.rows = rows
 
     def _retried(self, pipeline: str) -> None:
         self.retries += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from bronze_engine.cli.display.view import RunView
 from bronze_engine.cli.text import size
 from bronze_engine.limits.registry import GroupStatistics
 
-__all__ = ["GAP", "Column", "chosen", "shortened", "standing"]
+__all__ = ["GAP", "WIDE", "Column", "chosen", "shortened", "standing"]
 
 GAP: Final = "  "
 LEAST_NAME: Final = 20
@@ -39,7 +39,7 @@ def _left(view: RunView, _: Group) -> str:
 
 
 def _speed(view: RunView, _: Group) -> str:
-    return numbers.speed(view.writing.per_second) if view.standing == "active" else ""
+    return numbers.speed(view.speed.per_second) if view.standing == "active" else ""
 
 
 def _counted(number: int, view: RunView) -> str:
@@ -79,7 +79,7 @@ COLUMNS: Final = (
         title="rows/s",
         width=7,
         cell=_speed,
-        total=lambda board: numbers.speed(board.writing.per_second),
+        total=lambda board: numbers.speed(board.speed.per_second),
         rank=1,
     ),
     Column(title="ETA", width=7, cell=_left, rank=2),
@@ -109,18 +109,32 @@ COLUMNS: Final = (
     Column(title="breaker", width=9, cell=_breaker, rank=6),
 )
 
-_DATE: Final = Column(title="date", width=10, cell=lambda view, _: view.run_date, rank=-1)
+_DATE_WIDTH: Final = len("2025-01-15")
 
 _NARROW_STATE: Final = len("failed RETRY001")
+WIDE: Final = 119
+"""What a terminal of 120 columns has room for."""
+
 _WIDE_STATE: Final = len("waiting for memory")
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """What a line of the table is made of: name, state, and the columns that there is room for."""
+    """What a line of the table is made of: name, perhaps date, state, and the columns that there
+    is room for."""
 
     name_width: int
+    has_dates: bool
     state_width: int
     columns: tuple[Column, ...]
+
+    def line(self, name: str, date: str, state: str, cells: Iterable[str]) -> tuple[str, str, str]:
+        """Name and date, state, and cells, each as wide as it is to be."""
+        first = shortened(name, self.name_width).ljust(self.name_width) + GAP
+        if self.has_dates:
+            first += date.ljust(_DATE_WIDTH) + GAP
+        columns = zip(self.columns, cells, strict=True)
+        rest = "".join(f"{GAP}{cell:>{column.width}}" for column, cell in columns)
+        return first, state.ljust(self.state_width), rest.rstrip()
 
 
 def chosen(board: Board, width: int) -> Layout:
@@ -128,12 +142,14 @@ def chosen(board: Board, width: int) -> Layout:
 
     Names give way to columns down to LEAST_NAME, columns to the rest of a name.
     """
-    state = _WIDE_STATE if width >= 120 else _NARROW_STATE
+    state = _WIDE_STATE if width >= WIDE else _NARROW_STATE
     least = min(max(board.name_width, len("pipeline")), LEAST_NAME)
-    every = (*((_DATE,) if board.has_dates else ()), *COLUMNS)
     room = width - least - len(GAP) - state
+    has_dates = board.has_dates and room >= _DATE_WIDTH + len(GAP)
+    if has_dates:
+        room -= _DATE_WIDTH + len(GAP)
     fitting: set[str] = set()
-    for column in sorted(every, key=lambda column: column.rank):
+    for column in sorted(COLUMNS, key=lambda column: column.rank):
         if room < column.width + len(GAP):
             break
         room -= column.width + len(GAP)
@@ -141,8 +157,9 @@ def chosen(board: Board, width: int) -> Layout:
     name = min(max(board.name_width, len("pipeline")), max(1, least + room))
     return Layout(
         name_width=name,
+        has_dates=has_dates,
         state_width=state,
-        columns=tuple(column for column in every if column.title in fitting),
+        columns=tuple(column for column in COLUMNS if column.title in fitting),
     )
 
 

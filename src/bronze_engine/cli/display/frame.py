@@ -12,7 +12,7 @@ from rich.style import Style
 
 from bronze_engine.cli.display import numbers
 from bronze_engine.cli.display.board import Board
-from bronze_engine.cli.display.columns import GAP, Layout, chosen, shortened, standing
+from bronze_engine.cli.display.columns import WIDE, Layout, chosen, shortened, standing
 from bronze_engine.cli.display.view import RunView, Standing
 from bronze_engine.engine import EngineStatistics
 from bronze_engine.limits.registry import GroupStatistics
@@ -63,60 +63,54 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         lines = [_head(layout)]
         lines += (self._row(view, layout) for view in views)
         if len(views) < board.total:
-            lines.append([Segment(shortened(_rest(board, views), width), _STYLES["dim"])])
+            lines.append(_line(_rest(board, views), width, "dim"))
         if is_many:
             lines.append(self._total(layout))
         lines += foot
-        return [_cut(line, width) for line in lines[-height:]]
+        return [_cut(line, width) for line in lines[max(0, len(lines) - height) :]]
 
     def _row(self, view: RunView, layout: Layout) -> Line:
         group = self.group_of(view.pipeline)
-        state, style = standing(view, group, layout.state_width)
-        cells = [column.cell(view, group).rjust(column.width) for column in layout.columns]
-        name = shortened(view.pipeline, layout.name_width).ljust(layout.name_width)
+        text, style = standing(view, group, layout.state_width)
+        cells = (column.cell(view, group) for column in layout.columns)
+        name, state, rest = layout.line(view.pipeline, view.run_date, text, cells)
         dim = _STYLES["dim"] if view.standing in ("waiting", "committed", "stopped") else None
-        return [
-            Segment(f"{name}{GAP}", dim),
-            Segment(state.ljust(layout.state_width), _STYLES[style]),
-            Segment("".join(f"{GAP}{cell}" for cell in cells).rstrip(), dim),
-        ]
+        return [Segment(name, dim), Segment(state, _STYLES[style]), Segment(rest, dim)]
 
     def _total(self, layout: Layout) -> Line:
-        name = "total".ljust(layout.name_width + len(GAP) + layout.state_width)
-        cells = [column.total(self.board).rjust(column.width) for column in layout.columns]
-        text = f"{name}{''.join(f'{GAP}{cell}' for cell in cells)}"
-        return [Segment(text.rstrip(), _STYLES["bold"])]
+        cells = (column.total(self.board) for column in layout.columns)
+        return [Segment("".join(layout.line("total", "", "", cells)).rstrip(), _STYLES["bold"])]
 
     def _standing(self, width: int) -> Iterable[Line]:
-        """How many runs stand how, memory, and the time; in as many lines as that takes."""
+        """How many runs stand how, memory, and the time."""
         statistics, board = self.statistics, self.board
         used = statistics.reserved_bytes + statistics.pooled_bytes
         parts = [
-            *([f"{_counts(board)}"] if board.total > 1 else []),
             f"memory {numbers.memory(used, statistics.memory_limit_bytes)}",
             f"elapsed {numbers.duration(board.seconds)}",
         ]
-        for line in _joined(parts, " · ", width):
-            yield [Segment(shortened(line, width))]
+        last = " · ".join(parts)
+        if board.total > 1 and width >= WIDE:
+            last = f"{', '.join(_counts(board))} · {last}"
+        elif board.total > 1:  # where it would be one line at times, it is never one
+            yield from (_line(each, width) for each in _joined(_counts(board), width))
+        yield _line(last, width)
         if self.is_stopping:
-            yield [Segment(shortened(STOPPING, width), _STYLES["bold yellow"])]
+            yield _line(STOPPING, width, "bold yellow")
 
 
 def _head(layout: Layout) -> Line:
-    cells = [column.title.rjust(column.width) for column in layout.columns]
-    names = shortened("pipeline", layout.name_width).ljust(layout.name_width)
-    states = "state".ljust(layout.state_width)
-    text = f"{names}{GAP}{states}{''.join(f'{GAP}{cell}' for cell in cells)}"
-    return [Segment(text.rstrip(), _STYLES["bold"])]
+    titles = (column.title for column in layout.columns)
+    return [Segment("".join(layout.line("pipeline", "date", "state", titles)), _STYLES["bold"])]
 
 
-def _counts(board: Board) -> str:
+def _counts(board: Board) -> list[str]:
     """37 of 1,000 committed, 2 failed, 21 under way, 940 waiting."""
     parts = [f"{board.count('committed'):,} of {board.total:,} committed"]
     for kind, name in _NAMES.items():
         if kind != "committed" and board.count(kind):
             parts.append(f"{board.count(kind):,} {name}")
-    return ", ".join(parts)
+    return parts
 
 
 def _rest(board: Board, shown: Iterable[RunView]) -> str:
@@ -126,15 +120,19 @@ def _rest(board: Board, shown: Iterable[RunView]) -> str:
     return "… " + ", ".join(f"{number:,} {name}" for name, number in left.items() if number)
 
 
-def _joined(parts: Iterable[str], separator: str, width: int) -> list[str]:
-    """The parts in lines, none of them torn where it fits into a line of its own."""
+def _joined(parts: Iterable[str], width: int) -> list[str]:
+    """The parts in as many lines as they take, none of them torn."""
     lines: list[str] = []
     for part in parts:
-        if lines and len(lines[-1]) + len(separator) + len(part) <= width:
-            lines[-1] += separator + part
+        if lines and len(lines[-1]) + len(", ") + len(part) < width:
+            lines[-1] += f", {part}"
         else:
             lines.append(part)
-    return lines
+    return [*(f"{line}," for line in lines[:-1]), *lines[-1:]]
+
+
+def _line(text: str, width: int, style: str | None = None) -> Line:
+    return [Segment(shortened(text, width), None if style is None else _STYLES[style])]
 
 
 def _cut(line: Line, width: int) -> Line:

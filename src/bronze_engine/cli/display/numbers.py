@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bronze_engine.cli.text import size
-
 __all__ = ["SIZE_WIDTH", "count", "duration", "memory", "speed", "tokens"]
 
 SIZE_WIDTH: Final = len("1023.9 KiB")
+
+_MIB: Final = 1024**2
 
 
 def count(number: int) -> str:
@@ -24,7 +24,7 @@ def speed(per_second: float) -> str:
     """7 characters."""
     if per_second < 999_999.5:
         return f"{per_second:,.0f}"
-    return f"{per_second / 1e6:,.2f}M"
+    return f"{per_second / 1e6:.2f}M" if per_second < 999_990_000 else f"{per_second / 1e9:.2f}G"
 
 
 def duration(seconds: float) -> str:
@@ -48,7 +48,5 @@ def tokens(number: float) -> str:
 
 
 def memory(used_bytes: int, limit_bytes: int) -> str:
-    """12.5 of 512.0 MiB: one unit where both have the same."""
-    used, limit = size(used_bytes), size(limit_bytes)
-    number, _, unit = used.partition(" ")
-    return f"{number} of {limit}" if limit.endswith(f" {unit}") else f"{used} of {limit}"
+    """12 of 512 MiB."""
+    return f"{used_bytes / _MIB:,.0f} of {limit_bytes / _MIB:,.0f} MiB"

@@ -35,10 +35,11 @@ class RunView:
         "retries",
         "rows",
         "run_date",
+        "speed",
         "standing",
         "told",
         "total_records",
-        "writing",
+        "written",
     )
 
     def __init__(self, pipeline: str, run_date: str) -> None:
@@ -49,7 +50,12 @@ class RunView:
         """As the run calls it, while it is under way."""
         self.code: str | None = None
         self.rows = 0
-        """Written so far, those that a resumed run had already included."""
+        """Read so far, or written, whichever is more; at the end those that have landed.
+
+        Rows are written a group at a time, seconds apart where the source is slow; what is not
+        paged tells of nothing else."""
+        self.written = 0
+        """Those that a resumed run had already included."""
         self.records = 0
         """Read so far by this process."""
         self.pages = 0
@@ -62,13 +68,35 @@ class RunView:
         self.began = 0.0
         self.told = 0.0
         """When a line was last logged about it."""
-        self.writing = Rate()
+        self.speed = Rate()
+        """Of the rows."""
         self.reading = Rate()
+        """Of the records."""
 
-    def page(self, event: PageFetched) -> None:
+    def page(self, event: PageFetched) -> int:
+        """How many rows more there are now."""
         self.pages += 1
         self.records += event.records
         self.bytes_in += event.bytes_in
+        self._hear_total(event)
+        return self._more(self.records)
+
+    def write(self, rows: int) -> int:
+        """How many rows more there are now; what an earlier process wrote is none of them."""
+        self.written = rows
+        more = self._more(rows)
+        if self.is_resumed:
+            self.is_resumed = False
+            self.speed.restart()
+            return 0
+        return more
+
+    def _more(self, rows: int) -> int:
+        more = max(0, rows - self.rows)
+        self.rows += more
+        return more
+
+    def _hear_total(self, event: PageFetched) -> None:
         total = event.total_records
         if total is None or self.total_records == -1:
             return
@@ -83,14 +111,14 @@ class RunView:
         self.standing = _STANDINGS[report.status]
         self.phase = ""
         self.code = report.error_code
-        self.rows = report.rows
+        self.rows = self.written = report.rows
         self.pages = report.pages
         self.bytes_in = report.bytes_in
         self.retries = report.retries
 
     def sample(self, now: float) -> None:
         """Note how far it is; some times a second."""
-        self.writing.sample(now, self.rows)
+        self.speed.sample(now, self.rows)
         self.reading.sample(now, self.records)
 
     @property
