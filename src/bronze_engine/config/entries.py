@@ -205,7 +205,12 @@ class Entries:
                 continue
             find = {"api": self.api, "connection": self.connection, "store": self.place}[kind]
             before = len(faults)
-            found = find(table[key], (*path, key), faults) if key in table else None
+            found: object = UNRESOLVED
+            if key not in table:
+                text = f"missing; it names an entry of [{kind}s]"
+                faults.append(Fault((*path, key), text))
+            else:
+                found = find(table[key], (*path, key), faults)
             if len(faults) == before and not isinstance(found, tuple(options_of(field.type))):
                 faults.append(Fault((*path, key), f"names no {kind} of a kind that {tag} takes"))
             table[key] = UNRESOLVED if len(faults) > before else found

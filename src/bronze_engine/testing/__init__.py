@@ -13,7 +13,7 @@ from bronze_engine.testing.clock import ManualClock, Waiting
 from bronze_engine.testing.cut import Cut, CutStyle, cut_at
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
 from bronze_engine.testing.left import Footprint, footprint, nothing_left
-from bronze_engine.testing.lent import CountedLimits, Lent, asked, lend
+from bronze_engine.testing.lent import CountedLimits, Lent, asked, lend, lend_to_store
 from bronze_engine.testing.source_checks import (
     SOURCE_CHECKS,
     SourceCheck,
@@ -54,6 +54,7 @@ __all__ = [
     "footprint",
     "inject",
     "lend",
+    "lend_to_store",
     "name_of",
     "nothing_left",
     "page",

@@ -7,12 +7,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar, final
 
-from bronze_engine.adapters import open_auth, open_store
+from bronze_engine.adapters import open_auth, open_store, store_limits, store_resources
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import Duration
-from bronze_engine.contracts import Limits, Request, Resources, Store
+from bronze_engine.contracts import Limits, Request, Resources, Store, StoreResources
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
@@ -26,7 +26,7 @@ from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers
 
-__all__ = ["CountedLimits", "Lent", "asked", "lend"]
+__all__ = ["CountedLimits", "Lent", "asked", "lend", "lend_to_store"]
 
 T = TypeVar("T")
 
@@ -153,6 +153,14 @@ async def lend(*, budget_bytes: int = BUDGET_BYTES) -> AsyncIterator[Lent]:
         )
         lent = Lent(resources, limits)
         yield lent
+
+
+@asynccontextmanager
+async def lend_to_store() -> AsyncIterator[StoreResources]:
+    """Everything that a store is opened with, without the engine."""
+    with Workers(2) as workers:
+        limits = store_limits(LimitRegistry(SYSTEM_CLOCK, lambda _: None))
+        yield store_resources(SYSTEM_CLOCK, workers, limits)
 
 
 async def _no_token_store(name: str) -> TokenStore:
