@@ -37,7 +37,7 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 	    --no-deps --no-build-isolation -e .; \
 	fi
 
-.PHONY: demo test lint bench bench-full bench-postgres bench-files lock env clean
+.PHONY: demo test lint bench bench-full lock env clean
 .DELETE_ON_ERROR:
 
 # Of each TARGET: what it needs beside the package, and how the demo is told.
@@ -64,39 +64,20 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The development set has what the benchmarks need beside the package: psutil, moto.
-bench: $(VENV)/.dev $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.http --rounds 3
-	$(BIN)/python -m benchmarks.upload --rounds 3
-	$(BIN)/python -m benchmarks.end_to_end --rounds 3
-	$(BIN)/python -m benchmarks.concurrency --rounds 3
-	$(BIN)/python -m benchmarks.postgres --rounds 3 --scale 0.2 --mixed-rows 200000
-	$(BIN)/python -m benchmarks.files --rounds 3 --megabytes 100
-	$(BIN)/python -m benchmarks.quality --rounds 3 --rows 1000000
+# What docs/benchmarks.md shows, and its chart: ten minutes on two cores. A rival that can't be
+# installed is skipped, and the page says so. bench-full takes hours, and 12 GB of disk.
+BENCH_PAGE = --json docs/benchmarks.json --page docs/benchmarks.md
 
-bench-full: $(VENV)/.dev $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.http --rounds 3 --records 500000 \
-	  --page-sizes 100,1000,5000 --latencies-ms 0,20,100
-	$(BIN)/python -m benchmarks.http --memory
-	$(BIN)/python -m benchmarks.upload --rounds 7
-	$(BIN)/python -m benchmarks.upload --memory
-	$(BIN)/python -m benchmarks.end_to_end --rounds 7
-	$(BIN)/python -m benchmarks.concurrency --rounds 7
-	$(BIN)/python -m benchmarks.postgres --rounds 5
-	$(BIN)/python -m benchmarks.quality --rounds 5
-	$(BIN)/python -m benchmarks.postgres --memory
-	$(BIN)/python -m benchmarks.adaptive --rounds 3
-	$(BIN)/python -m benchmarks.guard
+bench: $(VENV)/.dev
+	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end --short $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks concurrency guard quality copy_binary --short $(BENCH_PAGE)
 
-# Databases at full size, ten minutes or less: what docs/benchmarks.md shows, and its chart.
-bench-postgres: $(VENV)/.dev $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.postgres --rounds 3 --page docs/benchmarks.md
-	$(BIN)/python -m benchmarks.postgres --memory --page docs/benchmarks.md
-
-# Files of 1 GB, and memory at 8 GB, which needs 12 GB of disk.
-bench-files: $(VENV)/.dev $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks.files --rounds 3 --page docs/benchmarks.md
-	$(BIN)/python -m benchmarks.files --memory --page docs/benchmarks.md
+bench-full: $(VENV)/.dev
+	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
+	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end --full --rounds 5 $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks memory --full --rounds 1 $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks concurrency adaptive guard quality copy_binary --full $(BENCH_PAGE)
 
 env: $(VENV)/.dev
 

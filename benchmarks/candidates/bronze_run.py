@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.candidates.table import write_pipelines
-from benchmarks.table_job import TableJob, run, run_program
+from benchmarks.jobs.job import run, run_program
+from benchmarks.jobs.table import TableJob
 
 PROGRAM = Path(sys.executable).with_name("bronze")
 
@@ -16,4 +17,4 @@ def land(job: TableJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(TableJob, land)

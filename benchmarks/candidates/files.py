@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.file_job import COLUMNS, FIELDS, FileJob, run
+from benchmarks.jobs.file import COLUMNS, FIELDS, FileJob
+from benchmarks.jobs.job import run
 from bronze_engine import load_config, open_engine
 from bronze_engine.adapters import source_type
 
@@ -49,4 +50,4 @@ async def land(job: FileJob) -> dict[str, Any]:
 
 if __name__ == "__main__":
     source_type("files", {})  # imported before the clock starts, as the rivals' readers are
-    run(lambda job: asyncio.run(land(job)))
+    run(FileJob, lambda job: asyncio.run(land(job)))

@@ -1,6 +1,6 @@
 """Ours, through the public API and a pipelines.toml as a user writes it.
 
-The variant is the number of partitions; without one everything stands at its default.
+At its defaults, but for the number of partitions where the job has one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table_job import TableJob, run
+from benchmarks.candidates.lake import lake
+from benchmarks.jobs.job import run
+from benchmarks.jobs.table import TableJob
 from bronze_engine import load_config, open_engine
-from bronze_engine.adapters import source_type
+from bronze_engine.adapters import source_type, store_opener
 
 PIPELINES = """
-[engine]
-target = "./bronze"
-
 [connections.bench]
 type = "postgres"
 dsn = "{dsn}"
@@ -31,9 +30,9 @@ table = "{table}"
 
 def write_pipelines(job: TableJob) -> Path:
     """The file that names the table of a job."""
-    text = PIPELINES.format(dsn=job.dsn, table=job.table)
-    if job.variant:
-        text += f"partitions = {job.variant}\n"
+    text = lake(job.store, job.out) + PIPELINES.format(dsn=job.dsn, table=job.table)
+    if job.partitions:
+        text += f"partitions = {job.partitions}\n"
     path = job.out / "pipelines.toml"
     path.write_text(text)
     return path
@@ -47,4 +46,5 @@ async def land(job: TableJob) -> dict[str, Any]:
 
 if __name__ == "__main__":
     source_type("postgres", {})  # imported before the clock starts, as the rivals' clients are
-    run(lambda job: asyncio.run(land(job)))
+    store_opener("s3", {})
+    run(TableJob, lambda job: asyncio.run(land(job)))

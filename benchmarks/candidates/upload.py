@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from itertools import islice
 from typing import Final
 
-from benchmarks.content import BUCKET, KEY, Job
-from benchmarks.job import measured
-from benchmarks.lag import Ticker
+from benchmarks.candidates.lag import Ticker
+from benchmarks.jobs.job import measured, told
+from benchmarks.jobs.upload import BUCKET, KEY, UploadJob
 from bronze_engine.adapters import open_store
 from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Secret
@@ -23,7 +23,7 @@ PIECES_A_JOB: Final = 8
 """A row group, one job of a worker: 16 MiB of Arrow, the default, at two to one."""
 
 
-async def main(job: Job) -> None:
+async def main(job: UploadJob) -> None:
     config = S3StoreConfig(
         url=f"s3://{BUCKET}",
         endpoint_url=job.url,
@@ -64,4 +64,4 @@ async def upload(pieces: Iterator[bytes], store: Store, workers: Workers) -> Non
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Job.of_arguments()))
+    asyncio.run(main(told(UploadJob)))

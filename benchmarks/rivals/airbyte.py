@@ -24,12 +24,13 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     ConcurrentDeclarativeSource,
 )
 
-from benchmarks.job import Job, run
+from benchmarks.jobs.api import ApiJob
+from benchmarks.jobs.job import run
 
 GROUP_ROWS = 50_000
 
 
-def land(job: Job) -> None:
+def land(job: ApiJob) -> None:
     stream = AirbyteStream(
         name="orders", json_schema={}, supported_sync_modes=[SyncMode.full_refresh]
     )
@@ -71,7 +72,7 @@ def land(job: Job) -> None:
         file.close()
 
 
-def _manifest(job: Job) -> dict[str, Any]:
+def _manifest(job: ApiJob) -> dict[str, Any]:
     return {
         "version": "6.0.0",
         "type": "DeclarativeSource",
@@ -124,4 +125,4 @@ def _manifest(job: Job) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(ApiJob, land)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import connectorx
 import pyarrow.parquet as pq
 
-from benchmarks.table_job import TableJob, run
+from benchmarks.jobs.job import run
+from benchmarks.jobs.table import TableJob
 
 BATCH_ROWS = 65_536
 
@@ -29,4 +30,4 @@ def land(job: TableJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(TableJob, land)

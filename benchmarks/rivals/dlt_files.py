@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.file_job import FileJob, run
+from benchmarks.jobs.file import FileJob
+from benchmarks.jobs.job import run
 
 os.environ.update(
     {
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "RUNTIME__LOG_LEVEL": "ERROR",
         "DATA_WRITER__COMPRESSION": "zstd",
     }
 )
 
-import dlt
 from dlt.sources.filesystem import filesystem, read_csv_duckdb, read_jsonl, read_parquet
+
+from benchmarks.rivals.dlt_lake import pipeline
 
 CHUNK_ROWS = 100_000
 
@@ -34,14 +34,9 @@ def land(job: FileJob) -> None:
             rows = files | read_jsonl(chunksize=10_000)
         case _:
             rows = files | read_parquet(chunksize=CHUNK_ROWS, use_pyarrow=True)
-    pipeline = dlt.pipeline(
-        pipeline_name="bench",
-        pipelines_dir=str(job.out / "pipelines"),
-        destination=dlt.destinations.filesystem(bucket_url=(job.out / "lake").as_uri()),
-        dataset_name="bench",
-    )
-    pipeline.run(rows.with_name("rows"), loader_file_format="parquet", write_disposition="replace")
+    rows = rows.with_name("rows")
+    pipeline(job.out).run(rows, loader_file_format="parquet", write_disposition="replace")
 
 
 if __name__ == "__main__":
-    run(land)
+    run(FileJob, land)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.job import Job, run
+from benchmarks.jobs.api import ApiJob
+from benchmarks.jobs.job import run
 
 os.environ.update(
     {
@@ -21,11 +22,12 @@ os.environ.update(
     }
 )
 
-import dlt
 from dlt.sources.rest_api import rest_api_source
 
+from benchmarks.rivals.dlt_lake import pipeline
 
-def land(job: Job) -> None:
+
+def land(job: ApiJob) -> None:
     source = rest_api_source(
         {
             "client": {
@@ -53,14 +55,8 @@ def land(job: Job) -> None:
             ],
         }
     )
-    pipeline = dlt.pipeline(
-        pipeline_name="bench",
-        pipelines_dir=str(job.out / "pipelines"),
-        destination=dlt.destinations.filesystem(bucket_url=(job.out / "lake").as_uri()),
-        dataset_name="bench",
-    )
-    pipeline.run(source, loader_file_format="parquet")
+    pipeline(job.out, job.store).run(source, loader_file_format="parquet")
 
 
 if __name__ == "__main__":
-    run(land)
+    run(ApiJob, land)

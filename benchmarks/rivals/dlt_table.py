@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.table_job import TableJob, run
+from benchmarks.jobs.job import run
+from benchmarks.jobs.table import TableJob
 
 os.environ.update(
     {
-        "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "RUNTIME__LOG_LEVEL": "ERROR",
         "DATA_WRITER__COMPRESSION": "zstd",
     }
 )
 
-import dlt
 from dlt.sources.sql_database import sql_table
+
+from benchmarks.rivals.dlt_lake import pipeline
 
 
 def land(job: TableJob) -> None:
@@ -33,14 +33,10 @@ def land(job: TableJob) -> None:
         chunk_size=50_000,
         reflection_level="full_with_precision",
     )
-    pipeline = dlt.pipeline(
-        pipeline_name="bench",
-        pipelines_dir=str(job.out / "pipelines"),
-        destination=dlt.destinations.filesystem(bucket_url=(job.out / "lake").as_uri()),
-        dataset_name="bench",
+    pipeline(job.out, job.store).run(
+        source, loader_file_format="parquet", write_disposition="replace"
     )
-    pipeline.run(source, loader_file_format="parquet", write_disposition="replace")
 
 
 if __name__ == "__main__":
-    run(land)
+    run(TableJob, land)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import duckdb
 
-from benchmarks.file_job import COLUMNS, FIELDS, FileJob, run
+from benchmarks.jobs.file import COLUMNS, FIELDS, FileJob
+from benchmarks.jobs.job import run
 
 TYPES = {
     "int64": "BIGINT",
@@ -60,4 +61,4 @@ def land(job: FileJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(FileJob, land)

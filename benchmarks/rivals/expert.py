@@ -12,12 +12,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.job import Job, run
+from benchmarks.jobs.api import ApiJob
+from benchmarks.jobs.job import run
+from benchmarks.rivals.pyarrow_lake import lake
 
 IN_FLIGHT = 32
 
 
-async def land(job: Job) -> None:
+async def land(job: ApiJob) -> None:
     pages = range(1, -(-job.records // job.page_size) + 1)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {job.token}"}) as session:
 
@@ -29,7 +31,9 @@ async def land(job: Job) -> None:
                 return records
 
         first = pa.Table.from_pylist(await fetch(1))
-        with pq.ParquetWriter(job.out / "orders.parquet", first.schema, compression="zstd") as file:
+        files, folder = lake(job.store, job.out)
+        place = f"{folder}/orders.parquet"
+        with pq.ParquetWriter(place, first.schema, filesystem=files, compression="zstd") as file:
             file.write_table(first)
             ahead = [asyncio.create_task(fetch(page)) for page in pages[1 : IN_FLIGHT + 1]]
             following = iter(pages[IN_FLIGHT + 1 :])
@@ -45,4 +49,4 @@ async def land(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda job: asyncio.run(land(job)))
+    run(ApiJob, lambda job: asyncio.run(land(job)))

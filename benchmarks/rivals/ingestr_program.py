@@ -8,17 +8,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.table_job import TableJob, run, run_program, skip
+from benchmarks.jobs.job import run, run_program, skip
+from benchmarks.jobs.table import TableJob
 
 PROGRAM = Path(sys.executable).with_name("ingestr")
 
 
-def land(job: TableJob) -> None:
+def ingest(dsn: str, table: str, out: Path) -> None:
     run_program(
         [
             PROGRAM, "ingest", "--yes", "--progress=log",
-            f"--source-uri={job.dsn}?sslmode=disable", f"--source-table=public.{job.table}",
-            f"--dest-uri=parquet://{job.out}/table.parquet", f"--dest-table={job.table}",
+            f"--source-uri={dsn}?sslmode=disable", f"--source-table=public.{table}",
+            f"--dest-uri=parquet://{out}/{table}.parquet", f"--dest-table={table}",
         ],
         {"INGESTR_DISABLE_TELEMETRY": "true", "DISABLE_TELEMETRY": "true"},
     )  # fmt: skip
@@ -27,4 +28,4 @@ def land(job: TableJob) -> None:
 if __name__ == "__main__":
     if not PROGRAM.exists():
         skip("ingestr's wheel brings no program for this machine")
-    run(land)
+    run(TableJob, lambda job: ingest(job.dsn, job.table, job.out))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import obstore
 from obstore.store import S3Store
 
-from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, Job
-from benchmarks.job import measured
+from benchmarks.jobs.job import measured, told
+from benchmarks.jobs.upload import BLOCK_BYTES, BUCKET, KEY, UploadJob
 
 
 def main() -> None:
-    job = Job.of_arguments()
+    job = told(UploadJob)
     store = S3Store(
         BUCKET,
         endpoint=job.url,

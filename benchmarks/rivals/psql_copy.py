@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 
-from benchmarks.table_job import TableJob, run
+from benchmarks.jobs.job import run
+from benchmarks.jobs.table import TableJob
 
 
 def land(job: TableJob) -> None:
@@ -18,4 +19,4 @@ def land(job: TableJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(TableJob, land)

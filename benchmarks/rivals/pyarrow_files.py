@@ -15,7 +15,8 @@ import pyarrow.csv as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from benchmarks.file_job import FileJob, run
+from benchmarks.jobs.file import FileJob
+from benchmarks.jobs.job import run
 
 COLUMNS: list[Any] = [
     ("id", pa.int64()),
@@ -71,4 +72,4 @@ def land(job: FileJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(FileJob, land)

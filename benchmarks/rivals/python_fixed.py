@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.file_job import FIELDS, FileJob, run
+from benchmarks.jobs.file import FIELDS, FileJob
+from benchmarks.jobs.job import run
 from benchmarks.rivals.pyarrow_files import SCHEMA
 
 ROWS = 100_000
@@ -59,4 +60,4 @@ def land(job: FileJob) -> None:
 
 
 if __name__ == "__main__":
-    run(land)
+    run(FileJob, land)

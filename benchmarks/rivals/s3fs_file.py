@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import s3fs
 
-from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, Job
-from benchmarks.job import measured
+from benchmarks.jobs.job import measured, told
+from benchmarks.jobs.upload import BLOCK_BYTES, BUCKET, KEY, UploadJob
 
 
 def main() -> None:
-    job = Job.of_arguments()
+    job = told(UploadJob)
     files = s3fs.S3FileSystem(
         key="key",
         secret="secret",  # noqa: S106  # of a server that asks for none

@@ -9,12 +9,12 @@ from __future__ import annotations
 import boto3
 from botocore.config import Config
 
-from benchmarks.content import BUCKET, KEY, Job, Reader
-from benchmarks.job import measured
+from benchmarks.jobs.job import measured, told
+from benchmarks.jobs.upload import BUCKET, KEY, Reader, UploadJob
 
 
 def main() -> None:
-    job = Job.of_arguments()
+    job = told(UploadJob)
     settings: dict[str, object] = {"addressing_style": "path"}
     if job.variant == "unsigned":
         settings["payload_signing_enabled"] = False

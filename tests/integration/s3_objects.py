@@ -20,7 +20,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-__all__ = ["Answer", "Objects", "Request", "S3Error", "error_body"]
+__all__ = ["Answer", "Objects", "Request", "S3Error", "decode_aws_chunks", "error_body"]
 
 MIN_PART_BYTES: Final = 5 * 1024**2
 _XMLNS: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -322,6 +322,26 @@ def error_body(code: str, message: str, key: str) -> bytes:
     """S3's XML of an error."""
     fields = (("Code", code), ("Message", message), ("Key", key), ("RequestId", "R1"))
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{_element("Error", *fields)}'.encode()
+
+
+def decode_aws_chunks(body: bytes) -> tuple[bytes, dict[str, str]]:
+    """The content of an aws-chunked body, and its trailers.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+    """
+    pieces = []
+    at = 0
+    while True:
+        end = body.index(b"\r\n", at)
+        size = int(body[at:end].partition(b";")[0], 16)
+        at = end + 2
+        if size == 0:
+            break
+        pieces.append(body[at : at + size])
+        at += size + 2
+    lines = body[at:].decode("latin-1").split("\r\n")
+    pairs = (line.split(":", 1) for line in lines if line)
+    return b"".join(pieces), {name.lower(): value.strip() for name, value in pairs}
 
 
 def _verified(request: Request) -> tuple[str, str] | None:

@@ -26,7 +26,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
@@ -36,7 +36,14 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 from aiohttp import web
 
-from tests.integration.s3_objects import Answer, Objects, Request, S3Error, error_body
+from tests.integration.s3_objects import (
+    Answer,
+    Objects,
+    Request,
+    S3Error,
+    decode_aws_chunks,
+    error_body,
+)
 from tests.integration.s3_signature import check_signature
 
 __all__ = ["Fault", "Kind", "S3Server", "error", "s3_server", "serve"]
@@ -133,6 +140,9 @@ class S3Server:
             _reset(arrived)
             return web.Response()
         body = await arrived.read()
+        if "x-amz-decoded-content-length" in request.headers:
+            body, trailers = decode_aws_chunks(body)
+            request = replace(request, headers={**request.headers, **trailers})
         if kind == "corrupt" and body:
             body = _flipped(body)
         if kind == "lose_request":

@@ -1,36 +1,31 @@
-"""A small version of the benchmark, so that it still works on the day when it is needed."""
+"""A small version of each scenario, so that it still works on the day when it is needed."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from benchmarks.http import expected_totals, landed_totals
-from benchmarks.runner import ROOT, spread
+from benchmarks.data.orders import check_orders, expected_totals, landed_totals
+from benchmarks.harness.environment import HERE, RIVALS
+from benchmarks.harness.measure import Candidate, Skipped, measure
+
+from tests.benching import bench
 
 pytestmark = pytest.mark.integration
 
+needs_rivals = pytest.mark.skipif(
+    not RIVALS.exists(), reason="make .bench-venv/.rivals installs the rivals"
+)
+
 
 def test_a_rival_is_run_checked_and_measured(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "benchmarks.http", "--only", "expert", "--rounds", "2",
-            "--records", "3000", "--json", str(figures),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "| expert |" in done.stdout
-    runs = json.loads(figures.read_text())["3 pages of 1,000 records, 20 ms"]["expert"]
+    told, found = bench(tmp_path, "http", "--only=expert", rounds=2)
+    assert "| a script of aiohttp, orjson and pyarrow |" in told
+    [case] = found["cases"].values()
+    assert case["title"] == "3 pages of 1,000 records, 20 ms a request"
+    runs = case["outcomes"]["expert"]["runs"]
     assert [run["amount"] for run in runs] == [3000, 3000]
     for run in runs:
         assert 0 < run["cpu_seconds"] < run["process_cpu_seconds"]
@@ -39,16 +34,70 @@ def test_a_rival_is_run_checked_and_measured(tmp_path: Path) -> None:
 
 
 def test_a_lost_row_and_a_changed_cent_are_seen(tmp_path: Path) -> None:
-    rows, ids, cents = expected_totals(1000)
-    assert (rows, ids) == (1000, 500_500)
-    assert cents > 0
+    expected = expected_totals(1000)
+    assert expected[:2] == (1000, 500_500)
+    assert expected.cents > 0
     table = pa.table({"id": [1, 2], "amount": [10.25, 0.1]})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert landed_totals(tmp_path, "*.parquet") == (2, 3, 1035)
+    assert landed_totals([tmp_path / "a.parquet"]) == (2, 3, 1035)
     pq.write_table(table.slice(1), tmp_path / "b.parquet")
-    assert landed_totals(tmp_path, "*.parquet") == (3, 5, 1045)
+    files = sorted(tmp_path.glob("*.parquet"))
+    assert landed_totals(files) == (3, 5, 1045)
+    with pytest.raises(AssertionError, match="expected"):
+        check_orders(expected, files)
 
 
-def test_a_spread_is_lowest_median_and_highest() -> None:
-    assert str(spread([3.0, 1.0, 2.0])) == "2.00 (1.00 to 3.00)"
-    assert str(spread([52_000.0, 40_000.4])) == "46,000 (40,000 to 52,000)"
+@pytest.mark.slow
+def test_a_batch_of_streams_and_one_of_tables_land_apart(tmp_path: Path) -> None:
+    told, found = bench(tmp_path, "batch", "--only=ours,expert")
+    streams, tables = found["cases"].values()
+    assert [run["amount"] for run in streams["outcomes"]["ours"]["runs"]] == [4]
+    assert [run["amount"] for run in streams["outcomes"]["expert"]["runs"]] == [4]
+    assert [run["amount"] for run in tables["outcomes"]["ours"]["runs"]] == [3]
+    assert "of the fastest rival's pipelines/s, expert" in told
+
+
+@pytest.mark.slow
+def test_what_lands_in_s3_is_read_back(tmp_path: Path) -> None:
+    _, found = bench(tmp_path, "end_to_end", "--only=ours,bronze-run,expert")
+    api, table = found["cases"].values()
+    for name in ("ours", "bronze-run", "expert"):
+        [run] = api["outcomes"][name]["runs"]
+        assert run["amount"] == 3000
+    for name in ("ours", "bronze-run"):
+        landed = table["outcomes"][name]["landed"]
+        assert (landed["amount"], landed["changed"], landed["codec"]) == (2000, [], "zstd")
+
+
+@pytest.mark.slow
+def test_memory_is_told_small_to_large(tmp_path: Path) -> None:
+    told, found = bench(tmp_path, "memory")
+    assert len(found["cases"]) == 8
+    amounts = [case["outcomes"]["ours"]["runs"][0]["amount"] for case in found["cases"].values()]
+    assert [large / small for small, large in zip(amounts[::2], amounts[1::2], strict=True)] == [
+        2
+    ] * 4
+    assert told.count("MiB/s") == 2
+
+
+@pytest.mark.slow
+@needs_rivals
+def test_rivals_of_a_batch_land_every_row(tmp_path: Path) -> None:
+    rivals = "adbc,duckdb,sling,ingestr"
+    _, found = bench(tmp_path, "batch", f"--only={rivals}")
+    tables = list(found["cases"].values())[1]
+    for name in rivals.split(","):
+        outcome = tables["outcomes"][name]
+        assert [run["amount"] for run in outcome["runs"]] == [3], (name, outcome["skipped"])
+
+
+def test_a_rival_without_its_program_says_why_it_can_not_run() -> None:
+    sling = Candidate("sling", "Sling", "framework", HERE, "benchmarks.rivals.sling_program")
+    with pytest.raises(Skipped, match="no wheel with its program"):
+        measure(sling, {}, lambda: 0)
+
+
+def test_a_candidate_that_fails_says_why() -> None:
+    broken = Candidate("broken", "broken", "script", HERE, "benchmarks.rivals.no_such_rival")
+    with pytest.raises(RuntimeError, match=r"broken ended with 1: .*No module named"):
+        measure(broken, {}, lambda: 0)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
-import json
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from benchmarks.content import BLOCK_BYTES, BUCKET, KEY, Job, Reader
-from benchmarks.null_s3 import Landed, NullS3
-from benchmarks.runner import ROOT
-from benchmarks.upload import landed_bytes
+from benchmarks.jobs.upload import BLOCK_BYTES, BUCKET, KEY, Reader, UploadJob
+from benchmarks.scenarios.upload import landed_bytes
+from benchmarks.servers.null_s3 import NullS3, Uploaded
+
+from tests.benching import bench
 
 pytestmark = pytest.mark.integration
 
@@ -39,41 +37,15 @@ def put(
     return answer
 
 
-def bench(module: str, *options: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_ours_is_proved_and_measured(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    shown = bench("upload", "--only=ours", "--rounds=2", "--mib=24", f"--json={figures}")
-    assert "| ours |" in shown
-    assert "loop lag, ms" in shown
-    measured = json.loads(figures.read_text())
-    for runs in (measured["ours"], measured["ours, its loop watched"]):
-        assert [run["amount"] for run in runs] == [24 * 1024**2] * 2
-        assert all(0 < run["cpu_seconds"] < run["process_cpu_seconds"] for run in runs)
-    assert all(run["lag_ms"]["p99"] >= 0 for run in measured["ours, its loop watched"])
-
-
-@pytest.mark.slow
-def test_s3_is_compared_with_local_disk(tmp_path: Path) -> None:
-    pytest.importorskip("moto.server", reason="moto[s3,server] is not installed")
-    figures = tmp_path / "figures.json"
-    shown = bench("end_to_end", "--rounds=1", "--pages=3", f"--json={figures}")
-    assert "s3 over local" in shown
-    runs = json.loads(figures.read_text())
-    assert {name: [run["amount"] for run in each] for name, each in runs.items()} == {
-        "local": [3000],
-        "s3": [3000],
-    }
+    told, found = bench(tmp_path, "upload", "--only=ours,ours-watched", rounds=2)
+    assert "| bronze-engine |" in told
+    assert "Loop lag of ours-watched" in told
+    [case] = found["cases"].values()
+    for outcome in case["outcomes"].values():
+        assert [run["amount"] for run in outcome["runs"]] == [24 * 1024**2] * 2
+        assert all(0 < run["cpu_seconds"] < run["process_cpu_seconds"] for run in outcome["runs"])
+    assert all(run["lag_ms"]["p99"] >= 0 for run in case["outcomes"]["ours-watched"]["runs"])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +63,7 @@ def test_a_wrong_checksum_is_refused(
     assert put(checking, b"body", {header: base64.b64encode(wrong).decode()}).status == 400
     assert checking.take() == {}
     assert put(checking, b"body", {header: base64.b64encode(right).decode()}).status == 200
-    landed = Landed([4], hashlib.sha256(b"body").hexdigest(), [header.lower()])
+    landed = Uploaded([4], hashlib.sha256(b"body").hexdigest(), [header.lower()])
     assert checking.take() == {f"{BUCKET}/{KEY}": landed}
 
 
@@ -113,27 +85,27 @@ def test_chunks_of_aws_are_decoded_and_their_trailer_is_tested(checking: NullS3)
 def test_what_is_thrown_away_is_counted() -> None:
     with NullS3.start() as server:
         assert put(server, bytes(3_000_000), {"Expect": "100-continue"}).status == 200
-        assert server.take() == {f"{BUCKET}/{KEY}": Landed([3_000_000])}
+        assert server.take() == {f"{BUCKET}/{KEY}": Uploaded([3_000_000])}
         assert server.take() == {}
 
 
 def test_a_lost_byte_and_a_wrong_part_size_are_seen() -> None:
     key = f"{BUCKET}/{KEY}"
     size = BLOCK_BYTES + 5
-    assert landed_bytes({key: Landed([BLOCK_BYTES, 5], "hash")}, size, "hash") == size
+    assert landed_bytes({key: Uploaded([BLOCK_BYTES, 5], "hash")}, size, "hash") == size
     for wrong in (
         {},
-        {"other": Landed([BLOCK_BYTES, 5], "hash")},
-        {key: Landed([BLOCK_BYTES, 4], "hash")},
-        {key: Landed([BLOCK_BYTES // 2, BLOCK_BYTES // 2, 5], "hash")},
-        {key: Landed([BLOCK_BYTES, 5], "another")},
+        {"other": Uploaded([BLOCK_BYTES, 5], "hash")},
+        {key: Uploaded([BLOCK_BYTES, 4], "hash")},
+        {key: Uploaded([BLOCK_BYTES // 2, BLOCK_BYTES // 2, 5], "hash")},
+        {key: Uploaded([BLOCK_BYTES, 5], "another")},
     ):
         with pytest.raises(AssertionError):
             landed_bytes(wrong, size, "hash")
 
 
 def test_every_candidate_is_given_the_same_content() -> None:
-    job = Job("", 4 * BLOCK_BYTES + 777, distinct_blocks=3)
+    job = UploadJob("", 4 * BLOCK_BYTES + 777, distinct_blocks=3)
     file = Reader(job)
     digests = set()
     for pieces in (job.blocks(), job.pieces(), iter(lambda: file.read(999_999), b"")):

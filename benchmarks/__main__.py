@@ -1,0 +1,113 @@
+"""Every benchmark of this project: ours and its rivals, in turn, each result checked.
+
+    python -m benchmarks http postgres                      at their short size, three rounds
+    python -m benchmarks files --only ours,duckdb --full --rounds 5
+    python -m benchmarks http --json docs/benchmarks.json --page docs/benchmarks.md
+    python -m benchmarks --json docs/benchmarks.json --page docs/benchmarks.md    the page alone
+
+Each candidate is a process of its own, and all run in turn. Libraries are imported before the clock
+starts; of programs start-up counts. CPU and memory are the candidate's, children included, never
+a server's. A run counts only once what has landed is as it must be. Ratios compare runs of the
+same round and are told as median (lowest to highest). A rival that can't run is skipped, with its
+reason; one that takes more than 20 seconds runs in the first round alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from benchmarks.catalog import SCENARIOS
+from benchmarks.harness.environment import machine, versions
+from benchmarks.harness.page import tell, write
+from benchmarks.harness.scenario import Options, Scenario, Size
+
+__all__ = ["main"]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    scenarios: list[Scenario]
+    options: Options
+    json: Path | None
+    page: Path | None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    asked = _parse(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # servers are ended, too
+    figures: dict[str, Any] = {}
+    if asked.json is not None and asked.json.exists():
+        figures = json.loads(asked.json.read_text(encoding="utf-8"))
+    for scenario in asked.scenarios:
+        found = _measured(scenario, asked.options)
+        print(f"\n## {scenario.title}\n\n{tell(scenario, found)}", flush=True)
+        figures[scenario.name] = found
+        figures = {name: figures[name] for name in SCENARIOS if name in figures}
+        if asked.json is not None:  # after each: what was measured is kept whatever comes
+            asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if asked.page is not None:
+        write(asked.page, SCENARIOS, figures)
+
+
+def _measured(scenario: Scenario, options: Options) -> dict[str, Any]:
+    found = scenario.measure(options)
+    labels = [
+        outcome["label"]
+        for case in found.get("cases", {}).values()
+        for outcome in case["outcomes"].values()
+    ]
+    only = f" --only {','.join(options.only)}" if options.only else ""
+    return {
+        "title": scenario.title,
+        "command": f"python -m benchmarks {scenario.name} --{options.size}"
+        f" --rounds {options.rounds}{only}",
+        "measured": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "versions": versions(sorted(set(re.findall(r"\{([^}]+)\}", "".join(labels))))),
+        **found,
+    }
+
+
+def _parse(arguments: Sequence[str]) -> Arguments:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="candidates, with commas between them")
+    sizes = parser.add_mutually_exclusive_group()
+    for size in get_args(Size):
+        sizes.add_argument(f"--{size}", dest="size", action="store_const", const=size)
+    parser.add_argument("--data", type=Path, help="keep tables and files in this folder")
+    parser.add_argument("--json", type=Path, help="keep all figures in this file")
+    parser.add_argument("--page", type=Path, help="write this Markdown file, and its chart, anew")
+    asked = parser.parse_args(arguments)
+    if unknown := [name for name in asked.scenarios if name not in SCENARIOS]:
+        parser.error(f"{unknown[0]} is none of {', '.join(SCENARIOS)}")
+    if not asked.scenarios and not (asked.json and asked.page):
+        parser.error(f"name a scenario: {', '.join(SCENARIOS)}")
+    if asked.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    scenarios = [SCENARIOS[name] for name in asked.scenarios]
+    only = tuple(name for name in asked.only.split(",") if name)
+    for scenario in scenarios:
+        if unknown := sorted(set(only) - scenario.candidates):
+            known = ", ".join(sorted(scenario.candidates)) or "no candidates"
+            parser.error(f"--only: {unknown[0]} is none of {scenario.name}'s: {known}")
+    options = Options(asked.size or "short", asked.rounds, only, asked.data)
+    return Arguments(scenarios, options, asked.json, asked.page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Every scenario by its name, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from benchmarks.harness.scenario import Scenario
+from benchmarks.scenarios import batch, end_to_end, files, memory, paged_api, postgres, upload
+from benchmarks.studies import adaptive, concurrency, copy_binary, guard, quality
+
+__all__ = ["RIVALLED", "SCENARIOS"]
+
+RIVALLED: Final = (paged_api, postgres, files, upload, batch, end_to_end)
+"""Those in which others do the same work."""
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (*RIVALLED, memory, concurrency, adaptive, guard, quality, copy_binary)
+}
