@@ -52,11 +52,11 @@ demo: $(VENV)/.runtime $(DEMO_NEEDS_$(TARGET))
 	$(strip $(BIN)/bronze demo --records $(RECORDS) $(DEMO_OPTION_$(TARGET)))
 
 # A server that can't be installed here skips its tests, with the reason; in CI it fails them.
-# A file's tests stay in one process: its servers are started once.
+# On every core; whoever is done first takes over tests of the others.
 test: lint
 	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .azurite/.installed; fi
 	-@$(MAKE) --no-print-directory .localstack-venv/.installed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
