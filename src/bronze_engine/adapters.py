@@ -38,6 +38,8 @@ __all__ = [
     "open_auth",
     "open_sender",
     "open_store",
+    "otel_hook",
+    "otel_providers",
     "shared_tokens",
     "source_type",
     "store_limits",
@@ -293,6 +295,30 @@ async def open_sender(
     )
     async with opened as sender:
         yield sender
+
+
+def otel_providers() -> Callable[[str], Any]:
+    """What makes `telemetry.otel.providers.Providers`. Raises ConfigError without the extra."""
+    providers: Callable[[str], Any] = _otel("providers").Providers
+    return providers
+
+
+def otel_hook() -> Callable[..., Any]:
+    """What makes an OpenTelemetryHook. Raises ConfigError without the extra."""
+    hook: Callable[..., Any] = _otel("hook").OpenTelemetryHook
+    return hook
+
+
+def _otel(module: str) -> Any:
+    """A module of telemetry.otel. Raises ConfigError where the extra is not installed."""
+    try:
+        return import_module(f"bronze_engine.telemetry.otel.{module}")
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != "opentelemetry":
+            raise
+        raise ConfigError(
+            'telemetry.otel needs an extra: pip install "bronze-engine[otel]"'
+        ) from exc
 
 
 def _tag(config: msgspec.Struct) -> str:

@@ -162,6 +162,7 @@ async def in_engine(
         open_engine(config, hooks=[display, *hooks, *monitoring.hooks]) as engine,
         beside(partial(display.show, engine)),
     ):
+        monitoring.watch(engine.statistics)
         return await until_signal(
             partial(work, engine), on_signal=on_signal, at_once=display.restore
         )

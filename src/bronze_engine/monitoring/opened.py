@@ -2,7 +2,7 @@
 
     async with open_monitoring(config) as monitoring:
         async with open_engine(config, hooks=monitoring.hooks) as engine:
-            monitoring.watch(engine)
+            monitoring.watch(engine.statistics)
             await engine.run("team.orders", run_date=date(2025, 1, 15))
 
 The command line does so for every command that runs pipelines. A service that has telemetry of
@@ -16,11 +16,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
-from bronze_engine.adapters import open_sender
+from bronze_engine.adapters import open_sender, otel_hook, otel_providers
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.contracts import Hook
 from bronze_engine.monitoring.notifier import Notifier, Told
+from bronze_engine.monitoring.otlp import METRICS, Otlp
 from bronze_engine.monitoring.queue import DRAIN_SECONDS, Consumer, Queue, hook_of, open_queue
 from bronze_engine.monitoring.textfile import INTERVAL_SECONDS, Textfile
 from bronze_engine.workers import Workers
@@ -43,11 +44,18 @@ class Monitoring:
         self._left_at: float | None = None
         self._queues: list[Queue[Any]] = []
         self._hooks: list[Hook] = []
+        self._watchers: list[Callable[[Callable[[], Any]], None]] = []
+        self._last: list[Callable[[], None]] = []
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
         """For `open_engine`."""
         return tuple(self._hooks)
+
+    def watch(self, statistics: Callable[[], Any]) -> None:
+        """Tell gauges of an engine, too: `monitoring.watch(engine.statistics)`."""
+        for watcher in self._watchers:
+            watcher(statistics)
 
     def drain(self) -> None:
         """Say that the process is being ended: what is left to tell has two seconds."""
@@ -56,6 +64,8 @@ class Monitoring:
     def leave(self) -> None:
         """Let everything be told now; from here on the bound counts, for all together."""
         self._left_at = self._clock.monotonic()
+        for last in self._last:
+            last()
         for queue in self._queues:
             queue.close()
 
@@ -67,7 +77,7 @@ class Monitoring:
 
     async def add(
         self, stack: AsyncExitStack, consumer: Consumer[T], name: str, interval_seconds: float
-    ) -> None:
+    ) -> Queue[T]:
         """Tell a consumer of events, through a queue that is left with the stack."""
         queue: Queue[T] = await stack.enter_async_context(
             open_queue(
@@ -80,6 +90,27 @@ class Monitoring:
         )
         self._queues.append(queue)
         self._hooks.append(hook_of(consumer, queue))
+        return queue
+
+    async def add_otel(self, stack: AsyncExitStack, config: Config, workers: Workers) -> None:
+        """Send traces and metrics. Raises ConfigError without the extra, and for OTEL_* variables
+        that ask for what we have not."""
+        telemetry = config.telemetry
+        make = await workers.run(otel_providers)  # its imports take a third of a second
+        providers = make(telemetry.service_name or "bronze-engine")
+        stack.callback(providers.shutdown)
+        hook = otel_hook()(
+            tracer_provider=providers.tracer_provider,
+            meter_provider=providers.meter_provider,
+            trace_requests=telemetry.trace_requests,
+            secrets=lambda: config.secrets,
+            clock=self._clock,
+        )
+        otlp: Consumer[object] = Otlp(providers, hook, self._clock, workers)
+        queue = await self.add(stack, otlp, "telemetry.otel", providers.delay_seconds)
+        providers.hand_to(queue.put)
+        self._watchers.append(hook.watch)
+        self._last.append(lambda: queue.put(METRICS))
 
 
 @asynccontextmanager
@@ -98,6 +129,8 @@ async def open_monitoring(
         if file is not None:
             textfile = Textfile(Path(file), clock, workers)
             await monitoring.add(stack, textfile, "telemetry.prometheus_file", INTERVAL_SECONDS)
+        if config.telemetry.otel:
+            await monitoring.add_otel(stack, config, workers)
         for notify in config.notices():
             sender = await stack.enter_async_context(open_sender(notify, config, clock, workers))
             notifier: Consumer[Told] = Notifier(notify, sender, _tags_of(config))
