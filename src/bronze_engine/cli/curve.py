@@ -27,20 +27,22 @@ def curve_lines(curve: Curve, width: int) -> Iterator[str]:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     left = sum(widths) + 2 * len(widths) + 2
     room = max(_LEAST_WIDTH, width - left - 1)
-    best = max((point.high for point in curve.points), default=0.0) or 1.0
+    highs = [point.high for point in curve.points if point.fault is None]
+    best = max(highs, default=0.0) or 1.0
     for point, row in zip(curve.points, rows, strict=True):
         label, rate, spread, latency, cpu = (
             cell.rjust(size) for cell, size in zip(row, widths, strict=True)
         )
         mark = ">" if point.label == curve.chosen else " "
-        text = f"{mark} {label}  {_bar(point.rows_per_second / best, room)}  {rate}  {spread}"
+        share = 0.0 if point.fault is not None else point.rows_per_second / best
+        text = f"{mark} {label}  {_bar(share, room)}  {rate}  {spread}"
         yield f"{text}  {latency}  {cpu}".rstrip()[:width]
 
 
 def _cells(point: Point, curve: Curve) -> tuple[str, str, str, str, str]:
     label = point.label + ("*" if point.label == curve.configured else "")
     if point.fault is not None:
-        return label, "refused" if point.refused else "unfit", "", "", ""
+        return label, "unfit", "", "", ""
     return (
         label,
         f"{point.rows_per_second:,.0f}",

@@ -7,7 +7,7 @@ may send only so many. Everything else is the group's: pauses, breaker, rate, re
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeVar, final
+from typing import Final, Literal, TypeVar, final
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Limits
@@ -21,6 +21,9 @@ from bronze_engine.telemetry.profile import Laps
 __all__ = ["Purse", "Spent", "TrialLimits"]
 
 T = TypeVar("T")
+
+_LONG_SECONDS: Final = 0.3
+"""Refusals nearer to each other are those of one burst."""
 
 
 class Spent(Exception):
@@ -67,8 +70,21 @@ class TrialLimits:
         self.refused = 0
         """Answers that asked to be left alone: 429, and 503 with Retry-After."""
         self.failed = 0
+        self._answered = 0
+        self._first_refusal: tuple[float, int] | None = None
+        self._last_refusal: tuple[float, int] | None = None
         self.is_spent = False
         """Whether a request was not sent because no more may be."""
+
+    @property
+    def sustained_rps(self) -> float | None:
+        """What the server lets through in the long run, where it refused twice: at each refusal
+        nothing was saved up, so it is what was answered in between."""
+        if self._first_refusal is None or self._last_refusal is None:
+            return None
+        (began, before), (ended, after) = self._first_refusal, self._last_refusal
+        seconds = ended - began
+        return (after - before) / seconds if seconds >= _LONG_SECONDS and after > before else None
 
     @property
     def concurrency(self) -> int:
@@ -123,12 +139,16 @@ class TrialLimits:
             try:
                 value = await operation()
                 outcome = "succeeded"
+                self._answered += 1
                 return value
             except Transient as exc:
                 is_pause = asks_for_pause(exc)
                 outcome = "refused" if is_pause else "failed"
                 self.refused += is_pause
                 self.failed += not is_pause
+                if is_pause:
+                    self._last_refusal = (self._clock.monotonic(), self._answered)
+                    self._first_refusal = self._first_refusal or self._last_refusal
                 raise
             finally:
                 if slots is not None:

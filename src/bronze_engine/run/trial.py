@@ -67,6 +67,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     """Answers that asked to be left alone."""
     failed: int
+    sustained_rps: float | None
+    """Requests a second that the server lets through, where it has refused some."""
     latency_seconds: float
     """Of a request, on average."""
     cpu_seconds: float
@@ -207,6 +209,7 @@ class _Trying:
             requests=self._limits.sent,
             refused=self._limits.refused,
             failed=self._limits.failed,
+            sustained_rps=self._limits.sustained_rps,
             latency_seconds=fetch.work_seconds / fetch.jobs if fetch and fetch.jobs else 0.0,
             cpu_seconds=profile.cpu_seconds,
             is_whole=not self._rows.is_enough and not self._limits.is_spent,

@@ -128,9 +128,9 @@ def _rate(
     return Verdict(
         bound="rate limit",
         reason=f"{what} {share:.0%} of the time, at {requests / seconds:.1f} requests a second",
-        advice="raise page_size, so that a request brings more rows; more requests at once bring"
-        " nothing"
-        + ("; set rate_limit to what the server takes" if paused else "; or raise rate_limit"),
+        advice="raise page_size, so that a request brings more rows, or "
+        + ("ask for a higher limit" if paused else "raise rate_limit")
+        + "; more requests at once bring nothing",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from bronze_engine.tune.report import Point
 
-__all__ = ["NEAR", "has_flattened", "knee", "nearest_to_best"]
+__all__ = ["NEAR", "clearly_better", "has_flattened", "knee"]
 
 NEAR: Final = 0.95
 """A point this near to the best is as good: what is left is not worth the latency, the memory and
@@ -20,26 +20,28 @@ _FLAT: Final = 2
 def knee(points: Sequence[Point]) -> Point:
     """The first point in the order given that is near the best of those without refusals.
 
-    Where every point was refused some requests, those count with the fewest. Raises ValueError
-    where no point can be used.
+    Points are compared by their highest rate: what disturbs a measurement only slows it. Where
+    every point was refused some requests, those count with the fewest. Raises ValueError where
+    no point can be used.
     """
-    usable = [point for point in points if point.fault is None and point.rows_per_second > 0]
+    usable = [point for point in points if point.fault is None and point.high > 0]
     if not usable:
         raise ValueError("no point can be used")
     fewest = min(point.refused for point in usable)
     usable = [point for point in usable if point.refused == fewest]
-    best = max(point.rows_per_second for point in usable)
-    return next(point for point in usable if point.rows_per_second >= NEAR * best)
+    best = max(point.high for point in usable)
+    return next(point for point in usable if point.high >= NEAR * best)
 
 
-def nearest_to_best(points: Sequence[Point], configured: str) -> Point:
-    """As `knee`, but what is configured stays where it is near the best."""
-    chosen = knee(points)
-    best = max(point.rows_per_second for point in points if point.fault is None)
-    for point in points:
-        if point.label == configured and point.fault is None and not point.refused:
-            return point if point.rows_per_second >= NEAR * best else chosen
-    return chosen
+def clearly_better(points: Sequence[Point], configured: str) -> Point:
+    """The best point where its lowest rate is above the highest of what is configured, else that:
+    what lies within the spread is no gain. For settings that change what lands."""
+    own = next((point for point in points if point.label == configured), None)
+    if own is None or own.fault is not None:
+        return knee(points)
+    usable = [point for point in points if point.fault is None]
+    best = max(usable, key=lambda point: point.rows_per_second)
+    return best if best.low * NEAR > own.high else own
 
 
 def has_flattened(rates: Sequence[float]) -> bool:

@@ -20,6 +20,8 @@ _NAMES: Final = {
     "compression": "codec",
     "row_group_bytes": "row group",
 }
+_KINDS: Final = ("compression",)
+"""Values without an order: no line leads from one to the next."""
 _BLUE: Final = "#1f5fa8"
 _ORANGE: Final = "#d9731a"
 _GREY: Final = "#777777"
@@ -67,19 +69,23 @@ def _panel(axes: Any, curve: Curve) -> None:
         [point.rows_per_second - point.low for point in points],
         [point.high - point.rows_per_second for point in points],
     ]
+    is_scale = curve.name not in _KINDS
+    if not is_scale:
+        axes.bar(places, rates, width=0.5, color=_BLUE, alpha=0.35)
     axes.errorbar(
         places,
         rates,
         yerr=spread,
         color=_BLUE,
         marker="o",
+        linestyle="-" if is_scale else "none",
         capsize=4,
         label="rows/s, lowest to highest",
     )
     axes.set_xticks(list(places), [_tick(point, curve) for point in points])
     axes.set_xlabel(_NAMES[curve.name])
     axes.set_ylabel("rows/s", color=_BLUE)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * max((point.high for point in points), default=1.0))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(visible=True, axis="y", alpha=0.3)
     chosen = next((at for at, point in enumerate(points) if point.label == curve.chosen), None)
@@ -100,7 +106,7 @@ def _panel(axes: Any, curve: Curve) -> None:
         places,
         [point.latency_seconds * 1000 for point in points],
         color=_GREY,
-        linestyle="--",
+        linestyle="--" if is_scale else "none",
         marker=".",
         label="ms a request",
     )

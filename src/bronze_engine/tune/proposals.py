@@ -37,7 +37,8 @@ def _why(curve: Curve | None) -> str:
     if curve.name == "rps":
         return "the server refuses (429) what comes faster"
     if own is None or not own.rows_per_second:
-        return f'{curve.chosen}: {chosen.rows_per_second:,.0f} rows/s; "auto" has to find it'
+        rate = f"{chosen.rows_per_second:,.0f} rows/s"
+        return f'{rate}, and more bring nothing; "auto" looks for it in each run'
     change = chosen.rows_per_second / own.rows_per_second - 1
     if abs(change) < _SAME:
         return f"as fast as {curve.configured} ({change:+.0%}), with less"

@@ -140,8 +140,6 @@ def _source_keys(
     source: HttpSourceConfig, own: tuple[str, ...], before: Settings, after: Settings
 ) -> Iterator[tuple[str, tuple[str, ...], int | float | str]]:
     api: Api = source.api
-    if after.rps is not None:
-        yield "rps", ("apis", api.name, "rate_limit", "rps"), after.rps
     if after.concurrency != before.concurrency and after.concurrency is not None:
         yield "concurrency", ("apis", api.name, "concurrency"), after.concurrency
         if getattr(source.paginator, "parallel", None) is not None:
@@ -149,8 +147,14 @@ def _source_keys(
             yield "concurrency", key, after.concurrency
         if source.parallel is not None:
             yield "concurrency", (*own, "source", "parallel"), after.concurrency
+    if after.rps is not None:
+        yield "rps", ("apis", api.name, "rate_limit", "rps"), _whole(after.rps)
     if after.page_size != before.page_size and after.page_size is not None:
         yield "page_size", (*own, "source", "paginator", "page_size"), after.page_size
+
+
+def _whole(rps: float) -> float:
+    return int(rps) if rps == int(rps) else rps
 
 
 def _size(count: int) -> str:

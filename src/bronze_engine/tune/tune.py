@@ -24,7 +24,7 @@ from bronze_engine.errors import ConfigError, ExtractError, PageError, RetryErro
 from bronze_engine.limits.trial import Purse
 from bronze_engine.model.profile import RunProfile
 from bronze_engine.run.trial import Trial, TrialBounds
-from bronze_engine.tune.knee import NEAR, has_flattened, knee, nearest_to_best
+from bronze_engine.tune.knee import NEAR, clearly_better, has_flattened, knee
 from bronze_engine.tune.proposals import proposals_of, toml_of
 from bronze_engine.tune.report import Curve, Name, TuneReport
 from bronze_engine.tune.series import Series
@@ -37,15 +37,19 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 _PAGE_FACTORS: Final = (1, 2, 4, 8, 16, 32)
 _ROW_GROUPS_MIB: Final = (8, 16, 32)
-_CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None), ("none", None))
+_CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None))
 _MEANWHILE: Final = 8
 """Requests in flight while other settings are swept, where the pipeline finds them itself."""
 _LEAST_PAGES: Final = 4
 _WORTH: Final = 0.15
 """The share of the time that encoding or the upload must take for their settings to matter."""
 _SHORT_PAGE: Final = 0.75
-_RATE_TRIALS: Final = 6
+_RATE_TRIALS: Final = 4
+_RATE_LENGTH: Final = 3.0
+"""Of these trials, in those of others: a server's refusals must come more than once."""
+_BELOW: Final = 0.97
 _SLOWER: Final = 0.9
+"""Of a rate that was refused."""
 _WAVES: Final = 4
 """A trial sends at least so many requests for each that is in flight."""
 
@@ -145,20 +149,22 @@ class Tune:
             self._note(
                 f"the server refuses requests below the configured {rate.rps:g} a second; lower it"
             )
-        found: list[Series] = []
+        found = [Series(0.0, "no limit", now)]
+        await self._measure(found, rounds=1, what="rps", seconds=_RATE_LENGTH)
         rps: float | None = None
         for _ in range(_RATE_TRIALS):
-            label = "no limit" if rps is None else f"{rps:g}"
-            series = Series(rps or 0.0, label, msgspec.structs.replace(now, rps=rps))
-            await self._measure([series], rounds=1, what="rate")
-            found.append(series)
-            trial = series.last
+            trial = found[-1].last
             if trial is None or (rps is not None and not trial.refused):
                 break
-            answered = (trial.requests - trial.refused) / max(trial.seconds, 1e-9)
-            rps = _neat(_SLOWER * (answered if rps is None else min(rps, answered)))
-        chosen = next((each for each in reversed(found) if each.settings.rps), found[-1])
-        self._keep("rps", found, chosen, "no limit")
+            told = trial.sustained_rps or trial.requests / max(trial.seconds, 1e-9)
+            rps = _neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
+            found.append(Series(rps, f"{rps:g}", msgspec.structs.replace(now, rps=rps)))
+            await self._measure(found[-1:], rounds=1, what="rps", seconds=_RATE_LENGTH)
+        usable = [each for each in found if each.trials]
+        if not usable:
+            return now
+        chosen = usable[-1]
+        self._keep("rps", usable, chosen, "no limit")
         self._note(
             f"the server refuses (429) what comes faster than about {chosen.label} requests a"
             " second, and no rate_limit says so"
@@ -256,7 +262,7 @@ class Tune:
         usable = [each for each in all_series if each.trials]
         if not usable:
             return configured(self._original)
-        chosen = _of(usable, nearest_to_best([each.point() for each in usable], own).label)
+        chosen = _of(usable, clearly_better([each.point() for each in usable], own).label)
         self._keep(name, usable, chosen, own)
         return chosen.settings
 
@@ -282,6 +288,11 @@ class Tune:
             tried.append(series)
             if series.fault is not None:
                 self._note(f"{name} {series.label}: {series.fault}")
+                most = _given(series)
+                if judge(series) and most > (tried[-2].settings.page_size or 0):
+                    settings = msgspec.structs.replace(series.settings, page_size=most)
+                    tried.append(Series(most, f"{most:,}", settings))
+                    await self._measure(tried[-1:], rounds=1, what=name)
                 break
             if series.last is None or (series.last.refused and len(tried) > 1):
                 break
@@ -341,23 +352,28 @@ class Tune:
             now = msgspec.structs.replace(now, concurrency=before.concurrency)
         return now
 
-    async def _measure(self, all_series: Sequence[Series], *, rounds: int, what: str) -> None:
+    async def _measure(
+        self, all_series: Sequence[Series], *, rounds: int, what: str, seconds: float = 1.0
+    ) -> None:
+        """`seconds` is how much longer than others these trials are."""
         for turn in range(rounds):
             for series in all_series if turn % 2 == 0 else all_series[::-1]:
                 if series.fault is not None:
                     continue
                 try:
-                    trial = await self._try(series.settings, f"{what} {series.label}".strip())
+                    trial = await self._try(
+                        series.settings, f"{what} {series.label}".strip(), length=seconds
+                    )
                 except (ConfigError, ExtractError, PageError, RetryError) as exc:
                     series.fault = f"{exc.code}: {exc.message}"[:200]
                     continue
-                if trial.seconds > 0:
+                if trial.rows_per_second > 0:
                     series.trials.append(trial)
 
-    async def _try(self, settings: Settings, what: str) -> Trial:
+    async def _try(self, settings: Settings, what: str, length: float = 1.0) -> Trial:
         self._on_trial(what)
         bounds = TrialBounds(
-            seconds=self._bounds.seconds,
+            seconds=self._bounds.seconds * length,
             requests=self._share(),
             rows=self._bounds.rows,
             concurrency=settings.concurrency,
@@ -375,6 +391,9 @@ class Tune:
     def _keep(self, name: Name, all_series: list[Series], chosen: Series, own: str) -> None:
         trial = chosen.last
         verdict = None if trial is None else trial.profile.verdict
+        told = "%s: %s %s is proposed of %d that were tried, %s rows/s"
+        number = f"{chosen.rate:,.0f}"
+        log.info(told, self._original.name, name, chosen.label, len(all_series), number)
         self._curves.append(
             Curve(
                 name=name,
@@ -397,10 +416,16 @@ def _is_short_page(series: Series) -> str | None:
     size = series.settings.page_size
     if trial is None or size is None or trial.is_whole or not trial.pages:
         return None
-    had = trial.rows / trial.pages
+    had = _given(series)
     if had >= _SHORT_PAGE * size:
         return None
-    return f"the server gives {had:,.0f} records a page however many are asked for"
+    return f"the server gives {had:,} records a page"
+
+
+def _given(series: Series) -> int:
+    """Records that a page had."""
+    trial = series.last
+    return 0 if trial is None or not trial.pages else trial.rows // trial.pages
 
 
 def _of(all_series: Sequence[Series], label: str) -> Series:
