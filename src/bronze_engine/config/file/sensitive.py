@@ -122,9 +122,12 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
 
 
 def of_engine_table(table: Any) -> Iterator[str]:
-    """User and password of the server of shared limits, also of a table that is refused."""
+    """The password of the server of shared limits, also of a table that is refused."""
     url = table.get("limits") if isinstance(table, dict) else None
-    yield from of_url(url) if isinstance(url, str) else ()
+    _, _, userinfo = str(url or "").rpartition("@")[0].partition("://")
+    password = userinfo.partition(":")[2]
+    yield from worth_hiding(password)
+    yield from worth_hiding(unquote(password))
 
 
 def of_auth(auth: msgspec.Struct | None) -> Iterator[str]:

@@ -64,7 +64,7 @@ class Link:
             "share of each shared limit",
             self._name,
             type(exc).__name__,
-            exc,
+            str(exc).rstrip("."),
         )
 
     def reached(self) -> None:
