@@ -185,13 +185,14 @@ async def test_no_number_is_cut_at_any_width(width: int) -> None:
     assert not any("…" in line for line in screen.lines(width) if line[:2] != "… ")
 
 
-@pytest.mark.parametrize("width", [*range(1, 60), 70, 100, 139, 400])
-@pytest.mark.parametrize("height", [1, 2, 5, 24, 3000])
-def test_no_size_is_too_small(width: int, height: int) -> None:
+def test_no_size_is_too_small() -> None:
     screen = busy()
     screen.batch("a" * 300, days=("2025-01-01", "2025-01-02"))
-    screen.lines(width, height)
-    assert Screen().lines(width, height) == []
+    for width in (*range(1, 60), 70, 100, 139, 400):
+        for height in (1, 2, 5, 24):
+            screen.lines(width, height)
+    assert len(screen.lines(160, 3000)) == 1002 + 3
+    assert Screen().lines(160, 24) == []
 
 
 def test_long_names_are_shortened_in_the_middle_where_columns_need_the_room() -> None:
@@ -331,7 +332,7 @@ async def test_speed_is_smoothed_over_seconds_and_falls_to_nothing() -> None:
     screen = Screen()
     screen.begin("a.x")
     await screen.wait(1)
-    speeds = []
+    speeds: list[str] = []
     for _ in range(10):
         screen.tell(RowsWritten(pipeline="a.x", run="a.x", rows=10_000 * (len(speeds) + 1)))
         await screen.wait(1)
