@@ -8,7 +8,7 @@ closes it before it returns.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import date
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Hook, SourceType
+from bronze_engine.flow import Reservation
 from bronze_engine.limits.registry import GroupStatistics
 from bronze_engine.limits.trial import Purse
 from bronze_engine.model.batch import BatchReport
@@ -124,13 +125,15 @@ class Engine:
         run_date: date,
         full_refresh: bool = False,
         wait_seconds: float = 0.0,
+        admitted: Callable[[Reservation], None] | None = None,
     ) -> RunReport:
         """As `run`, for a caller that counts the runs under way itself, as a batch does.
 
         It takes none of the places of engine.max_pipelines and waits for none: two who count
-        would keep each other waiting. Memory is waited for all the same.
+        would keep each other waiting. Memory is waited for all the same; `admitted` is told
+        what was set aside, which the run may lend while it has no rows.
         """
-        options = Options(full_refresh=full_refresh, wait_seconds=wait_seconds)
+        options = Options(full_refresh=full_refresh, wait_seconds=wait_seconds, admitted=admitted)
         return await self._begin(self.config.pipeline(name), run_date, options)
 
     async def _run(self, name: str, run_date: date, options: Options) -> RunReport:

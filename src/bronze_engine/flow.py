@@ -14,15 +14,16 @@ for each fetch in flight.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar, final
 
 import anyio
 
-__all__ = ["Budget", "Gate", "Lane", "each", "ordered", "single"]
+from bronze_engine.budget import Budget, Lane, Reservation
+from bronze_engine.gate import Gate
+
+__all__ = ["Budget", "Gate", "Lane", "Reservation", "each", "ordered", "single"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -66,206 +67,6 @@ async def each(
     except BaseExceptionGroup as group:
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
-
-
-@final
-class Gate:
-    """Where a task waits for a change that another tells of.
-
-    An event that exists only while somebody waits: where the change has already come, the
-    caller sees that in its own state and goes on, without a turn of the event loop. With
-    one page in a millisecond those turns are a third of what the loop does (measured), and
-    anyio's event costs 5 us more a wait than the loop's own, which is what is behind it.
-    """
-
-    def __init__(self) -> None:
-        self._event: asyncio.Event | None = None
-
-    async def wait(self) -> None:
-        """Wait for the next `open`; look at the state again afterwards."""
-        if self._event is None:
-            self._event = asyncio.Event()
-        await self._event.wait()
-
-    def open(self) -> None:
-        """Wake all who wait now."""
-        if self._event is not None:
-            self._event.set()
-            self._event = None
-
-
-@final
-class _Waiter:
-    """One request for bytes, granted in the order of asking."""
-
-    def __init__(self, lane: Lane, size: int) -> None:
-        self.lane = lane
-        self.size = size
-        self.is_granted = False
-        self.granted = Gate()
-
-    def grant(self) -> None:
-        self.lane.add(self.size)
-        self.is_granted = True
-        self.granted.open()
-
-
-@final
-class Budget:
-    """The bytes that all flows of one engine may hold together.
-
-    `limit_bytes` is split in two: what admitted runs have reserved (their encoders and
-    the floors of their lanes), and a pool that every lane above its floor draws from.
-    """
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self.reserved_bytes = 0
-        self.pooled_bytes = 0
-        self.kept_bytes = 0
-        self._waiters: deque[_Waiter] = deque()
-        self._admissions: deque[tuple[int, anyio.Event]] = deque()
-
-    @asynccontextmanager
-    async def reserve(
-        self, size_bytes: int, *, on_wait: Callable[[], None] | None = None
-    ) -> AsyncIterator[None]:
-        """Set `size_bytes` aside for the body: first come, first served, all or nothing.
-
-        `on_wait` is called once if the bytes are not free yet. A size above the limit is
-        granted when nothing else is reserved, so the caller checks the minimum beforehand.
-        """
-        ticket = (size_bytes, anyio.Event())
-        self._admissions.append(ticket)
-        self._admit()
-        try:
-            if not ticket[1].is_set() and on_wait is not None:
-                on_wait()
-            await ticket[1].wait()
-        except BaseException:
-            if ticket[1].is_set():
-                self.reserved_bytes -= size_bytes
-                self.wake()
-            else:
-                self._admissions.remove(ticket)
-            self._admit()
-            raise
-        try:
-            yield
-        finally:
-            self.release(size_bytes)
-
-    def reserve_now(self, size_bytes: int) -> bool:
-        """Set `size_bytes` aside if they are free and nobody waits for theirs; never waits.
-
-        What was granted is given back by `release`.
-        """
-        if self._admissions or self.reserved_bytes + size_bytes > self.limit_bytes:
-            return False
-        self.reserved_bytes += size_bytes
-        return True
-
-    def release(self, size_bytes: int) -> None:
-        """Give back what was set aside."""
-        self.reserved_bytes -= size_bytes
-        self._admit()
-        self.wake()
-
-    def _admit(self) -> None:
-        while self._admissions:
-            size, event = self._admissions[0]
-            if self.reserved_bytes and self.reserved_bytes + size > self.limit_bytes:
-                return
-            self._admissions.popleft()
-            self.reserved_bytes += size
-            event.set()
-
-    def keep(self, size_bytes: int) -> bool:
-        """Take bytes of the pool that a run keeps to its end (negative gives back); never waits.
-
-        False, and nothing taken, where all that runs keep would pass half of what is not
-        reserved: the other half is left to what flows.
-        """
-        free = (self.limit_bytes - self.reserved_bytes) // 2
-        if size_bytes > 0 and self.kept_bytes + size_bytes > free:
-            return False
-        self.kept_bytes += size_bytes
-        self.pooled_bytes += size_bytes
-        if size_bytes < 0:
-            self.wake()
-        return True
-
-    def wake(self) -> None:
-        """Grant what can be granted: lanes below their floor, then the head of the queue."""
-        progress = True
-        while progress and self._waiters:
-            progress = False
-            for place, waiter in enumerate(self._waiters):
-                if waiter.lane.may_take(waiter.size, first=place == 0):
-                    del self._waiters[place]
-                    waiter.grant()
-                    progress = True
-                    break
-
-    def enqueue(self, waiter: _Waiter) -> None:
-        self._waiters.append(waiter)
-        self.wake()
-
-    def withdraw(self, waiter: _Waiter) -> None:
-        """Take back a request whose caller was cancelled, before or after the grant."""
-        if waiter.is_granted:
-            waiter.lane.add(-waiter.size)
-        else:
-            self._waiters.remove(waiter)
-            self.wake()
-
-
-@final
-class Lane:
-    """One ordered flow's share of a budget.
-
-    `floor_bytes` is what it may always hold; it should be at least the largest group
-    that the flow must gather before it can hand anything on.
-    """
-
-    def __init__(self, budget: Budget, floor_bytes: int) -> None:
-        self.budget = budget
-        self.floor_bytes = floor_bytes
-        self.held_bytes = 0
-
-    def may_take(self, size: int, *, first: bool) -> bool:
-        """Below its floor or empty always; above it when first in the queue and the pool has it."""
-        if self.held_bytes < self.floor_bytes or not self.held_bytes:
-            return True
-        free = self.budget.limit_bytes - self.budget.reserved_bytes - self.budget.pooled_bytes
-        return first and size <= free
-
-    def add(self, size: int) -> None:
-        """Correct what this lane holds by `size` bytes (negative gives back); never waits."""
-        before = max(0, self.held_bytes - self.floor_bytes)
-        self.held_bytes += size
-        self.budget.pooled_bytes += max(0, self.held_bytes - self.floor_bytes) - before
-        if size < 0:
-            self.budget.wake()
-
-    def set_floor(self, floor_bytes: int) -> None:
-        """Hold what is held above another floor; those who wait are looked at again."""
-        pooled = max(0, self.held_bytes - self.floor_bytes)
-        self.floor_bytes = floor_bytes
-        self.budget.pooled_bytes += max(0, self.held_bytes - floor_bytes) - pooled
-        self.budget.wake()
-
-    async def take(self, size: int) -> None:
-        """Wait for `size` bytes, in the order of asking over all lanes of the budget."""
-        waiter = _Waiter(self, size)
-        self.budget.enqueue(waiter)
-        if waiter.is_granted:
-            return
-        try:
-            await waiter.granted.wait()
-        except BaseException:
-            self.budget.withdraw(waiter)
-            raise
 
 
 @final

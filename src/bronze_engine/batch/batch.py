@@ -200,6 +200,7 @@ class Batch:
                 run_date=day,
                 full_refresh=key in self._refreshing,
                 wait_seconds=self._wait_seconds,
+                admitted=turn.admit,
             )
         except BronzeError as exc:
             log.error("%s (%s %s)", exc, name, day)  # noqa: TRY400  # the message says it all

@@ -4,8 +4,9 @@ At most `max_parallel` runs hold a place. The next place goes to the limit group
 fewest runs under way, and within it in the order of asking, so a slow API keeps no other
 waiting. A run of which nothing is heard for SILENT_SECONDS (its server hangs, has asked for a
 pause, its breaker is open) is set aside where another group could use its place: it goes on,
-and its place is given away. Its group is then out of favour until one of its runs is heard of
-again: meanwhile its runs begin aside, a few at a time, or in places that nobody else wants.
+its place is given away, and its memory lent until it has rows. Its group is then out of favour
+until one of its runs is heard of again: meanwhile its runs begin aside, a few at a time, or in
+places that nobody else wants.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import heapq
 from typing import Final, Literal, final
 
 from bronze_engine.clock import Clock
+from bronze_engine.flow import Reservation
 
 __all__ = ["SILENT_SECONDS", "Places", "Sign", "Turn"]
 
@@ -37,6 +39,18 @@ class Turn:
         self.is_aside = False
         self.waits_for_memory = False
         """Silent because of the others: setting it aside would help nobody."""
+        self._memory: Reservation | None = None
+
+    def admit(self, memory: Reservation) -> None:
+        """Memory was set aside for it; one that is aside lends that."""
+        self._memory = memory
+        if self.is_aside:
+            memory.lend()
+
+    def set_aside(self) -> None:
+        self.is_aside = True
+        if self._memory is not None:
+            self._memory.lend()
 
     def __lt__(self, other: Turn) -> bool:
         return self.number < other.number
@@ -140,7 +154,8 @@ class Places:
 
     def _set_aside(self, turn: Turn) -> None:
         group = self._groups[turn.group]
-        turn.is_aside = group.is_silent = True
+        turn.set_aside()
+        group.is_silent = True
         group.aside += 1
         self._holding.discard(turn)
         self._aside.add(turn)

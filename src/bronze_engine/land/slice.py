@@ -22,6 +22,7 @@ from bronze_engine.decode.stamp import Stamps
 from bronze_engine.encode.jsonl import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, QualityError, SliceLost
+from bronze_engine.flow import Reservation
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
 from bronze_engine.land.pagefiles import PageFiles
@@ -43,7 +44,15 @@ from bronze_engine.quality.thresholds import SliceCount, Threshold
 from bronze_engine.shield import finish
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 
-__all__ = ["Job", "Landed", "Written", "keep_rejected", "land_slice", "memory_bytes"]
+__all__ = [
+    "Job",
+    "Landed",
+    "Written",
+    "file_bytes",
+    "keep_rejected",
+    "land_slice",
+    "memory_bytes",
+]
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +68,16 @@ READS: Final = 3
 
 def memory_bytes(pipeline: Pipeline) -> int:
     """What one slice of this pipeline holds at the least, beside its source's lane."""
+    pages = PARTS_HELD * PART_BYTES if captures_pages(pipeline.source) else 0
+    return file_bytes(pipeline) + pages + DECODE_FLOOR_BYTES
+
+
+def file_bytes(pipeline: Pipeline) -> int:
+    """What of it the data files take, from the first rows on."""
     output = pipeline.output
     encoder = ENCODE_MULTIPLE * output.row_group_bytes
-    encoder += value_files_bytes(output) if output.partition_by else PARTS_HELD * PART_BYTES
-    pages = PARTS_HELD * PART_BYTES if captures_pages(pipeline.source) else 0
-    return encoder + pages + DECODE_FLOOR_BYTES
+    files = value_files_bytes(output) if output.partition_by else PARTS_HELD * PART_BYTES
+    return encoder + files
 
 
 class Written(msgspec.Struct):
@@ -96,6 +110,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """None where there are none."""
     writer: str = ""
     """What names the files, where that is not the run itself but a resumption of it."""
+    memory: Reservation | None = None
+    """What was set aside for the run, where that may be lent until there are rows."""
 
     @property
     def keeps_pages(self) -> bool:
@@ -295,6 +311,8 @@ class _Landing:
 
     async def consume(self, decoded: Decoded) -> Layout:
         """Take one group, in order; returns the layout that later ones are decoded with."""
+        if self._job.memory is not None:
+            await self._job.memory.use()
         decoded = await self._operations.apply(decoded)
         decoded = await sifted(decoded, self._duplicates, self._rules)
         await self._operations.count(decoded)

@@ -112,6 +112,8 @@ class Reading:
 
     async def _side_by_side(self, source: Source, at_once: int) -> None:
         """For sources whose slices have one layout: none waits for another's."""
+        if self._job.memory is not None:
+            await self._job.memory.use()  # the seats hold more than what a lender keeps
         seats = Seats(self._services.budget, self._slice_bytes, at_once)
 
         async def land(head: int, piece: Slice | None) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from bronze_engine.clock import Clock
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Hook, Resources, SourceType, Store
-from bronze_engine.flow import Budget
+from bronze_engine.flow import Budget, Reservation
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.workers import Workers
@@ -61,6 +61,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Decode the records in the committed partition's quarantine again, beside its rows."""
     resume: bool = True
     """Go on where an earlier process of the run has left it."""
+    admitted: Callable[[Reservation], None] | None = None
+    """Told what was set aside for the run, once it is: the caller may have it lend that."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

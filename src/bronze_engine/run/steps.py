@@ -21,7 +21,8 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import BronzeError, QualityError, StateError, StoreError
-from bronze_engine.land.slice import Job, Landed, Written, keep_rejected
+from bronze_engine.flow import Reservation
+from bronze_engine.land.slice import Job, Landed, Written, file_bytes, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.plan.asked import old_date_warning
@@ -79,6 +80,7 @@ class _Run:
         """Those that an earlier process has landed."""
         self.slice_bytes = 0
         """What one slice holds at the least; reserved for the first."""
+        self.memory: Reservation | None = None
         self.claim: ChainClaim | None = None
         """Of a chain, from when it is taken on."""
         self.is_certain = True
@@ -94,7 +96,12 @@ class _Run:
         waiting = partial(self.account.phase, "waiting for memory")
         try:
             self.slice_bytes = await least_bytes(self.pipeline, services)
-            async with services.budget.reserve(self.slice_bytes, on_wait=waiting):
+            async with services.budget.reserve(
+                self.slice_bytes, lendable_bytes=file_bytes(self.pipeline), on_wait=waiting
+            ) as memory:
+                self.memory = memory
+                if self.options.admitted is not None:
+                    self.options.admitted(memory)
                 self.account.phase("preparing")
                 stores = self.account.stores = await services.stores(self.pipeline)
                 report = await self._hold_lease(stores)
@@ -269,6 +276,7 @@ class _Run:
             replayed=replayed,
             rules=self.rules,
             writer=checkpoint.writer,
+            memory=self.memory,
         )
 
     def _tell_beginning(self, checkpoint: RunCheckpoint, replayed: Manifest | None) -> None:

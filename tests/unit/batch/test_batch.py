@@ -297,3 +297,18 @@ async def test_while_a_run_waits_for_memory_no_other_begins(tmp_path: Path) -> N
         elif isinstance(event, RunStarted):
             assert not waiting
     assert waited >= 2
+
+
+async def test_an_api_that_hangs_lends_its_memory_and_has_it_again(tmp_path: Path) -> None:
+    good = [f"b.x{number}" for number in range(6)]
+    lake = Lake(tmp_path, "a.x", *good, memory="170MiB")  # for two
+    lake.seconds = {"a": 600.0}
+    report = await lake.batch("a.x", *good, max_parallel=2)
+    assert set(statuses(report).values()) == {"committed"}
+    begun = {e.pipeline: at for at, e in enumerate(lake.events) if isinstance(e, RunStarted)}
+    waits = [
+        event.pipeline
+        for event in lake.events[begun["b.x1"] :]
+        if isinstance(event, RunPhase) and event.phase == "waiting for memory"
+    ]
+    assert waits == []  # what is lent is enough for a second one
