@@ -93,7 +93,7 @@ def test_a_table_is_shown_while_it_runs_and_then_it_is_gone(tmp_path: Path) -> N
         code, out, _ = terminal.end()
     assert code == 0
     assert re.search(r"^rows +3$", out, re.MULTILINE)
-    assert terminal.screen.lines[-2:] == [warning, ""]
+    assert terminal.screen.text.splitlines()[-1] == warning, "it is the last that is left"
     assert terminal.screen.has_cursor()
 
 
