@@ -1,6 +1,7 @@
 # Needs python3 >= 3.11 and nothing else; uses uv where it is installed.
 #   make demo    land the embedded demo API        make bench        speed against rivals
 #                TARGET=s3 or TARGET=azure: in an object store that ends with the demo
+#   make demo-batch   a dozen pipelines of it side by side; SVG=FILE draws what is shown meanwhile
 #   make test    checks and the whole suite        make bench-full   the same, longer, and memory
 #   make lint    checks only                       make lock         pin the requirements anew
 #   make clean   remove what these have made
@@ -37,7 +38,7 @@ install_package = if command -v uv >/dev/null 2>&1; then \
 	    --no-deps --no-build-isolation -e .; \
 	fi
 
-.PHONY: demo test lint bench bench-full lock env clean
+.PHONY: demo demo-batch test lint bench bench-full lock env clean
 .DELETE_ON_ERROR:
 
 # Of each TARGET: what it needs beside the package, and how the demo is told.
@@ -50,6 +51,9 @@ demo: $(VENV)/.runtime $(DEMO_NEEDS_$(TARGET))
 	@case "$(TARGET)" in local|s3|azure) ;; *) \
 	  echo "TARGET is local, s3 or azure, not $(TARGET)" >&2; exit 1;; esac
 	$(strip $(BIN)/bronze demo --records $(RECORDS) $(DEMO_OPTION_$(TARGET)))
+
+demo-batch: $(VENV)/.runtime
+	$(strip $(BIN)/bronze demo --batch --records $(RECORDS) $(if $(SVG),--svg $(SVG)))
 
 # A server that can't be installed here skips its tests, with the reason; in CI it fails them.
 # On every core; whoever is done first takes over tests of the others.
