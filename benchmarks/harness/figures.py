@@ -9,7 +9,7 @@ Ratios compare runs of the same round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from benchmarks.harness.spread import Spread, spread
@@ -28,6 +28,7 @@ __all__ = [
     "ratio",
     "rivals_of",
     "rss_mib",
+    "with_ours",
 ]
 
 MIB: Final = 1024**2
@@ -66,6 +67,14 @@ def ratio(case: Figures, first: str, other: str, of: Measure) -> Spread:
     unit = case["unit"]
     pairs = zip(case["outcomes"][first]["runs"], case["outcomes"][other]["runs"], strict=False)
     return spread([of(mine, unit) / of(theirs, unit) for mine, theirs in pairs])
+
+
+def with_ours(figures: Mapping[str, Figures]) -> Iterator[tuple[Figures, Figures]]:
+    """Every case of every scenario in which ours ran: (scenario, case)."""
+    for found in figures.values():
+        for case in found.get("cases", {}).values():
+            if "ours" in case["outcomes"] and has_run(case["outcomes"]["ours"]):
+                yield found, case
 
 
 def has_run(outcome: Figures) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from benchmarks.harness.figures import Figures, cpu, label_of, rate, ratio, rivals_of
+from benchmarks.harness.figures import Figures, cpu, label_of, rate, ratio, rivals_of, with_ours
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import table
 
@@ -23,18 +23,15 @@ class Loss(NamedTuple):
 
 def losses(figures: Mapping[str, Figures]) -> Iterator[Loss]:
     """By the medians of the rounds, the worst first in each case."""
-    for found in figures.values():
-        for case in found.get("cases", {}).values():
-            if not case["outcomes"].get("ours", {}).get("runs"):
-                continue
-            behind = []
-            for name, outcome in rivals_of(case).items():
-                faster = ratio(case, "ours", name, rate)
-                dearer = ratio(case, "ours", name, cpu)
-                if faster.median < 1 or dearer.median > 1:
-                    label = label_of(outcome, found["versions"])
-                    behind.append(Loss(case["title"], label, faster, dearer))
-            yield from sorted(behind, key=lambda loss: loss.rate.median)
+    for found, case in with_ours(figures):
+        behind = []
+        for name, outcome in rivals_of(case).items():
+            faster = ratio(case, "ours", name, rate)
+            dearer = ratio(case, "ours", name, cpu)
+            if faster.median < 1 or dearer.median > 1:
+                label = label_of(outcome, found["versions"])
+                behind.append(Loss(case["title"], label, faster, dearer))
+        yield from sorted(behind, key=lambda loss: loss.rate.median)
 
 
 def tell_losses(figures: Mapping[str, Figures]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from benchmarks.harness.chart import Bar, Group, draw
-from benchmarks.harness.figures import Figures, fastest, label_of, rate, ratio, rivals_of
+from benchmarks.harness.figures import Figures, fastest, label_of, rate, ratio, rivals_of, with_ours
 from benchmarks.harness.spread import Spread
 from benchmarks.harness.tables import table
 
@@ -28,16 +28,15 @@ class Best(NamedTuple):
 
 
 def bests(figures: Mapping[str, Figures]) -> Iterator[Best]:
-    for found in figures.values():
-        for case in found.get("cases", {}).values():
-            if not case["headline"] or not case["outcomes"].get("ours", {}).get("runs"):
-                continue
-            rivals = rivals_of(case)
-            for kind in KINDS:
-                if several := {n: each for n, each in rivals.items() if each["kind"] == kind}:
-                    name = fastest(case, several)
-                    label = label_of(several[name], found["versions"]).partition(",")[0]
-                    yield Best(case["headline"], kind, label, ratio(case, "ours", name, rate))
+    for found, case in with_ours(figures):
+        if not case["headline"]:
+            continue
+        rivals = rivals_of(case)
+        for kind in KINDS:
+            if several := {name: each for name, each in rivals.items() if each["kind"] == kind}:
+                name = fastest(case, several)
+                label = label_of(several[name], found["versions"]).partition(",")[0]
+                yield Best(case["headline"], kind, label, ratio(case, "ours", name, rate))
 
 
 def tell_summary(figures: Mapping[str, Figures]) -> str:

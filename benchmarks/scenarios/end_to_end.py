@@ -15,7 +15,6 @@ from typing import Final
 
 from benchmarks.data.tables import mixed
 from benchmarks.harness.comparison import Case
-from benchmarks.harness.environment import HERE, RIVALS
 from benchmarks.harness.landed import Landed
 from benchmarks.harness.measure import Candidate
 from benchmarks.harness.scenario import Size, comparison
@@ -27,70 +26,30 @@ from benchmarks.servers.s3 import S3
 __all__ = ["SCENARIO"]
 
 PARTITION: Final = "bench/*/dt=*/part-*.parquet"
-ONE_FILE: Final = "table.parquet"
 
 FROM_API: Final = (
     replace(paged_api.OURS, files=PARTITION, watch_lag=False),
-    Candidate(
-        "bronze-run",
-        "`bronze run`, start-up included",
-        "ours",
-        HERE,
-        "benchmarks.candidates.bronze_run_api",
-        files=PARTITION,
-    ),
-    Candidate(
-        "expert",
-        "a script of aiohttp, orjson, pyarrow and its S3FileSystem",
-        "script",
-        HERE,
-        "benchmarks.rivals.expert",
-        files="orders.parquet",
-    ),
-    Candidate(
-        "dlt",
-        "dlt {dlt}, rest_api to filesystem",
-        "framework",
-        RIVALS,
-        "benchmarks.rivals.dlt_rest",
-        files="bench/orders/*.parquet",
-        environment={"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"},
+    replace(postgres.BRONZE_RUN, module="benchmarks.candidates.bronze_run_api", files=PARTITION),
+    replace(paged_api.EXPERT, label="a script of aiohttp, orjson, pyarrow and its S3FileSystem"),
+    replace(
+        paged_api.DLT, label="dlt {dlt}, rest_api to filesystem", files="bench/orders/*.parquet"
     ),
 )
 FROM_TABLE: Final = (
     replace(postgres.OURS, files=PARTITION),
-    Candidate(
-        "bronze-run",
-        "`bronze run`, start-up included",
-        "ours",
-        HERE,
-        "benchmarks.candidates.bronze_run",
-        files=PARTITION,
+    replace(postgres.BRONZE_RUN, files=PARTITION),
+    replace(
+        postgres.ADBC,
+        label="a script of ADBC {adbc-driver-postgresql}, pyarrow and its S3FileSystem",
+        kind="script",
     ),
-    Candidate(
-        "adbc",
-        "a script of ADBC {adbc-driver-postgresql}, pyarrow and its S3FileSystem",
-        "script",
-        RIVALS,
-        "benchmarks.rivals.adbc_stream",
-        files=ONE_FILE,
+    replace(postgres.DLT, label="dlt {dlt}, sql_database to filesystem", files="bench/*/*.parquet"),
+    replace(
+        postgres.DUCKDB,
+        label="DuckDB {duckdb}, its postgres and httpfs extensions",
+        module="benchmarks.rivals.duckdb_s3",
     ),
-    Candidate(
-        "dlt",
-        "dlt {dlt}, sql_database to filesystem",
-        "framework",
-        RIVALS,
-        "benchmarks.rivals.dlt_table",
-        files="bench/*/*.parquet",
-    ),
-    Candidate(
-        "sling",
-        "Sling {sling-linux-amd64}",
-        "framework",
-        RIVALS,
-        "benchmarks.rivals.sling_program",
-        files=ONE_FILE,
-    ),
+    postgres.SLING,
 )
 LOADS: Final[dict[Size, paged_api.Load]] = {
     "tiny": paged_api.Load(3, 1000, 20),

@@ -20,7 +20,7 @@ from benchmarks.harness.scenario import Size, comparison
 from benchmarks.servers.null_api import NullApi
 from bronze_engine.demo.api import BEARER_TOKEN
 
-__all__ = ["OURS", "SCENARIO", "Load", "case"]
+__all__ = ["DLT", "EXPERT", "OURS", "SCENARIO", "Load", "case"]
 
 OURS: Final = Candidate(
     "ours",

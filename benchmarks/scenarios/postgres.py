@@ -23,7 +23,7 @@ from benchmarks.harness.measure import Candidate
 from benchmarks.harness.scenario import Size, comparison
 from benchmarks.servers.postgres import dsn_of, serve
 
-__all__ = ["OURS", "SCENARIO", "TPCHGEN", "case"]
+__all__ = ["ADBC", "BRONZE_RUN", "DLT", "DUCKDB", "OURS", "SCENARIO", "SLING", "case"]
 
 TPCHGEN: Final = RIVALS.with_name("tpchgen-cli")
 PARTITION: Final = "bronze/**/dt=*/part-*.parquet"
@@ -34,6 +34,36 @@ OURS: Final = Candidate(
 )
 LIMIT: Final = Candidate(
     "psql", "`psql COPY … > /dev/null`: the limit", "limit", HERE, "benchmarks.rivals.psql_copy"
+)
+BRONZE_RUN: Final = replace(
+    OURS,
+    name="bronze-run",
+    label="`bronze run`, start-up included",
+    module="benchmarks.candidates.bronze_run",
+)
+DUCKDB: Final = Candidate(
+    "duckdb",
+    "DuckDB {duckdb}, its postgres extension",
+    "library",
+    RIVALS,
+    "benchmarks.rivals.duckdb_copy",
+    files=ONE_FILE,
+)
+ADBC: Final = Candidate(
+    "adbc",
+    "ADBC {adbc-driver-postgresql}, pyarrow",
+    "library",
+    RIVALS,
+    "benchmarks.rivals.adbc_stream",
+    files=ONE_FILE,
+)
+DLT: Final = Candidate(
+    "dlt",
+    "dlt {dlt} over ConnectorX",
+    "framework",
+    RIVALS,
+    "benchmarks.rivals.dlt_table",
+    files="lake/bench/*/*.parquet",
 )
 SLING: Final = Candidate(
     "sling",
@@ -51,29 +81,10 @@ CANDIDATES: Final = (
         label="bronze-engine, `partitions = 2`",
         settings={"partitions": 2},
     ),
-    replace(
-        OURS,
-        name="bronze-run",
-        label="`bronze run`, start-up included",
-        module="benchmarks.candidates.bronze_run",
-    ),
+    BRONZE_RUN,
     LIMIT,
-    Candidate(
-        "duckdb",
-        "DuckDB {duckdb}, its postgres extension",
-        "library",
-        RIVALS,
-        "benchmarks.rivals.duckdb_copy",
-        files=ONE_FILE,
-    ),
-    Candidate(
-        "adbc",
-        "ADBC {adbc-driver-postgresql}, pyarrow",
-        "library",
-        RIVALS,
-        "benchmarks.rivals.adbc_stream",
-        files=ONE_FILE,
-    ),
+    DUCKDB,
+    ADBC,
     Candidate(
         "connectorx",
         "ConnectorX {connectorx}, pyarrow",
@@ -82,14 +93,7 @@ CANDIDATES: Final = (
         "benchmarks.rivals.connectorx_stream",
         files=ONE_FILE,
     ),
-    Candidate(
-        "dlt",
-        "dlt {dlt} over ConnectorX",
-        "framework",
-        RIVALS,
-        "benchmarks.rivals.dlt_table",
-        files="lake/bench/*/*.parquet",
-    ),
+    DLT,
     Candidate(
         "ingestr",
         "ingestr {ingestr}",
