@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from bronze_engine.tune.bench import TuneBounds
 from bronze_engine.tune.report import Curve, Point, TuneReport
-from bronze_engine.tune.tune import Tune, TuneBounds
+from bronze_engine.tune.tune import Tune
 
 __all__ = ["Curve", "Point", "Tune", "TuneBounds", "TuneReport"]

@@ -35,6 +35,12 @@ class Series:
             return None
         return min(self.trials, key=lambda trial: abs(trial.rows_per_second - self.rate))
 
+    @property
+    def page_records(self) -> int:
+        """Records that a page had, on average."""
+        trial = self.last
+        return 0 if trial is None or not trial.pages else trial.rows // trial.pages
+
     def point(self) -> Point:
         rows = sum(trial.rows for trial in self.trials)
         cpu = sum(trial.cpu_seconds for trial in self.trials)

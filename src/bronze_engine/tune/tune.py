@@ -12,7 +12,6 @@ takes a share of the time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final, final
 
@@ -20,17 +19,17 @@ import msgspec
 
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.engine import Engine
-from bronze_engine.errors import ConfigError, ExtractError, PageError, RetryError
-from bronze_engine.limits.trial import Purse
+from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.profile import RunProfile
-from bronze_engine.run.trial import Trial, TrialBounds
-from bronze_engine.tune.knee import NEAR, clearly_better, has_flattened, knee
+from bronze_engine.run.trial import Trial
+from bronze_engine.tune.bench import Bench, TuneBounds
+from bronze_engine.tune.knee import NEAR, clearly_better, knee
 from bronze_engine.tune.proposals import proposals_of, toml_of
 from bronze_engine.tune.report import Curve, Name, TuneReport
 from bronze_engine.tune.series import Series
-from bronze_engine.tune.settings import Settings, configured, paging_kind, roomy, with_settings
+from bronze_engine.tune.settings import Settings, configured, paging_kind, roomy
 
-__all__ = ["Tune", "TuneBounds"]
+__all__ = ["Tune"]
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +49,8 @@ _RATE_LENGTH: Final = 3.0
 _BELOW: Final = 0.97
 _SLOWER: Final = 0.9
 """Of a rate that was refused."""
-_WAVES: Final = 4
-"""A trial sends at least so many requests for each that is in flight."""
-
-
-class TuneBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a tune may ask of the source."""
-
-    requests: int = 10_000
-    """In all."""
-    rows: int | None = None
-    """Of each trial."""
-    seconds: float = 1.5
-    """Of each trial, from its first records on."""
-    rounds: int = 2
-    """How often each value is tried."""
+_FILE_ROUNDS: Final = 3
+"""What changes the files must be faster in each of so many."""
 
 
 @final
@@ -84,28 +70,21 @@ class Tune:
         *,
         run_date: date,
         bounds: TuneBounds | None = None,
-        on_trial: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._engine = engine
         self._bounds = bounds or TuneBounds()
         if self._bounds.rounds < 1 or self._bounds.requests < 1 or self._bounds.seconds <= 0:
             raise ConfigError("a tune needs at least one round, one request and some seconds")
         self._original = engine.config.pipeline(name)
-        self._pipeline = roomy(self._original)
         self._run_date = run_date
-        self._on_trial = on_trial
-        self._purse = Purse(self._bounds.requests)
-        self._notes: list[str] = []
+        self._bench = Bench(engine, roomy(self._original), run_date, self._bounds)
         self._curves: list[Curve] = []
-        self._series: dict[Name, list[Series]] = {}
-        self._planned = 0
-        """Trials that may still come: they share what requests are left."""
 
     async def run(self) -> TuneReport:
         """Measure, and propose."""
         began = self._engine.clock.monotonic()
         before = configured(self._original)
-        self._planned = self._bounds.rounds * (len(_PAGE_FACTORS) + len(_AT_ONCE) + 4)
+        self._bench.planned = self._bounds.rounds * (len(_PAGE_FACTORS) + len(_AT_ONCE) + 4)
         first = await self._first(before)
         meanwhile = before.concurrency
         if meanwhile == "auto":
@@ -116,12 +95,13 @@ class Tune:
         now = await self._sweep_pages(now)
         now = await self._sweep_at_once(now)
         now = await self._sweep_files(now)
-        tuned = self._settled(before, now)
-        return await self._compare(before, tuned, began)
+        if not any(curve.name == "concurrency" for curve in self._curves):
+            now = msgspec.structs.replace(now, concurrency=before.concurrency)
+        return await self._compare(before, now, began)
 
     async def _first(self, before: Settings) -> Trial:
         """One trial as it is configured: what can't be read can't be tuned."""
-        trial = await self._try(before, "as configured")
+        trial = await self._bench.attempt(before, "as configured")
         name = self._original.name
         if not trial.rows:
             raise ExtractError(
@@ -137,7 +117,7 @@ class Tune:
                     " (--date), or shorten the trials (--seconds)",
                     pipeline=name,
                 )
-            self._note(f"the source has only {what}: short trials tell less")
+            self._bench.note(f"the source has only {what}: short trials tell less")
         return trial
 
     async def _find_rate(self, now: Settings) -> Settings:
@@ -146,11 +126,11 @@ class Tune:
         assert isinstance(source, HttpSourceConfig)  # noqa: S101  # only those have requests in flight
         rate = source.api.rate_limit or source.rate_limit
         if rate is not None and rate.rps is not None:
-            self._note(
+            self._bench.note(
                 f"the server refuses requests below the configured {rate.rps:g} a second; lower it"
             )
         found = [Series(0.0, "no limit", now)]
-        await self._measure(found, rounds=1, what="rps", seconds=_RATE_LENGTH)
+        await self._bench.measure(found, rounds=1, what="rps", seconds=_RATE_LENGTH)
         rps: float | None = None
         for _ in range(_RATE_TRIALS):
             trial = found[-1].last
@@ -159,13 +139,13 @@ class Tune:
             told = trial.sustained_rps or trial.requests / max(trial.seconds, 1e-9)
             rps = _neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
             found.append(Series(rps, f"{rps:g}", msgspec.structs.replace(now, rps=rps)))
-            await self._measure(found[-1:], rounds=1, what="rps", seconds=_RATE_LENGTH)
+            await self._bench.measure(found[-1:], rounds=1, what="rps", seconds=_RATE_LENGTH)
         usable = [each for each in found if each.trials]
         if not usable:
             return now
         chosen = usable[-1]
         self._keep("rps", usable, chosen, "no limit")
-        self._note(
+        self._bench.note(
             f"the server refuses (429) what comes faster than about {chosen.label} requests a"
             " second, and no rate_limit says so"
         )
@@ -180,7 +160,7 @@ class Tune:
             source.paginator, "size_variable"
         )
         if size is None or not takes:
-            self._note(
+            self._bench.note(
                 "page size: the paginator has no size_param and page_size; if the API takes one,"
                 " configure it and tune again"
             )
@@ -190,17 +170,15 @@ class Tune:
             Series(value, f"{value:,}", msgspec.structs.replace(now, page_size=value))
             for value in values
         ]
-        kept = await self._ascend("page_size", all_series, judge=_is_short_page)
-        chosen = _of(kept, knee([each.point() for each in kept]).label)
-        self._keep("page_size", kept, chosen, f"{size:,}")
-        return chosen.settings
+        kept = await self._bench.ascend("page_size", all_series, judge=_is_short_page)
+        return self._chosen("page_size", kept, f"{size:,}", now)
 
     async def _sweep_at_once(self, now: Settings) -> Settings:
         before = configured(self._original).concurrency
         if before is None:
             return now
         if paging_kind(self._original) == "chained":
-            self._note(
+            self._bench.note(
                 "concurrency: the pages follow one another, so more requests at once bring nothing"
             )
             return msgspec.structs.replace(now, concurrency=before)
@@ -209,19 +187,17 @@ class Tune:
             Series(value, str(value), msgspec.structs.replace(now, concurrency=value))
             for value in values
         ]
-        kept = await self._ascend("concurrency", all_series)
-        chosen = _of(kept, knee([each.point() for each in kept]).label)
-        self._keep("concurrency", kept, chosen, str(before))
-        return chosen.settings
+        kept = await self._bench.ascend("concurrency", all_series)
+        return self._chosen("concurrency", kept, str(before), now)
 
     async def _sweep_files(self, now: Settings) -> Settings:
         """Codec and row groups, where writing takes a share of the time."""
         series = Series("", "", now)
-        await self._measure([series], rounds=1, what="files")
+        await self._bench.measure([series], rounds=1, what="files")
         trial = series.last
         share = 0.0 if trial is None else _writing(trial.profile)
         if share < _WORTH:
-            self._note(
+            self._bench.note(
                 f"codec and row groups: encoding and upload take {share:.0%} of the time; other"
                 " settings of [output] would change the files, and not the speed"
             )
@@ -258,59 +234,31 @@ class Tune:
         return await self._in_turn("compression", all_series, _codec(*own))
 
     async def _in_turn(self, name: Name, all_series: list[Series], own: str) -> Settings:
-        await self._measure(all_series, rounds=self._bounds.rounds, what=name)
-        usable = [each for each in all_series if each.trials]
-        if not usable:
-            return configured(self._original)
-        chosen = _of(usable, clearly_better([each.point() for each in usable], own).label)
-        self._keep(name, usable, chosen, own)
-        return chosen.settings
+        rounds = max(_FILE_ROUNDS, self._bounds.rounds)
+        await self._bench.measure(all_series, rounds=rounds, what=name)
+        kept = [each for each in all_series if each.trials]
+        now = next(each.settings for each in all_series if each.label == own)
+        return self._chosen(name, kept, own, now)
 
-    async def _ascend(
-        self,
-        name: Name,
-        all_series: list[Series],
-        judge: Callable[[Series], str | None] = lambda _: None,
-    ) -> list[Series]:
-        """Try values upwards as long as they bring something; then those again, downwards."""
-        tried: list[Series] = []
-        for series in all_series:
-            waves = series.settings.concurrency
-            if isinstance(waves, int) and self._share() < waves * _WAVES and tried:
-                self._note(
-                    f"{name} above {tried[-1].label} was not tried: {self._purse.left:,} requests"
-                    " are left (--max-requests)"
-                )
-                break
-            await self._measure([series], rounds=1, what=name)
-            if series.fault is None:
-                series.fault = judge(series) if tried else None
-            tried.append(series)
-            if series.fault is not None:
-                self._note(f"{name} {series.label}: {series.fault}")
-                most = _given(series)
-                if judge(series) and most > (tried[-2].settings.page_size or 0):
-                    settings = msgspec.structs.replace(series.settings, page_size=most)
-                    tried.append(Series(most, f"{most:,}", settings))
-                    await self._measure(tried[-1:], rounds=1, what=name)
-                break
-            if series.last is None or (series.last.refused and len(tried) > 1):
-                break
-            if has_flattened([each.rate for each in tried]):
-                break
-        usable = [each for each in tried if each.trials and each.fault is None]
-        for turn in range(1, self._bounds.rounds):
-            order = usable[::-1] if turn % 2 else usable
-            await self._measure(order, rounds=1, what=name)
-        return [each for each in tried if each.trials]
+    def _chosen(self, name: Name, kept: list[Series], own: str, now: Settings) -> Settings:
+        """The settings with the best of these values; `now` where none could be measured."""
+        points = [each.point() for each in kept]
+        if not any(point.fault is None and point.high > 0 for point in points):
+            self._bench.note(f"{name}: nothing could be measured")
+            return now
+        of_files = name in ("compression", "row_group_bytes")
+        best = clearly_better(points, own) if of_files else knee(points)
+        chosen = next(each for each in kept if each.label == best.label)
+        self._keep(name, kept, chosen, own)
+        return chosen.settings
 
     async def _compare(self, before: Settings, tuned: Settings, began: float) -> TuneReport:
         """Both in turn: the gain is of what was measured side by side."""
-        self._planned = 2 * self._bounds.rounds
+        self._bench.planned = 2 * self._bounds.rounds
         pair = [Series("", "as configured", before), Series("", "tuned", tuned)]
         if tuned == before:
             pair = pair[:1]
-        await self._measure(pair, rounds=self._bounds.rounds, what="compare")
+        await self._bench.measure(pair, rounds=self._bounds.rounds, what="compare")
         first, last = pair[0].last, pair[-1].last
         if first is None or last is None:
             raise ExtractError(
@@ -319,10 +267,11 @@ class Tune:
                 pipeline=self._original.name,
             )
         one, other = pair[0].point(), pair[-1].point()
-        only = msgspec.structs.replace(tuned, concurrency=before.concurrency)
-        is_found = before.concurrency == "auto" and only == before
-        if is_found and one.rows_per_second >= NEAR * other.rows_per_second:
-            self._note('concurrency: "auto" finds as much by itself')
+        if tuned != before and one.refused <= other.refused and one.high >= NEAR * other.high:
+            self._bench.note(
+                f"with all of it together {other.rows_per_second:,.0f} rows/s were read, and"
+                f" {one.rows_per_second:,.0f} as configured: nothing is proposed"
+            )
             tuned, other, last = before, one, first
         proposals = proposals_of(self._original, before, tuned, self._curves)
         verdict, verdict_tuned = first.profile.verdict, last.profile.verdict
@@ -331,7 +280,7 @@ class Tune:
         return TuneReport(
             pipeline=self._original.name,
             run_date=self._run_date,
-            requests=self._purse.spent,
+            requests=self._bench.purse.spent,
             seconds=self._engine.clock.monotonic() - began,
             configured=one,
             tuned=other,
@@ -342,51 +291,8 @@ class Tune:
             curves=tuple(self._curves),
             proposals=proposals,
             toml=toml_of(proposals),
-            notes=tuple(self._notes),
+            notes=tuple(self._bench.notes),
         )
-
-    def _settled(self, before: Settings, now: Settings) -> Settings:
-        """What is proposed: "auto" stays where it need not be told better."""
-        swept = {curve.name for curve in self._curves}
-        if "concurrency" not in swept:
-            now = msgspec.structs.replace(now, concurrency=before.concurrency)
-        return now
-
-    async def _measure(
-        self, all_series: Sequence[Series], *, rounds: int, what: str, seconds: float = 1.0
-    ) -> None:
-        """`seconds` is how much longer than others these trials are."""
-        for turn in range(rounds):
-            for series in all_series if turn % 2 == 0 else all_series[::-1]:
-                if series.fault is not None:
-                    continue
-                try:
-                    trial = await self._try(
-                        series.settings, f"{what} {series.label}".strip(), length=seconds
-                    )
-                except (ConfigError, ExtractError, PageError, RetryError) as exc:
-                    series.fault = f"{exc.code}: {exc.message}"[:200]
-                    continue
-                if trial.rows_per_second > 0:
-                    series.trials.append(trial)
-
-    async def _try(self, settings: Settings, what: str, length: float = 1.0) -> Trial:
-        self._on_trial(what)
-        bounds = TrialBounds(
-            seconds=self._bounds.seconds * length,
-            requests=self._share(),
-            rows=self._bounds.rows,
-            concurrency=settings.concurrency,
-        )
-        self._planned -= 1
-        pipeline = with_settings(self._pipeline, settings)
-        return await self._engine.trial(
-            pipeline, run_date=self._run_date, bounds=bounds, purse=self._purse
-        )
-
-    def _share(self) -> int:
-        """The requests of the next trial: what is left is dealt out evenly."""
-        return max(1, self._purse.left // max(1, self._planned))
 
     def _keep(self, name: Name, all_series: list[Series], chosen: Series, own: str) -> None:
         trial = chosen.last
@@ -404,11 +310,6 @@ class Tune:
             )
         )
 
-    def _note(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
-            log.info("%s: %s", self._original.name, text)
-
 
 def _is_short_page(series: Series) -> str | None:
     """Whether the server gives less than was asked for."""
@@ -416,20 +317,10 @@ def _is_short_page(series: Series) -> str | None:
     size = series.settings.page_size
     if trial is None or size is None or trial.is_whole or not trial.pages:
         return None
-    had = _given(series)
+    had = series.page_records
     if had >= _SHORT_PAGE * size:
         return None
     return f"the server gives {had:,} records a page"
-
-
-def _given(series: Series) -> int:
-    """Records that a page had."""
-    trial = series.last
-    return 0 if trial is None or not trial.pages else trial.rows // trial.pages
-
-
-def _of(all_series: Sequence[Series], label: str) -> Series:
-    return next(each for each in all_series if each.label == label)
 
 
 def _writing(profile: RunProfile) -> float:
