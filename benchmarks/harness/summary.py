@@ -53,8 +53,8 @@ def draw_summary(figures: Mapping[str, Figures]) -> str:
     groups: dict[str, list[Bar]] = {}
     for best in bests(figures):
         low, median, high = best.ratio.low, best.ratio.median, best.ratio.high
-        told = f"{median:.2g}" if median < 9.95 else f"{median:.0f}"
-        bar = Bar(f"{told}x {best.rival}", best.kind, low, median, high)
+        digits = 2 if median < 1 else 1 if median < 10 else 0
+        bar = Bar(f"{median:.{digits}f}x {best.rival}", best.kind, low, median, high)
         groups.setdefault(best.headline, []).append(bar)
-    title = "How many times as fast as the best rival of each kind"
+    title = "bronze-engine's speed against the best rival of each kind"
     return draw(title, [Group(name, bars) for name, bars in groups.items()], KINDS)
