@@ -22,7 +22,7 @@ LISTED: Final = 50
 _NAMED: Final = 5
 """So many pipelines, dates or codes are named in one line."""
 _ERROR_CHARACTERS: Final = 500
-"""Of an error within the summary; the report has all of it."""
+"""Of an error in a summary, and among others; its report has all of it."""
 
 
 class RunNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +121,8 @@ def _message(
     bad = [note for note in notes if note.status != "committed"]
     good = [note for note in notes if note.status == "committed"]
     listed = [*bad, *good][:LISTED]
+    if event != "run":
+        listed = [_shortened(note) for note in listed]
     rows = sum(note.rows for note in good)
     counts = Counter(note.status for note in notes)
     if event == "run":
@@ -141,6 +143,11 @@ def _message(
         unlisted=len(notes) - len(listed),
         report=report,
     )
+
+
+def _shortened(note: RunNote) -> RunNote:
+    error = None if note.error is None else note.error[:_ERROR_CHARACTERS]
+    return msgspec.structs.replace(note, error=error)
 
 
 def _summary_of_run(note: RunNote) -> str:
