@@ -1,0 +1,252 @@
+"""What [telemetry] and [notify] make of commands: told for real, and no secret in it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.command import (
+    DATE,
+    PIPELINE,
+    Bronze,
+    in_background,
+    paged,
+    shop,
+    url_of,
+)
+from tests.integration.http_server import Handler, Seen, Server, answer
+from tests.integration.otlp_collector import Collector, values_of
+from tests.unit.telemetry.strict_exposition import read
+
+pytestmark = pytest.mark.integration
+
+RUN = ("run", PIPELINE, "--date", DATE)
+ROWS = [{"id": 1}, {"id": 2}]
+
+
+def hook(url: str, on: str, more: str = "") -> str:
+    return (
+        '[notify.ops]\ntype = "webhook"\nproxy = "none"\n'
+        f'url = "{url}/services/canary-path"\non = {on}\n{more}\n'
+        '[notify.ops.headers]\nAuthorization = "Bearer canary-header"\n'
+    )
+
+
+def taking(statuses: list[int]) -> Handler:
+    """Answers with each in turn, and the last for ever."""
+
+    async def handle(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        return answer({}, status=statuses.pop(0) if len(statuses) > 1 else statuses[0])
+
+    return handle
+
+
+@pytest.fixture
+def inbox() -> Iterator[Server]:
+    """A webhook's server that takes everything."""
+    with in_background(taking([200])) as server:
+        yield server
+
+
+def test_a_failure_reaches_a_webhook_that_fails_twice_without_a_secret(bronze: Bronze) -> None:
+    statuses = [503, 500, 200]
+    with (
+        in_background(taking(statuses)) as told,
+        in_background(taking([401])) as api,
+    ):
+        auth = '[apis.shop.auth]\ntype = "bearer"\ntoken = "canary-token"\n'
+        shop(bronze.folder, auth + hook(told.url, '["failure"]'))
+        ran = bronze(*RUN, *url_of(f"{api.url}?api_key=canary-query"))
+    assert ran.status == 3
+    assert len(told.seen) == 3
+    message = json.loads(told.seen[-1].body)
+    assert message["summary"].startswith(f"{PIPELINE} {DATE} failed: AUTH001 ")
+    assert message["report"]["error_code"] == "AUTH001"
+    assert told.seen[-1].headers["authorization"] == "Bearer canary-header"
+    assert b"canary" not in told.seen[-1].body
+    assert "canary" not in ran.out + ran.err + bronze.log()
+
+
+def test_a_success_is_told_where_asked_and_a_dead_webhook_fails_no_run(
+    bronze: Bronze, inbox: Server
+) -> None:
+    with in_background(paged(ROWS)) as api:
+        shop(bronze.folder, hook(inbox.url, '["success"]'))
+        bronze.well(*RUN, *url_of(api))
+        assert json.loads(inbox.seen[0].body)["report"]["rows"] == 2
+        shop(bronze.folder, hook("http://127.0.0.1:9", '["success"]', "attempts = 1"))
+        ran = bronze.well(*RUN, *url_of(api))
+    assert "WARNING notify.ops did not take the news of team.orders" in ran.err
+    assert "http://127.0.0.1:9" in ran.err
+    assert "canary" not in ran.err
+
+
+def test_a_hanging_webhook_is_told_after_the_commit_and_left_within_its_timeout(
+    bronze: Bronze,
+) -> None:
+    committed: list[bool] = []
+
+    async def hang(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes | None:
+        committed.append((bronze.folder / f"lake/team/orders/dt={DATE}/_metadata.json").exists())
+        await asyncio.Event().wait()
+        return None
+
+    with in_background(paged(ROWS)) as api, in_background(hang) as told:
+        shop(bronze.folder, hook(told.url, '["success"]', 'timeout = "200ms"\nattempts = 1'))
+        began = time.monotonic()
+        ran = bronze.well(*RUN, *url_of(api))
+    assert committed == [True]
+    assert time.monotonic() - began < 8
+    assert "no whole answer within 0.2 s" in ran.err
+
+
+def test_a_batch_is_one_message_and_a_dry_run_none(bronze: Bronze, inbox: Server) -> None:
+    with in_background(paged(ROWS)) as api:
+        day = '[pipelines.team.orders.source.params]\nday = "{run_date}"\n'
+        shop(bronze.folder, day + hook(inbox.url, '["success", "batch"]'))
+        dates = ("--from", "2025-01-13", "--to", "2025-01-15")
+        bronze.well("run", PIPELINE, "--date", DATE, "--dry-run", *url_of(api))
+        bronze.well("batch", PIPELINE, *dates, *url_of(api))
+    (seen,) = inbox.seen
+    message = json.loads(seen.body)
+    assert message["event"] == "batch"
+    assert message["counts"] == {"committed": 3}
+
+
+def test_commands_of_a_cron_share_one_prometheus_file(bronze: Bronze) -> None:
+    shop(bronze.folder, '[telemetry]\nprometheus_file = "bronze.prom"\n')
+    with in_background(paged(ROWS)) as api:
+        bronze.well(*RUN, *url_of(api))
+    again = bronze(*RUN, "--set", "apis.shop.retry.attempts=1")
+    assert again.status == 9
+    told = read((bronze.folder / "bronze.prom").read_text())
+    key = frozenset({("pipeline", PIPELINE)})
+    assert told["bronze_last_commit_rows", key] == 2
+    assert told["bronze_last_run_success", key] == 0
+    assert told["bronze_rows_total", key] == 2
+    codes = {dict(labels)["code"] for name, labels in told if name == "bronze_runs_total"}
+    assert codes == {"", "RETRY001"}
+
+
+OTEL = '[telemetry]\notel = true\ntrace_requests = 1.0\nservice_name = "lake"\n'
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """What a collector was sent."""
+    sent = Collector()
+    with in_background(sent) as server:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=canary-tenant")
+        yield sent
+
+
+def test_a_collector_gets_traces_and_metrics_of_a_run(bronze: Bronze, collector: Collector) -> None:
+    with in_background(paged(ROWS)) as api:
+        shop(bronze.folder, OTEL)
+        ran = bronze.well(*RUN, *url_of(api))
+    assert all("traceparent" not in seen.headers for seen in api.seen)
+    assert collector.headers[0]["x-tenant"] == "canary-tenant"
+    assert "canary" not in ran.err
+    assert collector.resource["service.name"] == "lake"
+    (run,) = collector.named(f"run {PIPELINE}")
+    attributes = values_of(run.attributes)
+    assert attributes["bronze.rows"] == 2
+    assert attributes["bronze.run.date"] == DATE
+    assert run.status.code == 0
+    requests = collector.named("GET shop")
+    assert len(requests) == len(api.seen)
+    assert {values_of(span.attributes)["server.address"] for span in requests} == {"127.0.0.1"}
+    phases = {"preparing", "reading", "publishing"}
+    below = [span for span in collector.spans if span.parent_span_id == run.span_id]
+    assert phases <= {span.name for span in below}
+    assert {span.trace_id for span in collector.spans} == {run.trace_id}
+    (rows,) = collector.metrics["bronze.rows"].sum.data_points
+    assert rows.as_int == 2
+    (running,) = collector.metrics["bronze.runs.running"].sum.data_points
+    assert running.as_int == 0
+    (duration,) = collector.metrics["bronze.run.duration"].histogram.data_points
+    assert duration.count == 1
+    assert "bronze.breaker.state" in collector.metrics
+    assert "bronze.last_commit.timestamp" in collector.metrics
+
+
+def test_what_a_collector_gets_of_a_failure_holds_no_secret(
+    bronze: Bronze, collector: Collector
+) -> None:
+    async def refuse(seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        # A server that says what it was sent.
+        return answer({"message": f"bad key {seen.headers['authorization']}"}, status=401)
+
+    with in_background(refuse) as api:
+        auth = '[apis.shop.auth]\ntype = "bearer"\ntoken = "canary-token"\n'
+        shop(bronze.folder, OTEL + auth)
+        ran = bronze(*RUN, *url_of(f"{api.url}?access_token=canary-query"))
+    assert ran.status == 3
+    (run,) = collector.named(f"run {PIPELINE}")
+    assert run.status.code == 2
+    assert run.status.message.startswith("AUTH001 ")
+    assert "***" in run.status.message
+    assert values_of(run.attributes)["error.type"] == "AUTH001"
+    assert b"canary" not in collector.raw
+
+
+def test_a_collector_that_is_down_costs_a_run_nothing_but_a_warning(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with in_background(paged(ROWS)) as api:
+        shop(bronze.folder, OTEL)
+        ran = bronze.well(*RUN, *url_of(api))
+    told = [line for line in ran.err.splitlines() if "collector" in line or "export" in line]
+    assert len(told) == 1
+    assert " WARNING telemetry.otel: the collector did not take our traces" in told[0]
+    assert not ran.errors
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", 'telemetry.otel speaks "http/protobuf"'),
+        ("OTEL_TRACES_EXPORTER", "jaeger", 'telemetry.otel sends "otlp", or "none"'),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "soon", "it is a number of milliseconds"),
+    ],
+)
+def test_a_variable_that_asks_for_what_we_have_not_is_said_before_anything_is_sent(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    shop(bronze.folder, OTEL)
+    ran = bronze(*RUN)
+    assert ran.status == 2
+    assert says in ran.err
+    assert not (bronze.folder / "lake").exists()
+
+
+def test_a_signal_may_be_off_and_a_service_named_by_its_variable(
+    bronze: Bronze, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
+    with in_background(paged(ROWS)) as api:
+        shop(bronze.folder, OTEL)
+        bronze.well(*RUN, *url_of(api))
+    assert collector.resource["service.name"] == "theirs"
+    assert collector.spans
+    assert not collector.metrics
+
+
+def test_only_what_runs_pipelines_needs_the_variables_of_notifications(
+    bronze: Bronze,
+) -> None:
+    shop(bronze.folder, '[notify.ops]\ntype = "webhook"\nurl = "${NO_SUCH_HOOK}"\n')
+    bronze.well("list")
+    ran = bronze(*RUN)
+    assert ran.status == 2
+    assert "NO_SUCH_HOOK" in ran.err
+    assert not Path(bronze.folder / "lake").exists()
