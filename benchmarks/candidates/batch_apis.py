@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from benchmarks.candidates.lake import lake
 from benchmarks.jobs.batch import ApisJob
 from benchmarks.jobs.job import run
 from bronze_engine import load_config, open_engine
@@ -36,7 +38,8 @@ total_path = "total"
 """
 
 
-async def land(job: ApisJob) -> dict[str, Any]:
+def write_pipelines(job: ApisJob) -> Path:
+    """The file that names the streams of a job."""
     apis = [
         API.format(number=number, url=url, token=job.token) for number, url in enumerate(job.urls)
     ]
@@ -45,11 +48,14 @@ async def land(job: ApisJob) -> dict[str, Any]:
         for name, url in job.streams()
     ]
     path = job.out / "pipelines.toml"
-    path.write_text("\n".join(['[engine]\ntarget = "./bronze"', *apis, *pipelines]))
+    path.write_text("\n".join([lake(None, job.out), *apis, *pipelines]))
+    return path
+
+
+async def land(job: ApisJob) -> dict[str, Any]:
     today = datetime.now(UTC).date()
-    async with open_engine(load_config(path)) as engine:
-        names = [f"bench.{name}" for name, _ in job.streams()]
-        report = await Batch(engine, [(name, today) for name in names]).run()
+    async with open_engine(load_config(write_pipelines(job))) as engine:
+        report = await Batch(engine, [(f"bench.{name}", today) for name, _ in job.streams()]).run()
     return {"committed": len(report.with_status("committed"))}
 
 

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.candidates.lake import lake
 from benchmarks.jobs.batch import TablesJob
 from benchmarks.jobs.job import run
 from bronze_engine import load_config, open_engine
@@ -13,9 +14,6 @@ from bronze_engine.adapters import source_type
 from bronze_engine.batch.batch import Batch
 
 HEAD = """
-[engine]
-target = "./bronze"
-
 [connections.bench]
 type = "postgres"
 dsn = "{dsn}"
@@ -32,7 +30,7 @@ table = "{table}"
 async def land(job: TablesJob) -> dict[str, Any]:
     path = job.out / "pipelines.toml"
     pipelines = [PIPELINE.format(table=table) for table in job.tables]
-    path.write_text("".join([HEAD.format(dsn=job.dsn), *pipelines]))
+    path.write_text("".join([lake(None, job.out), HEAD.format(dsn=job.dsn), *pipelines]))
     today = datetime.now(UTC).date()
     async with open_engine(load_config(path)) as engine:
         batch = Batch(engine, [(f"bench.{table}", today) for table in job.tables])

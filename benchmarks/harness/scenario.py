@@ -55,7 +55,8 @@ def comparison(
     def measure(options: Options) -> dict[str, Any]:
         with _folder(options.data) as folder, closing(cases(options.size, folder)) as each:
             found = [(case, compare(case, options.rounds, options.only)) for case in each]
-        return {"cases": {case.name: told for case, told in found if not case.is_proof}}
+        kept = {case.name: told for case, told in found if told["outcomes"] and not case.is_proof}
+        return {"cases": kept}
 
     return Scenario(name, title, measure, tell, candidates)
 

@@ -43,6 +43,14 @@ STREAMS: Final = (
         "ours", "bronze-engine", "ours", HERE, "benchmarks.candidates.batch_apis", files=PARTITION
     ),
     Candidate(
+        "bronze-batch",
+        "`bronze batch`, start-up included",
+        "ours",
+        HERE,
+        "benchmarks.candidates.bronze_batch",
+        files=PARTITION,
+    ),
+    Candidate(
         "expert",
         "a script of asyncio.gather, aiohttp, orjson and pyarrow",
         "script",
@@ -126,7 +134,7 @@ class Sizes:
 
 SIZES: Final[dict[Size, Sizes]] = {
     "tiny": Sizes(4, 2, 3, 200),
-    "short": Sizes(60, 10, 40, 2000),
+    "short": Sizes(60, 10, 30, 2000),
     "full": Sizes(200, 10, 200, 2000),
 }
 PAGES: Final = 3
