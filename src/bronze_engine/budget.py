@@ -47,7 +47,8 @@ class Reservation:
     def __init__(self, budget: Budget, size_bytes: int, lendable_bytes: int) -> None:
         self._budget = budget
         self._lendable_bytes = lendable_bytes
-        self._is_lent = False
+        self.is_lent = False
+        """Whether others may have the most of it now."""
         self._is_used = False
         self._returned: anyio.Event | None = None
         self.kept_bytes = size_bytes - lendable_bytes
@@ -55,13 +56,13 @@ class Reservation:
 
     @property
     def held_bytes(self) -> int:
-        return self.kept_bytes if self._is_lent else self.kept_bytes + self._lendable_bytes
+        return self.kept_bytes if self.is_lent else self.kept_bytes + self._lendable_bytes
 
     def lend(self) -> bool:
         """Let others have it until `use`; False where it is used already, or too much is lent."""
-        if self._is_used or self._is_lent or not self._budget.may_lend(self):
+        if self._is_used or self.is_lent or not self._budget.may_lend(self):
             return False
-        self._is_lent = True
+        self.is_lent = True
         self._budget.lent(self, self._lendable_bytes)
         return True
 
@@ -71,19 +72,19 @@ class Reservation:
         if self._is_used and self._returned is None:
             return
         self._is_used = True
-        if not self._is_lent:
+        if not self.is_lent:
             return
         if self._returned is None:
             self._returned = self._budget.ask(self._lendable_bytes)
         await self._returned.wait()
-        if self._is_lent:
-            self._is_lent = False
+        if self.is_lent:
+            self.is_lent = False
             self._budget.returned(self)
         self._returned = None
 
     def release(self) -> None:
         """Give back what is held, at the end."""
-        if self._is_lent:
+        if self.is_lent:
             self._budget.returned(self)
             if self._returned is not None:
                 self._budget.withdraw_asking(self._lendable_bytes, self._returned)

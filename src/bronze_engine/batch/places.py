@@ -22,6 +22,10 @@ __all__ = ["SILENT_SECONDS", "Places", "Sign", "Turn"]
 SILENT_SECONDS: Final = 1.0
 """Most requests are answered by then; a run that is set aside too early loses nothing."""
 
+BEGUN_ASIDE: Final = 2
+"""Runs of a silent group that are tried at once, beside the places. One would do to find out
+whether its server is back; the second goes on while the first is at its last attempt."""
+
 Sign = Literal["work", "step", "memory"]
 """What is heard of a run: its source has given something, it goes on without that, or it waits
 for memory."""
@@ -46,6 +50,10 @@ class Turn:
         self._memory = memory
         if self.is_aside:
             memory.lend()
+
+    @property
+    def has_lent(self) -> bool:
+        return self._memory is not None and self._memory.is_lent
 
     def set_aside(self) -> None:
         self.is_aside = True
@@ -108,7 +116,7 @@ class Places:
         if in_favour is not None and (turn := self._silent_turn()) is not None:
             self._set_aside(turn)
             return self.take()
-        if in_favour is not None and out_of_it is not None and self._may_set_aside(out_of_it):
+        if in_favour is not None and out_of_it is not None and self._may_begin_aside(out_of_it):
             turn = self._begin(out_of_it)
             self._set_aside(turn)
             return turn
@@ -190,6 +198,14 @@ class Places:
             not turn.waits_for_memory
             and self._may_set_aside(group)
             and self._next(is_silent=False, but=group) is not None
+        )
+
+    def _may_begin_aside(self, group: _Group) -> bool:
+        """Only while those that are aside take next to no memory from the others."""
+        return (
+            self._may_set_aside(group)
+            and group.aside < BEGUN_ASIDE
+            and all(turn.has_lent for turn in self._aside)
         )
 
     def _may_set_aside(self, group: _Group) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bronze_engine.batch.places import SILENT_SECONDS, Places, Sign, Turn
+from bronze_engine.flow import Budget, Reservation
 from bronze_engine.testing.clock import ManualClock
 
 pytestmark = pytest.mark.unit
@@ -15,6 +16,7 @@ class Line:
 
     def __init__(self, max_parallel: int, *names: str) -> None:
         self.clock = ManualClock()
+        self.budget = Budget(1000)
         self.places = Places(max_parallel, self.clock)
         self.turns = {name: Turn(number, name[0]) for number, name in enumerate(names)}
         self.names = {turn.number: name for name, turn in self.turns.items()}
@@ -25,6 +27,7 @@ class Line:
         found = []
         while (turn := self.places.take()) is not None:
             found.append(self.names[turn.number])
+            turn.admit(Reservation(self.budget, 10, 9))
         return found
 
     def leave(self, *names: str) -> None:
@@ -182,3 +185,16 @@ def test_what_is_cleared_does_not_begin() -> None:
     line.places.clear()
     line.leave("a1")
     assert line.take() == []
+
+
+@pytest.mark.asyncio
+async def test_none_begins_aside_while_one_there_has_not_lent_its_memory() -> None:
+    line = Line(4, "a1", "b1", "c1", "d1", "b2", "c2", "d2", "a2", "e1")
+    line.budget.limit_bytes = 7  # nothing may be lent
+    line.take()
+    await line.silence()
+    line.hear("b1", "c1", "d1")
+    assert line.take() == ["e1"]
+    line.budget.limit_bytes = 8
+    line.turns["a1"].set_aside()
+    assert line.take() == ["a2"]
