@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from typing import Final, final
 
 from rich.console import CONSOLE_SVG_FORMAT, Console  # type: ignore[attr-defined]  # it is documented
+from rich.segment import Segment, Segments
 
 from bronze_engine.cli.display.board import Board
-from bronze_engine.cli.display.drawn import Drawn
 from bronze_engine.cli.display.frame import Frame
 from bronze_engine.cli.display.groups import Groups
 from bronze_engine.clock import Clock
@@ -19,7 +20,7 @@ from bronze_engine.telemetry.events import Event
 __all__ = ["Picture"]
 
 _SAMPLE_SECONDS: Final = 0.25
-_WIDTH: Final = 120
+_WIDTH: Final = 128
 _HEIGHT: Final = 40
 
 _FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
@@ -30,7 +31,7 @@ _FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, fla
 class Picture:
     """A hook that draws the frame of the moment at which half of the runs are done.
 
-    It needs no terminal: what is drawn is what one of _WIDTH columns would show.
+    It needs no terminal: what is drawn is what one of _WIDTH columns shows.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -68,7 +69,15 @@ def _svg(frame: Frame) -> str:
         force_terminal=True,
         color_system="truecolor",
     )
-    drawn = Drawn()
-    drawn.frame = frame
-    console.print(drawn)
+    for line in frame.lines(_WIDTH, _HEIGHT):
+        # Each cell is placed by itself: what draws the picture need not have our font's widths.
+        cells = (cell for segment in line for cell in _cells(segment))
+        console.print(Segments([*cells, Segment.line()]), end="")
     return console.export_svg(title="bronze batch", code_format=_FORMAT, unique_id="bronze")
+
+
+def _cells(segment: Segment) -> Iterator[Segment]:
+    """The words of a piece of a line, and the spaces between them."""
+    for piece in re.split(r"( {2,})", segment.text):
+        if piece:
+            yield Segment(piece, segment.style)
