@@ -10,7 +10,7 @@ from bronze_engine.testing.auth_checks import (
     Grant,
 )
 from bronze_engine.testing.clock import ManualClock, Waiting
-from bronze_engine.testing.cut import Cut, CutStyle, cut_at
+from bronze_engine.testing.cut import Cut, CutStyle, Steps, cut_at
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
 from bronze_engine.testing.left import Footprint, footprint, nothing_left
 from bronze_engine.testing.lent import CountedLimits, Lent, asked, lend, lend_to_store
@@ -46,6 +46,7 @@ __all__ = [
     "SourceFactory",
     "SourceSubject",
     "Step",
+    "Steps",
     "StoreCheck",
     "StoreFactory",
     "Waiting",

@@ -21,7 +21,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.model.part import Expect
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.testing import Cut, Fault, Pause, ScriptedSource, inject, page
+from bronze_engine.testing import Cut, Fault, Pause, ScriptedSource, Steps, inject, page
 from bronze_engine.workers import Workers
 from tests.unit.run.harness import (
     DAY,
@@ -83,17 +83,17 @@ async def run_cut(engine: Engine, at: int, style: str) -> bool:
     if style == "native":
 
         async def main() -> bool:
-            cut = Cut(engine.run(NAME, run_date=DAY), at, lambda: task.cancel())  # noqa: PLW0108  # made below
+            steps = Steps(at, lambda: task.cancel())  # noqa: PLW0108  # made below
             with suppress(asyncio.CancelledError):
-                await cut
-            return cut.fired
+                await Cut(engine.run(NAME, run_date=DAY), steps)
+            return steps.fired
 
         task = asyncio.create_task(main())
         return await task
     with anyio.CancelScope() as scope:
-        cut = Cut(engine.run(NAME, run_date=DAY), at, scope.cancel)
-        await cut
-    return cut.fired
+        steps = Steps(at, scope.cancel)
+        await Cut(engine.run(NAME, run_date=DAY), steps)
+    return steps.fired
 
 
 async def judge(store: Store, before: int | None) -> int | None:
