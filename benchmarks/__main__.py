@@ -30,7 +30,7 @@ from benchmarks.harness.environment import machine, versions
 from benchmarks.harness.page import tell, write
 from benchmarks.harness.scenario import Options, Scenario, Size
 
-__all__ = ["main"]
+__all__ = ["main", "parse"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    asked = _parse(sys.argv[1:] if arguments is None else arguments)
+    asked = parse(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # servers are ended, too
     figures: dict[str, Any] = {}
     if asked.json is not None and asked.json.exists():
@@ -77,7 +77,8 @@ def _measured(scenario: Scenario, options: Options) -> dict[str, Any]:
     }
 
 
-def _parse(arguments: Sequence[str]) -> Arguments:
+def parse(arguments: Sequence[str]) -> Arguments:
+    """What the command line asks for. Ends the program where it can't be."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,

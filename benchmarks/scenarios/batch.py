@@ -28,7 +28,7 @@ from benchmarks.harness.landed import Landed
 from benchmarks.harness.measure import Candidate
 from benchmarks.harness.scenario import Size, comparison
 from benchmarks.servers.null_api import NullApi
-from benchmarks.servers.postgres import dsn_of, serve
+from benchmarks.servers.postgres import dsn_of, name_of, serve
 from bronze_engine.demo.api import BEARER_TOKEN
 
 __all__ = ["SCENARIO", "apis_case", "tables_case"]
@@ -177,7 +177,7 @@ def tables_case(sizes: Sizes, server: PostgresServer, folder: Path) -> Case:
     expected = {name: (count, count * (count + 1) // 2) for name, count in rows.items()}
     return Case(
         name=f"tables-{sizes.tables}",
-        title=f"{sizes.tables} tables of PostgreSQL of {sizes.rows:,} rows",
+        title=f"{sizes.tables} tables of {sizes.rows:,} rows of {name_of(server)}",
         unit=PIPELINES,
         candidates=TABLES,
         job={"dsn": dsn_of(server), "tables": list(rows)},

@@ -21,7 +21,7 @@ from benchmarks.harness.environment import HERE, RIVALS, make_rivals
 from benchmarks.harness.landed import Landed
 from benchmarks.harness.measure import Candidate
 from benchmarks.harness.scenario import Size, comparison
-from benchmarks.servers.postgres import dsn_of, serve
+from benchmarks.servers.postgres import dsn_of, name_of, serve
 
 __all__ = ["ADBC", "BRONZE_RUN", "DLT", "DUCKDB", "OURS", "SCENARIO", "SLING", "case"]
 
@@ -154,7 +154,7 @@ def case(
 
     return Case(
         name=table.name,
-        title=f"{title}, {rows:,} rows",
+        title=f"{title}, {rows:,} rows of {name_of(server)}",
         unit=ROWS,
         candidates=chosen,
         job={"dsn": dsn_of(server), "table": table.name},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.integration.postgres_server import INSTALLATIONS, PostgresServer
 
-__all__ = ["dsn_of", "serve"]
+__all__ = ["dsn_of", "name_of", "serve"]
 
 SETTINGS = {
     "shared_buffers": "1GB",
@@ -48,3 +48,9 @@ def serve(folder: Path) -> Iterator[PostgresServer]:
 
 def dsn_of(server: PostgresServer) -> str:
     return f"postgresql://{ROLE}:{ROLE}@{server.host}:{server.port}/postgres"
+
+
+def name_of(server: PostgresServer) -> str:
+    """`PostgreSQL 18.4`."""
+    told = server.execute("SHOW server_version")[0][0] or ""
+    return f"PostgreSQL {told.split()[0]}"

@@ -41,7 +41,7 @@ def test_ours_is_run_checked_and_compared_with_the_limit(tmp_path: Path) -> None
     told, found = bench(tmp_path, "postgres", "--only=ours,bronze-run,psql", rounds=2)
     assert "of psql's rows/s (asked: 0.9)" in told
     [case] = found["cases"].values()
-    assert case["title"] == "A table of many types, 2,000 rows"
+    assert case["title"].startswith("A table of many types, 2,000 rows of PostgreSQL 1")
     for outcome in case["outcomes"].values():
         assert [run["amount"] for run in outcome["runs"]] == [2000, 2000]
         assert all(0 < run["cpu_seconds"] < run["process_cpu_seconds"] for run in outcome["runs"])

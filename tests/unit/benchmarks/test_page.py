@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
-from benchmarks.__main__ import main
+from benchmarks.__main__ import main, parse
 from benchmarks.catalog import RIVALLED, SCENARIOS
 from benchmarks.harness.page import render, write
 from benchmarks.harness.summary import draw_summary
 
 from tests.benching import case, figures, outcome
-from tests.documents import ROOT
+from tests.documents import ROOT, Document
 
 pytestmark = pytest.mark.unit
 
@@ -54,6 +55,21 @@ def test_the_committed_page_and_chart_are_what_the_committed_figures_say() -> No
     assert set(measured) >= {module.SCENARIO.name for module in RIVALLED}
     assert render(PAGE.read_text(), SCENARIOS, measured) == PAGE.read_text()
     assert (ROOT / "docs/benchmarks.svg").read_text() == draw_summary(measured)
+
+
+def test_every_command_of_the_makefile_and_the_page_is_one() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    page = re.search(r"^BENCH_PAGE = (.+)$", makefile, re.MULTILINE)
+    assert page is not None
+    for line in re.findall(r"-m benchmarks (.+)$", makefile, re.MULTILINE):
+        asked = parse(shlex.split(line.replace("$(BENCH_PAGE)", page[1])))
+        assert asked.scenarios
+        assert asked.page == Path("docs/benchmarks.md")
+    targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
+    shown = re.findall(r"^make (\S+)", Document("docs/benchmarks.md").text, re.MULTILINE)
+    assert set(shown) == {"bench", "bench-full"} <= targets
+    for found in json.loads((ROOT / "docs/benchmarks.json").read_text()).values():
+        assert parse(shlex.split(found["command"])[3:]).scenarios
 
 
 def test_every_scenario_has_a_place_on_the_page() -> None:
