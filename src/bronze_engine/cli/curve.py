@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bronze_engine.tune.report import Curve, Point
@@ -10,7 +10,8 @@ from bronze_engine.tune.report import Curve, Point
 __all__ = ["curve_lines"]
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_LEAST_WIDTH: Final = 10
+_LEAST_WIDTH: Final = 8
+_HEADS: Final = ("", "rows/s", "(low to high)", "a request", "CPU s/M rows")
 _NAMES: Final = {
     "concurrency": "requests in flight",
     "page_size": "records a page",
@@ -21,22 +22,23 @@ _NAMES: Final = {
 
 
 def curve_lines(curve: Curve, width: int) -> Iterator[str]:
-    """The lines of a curve, none wider than `width` columns."""
-    yield f"{_NAMES[curve.name]}: rows/s (lowest to highest), ms a request, CPU s per million rows"
-    rows = [_cells(point, curve) for point in curve.points]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    left = sum(widths) + 2 * len(widths) + 2
-    room = max(_LEAST_WIDTH, width - left - 1)
+    """The lines of a curve, none wider than `width` columns where that is at least 70."""
+    rows = [_HEADS, *(_cells(point, curve) for point in curve.points)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(_HEADS))]
+    room = max(_LEAST_WIDTH, width - sum(widths) - 2 * (len(widths) + 1))
     highs = [point.high for point in curve.points if point.fault is None]
     best = max(highs, default=0.0) or 1.0
-    for point, row in zip(curve.points, rows, strict=True):
-        label, rate, spread, latency, cpu = (
-            cell.rjust(size) for cell, size in zip(row, widths, strict=True)
-        )
-        mark = ">" if point.label == curve.chosen else " "
+    yield f"  {_NAMES[curve.name]}"[:width]
+    yield _line("", rows[0], widths, " " * room, width)
+    for point, row in zip(curve.points, rows[1:], strict=True):
         share = 0.0 if point.fault is not None else point.rows_per_second / best
-        text = f"{mark} {label}  {_bar(share, room)}  {rate}  {spread}"
-        yield f"{text}  {latency}  {cpu}".rstrip()[:width]
+        mark = ">" if point.label == curve.chosen else ""
+        yield _line(mark, row, widths, _bar(share, room), width)
+
+
+def _line(mark: str, row: Sequence[str], widths: Sequence[int], bar: str, width: int) -> str:
+    label, *rest = (cell.rjust(size) for cell, size in zip(row, widths, strict=True))
+    return "  ".join([f"{mark:1} {label}", bar, *rest])[:width].rstrip()
 
 
 def _cells(point: Point, curve: Curve) -> tuple[str, str, str, str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,7 +12,6 @@ from bronze_engine.tune.settings import Settings, changed_keys
 
 __all__ = ["proposals_of", "toml_of"]
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SAME: Final = 0.05
 """Measurements differ by as much."""
 
@@ -52,13 +50,7 @@ def toml_of(proposals: Sequence[Proposal]) -> str:
     """A document with a table for each, and what it brought behind each key."""
     tables: dict[tuple[str, ...], list[str]] = {}
     for each in proposals:
-        line = f"{_key(each.key[-1])} = {json.dumps(each.value, ensure_ascii=False)}"
+        line = f"{each.key[-1]} = {json.dumps(each.value, ensure_ascii=False)}"
         tables.setdefault(each.key[:-1], []).append(f"{line}  # {each.why}")
-    blocks = [
-        "\n".join([f"[{'.'.join(map(_key, path))}]", *lines]) for path, lines in tables.items()
-    ]
+    blocks = ["\n".join([f"[{'.'.join(path)}]", *lines]) for path, lines in tables.items()]
     return "\n\n".join(blocks) + "\n" if blocks else ""
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
