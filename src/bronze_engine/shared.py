@@ -83,7 +83,8 @@ class Shared:
         self.limits = LimitRegistry(clock, self._publish, QuotaLedger(self.home_store), tokens)
         self._stack = AsyncExitStack()
         self._opened: dict[object, Any] = {}
-        self._opening = anyio.Lock()
+        self._source_types: dict[str, SourceType[Any]] = {}
+        self._opening: dict[object, anyio.Lock] = {}
 
     def services(self) -> Services:
         return Services(
@@ -108,7 +109,8 @@ class Shared:
 
     async def share(self, key: object, make: Callable[[], AbstractAsyncContextManager[T]]) -> T:
         """The one instance under `key`; made by the first caller, left with the engine."""
-        async with self._opening:
+        # A lock for each: one that takes long to open keeps nobody from opening another.
+        async with self._opening.setdefault(key, anyio.Lock()):
             if key not in self._opened:
                 self._opened[key] = await self._stack.enter_async_context(make())
         opened: T = self._opened[key]
@@ -137,8 +139,12 @@ class Shared:
         return self._clock.now().astimezone(self._zone).date()
 
     async def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
-        # In a worker: the first of a kind imports its client, half a second of work.
-        return await self._workers.run(source_type, _tag(pipeline.source), self._sources)
+        tag = _tag(pipeline.source)
+        if tag not in self._source_types:
+            # In a worker: the first of a kind imports its client, half a second of work.
+            found = await self._workers.run(source_type, tag, self._sources)
+            self._source_types[tag] = found
+        return self._source_types[tag]
 
     async def _stores(self, pipeline: Pipeline) -> Stores:
         target = await self._store(pipeline.target)

@@ -260,9 +260,12 @@ class LocalStore:
     async def _walk(self, prefix: str, *, staged: bool) -> AsyncIterator[tuple[str, disk.Entry]]:
         folders, start = check_prefix(prefix)
         walk = disk.walk(self._root, folders, start, staged=staged)
-        while found := await self._job(prefix, _next_few, walk):
+        while True:
+            found = await self._job(prefix, _next_few, walk)
             for each in found:
                 yield each
+            if len(found) < SCAN_ENTRIES:  # no second job to learn that there are no more
+                return
 
     async def _job(
         self, key: str, function: Callable[..., T], /, *args: object, stage: Stage | None = None
