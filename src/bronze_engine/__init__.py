@@ -26,6 +26,7 @@ from bronze_engine.model.backfill import BackfillReport
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.monitoring.opened import open_monitoring
 from bronze_engine.reading.once import (
     open_partition,
     partition_files,
@@ -70,6 +71,7 @@ __all__ = [
     "__version__",
     "load_config",
     "open_engine",
+    "open_monitoring",
     "open_partition",
     "open_reader",
     "partition_files",

@@ -47,6 +47,7 @@ NAMES = [
     "__version__",
     "load_config",
     "open_engine",
+    "open_monitoring",
     "open_partition",
     "open_reader",
     "partition_files",
@@ -59,6 +60,7 @@ NAMES = [
 CALLABLES = [
     bronze_engine.load_config,
     bronze_engine.open_engine,
+    bronze_engine.open_monitoring,
     bronze_engine.open_partition,
     bronze_engine.open_reader,
     bronze_engine.partition_files,
