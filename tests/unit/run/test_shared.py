@@ -9,10 +9,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from bronze_engine.shared import Shared
 from bronze_engine.testing.clock import ManualClock
-from bronze_engine.workers import Workers
-from tests.unit.run.harness import config_of
+from tests.unit.run.harness import config_of, opened
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -28,16 +26,14 @@ async def test_what_opens_slowly_keeps_nothing_else_waiting(tmp_path: Path) -> N
         yield name
         log.append(f"closed {name}")
 
-    with Workers(1) as workers:
-        shared = Shared(config_of(folder=tmp_path), workers, clock, (), {}, {})
+    async with opened(config_of(folder=tmp_path), None, clock=clock) as engine:
 
         async def ask(name: str, seconds: float) -> None:
-            assert await shared.share(name, lambda: opening(name, seconds)) == name
+            assert await engine._shared.share(name, lambda: opening(name, seconds)) == name
 
         async with anyio.create_task_group() as tasks:
             for name, seconds in (("hangs", 60.0), ("hangs", 60.0), ("quick", 1.0)):
                 tasks.start_soon(ask, name, seconds)
             await clock.advance(100.0)
-        await shared.aclose()
     assert log[:2] == ["opened quick at 1", "opened hangs at 60"]
     assert sorted(log[2:]) == ["closed hangs", "closed quick"]
