@@ -33,7 +33,8 @@ async def find_remaining(engine: Engine, report: BatchReport) -> Remaining:
     """What failed, was skipped or was left, and has not been committed since the batch began.
 
     Manifests tell that, by whatever run it was: also of a batch that was killed between two
-    reports. Where one can't be read the run is taken, and says why itself.
+    reports. A replay is none, for it has asked the source for nothing. Where a manifest can't be
+    read the run is taken, and says why itself.
     """
     open_runs = [(run.pipeline, run.run_date) for run in report.runs if run.status != "committed"]
     dates: dict[str, set[date]] = {}
@@ -49,7 +50,7 @@ async def find_remaining(engine: Engine, report: BatchReport) -> Remaining:
         done.update(
             (name, day)
             for day, manifest in manifests.items()
-            if manifest.written_at > report.started_at
+            if manifest.written_at > report.started_at and manifest.replay_of is None
         )
 
     await each(dates, look, at_once=_AT_ONCE)

@@ -20,8 +20,11 @@ def select(config: Config, asked: Sequence[str] = (), tags: Sequence[str] = ()) 
 
     `asked` are names and globs over `team.name` (`*` passes the dot). With `tags` only those
     stay that have one of them. Nothing asked for means all. What a glob finds is in the order
-    of names. Raises ConfigError naming all that finds nothing, with the nearest that there is.
+    of names. Raises ConfigError naming all that finds nothing, with the nearest that there is,
+    and where there is no pipeline at all.
     """
+    if not config.names:
+        raise ConfigError(f"{config.path.name} has no pipeline; is it the right file?")
     faults = [fault for each in asked if (fault := _fault(each, config.names)) is not None]
     known: frozenset[str] = frozenset()
     of_pipeline: dict[str, frozenset[str]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -48,4 +49,5 @@ class ReportFile:
             temporary.replace(self._path)
         except OSError as exc:
             log.warning("--report %s was not written: %s", self._path, exc.strerror)
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()

@@ -47,11 +47,9 @@ def status(
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     selected = select(loaded, names or (), tag or ())
     max_age_seconds = None if max_age is None else read_duration("--max-age", max_age)
-    found: tuple[PipelineStatus, ...] = ()
-    if selected:  # no name at all means every pipeline, and there is none
-        found = with_engine(
-            loaded, lambda engine: engine.status(*selected, max_age_seconds=max_age_seconds)
-        )
+    found = with_engine(
+        loaded, lambda engine: engine.status(*selected, max_age_seconds=max_age_seconds)
+    )
     if as_json:
         text.print_json(found)
     else:

@@ -22,7 +22,7 @@ __all__ = ["FORMAT_VERSION", "decode", "encode", "key_of", "last", "new_id", "re
 FORMAT_VERSION: Final = 1
 _FOLDER: Final = "_runs/_batches/"
 _ID: Final = re.compile(
-    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T\d{6}Z-[0-9a-f]{6}(?:\.(?P<shard>\d+of\d+))?",
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T\d{9}Z-[0-9a-f]{6}(?:\.(?P<shard>\d+of\d+))?",
     re.ASCII,
 )
 _RECENT_DAYS: Final = 7
@@ -31,12 +31,12 @@ batch of a hundred shards a year has a million reports."""
 
 
 def new_id(now: datetime, shard: str | None = None) -> str:
-    """An id that sorts by time and says of which shard it is: `20250115T061500Z-3f9c1a.7of100`.
+    """An id that sorts by time and says of which shard it is: `20250115T061500123Z-3f9c1a.7of100`.
 
     `now` is in UTC, `shard` is `i/n`.
     """
     suffix = "" if shard is None else f".{shard.replace('/', 'of')}"
-    return f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}{suffix}"
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}Z-{uuid.uuid4().hex[:6]}{suffix}"
 
 
 def key_of(batch: str) -> str | None:

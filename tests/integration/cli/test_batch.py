@@ -118,6 +118,16 @@ def test_one_of_three_fails_and_is_run_again(bronze: Bronze, shop: Shop) -> None
         assert rest.json["runs"] == []
 
 
+def test_names_narrow_what_is_run_again(bronze: Bronze, shop: Shop) -> None:
+    shop.broken.update(["people", "orders"])
+    assert bronze("batch", *shop.url).status == 4
+    shop.broken.clear()
+    first = bronze.well("batch", "--retry-failed", "last", "crm.*", "--json", *shop.url)
+    assert statuses(first) == {"crm.people": "committed"}
+    ran = bronze("batch", "--retry-failed", first.json["retry_of"], "--dry-run", *shop.url)
+    assert ran.out.split()[2:6:2] == ["shop.items", "shop.orders"]
+
+
 def test_what_comes_after_a_failure_is_skipped_and_its_secrets_are_kept(
     bronze: Bronze, shop: Shop
 ) -> None:

@@ -82,7 +82,7 @@ def count_of(ran: Ran) -> int:
 
 def shape(out: str) -> list[str]:
     """The lines, without the ids and the seconds."""
-    masked = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{6}", "ID", out)
+    masked = re.sub(r"\d{8}T\d{9}Z-[0-9a-f]{6}", "ID", out)
     return [
         " ".join(line.split()) for line in masked.splitlines() if not line.startswith("seconds")
     ]

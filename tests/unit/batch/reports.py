@@ -42,7 +42,7 @@ def left(name: str) -> BatchRun:
 
 def report_of(*runs: BatchRun, **fields: Any) -> BatchReport:
     values: dict[str, Any] = {
-        "batch": "20250115T061500Z-3f9c1a",
+        "batch": "20250115T061500000Z-3f9c1a",
         "started_at": datetime(2025, 1, 15, 6, 15, tzinfo=UTC),
         "seconds": 12.34,
         "max_parallel": 8,

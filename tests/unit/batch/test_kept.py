@@ -205,7 +205,7 @@ async def test_the_last_batch_is_that_of_the_shard(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="of shard 0/2"):
             await engine.kept_batch(shard="0/2")
         with pytest.raises(ConfigError, match=f'the last one is "{whole.batch}"'):
-            await engine.kept_batch("20250101T000000Z-abcdef")
+            await engine.kept_batch("20250101T000000000Z-abcdef")
         await shop.clock.advance(300 * 86_400.0)
         assert (await engine.kept_batch()).batch == whole.batch
 

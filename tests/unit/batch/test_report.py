@@ -84,19 +84,19 @@ def test_markdown_tells_totals_failures_and_the_next_step() -> None:
         failed("t.d", "EXT001", "cut off"),
         left("t.e"),
         shard="1/4",
-        retry_of="20250114T061500Z-000000",
+        retry_of="20250114T061500000Z-000000",
         warnings=("odd",),
     )
     told = to_markdown(report).splitlines()
-    assert told[0] == "# Batch 20250115T061500Z-3f9c1a: 2 of 6 runs committed"
+    assert told[0] == "# Batch 20250115T061500000Z-3f9c1a: 2 of 6 runs committed"
     for line in (
         "| rows | 1,005 |",
         "| shard | 1/4 |",
-        "| retry of | 20250114T061500Z-000000 |",
+        "| retry of | 20250114T061500000Z-000000 |",
         "| AUTH001 | 2 | renew the credential; a retry fails again |",
         "| t.d | 2025-01-15 | EXT001 | cut off |",
         "| t.e | 2025-01-15 | left |  |",
-        "To run these again: `bronze batch --retry-failed 20250115T061500Z-3f9c1a`",
+        "To run these again: `bronze batch --retry-failed 20250115T061500000Z-3f9c1a`",
         "- odd",
     ):
         assert line in told
@@ -106,7 +106,7 @@ def test_markdown_tells_totals_failures_and_the_next_step() -> None:
 
 def test_markdown_of_a_batch_that_went_well_is_short() -> None:
     told = to_markdown(report_of(committed("t.a")))
-    assert told.startswith("# Batch 20250115T061500Z-3f9c1a: all 1 runs committed\n")
+    assert told.startswith("# Batch 20250115T061500000Z-3f9c1a: all 1 runs committed\n")
     assert "##" not in told
     assert "retry" not in told
 

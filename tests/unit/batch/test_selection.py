@@ -9,7 +9,7 @@ import pytest
 from bronze_engine.batch.selection import select
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
-from tests.unit.run.harness import load_text
+from tests.unit.run.harness import config_of, load_text
 
 pytestmark = pytest.mark.unit
 
@@ -78,6 +78,18 @@ def test_all_that_finds_nothing_is_told_at_once(config: Config) -> None:
     for each in ('"shop.order"', '"x.*"', '"hourli"'):
         assert each in str(refused.value)
     assert '"shop.items" ' not in str(refused.value)
+
+
+def test_of_thousands_of_names_a_few_are_shown(tmp_path: Path) -> None:
+    config = config_of(pipelines=[f"team.t{number:04}" for number in range(2_000)], folder=tmp_path)
+    with pytest.raises(ConfigError, match=r'"team.t0019" and 1,980 more') as refused:
+        select(config, ["quite.different"])
+    assert "t0020" not in str(refused.value)
+
+
+def test_a_file_without_a_pipeline_is_the_wrong_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="toml has no pipeline"):
+        select(load_text("", folder=tmp_path))
 
 
 def test_tags_of_the_command_line_and_of_defaults_count(tmp_path: Path) -> None:
