@@ -7,7 +7,16 @@ from typing import Final
 
 from benchmarks.harness.scenario import Scenario
 from benchmarks.scenarios import batch, end_to_end, files, memory, paged_api, postgres, upload
-from benchmarks.studies import adaptive, concurrency, copy_binary, guard, quality, tune
+from benchmarks.studies import (
+    adaptive,
+    batch_memory,
+    batch_scheduler,
+    concurrency,
+    copy_binary,
+    guard,
+    quality,
+    tune,
+)
 
 __all__ = ["RIVALLED", "SCENARIOS"]
 
@@ -16,5 +25,16 @@ RIVALLED: Final = (paged_api, postgres, files, upload, batch, end_to_end)
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     module.SCENARIO.name: module.SCENARIO
-    for module in (*RIVALLED, memory, concurrency, adaptive, tune, guard, quality, copy_binary)
+    for module in (
+        *RIVALLED,
+        memory,
+        batch_memory,
+        batch_scheduler,
+        concurrency,
+        adaptive,
+        tune,
+        guard,
+        quality,
+        copy_binary,
+    )
 }
