@@ -25,7 +25,9 @@ def select(config: Config, asked: Sequence[str] = (), tags: Sequence[str] = ()) 
     """
     if not config.names:
         raise ConfigError(f"{config.path.name} has no pipeline; is it the right file?")
-    faults = [fault for each in asked if (fault := _fault(each, config.names)) is not None]
+    names = frozenset(config.names)
+    unknown = [each for each in asked if each not in names]
+    faults = [fault for each in unknown if (fault := _fault(each, config.names)) is not None]
     known: frozenset[str] = frozenset()
     of_pipeline: dict[str, frozenset[str]] = {}
     if tags:
@@ -60,9 +62,8 @@ def _found(asked: Iterable[str], names: Sequence[str]) -> Iterable[str]:
 
 
 def _fault(asked: str, names: Sequence[str]) -> str | None:
+    """What is wrong with something that is no name of these."""
     if _GLOB.isdisjoint(asked):
-        if asked in names:
-            return None
         team = [name for name in names if name.startswith(f"{asked}.")]
         if team:
             return f"\"{asked}\" is no pipeline; write '{asked}.*' for the {len(team)} of that team"
