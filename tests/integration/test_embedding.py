@@ -98,6 +98,7 @@ async def batches_of(engine: Engine) -> int:
 
 
 @pytest.mark.asyncio
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["native", "scope"])
 async def test_a_run_onto_disk_is_cancelled_at_any_step(tmp_path: Path, style: CutStyle) -> None:
     """Then it runs twice in the same engine, and what has landed is whole."""

@@ -148,7 +148,7 @@ async def check_faults_of_the_way_pass_through(make: AuthFactory) -> None:
 
 
 async def check_cancelled_while_it_asks(make: AuthFactory) -> None:
-    """Cancelled while the server is silent it ends at once, and can be asked again."""
+    """Cancelled while the server is silent it ends, and can be asked again."""
     async with make() as subject:
         if not await _asks(subject):
             return

@@ -90,13 +90,17 @@ def _counting(steps: Steps) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     before = loop.get_task_factory()
 
+    # A coroutine of Python's own: anyio asks its state before it cancels a task.
     async def counted(work: Coroutine[Any, Any, Any]) -> Any:
         return await Cut(work, steps)
 
     def begin(
         loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        return asyncio.Task(counted(work), loop=loop, **options)
+        task = asyncio.Task(counted(work), loop=loop, **options)
+        # A task that is cancelled before its first step never comes to its work.
+        task.add_done_callback(lambda _task: work.close())
+        return task
 
     loop.set_task_factory(begin)  # type: ignore[arg-type]  # as asyncio calls it
     try:
