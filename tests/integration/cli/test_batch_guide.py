@@ -90,7 +90,7 @@ def shape(out: str) -> list[str]:
 
 def test_the_cron_lines_are_commands(bronze: Bronze) -> None:
     (block,) = BATCH.blocks("cron")
-    commands = re.findall(r"\.venv/bin/bronze (.*?)(?= \|\||$)", block, re.MULTILINE)
+    commands = re.findall(r"\.venv/bin/bronze (.*?)(?=;|$)", block, re.MULTILINE)
     assert len(commands) == 3
     (bronze.folder / "pipelines.toml").write_text("")
     for command in commands:
