@@ -44,18 +44,26 @@ class Arguments:
 def main(arguments: Sequence[str] | None = None) -> None:
     asked = parse(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # servers are ended, too
-    figures: dict[str, Any] = {}
-    if asked.json is not None and asked.json.exists():
-        figures = json.loads(asked.json.read_text(encoding="utf-8"))
+    figures = _kept(asked.json)
     for scenario in asked.scenarios:
         found = _measured(scenario, asked.options)
         print(f"\n## {scenario.title}\n\n{tell(scenario, found)}", flush=True)
-        figures[scenario.name] = found
+        # After each, and from the file anew: what was measured is kept whatever comes, and what
+        # somebody else has put there meanwhile, too.
+        figures = {**figures, **_kept(asked.json), scenario.name: found}
         figures = {name: figures[name] for name in SCENARIOS if name in figures}
-        if asked.json is not None:  # after each: what was measured is kept whatever comes
+        if asked.json is not None:
             asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if asked.page is not None:
         write(asked.page, SCENARIOS, figures)
+
+
+def _kept(path: Path | None) -> dict[str, Any]:
+    """The figures of a file, where there is one."""
+    if path is None or not path.exists():
+        return {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
 
 
 def _measured(scenario: Scenario, options: Options) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class Sizes:
 
 SIZES: Final[dict[Size, Sizes]] = {
     "tiny": Sizes(4, 2, 3, 200),
-    "short": Sizes(60, 10, 30, 2000),
+    "short": Sizes(40, 10, 30, 2000),
     "full": Sizes(200, 10, 200, 2000),
 }
 PAGES: Final = 3

@@ -53,7 +53,7 @@ FROM_TABLE: Final = (
 )
 LOADS: Final[dict[Size, paged_api.Load]] = {
     "tiny": paged_api.Load(3, 1000, 20),
-    "short": paged_api.Load(100, 1000, 20),
+    "short": paged_api.Load(60, 1000, 20),
     "full": paged_api.Load(1000, 1000, 20),
 }
 ROWS: Final[dict[Size, int]] = {"tiny": 2000, "short": 200_000, "full": 1_000_000}

@@ -86,7 +86,7 @@ TITLES: Final = {
 }
 ASKED: Final = {"csv": {"pyarrow": 0.8, "dlt": 1.0, "sling": 1.0}, "fixed": {"python": 10.0}}
 HEADLINES: Final = {"csv": "CSV → Parquet"}
-MEGABYTES: Final[dict[Size, float]] = {"tiny": 0.3, "short": 40, "full": 1000}
+MEGABYTES: Final[dict[Size, float]] = {"tiny": 0.3, "short": 30, "full": 1000}
 
 
 def case(form: str, megabytes: float, folder: Path, candidates: Sequence[Candidate]) -> Case:
