@@ -17,8 +17,9 @@ from bronze_engine.gate import Gate
 
 __all__ = ["Budget", "Lane", "Reservation"]
 
-LENDERS_SHARE: Final = 8
-"""Runs may lend while all that they keep is at most this part of the limit."""
+LENDERS_SHARE: Final = 4
+"""Runs may lend while all that they keep is at most this part of the limit. They keep the floors
+of their lanes, of which one that has no rows yet uses what its first answers take."""
 
 
 @final

@@ -53,7 +53,7 @@ async def test_what_was_never_lent_is_there_at_once() -> None:
 
 
 async def test_no_more_is_lent_than_an_admission_may_pass_the_limit_by() -> None:
-    budget = Budget(80)
+    budget = Budget(48)
     async with (
         budget.reserve(20, lendable_bytes=12) as one,
         budget.reserve(20, lendable_bytes=12) as other,

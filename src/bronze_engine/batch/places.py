@@ -104,9 +104,12 @@ class Places:
     def take(self) -> Turn | None:
         """The run whose turn it is, which is under way from now on; None where nobody's is.
 
-        While a run waits for memory no other begins: it would only wait behind it.
+        While a run waits for memory no other begins: it would only wait behind it. What is
+        silent then lends what it has.
         """
-        if any(turn.waits_for_memory for turn in (*self._holding, *self._aside)):
+        if self._waits_for_memory():
+            while (turn := self._silent_turn()) is not None:
+                self._set_aside(turn)
             return None
         in_favour = self._next(is_silent=False)
         out_of_it = self._next(is_silent=True)
@@ -146,7 +149,7 @@ class Places:
     @property
     def look_in_seconds(self) -> float | None:
         """When `take` may know more although no run has ended; None: not before one has."""
-        if len(self._holding) < self._max_parallel:
+        if len(self._holding) < self._max_parallel and not self._waits_for_memory():
             return None
         heard = [turn.heard_at for turn in self._holding if self._is_in_the_way(turn)]
         if not heard:
@@ -192,12 +195,18 @@ class Places:
         return min(in_the_way, key=lambda turn: (turn.heard_at, turn), default=None)
 
     def _is_in_the_way(self, turn: Turn) -> bool:
-        """Whether its place would be another group's, were it silent."""
+        """Whether its place, or its memory, would be another group's, were it silent."""
         group = self._groups[turn.group]
-        return (
-            not turn.waits_for_memory
-            and self._may_set_aside(group)
-            and self._next(is_silent=False, but=group) is not None
+        if turn.waits_for_memory or not self._may_set_aside(group):
+            return False
+        if self._waits_for_memory(but=turn.group):
+            return True
+        return self._next(is_silent=False, but=group) is not None
+
+    def _waits_for_memory(self, *, but: str | None = None) -> bool:
+        """Whether a run waits for memory, of whichever group but this one."""
+        return any(
+            turn.waits_for_memory and turn.group != but for turn in (*self._holding, *self._aside)
         )
 
     def _may_begin_aside(self, group: _Group) -> bool:

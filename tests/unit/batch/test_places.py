@@ -179,6 +179,21 @@ async def test_while_one_waits_for_memory_no_other_begins_and_it_is_not_set_asid
     assert line.take() == ["b1", "b2"]
 
 
+@pytest.mark.asyncio
+async def test_while_one_waits_for_memory_a_silent_one_of_another_group_lends_its_own() -> None:
+    line = Line(3, "a1", "a2", "b1", "b2")
+    line.budget.limit_bytes = 40
+    assert line.take() == ["a1", "b1", "a2"]
+    line.hear("b1", sign="memory")
+    assert line.places.look_in_seconds == SILENT_SECONDS
+    await line.silence()
+    assert line.take() == []
+    assert line.turns["a1"].has_lent
+    assert line.aside() == {"a1"}  # half of the places, rounded down, of one group
+    assert line.hear("b1") == [True]
+    assert line.take() == ["b2"]
+
+
 def test_what_is_cleared_does_not_begin() -> None:
     line = Line(1, "a1", "b1")
     line.take()
@@ -190,11 +205,11 @@ def test_what_is_cleared_does_not_begin() -> None:
 @pytest.mark.asyncio
 async def test_none_begins_aside_while_one_there_has_not_lent_its_memory() -> None:
     line = Line(4, "a1", "b1", "c1", "d1", "b2", "c2", "d2", "a2", "e1")
-    line.budget.limit_bytes = 7  # nothing may be lent
+    line.budget.limit_bytes = 3  # nothing may be lent
     line.take()
     await line.silence()
     line.hear("b1", "c1", "d1")
     assert line.take() == ["e1"]
-    line.budget.limit_bytes = 8
+    line.budget.limit_bytes = 4
     line.turns["a1"].set_aside()
     assert line.take() == ["a2"]
