@@ -6,8 +6,10 @@ async with open_engine(config) as engine:
 """
 
 from bronze_engine.backfill import Backfill
+from bronze_engine.batch.batch import Batch
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config, load_config
+from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, EngineStatistics, open_engine
 from bronze_engine.errors import (
     AuthError,
@@ -23,10 +25,11 @@ from bronze_engine.errors import (
     StoreError,
 )
 from bronze_engine.model.backfill import BackfillReport
+from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
-from bronze_engine.monitoring.opened import open_monitoring
+from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.reading.once import (
     open_partition,
     partition_files,
@@ -45,6 +48,9 @@ __all__ = [
     "AuthError",
     "Backfill",
     "BackfillReport",
+    "Batch",
+    "BatchReport",
+    "BatchRun",
     "BatchStream",
     "BronzeError",
     "CircuitOpen",
@@ -58,7 +64,9 @@ __all__ = [
     "ExtractError",
     "GcReport",
     "History",
+    "Hook",
     "Manifest",
+    "Monitoring",
     "PageError",
     "QualityError",
     "Reader",

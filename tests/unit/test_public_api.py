@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import bronze_engine
+from bronze_engine import plugins, testing
 
 pytestmark = pytest.mark.unit
 
@@ -21,6 +22,9 @@ NAMES = [
     "AuthError",
     "Backfill",
     "BackfillReport",
+    "Batch",
+    "BatchReport",
+    "BatchRun",
     "BatchStream",
     "BronzeError",
     "CircuitOpen",
@@ -34,7 +38,9 @@ NAMES = [
     "ExtractError",
     "GcReport",
     "History",
+    "Hook",
     "Manifest",
+    "Monitoring",
     "PageError",
     "QualityError",
     "Reader",
@@ -71,6 +77,7 @@ CALLABLES = [
         method
         for kind in (
             bronze_engine.Engine,
+            bronze_engine.Batch,
             bronze_engine.BatchStream,
             bronze_engine.Config,
             bronze_engine.EntityState,
@@ -132,6 +139,115 @@ def test_every_public_function_says_what_it_does(function: object) -> None:
 def test_what_raises_says_what_it_raises(function: object) -> None:
     text = inspect.getdoc(function) or ""
     assert "Error" in text.partition("Raises ")[2]
+
+
+THIRD_PARTIES = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in (plugins, testing)
+    for name in module.__all__
+}
+
+
+@pytest.mark.parametrize("name", THIRD_PARTIES)
+def test_what_third_parties_import_says_what_it_is(name: str) -> None:
+    value = THIRD_PARTIES[name]
+    if not inspect.isclass(value) and not inspect.isfunction(value):
+        return  # a union, an alias or a constant, told beside its definition
+    if not value.__module__.startswith("bronze_engine"):
+        return  # a Version is a str
+    assert value.__doc__
+    assert not value.__doc__.startswith(f"{value.__name__}(")
+
+
+CONSUMER = """
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import date
+import bronze_engine as bronze
+from bronze_engine.plugins import (
+    CustomSource, Decoder, Emit, Preview, Request, Resources, Secret, Slice, Source, Store,
+    StoreResources,
+)
+from bronze_engine.telemetry.events import Event, RunFinished
+
+
+class Queue(CustomSource, frozen=True, kw_only=True, tag="queue"):
+    key: Secret
+
+
+class Reading:
+    token: str | None = None
+
+    def preview(self) -> Preview:
+        return Preview(location="queue:", first="a message", slices=())
+
+    async def check(self) -> str:
+        return "it is there"
+
+    async def slices(self) -> AsyncIterator[Slice]:
+        yield Slice(index=0, label="all")
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        return None
+
+    def decoder(self) -> Decoder:
+        raise NotImplementedError
+
+
+class QueueType:
+    config = Queue
+
+    @asynccontextmanager
+    async def open(
+        self, config: Queue, request: Request, resources: Resources, /
+    ) -> AsyncIterator[Source]:
+        yield Reading()
+
+    def floor_bytes(self, config: Queue, /) -> int:
+        return 1
+
+    def slices_at_once(self, config: Queue, /) -> int:
+        return 1
+
+
+def told(event: Event, /) -> None:
+    if isinstance(event, RunFinished):
+        print(event.report.rows)
+
+
+def opened(config: object, resources: StoreResources) -> AbstractAsyncContextManager[Store]:
+    raise NotImplementedError
+
+
+async def main(clock: bronze.Clock, hook: bronze.Hook = told) -> int:
+    config: bronze.Config = bronze.load_config("pipelines.toml", structs=[Queue])
+    async with bronze.open_engine(
+        config, hooks=[hook], clock=clock, sources={"queue": QueueType()}, stores={"shelf": opened}
+    ) as engine:
+        day = date(2025, 1, 15)
+        report: bronze.RunReport = await engine.run("team.orders", run_date=day)
+        batch = bronze.Batch(engine, [("team.orders", day)], max_parallel=2)
+        whole: bronze.BatchReport = await batch.run()
+        rows = 0
+        async with engine.batches("team.orders", run_date=day) as stream:
+            async for each in stream:
+                rows += each.num_rows
+        return report.rows + len(whole.runs) + rows
+"""
+
+
+@pytest.mark.slow
+def test_a_typed_program_of_somebody_elses_type_checks(tmp_path: Path) -> None:
+    (tmp_path / "consumer.py").write_text(CONSUMER)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "consumer.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.stdout.startswith("Success"), done.stdout
 
 
 HEAVY = {"aiobotocore", "aiohttp", "asyncpg", "azure", "httpx", "pandas", "rich", "typer", "yarl"}
