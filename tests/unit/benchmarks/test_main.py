@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from benchmarks import __main__ as runner
 from benchmarks.harness.scenario import Options, Scenario
+
 from tests.benching import case, figures, outcome
 
 pytestmark = pytest.mark.unit
