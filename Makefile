@@ -70,18 +70,19 @@ lint: $(VENV)/.dev
 
 # What docs/benchmarks.md shows, and its chart: ten minutes on two cores. A rival that can't be
 # installed is skipped, and the page says so. bench-full takes hours, and 12 GB of disk.
+BENCH_SIZE = --short --rounds 3
 BENCH_PAGE = --json docs/benchmarks.json --page docs/benchmarks.md
 
 bench: $(VENV)/.dev
 	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end --short $(BENCH_PAGE)
-	$(BIN)/python -m benchmarks concurrency guard quality copy_binary --short $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end $(BENCH_SIZE) $(BENCH_PAGE)
 
 bench-full: $(VENV)/.dev
 	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
 	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end --full --rounds 5 $(BENCH_PAGE)
-	$(BIN)/python -m benchmarks memory --full --rounds 1 $(BENCH_PAGE)
-	$(BIN)/python -m benchmarks concurrency adaptive guard quality copy_binary --full $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks memory batch_memory --full --rounds 1 $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks batch_scheduler concurrency adaptive tune --full $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks guard quality copy_binary --full $(BENCH_PAGE)
 
 env: $(VENV)/.dev
 
