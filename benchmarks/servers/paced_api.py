@@ -96,7 +96,9 @@ class _Server:
         numbers = dict(_NUMBERS.findall(target))
         size = min(int(numbers.get(b"size", 100)), self._options.max_size)
         self.good += 1
-        connection.send(_whole(self._page(size).replace(_MARK, b"%07d" % int(numbers[b"page"]))))
+        connection.send(
+            _whole(self._page(size).replace(_MARK, b"%07d" % (1_000_000 + int(numbers[b"page"]))))
+        )
         if self._waiting:
             self._begin(*self._waiting.popleft())
 

@@ -7,7 +7,8 @@ instant it leaves at most uploads under a run's names, which the next run reaps.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Final, Literal, final
 
@@ -38,6 +39,8 @@ from bronze_engine.telemetry.verdict import profile_of
 
 __all__ = ["Trial", "TrialBounds", "run_trial"]
 
+_LATE: Final = 1.25
+"""When a reading is ended that no record ends, in seconds of the trial."""
 _NOWHERE: Final = "nowhere: this was a trial"
 
 
@@ -123,6 +126,8 @@ class _Trying:
         )
         self._resources = msgspec.structs.replace(resources, limits=self._limits)
         self._written = Written()
+        self._is_cut = False
+        """Whether it was given up before the store had taken everything."""
         self._rows = _Rows(bounds, services.clock, self._written)
 
     async def run(self, size_bytes: int) -> Trial:
@@ -150,7 +155,9 @@ class _Trying:
             async with source_type.open(
                 pipeline.source, standing.request, self._resources
             ) as source:
-                await self._land(job, _Cut(source, self._rows), landed, size_bytes, at_once)
+                await self._within_time(
+                    lambda: self._land(job, _Cut(source, self._rows), landed, size_bytes, at_once)
+                )
             return self._trial(landed)
         except (SliceLost, SnapshotLost) as exc:
             raise ExtractError(f"{pipeline.name}: {exc}; try again when it is quiet") from exc
@@ -161,6 +168,29 @@ class _Trying:
                     await each.discard(stores.target, stores.state)
 
             await finish(discard, grace_seconds=services.grace_seconds)
+
+    async def _within_time(self, land: Callable[[], Awaitable[None]]) -> None:
+        """A source may be paused, or held up: then no record comes that could end the reading.
+        And a store that is slow may have much to take yet when it has ended: what it has not
+        taken in as much time again is given up."""
+        clock, seconds = self._services.clock, self._bounds.seconds
+
+        async def watch() -> None:
+            await self._rows.began.wait()
+            await clock.sleep(_LATE * seconds)
+            self._rows.end()
+            await clock.sleep(seconds)
+            self._is_cut = True
+            tasks.cancel_scope.cancel()
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch)
+                await land()
+                tasks.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            error = single(group)
+            raise error from error.__cause__  # hides the group, keeps what the error came from
 
     async def _land(
         self, job: Job, source: Source, landed: list[Landed], size_bytes: int, at_once: int
@@ -193,11 +223,11 @@ class _Trying:
                 raise error from error.__cause__  # hides the group, keeps what it came from
 
     def _trial(self, landed: list[Landed]) -> Trial:
-        rows = sum(each.rows for each in landed)
+        rows = self._written.rows if self._is_cut else sum(each.rows for each in landed)
         profile = profile_of(self._profile)
         fetch = next((each for each in profile.stages if each.stage == "fetch"), None)
         seconds = self._rows.seconds
-        later = max(0, rows - self._rows.first_rows(rows))
+        later = rows if self._is_cut else max(0, rows - self._rows.first_rows(rows))
         sizes = (file.file.size_bytes for each in landed for file in each.files if file.file)
         return Trial(
             rows=rows,
@@ -212,7 +242,7 @@ class _Trying:
             sustained_rps=self._limits.sustained_rps,
             latency_seconds=fetch.work_seconds / fetch.jobs if fetch and fetch.jobs else 0.0,
             cpu_seconds=profile.cpu_seconds,
-            is_whole=not self._rows.is_enough and not self._limits.is_spent,
+            is_whole=not self._rows.is_enough and not self._is_cut and not self._limits.is_spent,
             is_spent=self._limits.is_spent,
             profile=profile,
         )
@@ -227,10 +257,28 @@ class _Rows:
         self._clock = clock
         self._written = written
         self._began: float | None = None
+        self.began = anyio.Event()
+        self._readings: set[anyio.CancelScope] = set()
         self._records = 0
         self._bytes = 0
         self._first_bytes = 0
         self.is_enough = False
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """The body reads; it is left when the time is over."""
+        with anyio.CancelScope() as scope:
+            self._readings.add(scope)
+            try:
+                yield
+            finally:
+                self._readings.discard(scope)
+
+    def end(self) -> None:
+        """Leave what is being read."""
+        self.is_enough = True
+        for scope in tuple(self._readings):
+            scope.cancel()
 
     def add(self, block: Block) -> None:
         """Raises _Enough once a bound is reached."""
@@ -238,6 +286,7 @@ class _Rows:
         self._bytes += block.size_bytes
         if self._began is None:
             self._began = self._clock.monotonic()
+            self.began.set()
             self._first_bytes = self._bytes
         is_late = self._clock.monotonic() - self._began >= self._bounds.seconds
         rows = max(self._records, self._written.rows)
@@ -271,10 +320,9 @@ class _Cut:
             await emit(block)
             self._rows.add(block)
 
-        try:
+        with suppress(_Enough, Spent), self._rows.read():
             return await self._source.read(piece, counted)
-        except (_Enough, Spent):
-            return None
+        return None
 
     def decoder(self) -> Decoder:
         return self._source.decoder()

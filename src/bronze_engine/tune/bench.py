@@ -65,10 +65,10 @@ class Bench:
         """The requests of the next trial: what is left is dealt out evenly."""
         return max(1, self.purse.left // max(1, self.planned))
 
-    async def attempt(self, settings: Settings, what: str, length: float = 1.0) -> Trial:
+    async def attempt(self, settings: Settings, what: str, longer: float = 1.0) -> Trial:
         log.debug("%s: trying %s", self._pipeline.name, what)
         bounds = TrialBounds(
-            seconds=self._bounds.seconds * length,
+            seconds=self._bounds.seconds * longer,
             requests=self._share(),
             rows=self._bounds.rows,
             concurrency=settings.concurrency,
@@ -80,16 +80,16 @@ class Bench:
         )
 
     async def measure(
-        self, all_series: Sequence[Series], *, rounds: int, what: str, seconds: float = 1.0
+        self, all_series: Sequence[Series], *, rounds: int, what: str, longer: float = 1.0
     ) -> None:
-        """`seconds` is how much longer than others these trials are."""
+        """`longer` is how much longer than others these trials are."""
         for turn in range(rounds):
             for series in all_series if turn % 2 == 0 else all_series[::-1]:
                 if series.fault is not None:
                     continue
                 try:
                     trial = await self.attempt(
-                        series.settings, f"{what} {series.label}".strip(), length=seconds
+                        series.settings, f"{what} {series.label}".strip(), longer=longer
                     )
                 except (ConfigError, ExtractError, PageError, RetryError) as exc:
                     series.fault = f"{exc.code}: {exc.message}"[:200]

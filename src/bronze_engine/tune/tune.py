@@ -44,8 +44,8 @@ _WORTH: Final = 0.15
 """The share of the time that encoding or the upload must take for their settings to matter."""
 _SHORT_PAGE: Final = 0.75
 _RATE_TRIALS: Final = 4
-_RATE_LENGTH: Final = 3.0
-"""Of these trials, in those of others: a server's refusals must come more than once."""
+_RATE_SECONDS: Final = 4.0
+"""Of these trials, at the least: a server's refusals must come more than once."""
 _BELOW: Final = 0.97
 _SLOWER: Final = 0.9
 """Of a rate that was refused."""
@@ -79,6 +79,8 @@ class Tune:
         self._run_date = run_date
         self._bench = Bench(engine, roomy(self._original), run_date, self._bounds)
         self._curves: list[Curve] = []
+        self._refused: Trial | None = None
+        """The trial that has shown a limit of the server's that no configuration tells of."""
 
     async def run(self) -> TuneReport:
         """Measure, and propose."""
@@ -130,7 +132,8 @@ class Tune:
                 f"the server refuses requests below the configured {rate.rps:g} a second; lower it"
             )
         found = [Series(0.0, "no limit", now)]
-        await self._bench.measure(found, rounds=1, what="rps", seconds=_RATE_LENGTH)
+        longer = max(2.0, _RATE_SECONDS / self._bounds.seconds)
+        await self._bench.measure(found, rounds=1, what="rps", longer=longer)
         rps: float | None = None
         for _ in range(_RATE_TRIALS):
             trial = found[-1].last
@@ -139,11 +142,12 @@ class Tune:
             told = trial.sustained_rps or trial.requests / max(trial.seconds, 1e-9)
             rps = _neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
             found.append(Series(rps, f"{rps:g}", msgspec.structs.replace(now, rps=rps)))
-            await self._bench.measure(found[-1:], rounds=1, what="rps", seconds=_RATE_LENGTH)
+            await self._bench.measure(found[-1:], rounds=1, what="rps", longer=longer)
         usable = [each for each in found if each.trials]
         if not usable:
             return now
         chosen = usable[-1]
+        self._refused = usable[0].last
         self._keep("rps", usable, chosen, "no limit")
         self._bench.note(
             f"the server refuses (429) what comes faster than about {chosen.label} requests a"
@@ -274,6 +278,10 @@ class Tune:
             )
             tuned, other, last = before, one, first
         proposals = proposals_of(self._original, before, tuned, self._curves)
+        if self._refused is not None:
+            first = (
+                self._refused
+            )  # a short trial may see what the server has saved up, and no limit
         verdict, verdict_tuned = first.profile.verdict, last.profile.verdict
         assert verdict is not None  # noqa: S101  # every profile of a trial is judged
         assert verdict_tuned is not None  # noqa: S101
@@ -284,7 +292,7 @@ class Tune:
             seconds=self._engine.clock.monotonic() - began,
             configured=one,
             tuned=other,
-            bound=verdict.bound,
+            bound="rate limit" if self._refused is not None else verdict.bound,
             bound_tuned=verdict_tuned.bound,
             profile=first.profile,
             profile_tuned=last.profile,

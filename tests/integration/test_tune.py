@@ -1,0 +1,178 @@
+"""`bronze tune` against real servers, each with a bottleneck of its own; and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.servers.paced_api import PacedApi
+from benchmarks.studies.tune import NAME, PIPELINES
+
+from bronze_engine import load_config, open_engine
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.contracts import Store, StoreResources
+from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError, ExtractError
+from bronze_engine.limits.trial import Purse
+from bronze_engine.model.part import DataFile, Part, Staged
+from bronze_engine.run.trial import TrialBounds
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.tune import Tune, TuneBounds, TuneReport
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
+
+DAY = date(2025, 1, 15)
+SHORT = TuneBounds(seconds=0.3, rounds=1, requests=4000)
+
+
+@asynccontextmanager
+async def engine_of(
+    folder: Path,
+    url: str,
+    *overrides: str,
+    concurrency: int | str = 2,
+    page_size: int = 50,
+    **lent: Any,
+) -> AsyncIterator[Engine]:
+    path = folder / "pipelines.toml"
+    text = PIPELINES.format(url=url, concurrency=concurrency, page_size=page_size)
+    path.write_text(text, encoding="utf-8")
+    async with open_engine(load_config(path, environ={}, overrides=overrides), **lent) as engine:
+        yield engine
+
+
+def proposed(report: TuneReport) -> dict[str, Any]:
+    return {each.key[-1]: each.value for each in report.proposals}
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.parts[-1:] != ("flock",)]
+
+
+@pytest.mark.slow
+async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: Path) -> None:
+    with PacedApi.start(latency_ms=50, at_once=16, max_size=100) as api:
+        async with engine_of(tmp_path, api.url) as engine:
+            report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
+    assert report.bound == "latency"
+    assert proposed(report)["page_size"] == 100  # the most that the server gives
+    assert proposed(report)["concurrency"] in (8, 16, 32)
+    assert report.gain > 5
+    assert "the server gives 100 records a page" in " ".join(report.notes)
+    assert not files_in(tmp_path / "bronze")
+
+
+@pytest.mark.slow
+async def test_a_limit_that_nobody_told_of_is_found_and_larger_pages_go_round_it(
+    tmp_path: Path,
+) -> None:
+    with PacedApi.start(per_second=40, max_size=400, latency_ms=5) as api:
+        async with engine_of(tmp_path, api.url, concurrency=8, page_size=100) as engine:
+            report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
+    assert report.bound == "rate limit"
+    assert 30 <= proposed(report)["rps"] <= 44
+    assert proposed(report)["page_size"] == 400
+    assert proposed(report)["concurrency"] <= 4
+    assert report.tuned.refused <= 1
+
+
+async def test_a_configured_rate_is_never_passed(tmp_path: Path) -> None:
+    override = "apis.bench.rate_limit.rps=30"
+    with PacedApi.start(max_size=50) as api:
+        began = SYSTEM_CLOCK.monotonic()
+        async with engine_of(tmp_path, api.url, override) as engine:
+            report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
+        seconds = SYSTEM_CLOCK.monotonic() - began
+        told = api.told()
+    assert told["good"] == report.requests  # not one more than it knows of
+    assert told["good"] <= 30 * seconds + 3
+    assert report.bound == "rate limit"
+    assert "rps" not in proposed(report)
+
+
+@pytest.mark.slow
+async def test_computing_bounds_what_a_server_gives_at_once(tmp_path: Path) -> None:
+    bounds = TrialBounds(seconds=1.5, requests=100_000, concurrency=4)
+    with PacedApi.start(max_size=1000, columns=60) as api:
+        async with engine_of(tmp_path, api.url, page_size=1000) as engine:
+            pipeline = engine.config.pipeline(NAME)
+            trial = await engine.trial(pipeline, run_date=DAY, bounds=bounds, purse=Purse(100_000))
+    verdict = trial.profile.verdict
+    assert verdict is not None
+    assert verdict.bound in ("decode", "encode")
+
+
+class _Slow:
+    """A store that takes its time for each part."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @asynccontextmanager
+    async def stage(self, key: str, /) -> AsyncIterator[Any]:
+        async with self._store.stage(key) as upload:
+            yield _SlowUpload(upload)
+
+
+class _SlowUpload:
+    def __init__(self, upload: Any) -> None:
+        self._upload = upload
+
+    async def part(self, part: Part, /) -> None:
+        await SYSTEM_CLOCK.sleep(0.2)
+        await self._upload.part(part)
+
+    async def settle(self) -> None:
+        await self._upload.settle()
+
+    async def seal(self, file: DataFile, /) -> Staged:
+        await SYSTEM_CLOCK.sleep(0.2)
+        staged: Staged = await self._upload.seal(file)
+        return staged
+
+
+async def test_a_store_that_is_slow_is_named(tmp_path: Path) -> None:
+    store = MemoryStore(SYSTEM_CLOCK)
+
+    @asynccontextmanager
+    async def lend(_config: object, _resources: StoreResources) -> AsyncIterator[Store]:
+        slow: Any = _Slow(store)
+        yield slow
+
+    overrides = ["output.max_rows_per_file=500", "output.row_group_rows=500"]
+    bounds = TrialBounds(seconds=1.0, requests=2000, concurrency=4)
+    with PacedApi.start(max_size=500) as api:
+        async with engine_of(
+            tmp_path, api.url, *overrides, page_size=500, stores={"local": lend}
+        ) as engine:
+            pipeline = engine.config.pipeline(NAME)
+            trial = await engine.trial(pipeline, run_date=DAY, bounds=bounds, purse=Purse(2000))
+    verdict = trial.profile.verdict
+    assert verdict is not None
+    assert verdict.bound == "upload"
+
+
+async def test_no_more_requests_are_sent_than_allowed(tmp_path: Path) -> None:
+    bounds = TuneBounds(seconds=0.2, rounds=1, requests=60)
+    with PacedApi.start(max_size=50) as api:
+        async with engine_of(tmp_path, api.url) as engine:
+            report = await Tune(engine, NAME, run_date=DAY, bounds=bounds).run()
+            assert report.requests == api.told()["good"] <= 60
+            few = TuneBounds(seconds=0.2, rounds=1, requests=2)
+            with pytest.raises(ExtractError, match="--max-requests") as caught:
+                await Tune(engine, NAME, run_date=DAY, bounds=few).run()
+            assert api.told()["good"] == report.requests + 2
+    assert caught.value.code == "EXT001"
+
+
+async def test_bounds_that_can_not_be_are_told_at_once(tmp_path: Path) -> None:
+    async with engine_of(tmp_path, "http://127.0.0.1:9") as engine:
+        with pytest.raises(ConfigError):
+            Tune(engine, NAME, run_date=DAY, bounds=TuneBounds(rounds=0))
