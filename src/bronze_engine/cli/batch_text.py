@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from bronze_engine.cli import text
 from bronze_engine.config.load import Config
@@ -12,10 +13,14 @@ from bronze_engine.model.batch import BatchReport
 
 __all__ = ["print_batch", "print_dry_run"]
 
+LEFT_SHOWN: Final = 20
+"""Of runs that a signal has left, which may be thousands; what failed is listed whole."""
+
 
 def print_batch(report: BatchReport) -> None:
     """What failed or was not run, a line each, and the sums below."""
-    bad = report.with_status("failed", "skipped", "left")
+    left = report.with_status("left")
+    bad = (*report.with_status("failed", "skipped"), *left[:LEFT_SHOWN])
     if bad:
         text.print_table(
             ["pipeline", "date", "status", "code", "message"],
@@ -30,6 +35,8 @@ def print_batch(report: BatchReport) -> None:
                 for run in bad
             ],
         )
+        if len(left) > LEFT_SHOWN:
+            print(f"and {len(left) - LEFT_SHOWN:,} more that are left (--json lists them)")
         print()
     committed = report.with_status("committed")
     rows = sum(run.rows for run in committed)

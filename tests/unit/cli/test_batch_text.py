@@ -1,0 +1,54 @@
+"""What a batch prints: all that failed, some of what is left, and the command for the rest."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from bronze_engine.cli.batch_text import LEFT_SHOWN, print_batch
+from tests.unit.batch.reports import committed, failed, left, report_of
+
+pytestmark = pytest.mark.unit
+
+
+def test_all_that_failed_is_listed_and_some_of_what_is_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runs = [left(f"t.l{number}") for number in range(LEFT_SHOWN + 5)]
+    runs += [failed(f"t.f{number}", "EXT001") for number in range(50)]
+    runs += [failed("t.q", "CFG001"), committed("t.a", rows=1_234)]
+    print_batch(report_of(*runs))
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^t\.f\d+ .* failed  EXT001  cut off$", out, re.MULTILINE)) == 50
+    assert len(re.findall(r"^t\.l\d+ .* left$", out, re.MULTILINE)) == LEFT_SHOWN
+    assert "and 5 more that are left (--json lists them)" in out
+    assert re.search(r"^committed +1 of 77 runs, 1,234 rows$", out, re.MULTILINE)
+    assert re.search(r"^failed +1 CFG001, 50 EXT001$", out, re.MULTILINE)
+    assert re.search(r"^left +25$", out, re.MULTILINE)
+    assert re.search(r"^next +`bronze batch --retry-failed 2025\S+`", out, re.MULTILINE)
+
+
+def test_a_batch_that_went_well_has_no_table_and_nothing_next(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_batch(report_of(committed("t.a"), shard="0/2"))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["batch", "shard", "committed", "seconds"]
+
+
+def test_a_server_s_text_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    print_batch(report_of(failed("t.a", message="one\x1b[2Jtwo\nthree")))
+    assert "\x1b" not in (out := capsys.readouterr().out)
+    assert r"one\x1b[2Jtwo\nthree" in out
+
+
+def test_what_was_skipped_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    run = msgspec.structs.replace(
+        failed("t.b", "AUTH001", "t.b was not run: it comes after t.a"), status="skipped"
+    )
+    print_batch(report_of(failed("t.a", "AUTH001"), run))
+    out = capsys.readouterr().out
+    assert re.search(r"t\.b .* skipped  AUTH001  t\.b was not run: it comes after t\.a", out)
+    assert re.search(r"^skipped +1$", out, re.MULTILINE)
