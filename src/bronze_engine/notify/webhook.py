@@ -6,6 +6,7 @@ carry the message, and the headers with their keys, to where nobody has named.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, final
@@ -36,6 +37,8 @@ __all__ = ["Webhook", "open_webhook"]
 
 _MAX_WAIT_SECONDS: Final = 60.0
 """The longest Retry-After that is obeyed: news that old is better read in the log."""
+
+_UNPRINTABLE = re.compile(r"[^!-~]")
 
 
 @final
@@ -72,7 +75,7 @@ class Webhook:
         usual = {
             "User-Agent": f"bronze-engine/{__version__}",
             "Accept": "*/*",
-            "Idempotency-Key": message.id,
+            "Idempotency-Key": _UNPRINTABLE.sub("-", message.id),  # a batch's id may be anything
         }
         headers |= {name: value for name, value in usual.items() if name.lower() not in named}
         body = to_json(self._body(message), self._hide)
@@ -90,11 +93,12 @@ class Webhook:
 
     async def _attempt(self, headers: dict[str, str], body: bytes) -> None:
         timeout = float(self._config.timeout)
+        encoded = [(name.encode("ascii"), value.encode()) for name, value in headers.items()]
         try:
             request = httpx.Request(
                 self._config.method,
                 self._config.url.reveal(),
-                headers=headers,
+                headers=encoded,
                 content=body,
                 extensions={"timeout": {"connect": timeout, "read": timeout}},
             )

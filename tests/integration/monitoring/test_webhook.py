@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+import trustme
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.notify import WebhookNotify
@@ -150,3 +154,37 @@ async def test_slack_gets_a_text_that_mentions_nobody() -> None:
     first, second = text.splitlines()
     assert first.startswith(":x: bronze: 1 of 2 runs did not commit (1 failed, AUTH001 x1)")
     assert second == "• team.orders 2025-01-15: EXT001 &lt;!channel&gt; &amp; more"
+
+
+async def test_it_goes_through_the_proxy_that_is_named() -> None:
+    config = WebhookNotify(name="ops", url=Secret("http://hooks.example/x"))
+    async with serve(answers(200)) as proxy:
+        through = msgspec.structs.replace(config, proxy=proxy.url)
+        with Workers(1) as workers:
+            async with open_webhook(through, SYSTEM_CLOCK, workers, frozenset) as hook:
+                await hook.send(message_of_runs([report_of()]))
+    assert [seen.target for seen in proxy.seen] == ["http://hooks.example/x"]
+
+
+async def test_a_certificate_must_be_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    async with serve(answers(200), tls=context) as server:
+        async with webhook(server.url) as hook:
+            with pytest.raises(ExtractError, match="certificate refused"):
+                await hook.send(message_of_runs([report_of()]))
+        async with webhook(server.url, ca_file=str(ca_file)) as hook:
+            await hook.send(message_of_runs([report_of()]))
+    assert len(server.seen) == 1
+
+
+async def test_whatever_the_id_of_a_batch_and_the_value_of_a_header_it_is_sent() -> None:
+    message = msgspec.structs.replace(message_of_runs([report_of()]), id="Übung 1\n")
+    headers = {"X-Who": Secret("Ümit")}
+    async with serve(answers(200)) as server, webhook(server.url, headers=headers) as hook:
+        await hook.send(message)
+    assert server.seen[0].headers["idempotency-key"] == "-bung-1-"
+    assert server.seen[0].headers["x-who"].encode("latin-1").decode() == "Ümit"
