@@ -2,7 +2,7 @@
 
 Tokens are reserved at the server in the order of asking, each for an instant; the process
 waits for it by itself. So a token costs one round trip, and processes that all want more than
-there is get equally much. Many waiters reserve together, for 20 ms at most.
+there is get equally much. Many waiters reserve together, for 10 ms at most.
 
 A reserved token whose waiter was cancelled goes to the next one. It is lost where none comes
 soon: used later it would make a burst of its own.

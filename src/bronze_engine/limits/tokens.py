@@ -8,8 +8,8 @@ import msgspec
 
 __all__ = ["AHEAD_SECONDS", "SETTLING_SECONDS", "Lease", "SharedRate", "Tokens"]
 
-AHEAD_SECONDS: Final = 0.02
-"""What is leased at once for those that wait: some 50 round trips a second are enough."""
+AHEAD_SECONDS: Final = 0.01
+"""What is leased at once for those that wait: some 100 round trips a second are enough."""
 SETTLING_SECONDS: Final = 10.0
 """How long after its return the server is not trusted alone; all have tried it by then."""
 

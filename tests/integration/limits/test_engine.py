@@ -135,4 +135,4 @@ async def test_without_redis_a_run_lands_within_its_share(
         assert SYSTEM_CLOCK.monotonic() - began >= 20 / 10
     assert report.rows == 20
     (told,) = warnings_of_limits(caplog)
-    assert "redis://127.0.0.1:1/0 is not there" in told
+    assert "redis://127.0.0.1:1/0 can't be used" in told

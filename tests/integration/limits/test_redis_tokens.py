@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,9 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.limits.redis.tokens import RedisTokens
+from bronze_engine.limits.shared import SharedBucket
 from bronze_engine.limits.tokens import Lease, SharedRate, Tokens
+from tests.documents import Document
 from tests.integration.redis import RedisServer, redis_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -150,24 +153,45 @@ async def test_a_hanging_server_is_given_up_after_a_second(redis_server: RedisSe
         assert tokens.regained_at is not None
 
 
+async def test_a_cancelled_caller_is_held_for_a_second_at_most_and_nothing_is_left(
+    redis_server: RedisServer,
+) -> None:
+    before = asyncio.all_tasks()
+    async with process(redis_server.url) as tokens:
+        bucket = SharedBucket(
+            SECOND, tokens, clock=SYSTEM_CLOCK, component="ApiExtractor", pause=lambda _: None
+        )
+        await bucket.acquire()
+        redis_server.freeze()
+        for _ in range(2):
+            waiter = asyncio.create_task(bucket.acquire())
+            await SYSTEM_CLOCK.sleep(0.1)
+            waiter.cancel()
+            began = SYSTEM_CLOCK.monotonic()
+            await asyncio.wait([waiter])
+            assert waiter.cancelled()
+            assert SYSTEM_CLOCK.monotonic() - began < 2.5
+    assert asyncio.all_tasks() == before
+    redis_server.thaw()
+    with redis_server.client() as client:
+        assert len(client.client_list()) == 1  # this one
+
+
 async def test_the_password_is_in_no_log(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = redis_server.url.replace("//", "//someone:open-sesame@")
     async with process(url) as tokens:
         assert await tokens.lease(SECOND, 1) is None
-    assert f"redis://127.0.0.1:{redis_server.port}/0 is not there" in caplog.text
+    assert f"redis://127.0.0.1:{redis_server.port}/0 can't be used" in caplog.text
     assert "sesame" not in caplog.text
     assert "someone" not in caplog.text
 
 
 async def test_the_commands_of_the_guide_are_enough(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
-        client.execute_command(
-            "ACL", "SETUSER", "bronze", "on", ">open-sesame", "~bronze:*", "resetchannels",
-            "+eval", "+evalsha", "+select", "+time", "+get", "+set", "+pttl", "+pexpire", "+del",
-            "+zadd", "+zrem", "+zcard", "+zremrangebyscore", "+llen", "+lindex", "+rpush", "+ltrim",
-        )  # fmt: skip
+        (line,) = Document("docs/limits.md").blocks("text", "The server")
+        client.execute_command(*line.replace("PASSWORD", "open-sesame").split())
         url = redis_server.url.replace("//", "//bronze:open-sesame@").replace("/0", "/3")
         async with process(url) as tokens:
             await lease(tokens, SECOND)

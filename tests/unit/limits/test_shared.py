@@ -84,7 +84,7 @@ async def test_a_server_that_was_lost_and_has_forgotten_all_costs_a_burst_at_mos
     leases, grants = server.leases, len(load.granted)
     await clock.advance(5)
     await load.end()
-    assert server.leases - leases >= (len(load.granted) - grants) / 2 - 6  # shared as before
+    assert server.leases - leases >= len(load.granted) - grants - 6  # shared as before
     assert_bounded(load.instants, 50, 20 + 20 + 6)
     assert len(load.granted) >= 0.9 * 50 * 35
     late = Counter(number for at, number in load.granted if at > 30)
@@ -200,7 +200,7 @@ async def test_many_that_wait_reserve_together() -> None:
     await clock.advance(2)
     await load.end()
     assert len(load.granted) >= 1600
-    assert server.leases <= 110
+    assert server.leases <= 230
     assert_bounded(load.instants[:200], 1000, 3)  # as far as an answer may be under way
 
 
@@ -339,4 +339,4 @@ async def test_a_loss_is_told_once_and_tried_seldom(caplog: pytest.LogCaptureFix
     assert link.regained_at == clock.monotonic()
     levels = [record.levelno for record in caplog.records]
     assert levels == [logging.WARNING, logging.INFO]
-    assert "redis://example.com:6379/0 is not there (OSError: refused)" in caplog.text
+    assert "redis://example.com:6379/0 can't be used (OSError: refused)" in caplog.text

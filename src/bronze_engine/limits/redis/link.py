@@ -60,7 +60,7 @@ class Link:
         self._wait = _FIRST_SECONDS
         self._try_at = self._clock.monotonic() + self._wait
         logger.warning(
-            "engine.limits: %s is not there (%s: %s); until it is, this process keeps to its "
+            "engine.limits: %s can't be used (%s: %s); until it can, this process keeps to its "
             "share of each shared limit",
             self._name,
             type(exc).__name__,
@@ -72,4 +72,4 @@ class Link:
         if self._is_lost:
             self._is_lost = False
             self.regained_at = self._clock.monotonic()
-            logger.info("engine.limits: %s is back; limits are shared again", self._name)
+            logger.info("engine.limits: %s can be used again; limits are shared", self._name)
