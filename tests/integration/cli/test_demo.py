@@ -166,3 +166,39 @@ def test_a_demo_that_is_stopped_ends_its_servers(
     # Killed, it could end nobody: they notice by themselves that it is gone.
     gone, alive = psutil.wait_procs(servers, timeout=10)
     assert (len(gone), alive) == (2, [])
+
+
+@pytest.mark.slow
+def test_the_batch_fails_where_it_is_meant_to_and_draws_its_display(bronze: Bronze) -> None:
+    ran = bronze.well("demo", "--batch", "--records", "2000", "--svg", "batch.svg", "--json")
+    runs = {run["pipeline"]: run for run in ran.json["runs"]}
+    assert len(runs) == 12
+    failed = {name: run["error_code"] for name, run in runs.items() if run["error_code"]}
+    assert failed == {
+        "billing.charges": "AUTH001",
+        "legacy.prices": "RETRY001",
+        "legacy.suppliers": "RETRY001",
+    }
+    assert {run["rows"] for name, run in runs.items() if name not in failed} == {2000}
+    picture = (bronze.folder / "batch.svg").read_text().replace("&#160;", " ")
+    assert picture.startswith("<svg ")
+    assert all(f">{name}<" in picture for name in runs)
+    assert "failed AUTH001" in picture
+
+
+def test_the_options_of_the_batch_demand_it(bronze: Bronze) -> None:
+    for options in (["--svg", "x.svg"], ["--batch", "--serve"]):
+        assert bronze("demo", *options).status == 2
+
+
+def test_make_demo_batch_is_that_command() -> None:
+    recipe = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "demo-batch", "SVG=docs/batch.svg"],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert recipe.stdout.splitlines()[-1] == (
+        ".venv/bin/bronze demo --batch --records 200000 --svg docs/batch.svg"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -428,3 +429,15 @@ def test_a_run_that_is_begun_again_is_counted_once() -> None:
     screen.tell(finished("a.x", run="2", rows=700))
     assert screen.table()["total"]["rows"] == "700"
     assert "1 of 2 committed, 1 waiting" in screen.lines(80)
+
+
+def test_the_guide_names_every_column() -> None:
+    guide = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
+    section = guide.partition("## The display")[2].partition("## ")[0]
+    named = [
+        name.strip()
+        for row in re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)[1:]
+        for name in row.split(",")
+    ]
+    head = busy().lines(160)[0].split("  ")
+    assert ["pipeline", *named] == [title.strip() for title in head if title.strip()]

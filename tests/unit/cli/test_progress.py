@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,8 @@ from bronze_engine.testing import ManualClock
 from tests.unit.cli.told import DAY, finished
 
 pytestmark = pytest.mark.unit
+
+GUIDE = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
 
 
 def page(run: str, total: int | None = None) -> PageFetched:
@@ -152,3 +156,25 @@ async def test_the_dates_of_a_backfill_are_told_apart(caplog: pytest.LogCaptureF
         "team.orders 2025-01-01: 0 rows written",
         "backfill: 0 of 2 committed, 1 under way, 0 rows, 0 rows/s",
     ]
+
+
+@pytest.mark.asyncio
+async def test_the_guide_shows_lines_like_these(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    progress = Progress(clock)
+    day = date.fromisoformat(DAY)
+    progress(BatchStarted(batch="b", runs=tuple((f"a.x{n}", day) for n in range(3))))
+    for name in ("a.x0", "a.x1"):
+        start(progress, name, name)
+    progress(finished("a.x1", status="failed", code="EXT001"))
+    progress(
+        PageFetched(pipeline="a.x0", run="a.x0", page=1, records=9, bytes_in=1, total_records=10)
+    )
+    await wait(clock, progress, 10)
+    shown = re.findall(r"^    2025-01-15 10:00:20.123 INFO (.*)$", GUIDE, re.MULTILINE)
+    assert [_form(line) for line in shown] == [_form(line) for line in messages(caplog)]
+
+
+def _form(line: str) -> str:
+    """A line without its numbers and its pipeline."""
+    return re.sub(r"\d[\d,]*", "9", re.sub(r"^\w+\.\w+:", "name:", line))
