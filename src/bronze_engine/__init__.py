@@ -29,6 +29,7 @@ from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
+from bronze_engine.model.status import PipelineStatus
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.reading.once import (
     open_partition,
@@ -68,6 +69,7 @@ __all__ = [
     "Manifest",
     "Monitoring",
     "PageError",
+    "PipelineStatus",
     "QualityError",
     "Reader",
     "RetryError",

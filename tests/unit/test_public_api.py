@@ -42,6 +42,7 @@ NAMES = [
     "Manifest",
     "Monitoring",
     "PageError",
+    "PipelineStatus",
     "QualityError",
     "Reader",
     "RetryError",
