@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.integration.cli.command import (
     in_background,
     paged,
     shop,
+    start,
     url_of,
 )
 from tests.integration.http_server import Handler, Seen, Server, answer
@@ -250,3 +252,36 @@ def test_only_what_runs_pipelines_needs_the_variables_of_notifications(
     assert ran.status == 2
     assert "NO_SUCH_HOOK" in ran.err
     assert not Path(bronze.folder / "lake").exists()
+
+
+def test_a_signal_is_told_and_a_webhook_that_hangs_does_not_hold_the_process(
+    bronze: Bronze,
+) -> None:
+    """The first is told within the two seconds that are left, the second is not waited for."""
+    asked: list[Seen] = []
+
+    async def hang(seen: Seen, _writer: asyncio.StreamWriter) -> bytes | None:
+        asked.append(seen)
+        await asyncio.Event().wait()
+        return None
+
+    with in_background(hang) as silent, in_background(taking([200])) as told:
+        second = hook(silent.url, '["failure"]').replace("notify.ops", "notify.silent")
+        shop(bronze.folder, hook(told.url, '["failure"]') + second)
+        process = start(["-m", "bronze_engine", *RUN, *url_of(silent)], bronze.folder)
+        until(lambda: bool(asked))
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 143, err
+        assert time.monotonic() - began < 5.5
+    message = json.loads(told.seen[0].body)
+    assert message["runs"][0]["status"] == "cancelled"
+    assert "notify.silent: not done within" in err
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # noqa: TID251  # another process's doing
