@@ -270,8 +270,8 @@ class Config:
             here = (*path, "after")
             faults.extend(after_faults(name, pipeline.after, known, self._afters, here))
         faults.extend(self._owners(name, pipeline, path))
-        targets = {str(target) for claims in self._claims.values() for _, target in claims}
-        faults.extend(token_faults(pipeline, self._document.stores, self._entries.place, targets))
+        stores, place = self._document.stores, self._entries.place
+        faults.extend(token_faults(pipeline, stores, place, self._targets))
         if faults:
             return None
         return msgspec.structs.replace(
@@ -390,6 +390,11 @@ class Config:
         """What each pipeline comes after; unexpanded, as `_claims`."""
         tables = ((name, self._table(name, [], selected=False)) for name in self.names)
         return {name: full_names(name, table.get("after")) for name, table in tables}
+
+    @cached_property
+    def _targets(self) -> set[str]:
+        """Where pipelines land; unexpanded, as `_claims`."""
+        return {str(target) for claims in self._claims.values() for _, target in claims}
 
     @cached_property
     def _claims(self) -> Mapping[tuple[str, str], list[tuple[str, Any]]]:

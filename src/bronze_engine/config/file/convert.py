@@ -19,6 +19,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fields import fields_of_table
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.notify import CommandNotify, WebhookNotify
 from bronze_engine.config.pipeline import Pipeline
@@ -187,7 +188,7 @@ def _table(
     hidden = hidden_fields(struct)
     fields = {
         field.encode_name: field
-        for field in msgspec.structs.fields(struct)
+        for field in fields_of_table(struct)
         if field.encode_name not in hidden
     }
     before = len(faults)

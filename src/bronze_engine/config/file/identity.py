@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bronze_engine.config.cdc import Cdc
+from bronze_engine.config.file.fields import fields_of_table
 from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
@@ -114,7 +115,7 @@ def _database(source: DatabaseSourceConfig, hidden: Collection[str]) -> dict[str
         "type": source.__struct_config__.tag,
         "connection": source.connection.name,
     }
-    for field in msgspec.structs.fields(source):
+    for field in fields_of_table(type(source)):
         value = getattr(source, field.name)
         if field.name not in (*_HOW, "batch_rows") and value:
             found[field.name] = _masked(value, hidden)
@@ -151,7 +152,7 @@ _LIMITS: Final = frozenset({"rate_limit", "retry"})
 def _custom(source: CustomSource, hidden: Collection[str]) -> dict[str, Any]:
     """What a plug-in says changes rows; what it names counts by its name."""
     found = _set(source)
-    for field in msgspec.structs.fields(source):
+    for field in fields_of_table(type(source)):
         value = getattr(source, field.name)
         if field.name in source.no_rows | _LIMITS:
             found.pop(field.name, None)
@@ -163,7 +164,7 @@ def _custom(source: CustomSource, hidden: Collection[str]) -> dict[str, Any]:
 def _set(table: msgspec.Struct) -> dict[str, Any]:
     """What is not as usual: a key that is added later changes no hash."""
     found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(table):
+    for field in fields_of_table(type(table)):
         value = getattr(table, field.name)
         usual = field.default
         if usual is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
@@ -192,7 +193,7 @@ _SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format
 
 def _shape(source: HttpSourceConfig) -> dict[str, Any]:
     """What else decides how records are read; nothing where nothing is set."""
-    usual = {field.name: field.default for field in msgspec.structs.fields(source)}
+    usual = {field.name: field.default for field in fields_of_table(type(source))}
     found = {key: getattr(source, key) for key in _SHAPE}
     return {key: value for key, value in found.items() if value and value != usual[key]}
 

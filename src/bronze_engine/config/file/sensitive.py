@@ -19,6 +19,7 @@ from bronze_engine.config.auths.oauth2 import (
 )
 from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.file.fault import KeyPath
+from bronze_engine.config.file.fields import fields_of_table
 from bronze_engine.config.references import refers_to
 from bronze_engine.config.source import (
     CustomSource,
@@ -339,7 +340,7 @@ def of_source(source: SourceConfig) -> Iterator[str]:
 def _of_custom(table: CustomSource | CustomStore) -> Iterator[str]:
     """Secrets, what lies in URLs, and texts whose keys are named like credentials. What it
     refers to by name is hidden with that."""
-    for field in msgspec.structs.fields(table):
+    for field in fields_of_table(type(table)):
         if refers_to(field.type) is not None:
             continue
         value = getattr(table, field.name)
