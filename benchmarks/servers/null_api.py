@@ -14,12 +14,12 @@ import argparse
 import asyncio
 import json
 import re
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from benchmarks.servers.connection import Connection, serve_connections, whole
 from benchmarks.servers.process import serve
 from bronze_engine.demo.api import BEARER_TOKEN
 from bronze_engine.demo.data import Table, orders
@@ -28,7 +28,6 @@ __all__ = ["SEED", "NullApi"]
 
 SEED: Final = 1
 
-_REQUEST: Final = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 _NUMBERS: Final = re.compile(rb"[?&](page|page_size)=(\d+)")
 _TOKEN: Final = re.compile(rb"\r\nauthorization: *Bearer " + BEARER_TOKEN.encode(), re.IGNORECASE)
 
@@ -67,13 +66,8 @@ class _Pages:
             start = min((page - 1) * size, total)
             rows = self._table.array(start, start + size)
             body = b"".join((b'{"data":', *rows, b',"total":%d}' % total))
-            made = self._made[page, size] = _whole(body)
+            made = self._made[page, size] = whole(body)
         return made
-
-
-def _whole(body: bytes, status: bytes = b"200 OK") -> bytes:
-    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % (status, len(body)) + body
 
 
 class _Counts:
@@ -93,61 +87,33 @@ class _Counts:
         return text
 
 
-class _Connection(asyncio.Protocol):
-    def __init__(self, pages: _Pages, counts: _Counts, latency_seconds: float) -> None:
+class _Api:
+    """What it makes of each request."""
+
+    def __init__(self, pages: _Pages, latency_seconds: float) -> None:
         self._pages = pages
-        self._counts = counts
+        self._counts = _Counts()
         self._latency_seconds = latency_seconds
-        self._transport: asyncio.Transport | None = None
-        self._head = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=64 * 1024**2)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._head += data
-        if not self._head.endswith(b"\r\n\r\n"):
+    def asked(self, connection: Connection, target: bytes, head: bytes) -> None:
+        if target == b"/-/peak":
+            connection.send(whole(self._counts.take()))
             return
-        head, self._head = self._head, b""
-        request = _REQUEST.match(head)
-        if request is not None and request[1] == b"/-/peak":
-            self._send(_whole(self._counts.take()))
-        elif request is None or _TOKEN.search(head) is None:
-            self._send(_whole(b"{}", b"401 Unauthorized"))
+        if _TOKEN.search(head) is None:
+            connection.send(whole(b"{}", b"401 Unauthorized"))
+            return
+        numbers = dict(_NUMBERS.findall(target))
+        page, size = int(numbers.get(b"page", 1)), int(numbers.get(b"page_size", 100))
+        self._counts.began()
+        if self._latency_seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._latency_seconds, self._answer, connection, page, size)
         else:
-            numbers = dict(_NUMBERS.findall(request[1]))
-            page, size = int(numbers.get(b"page", 1)), int(numbers.get(b"page_size", 100))
-            self._counts.began()
-            if self._latency_seconds:
-                loop = asyncio.get_running_loop()
-                loop.call_later(self._latency_seconds, self._answer, page, size)
-            else:
-                self._answer(page, size)
+            self._answer(connection, page, size)
 
-    def _answer(self, page: int, size: int) -> None:
+    def _answer(self, connection: Connection, page: int, size: int) -> None:
         self._counts.in_flight -= 1
-        self._send(self._pages.answer(page, size))
-
-    def _send(self, answer: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(answer)
-
-
-async def _serve(records: int, latency_seconds: float) -> None:
-    pages, counts = _Pages(orders(records, SEED)), _Counts()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: _Connection(pages, counts, latency_seconds), "127.0.0.1", 0, backlog=2048
-    )
-    port = server.sockets[0].getsockname()[1]
-    sys.stdout.write(f"http://127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    ended = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), ended.set)
-    await ended.wait()
-    server.close()
+        connection.send(self._pages.answer(page, size))
 
 
 def main() -> None:
@@ -155,7 +121,8 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--latency-ms", type=float, default=0.0)
     options = parser.parse_args()
-    asyncio.run(_serve(options.records, options.latency_ms / 1000))
+    api = _Api(_Pages(orders(options.records, SEED)), options.latency_ms / 1000)
+    asyncio.run(serve_connections(api.asked))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import re
-import sys
 import time
 import urllib.request
 from collections import deque
@@ -23,11 +22,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from benchmarks.servers.connection import Connection, serve_connections, whole
 from benchmarks.servers.process import serve
 
 __all__ = ["PacedApi"]
 
-_REQUEST: Final = re.compile(rb"GET (\S+) HTTP/1\.1\r\n")
 _NUMBERS: Final = re.compile(rb"[?&](page|size)=(\d+)")
 _MARK: Final = b"7777777"
 _TOTAL: Final = 10**9
@@ -69,21 +68,21 @@ class _Server:
         self._tokens = options.per_second
         self._filled_at = time.monotonic()
         self._busy = 0
-        self._waiting: deque[tuple[_Connection, bytes]] = deque()
+        self._waiting: deque[tuple[Connection, bytes]] = deque()
         self.good = self.refused = 0
 
-    def asked(self, connection: _Connection, target: bytes) -> None:
+    def asked(self, connection: Connection, target: bytes, _head: bytes) -> None:
         if target == b"/-/told":
-            connection.send(_whole(json.dumps(vars_of(self)).encode()))
+            connection.send(whole(json.dumps(vars_of(self)).encode()))
         elif not self._admits():
             self.refused += 1
-            connection.send(_whole(b"{}", b"429 Too Many Requests"))
+            connection.send(whole(b"{}", b"429 Too Many Requests"))
         elif self._options.at_once and self._busy >= self._options.at_once:
             self._waiting.append((connection, target))
         else:
             self._begin(connection, target)
 
-    def _begin(self, connection: _Connection, target: bytes) -> None:
+    def _begin(self, connection: Connection, target: bytes) -> None:
         self._busy += 1
         if self._options.latency_ms:
             delay = self._options.latency_ms / 1000
@@ -91,13 +90,13 @@ class _Server:
         else:
             self._answer(connection, target)
 
-    def _answer(self, connection: _Connection, target: bytes) -> None:
+    def _answer(self, connection: Connection, target: bytes) -> None:
         self._busy -= 1
         numbers = dict(_NUMBERS.findall(target))
         size = min(int(numbers.get(b"size", 100)), self._options.max_size)
         self.good += 1
         connection.send(
-            _whole(self._page(size).replace(_MARK, b"%07d" % (1_000_000 + int(numbers[b"page"]))))
+            whole(self._page(size).replace(_MARK, b"%07d" % (1_000_000 + int(numbers[b"page"]))))
         )
         if self._waiting:
             self._begin(*self._waiting.popleft())
@@ -126,48 +125,6 @@ def vars_of(server: _Server) -> dict[str, int]:
     return {"good": server.good, "refused": server.refused}
 
 
-def _whole(body: bytes, status: bytes = b"200 OK") -> bytes:
-    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % (status, len(body)) + body
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._head = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=64 * 1024**2)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._head += data
-        if not self._head.endswith(b"\r\n\r\n"):
-            return
-        head, self._head = self._head, b""
-        request = _REQUEST.match(head)
-        if request is not None:
-            self._server.asked(self, request[1])
-
-    def send(self, answer: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(answer)
-
-
-async def _serve(options: argparse.Namespace) -> None:
-    state = _Server(options)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(state), "127.0.0.1", 0, backlog=2048)
-    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    ended = asyncio.Event()
-    loop.add_reader(sys.stdin.fileno(), ended.set)
-    await ended.wait()
-    server.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.servers.paced_api", description=__doc__)
     parser.add_argument("--latency-ms", type=float, default=0.0)
@@ -175,7 +132,7 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=0.0)
     parser.add_argument("--max-size", type=int, default=1000)
     parser.add_argument("--columns", type=int, default=5)
-    asyncio.run(_serve(parser.parse_args()))
+    asyncio.run(serve_connections(_Server(parser.parse_args()).asked))
 
 
 if __name__ == "__main__":
