@@ -18,6 +18,7 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from tests.integration.cli.command import Bronze, Ran, hidden, in_background, start
 from tests.integration.http_server import Seen, Server, answer
+from tests.integration.moto import Moto
 
 pytestmark = pytest.mark.integration
 
@@ -116,6 +117,31 @@ def test_one_of_three_fails_and_is_run_again(bronze: Bronze, shop: Shop) -> None
     for batch in (found[2], "last"):
         rest = bronze.well("batch", "--retry-failed", batch, "--json", *shop.url)
         assert rest.json["runs"] == []
+
+
+def test_reports_and_hints_may_lie_in_an_object_store_of_their_own(
+    bronze: Bronze, shop: Shop, moto: Moto
+) -> None:
+    toml = bronze.folder / "pipelines.toml"
+    toml.write_text(
+        toml.read_text().replace('target = "lake"', 'target = "./lake"\nstate = "safe"')
+        + f'[stores.safe]\ntype = "s3"\nurl = "s3://{moto.bucket()}/state"\n'
+        f'endpoint_url = "{moto.url}"\naddressing_style = "path"\nregion = "us-east-1"\n'
+        'access_key_id = "a"\nsecret_access_key = "b"\nsingle_writer = true\n'
+    )
+    shop.broken.add("people")
+    assert bronze("batch", "--shard", "0/1", *shop.url).status == 1
+    assert not (bronze.folder / "lake/_runs").exists()
+    late = bronze("status", "--max-age", "1h", "--json", *shop.url)
+    assert [(each["is_late"], each["code"]) for each in late.json] == [
+        (True, "EXT001"),
+        (False, None),
+        (False, None),
+    ]
+    shop.broken.clear()
+    again = bronze.well("batch", "--retry-failed", "last", "--shard", "0/1", "--json", *shop.url)
+    assert statuses(again) == {"crm.people": "committed"}
+    assert bronze.well("status", "--max-age", "1h", *shop.url).status == 0
 
 
 def test_names_narrow_what_is_run_again(bronze: Bronze, shop: Shop) -> None:
