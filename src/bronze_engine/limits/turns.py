@@ -29,7 +29,7 @@ class FairQueue:
         self._waiting: dict[str, deque[anyio.Event]] = {}
         """In the order in which pipelines came, or were served."""
         self._rounds: dict[str, int] = {}
-        """The round in which a pipeline may be served next; the present one where unknown."""
+        """The round in which a pipeline may be served next; one that has passed means now."""
         self._round = 0
         self._forget_from = _FORGET_FROM
         self._count = 0
@@ -43,6 +43,7 @@ class FairQueue:
         queue = self._waiting.get(pipeline)
         if queue is None:
             queue = self._waiting[pipeline] = deque()
+            self._rounds.setdefault(pipeline, 0)
         queue.append(granted)
         self._count += 1
         return granted
@@ -62,27 +63,40 @@ class FairQueue:
         come first, whatever their round. Only where somebody waits.
         """
         pipeline = self._next(held)
-        queue = self._waiting.pop(pipeline)
+        queue = self._waiting[pipeline]
         queue.popleft().set()
-        if queue:
-            self._waiting[pipeline] = queue
         self._count -= 1
-        self._round = max(self._round, self._rounds.get(pipeline, 0))
+        if not queue:
+            del self._waiting[pipeline]
+        elif len(self._waiting) > 1:
+            self._waiting[pipeline] = self._waiting.pop(pipeline)
+        self._round = max(self._round, self._rounds[pipeline])
         self._rounds[pipeline] = self._round + 1
         if len(self._rounds) > self._forget_from:
             self._forget()
         return pipeline
 
     def _next(self, held: Mapping[str, int] | None) -> str:
+        pipelines = iter(self._waiting)
+        found = next(pipelines)
         if len(self._waiting) == 1:
-            return next(iter(self._waiting))
-        rounds = self._rounds
+            return found
         if held is None:
-            return min(self._waiting, key=lambda pipeline: rounds.get(pipeline, 0))
-        return min(self._waiting, key=lambda each: (held.get(each, 0), rounds.get(each, 0)))
+            return min(self._waiting, key=self._rounds.__getitem__)
+        least = held.get(found, 0), self._rounds[found]
+        for pipeline in pipelines:
+            if (mine := held.get(pipeline, 0)) > least[0]:
+                continue
+            if (this := (mine, self._rounds[pipeline])) < least:
+                found, least = pipeline, this
+        return found
 
     def _forget(self) -> None:
-        self._rounds = {key: at for key, at in self._rounds.items() if at > self._round}
+        self._rounds = {
+            pipeline: number
+            for pipeline, number in self._rounds.items()
+            if number > self._round or pipeline in self._waiting
+        }
         self._forget_from = max(_FORGET_FROM, 2 * len(self._rounds))
 
 
