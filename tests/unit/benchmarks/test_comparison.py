@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.harness import comparison
+from benchmarks.harness import comparison, environment
 from benchmarks.harness.comparison import ROWS, Case, compare
 from benchmarks.harness.landed import Landed
 from benchmarks.harness.measure import Candidate, Kind, Measured, Skipped
@@ -71,6 +72,16 @@ def test_a_rival_that_can_not_run_is_skipped_with_its_reason(ran: list[str]) -> 
     assert ran == ["ours", "absent", "broken", "ours"]
     assert found["absent"]["skipped"] == "no wheel"
     assert found["broken"]["skipped"] == "it ended with 1"
+
+
+def test_rivals_whose_environment_can_not_be_made_are_skipped(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_install", lambda: False)
+    absent = replace(RIVAL, python=Path("/nowhere/python"))
+    found = compare(work(OURS, absent), 2)["outcomes"]
+    assert ran == ["ours", "ours"]
+    assert found["rival"]["skipped"] == "the rivals' environment could not be made"
 
 
 @pytest.mark.usefixtures("ran")
