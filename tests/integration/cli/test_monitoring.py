@@ -211,6 +211,24 @@ def test_a_collector_that_is_down_costs_a_run_nothing_but_a_warning(
     assert not ran.errors
 
 
+def test_a_collector_that_hangs_is_left_after_its_timeout(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(_seen: Seen, _writer: asyncio.StreamWriter) -> bytes | None:
+        await asyncio.Event().wait()
+        return None
+
+    with in_background(paged(ROWS)) as api, in_background(hang) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", silent.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+        shop(bronze.folder, OTEL)
+        began = time.monotonic()
+        ran = bronze.well(*RUN, *url_of(api))
+    assert time.monotonic() - began < 8
+    assert "the collector did not take our traces" in ran.err
+    assert not ran.errors
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [

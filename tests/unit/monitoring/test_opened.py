@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -189,3 +190,28 @@ async def test_metrics_are_due_once_an_interval_and_not_where_spans_were_not_tak
         "metrics",
     ]
     assert len(caplog.messages) == 2
+
+
+@pytest.mark.asyncio
+async def test_opentelemetry_starts_no_thread_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    (tmp_path / "pipelines.toml").write_text("[telemetry]\notel = true\n")
+    config = load_config(tmp_path / "pipelines.toml", environ={})
+    loggers = [
+        logging.getLogger(f"opentelemetry.exporter.otlp.proto.http.{name}_exporter")
+        for name in ("trace", "metric")
+    ]
+    before = set(threading.enumerate())
+    filters = [list(logger.filters) for logger in loggers]
+    async with open_monitoring(config) as monitoring:
+        assert len(monitoring.hooks) == 1
+        started = set(threading.enumerate()) - before
+        assert {thread.name.partition("_")[0] for thread in started} <= {"bronze-worker"}
+        for hook in monitoring.hooks:
+            hook(finished(report_of()))
+    assert set(threading.enumerate()) <= before
+    assert [list(logger.filters) for logger in loggers] == filters
+    assert len(asyncio.all_tasks()) == 1
