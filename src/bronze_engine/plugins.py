@@ -29,7 +29,7 @@ from bronze_engine.config.api import Api, CircuitBreaker, RateLimit, Retry, Time
 from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.source import CustomSource
-from bronze_engine.config.stores.store import CustomStore, StoreConfig
+from bronze_engine.config.stores.store import CustomStore, LocalStoreConfig, StoreConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret
 from bronze_engine.contracts import (
     Decoded,
@@ -105,6 +105,7 @@ __all__ = [
     "Lane",
     "Layout",
     "Limits",
+    "LocalStoreConfig",
     "Locking",
     "ObjectInfo",
     "OutcomeUnknown",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -110,6 +111,20 @@ async def test_a_plan_says_where_it_reads(project: Path) -> None:
     async with open_engine(load_config(project / "pipelines.toml")) as engine:
         plan = await engine.plan("mail.messages", run_date=DAY)
     assert str(project / "mail/*.mbox") in repr(plan)
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("installed")
+async def test_readers_find_its_store(project: Path) -> None:
+    config = load_config(project / "pipelines.toml")
+    async with open_engine(config) as engine:
+        await engine.run("mail.messages", run_date=DAY)
+    rows = await asyncio.to_thread(  # noqa: TID251  # a reader blocks
+        read_partition, config.store("lake"), "mail.messages", run_date=DAY
+    )
+    assert rows.num_rows == 2
+    again = (project / "commits.ndjson").read_text().splitlines()
+    assert len(again) == 1
 
 
 @pytest.mark.usefixtures("installed")

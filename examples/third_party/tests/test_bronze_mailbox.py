@@ -12,8 +12,7 @@ from bronze_mailbox.announced import Announced, AnnouncedConfig
 from bronze_mailbox.mbox import MboxConfig, MboxSource
 from bronze_mailbox.ticket import Ticket, TicketAuth
 
-from bronze_engine.config.stores.store import LocalStoreConfig
-from bronze_engine.plugins import Api, Secret, Store, TokenAnswer, TokenRequest
+from bronze_engine.plugins import Api, LocalStoreConfig, Secret, Store, TokenAnswer, TokenRequest
 from bronze_engine.testing import (
     AUTH_CHECKS,
     SOURCE_CHECKS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from bronze_engine.config.load import Config
 from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store, StoreResources
+from bronze_engine.plan.asked import names_run_date, old_date_warning
 from bronze_engine.plugins import Api, CustomSource, CustomStore, Duration, RateLimit, Retry, Secret
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ScriptedSource, page
@@ -47,6 +49,10 @@ class QueueSource(CustomSource, frozen=True, kw_only=True, tag="queue"):
     @property
     def server(self) -> str:
         return self.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+    @property
+    def names_run_date(self) -> bool:
+        return "{run_date}" in self.url
 
     def faults(self) -> Iterable[tuple[str, str]]:
         if self.batch < 1:
@@ -161,6 +167,17 @@ def test_the_hash_counts_what_changes_rows(tmp_path: Path) -> None:
 def test_its_limits_are_those_of_its_api_or_of_its_server(tmp_path: Path) -> None:
     assert limit_group(source_of(tmp_path)) == "sources.queue.broker.example"
     assert limit_group(source_of(tmp_path, 'api = "shop"\n')) == "shop"
+
+
+def test_only_one_that_says_so_can_be_asked_for_a_date(tmp_path: Path) -> None:
+    pipeline = load(tmp_path).pipeline("team.events")
+    assert not names_run_date(pipeline)
+    warning = old_date_warning(pipeline, date(2025, 1, 1), date(2025, 1, 15))
+    assert warning is not None
+    assert "in what the source is asked for" in warning
+    dated = 'url = "amqp://broker.example/{run_date}"'
+    text = BASE.replace('url = "amqp://broker.example/events"', dated)
+    assert names_run_date(load(tmp_path, text=text).pipeline("team.events"))
 
 
 @pytest.mark.asyncio
