@@ -30,7 +30,7 @@ _FAILING: Final = {
 async def land_batch(place: DemoPlace, picture_file: Path | None, begun: list[Batch]) -> None:
     """Run the demo's batch, which is then in `begun`, whatever ends it.
 
-    Its display is drawn into a file, as it is when half of the runs are done.
+    Its display is drawn into a file, as it is when a third of the runs are done.
     """
     async with configured(place, "batch.toml") as config:
         run_date = read_date(place.date, config.engine)

@@ -166,13 +166,13 @@ def _visible(text: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_a_picture_is_of_the_moment_when_half_is_done(tmp_path: Path) -> None:
+async def test_a_picture_is_of_the_moment_when_a_third_is_done(tmp_path: Path) -> None:
     clock = ManualClock()
     picture = Picture(clock)
     async with opened(
         config_of(folder=tmp_path), ScriptedSource([]), store=MemoryStore(clock), clock=clock
     ) as engine:
-        for name in ("a.x", "b.x", "c.x"):
+        for name in ("a.x", "b.x", "c.x", "d.x", "e.x", "f.x"):
             picture(RunStarted(pipeline=name, run_date=DAY, run=name))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(picture.watch, engine)
@@ -184,7 +184,7 @@ async def test_a_picture_is_of_the_moment_when_half_is_done(tmp_path: Path) -> N
     svg = picture.svg().replace("&#160;", " ")
     assert svg.startswith("<svg ")
     assert "failed EXT001" in svg
-    assert "1 of 3 committed, 1 failed, 1 under way" in svg
+    assert "1 of 6 committed, 1 failed, 4 under way" in svg
     assert "elapsed 0:06" in svg
     assert "http" not in svg.replace("http://www.w3.org/", "").replace(
         "https://www.textualize.io", ""

@@ -29,7 +29,7 @@ _FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, fla
 
 @final
 class Picture:
-    """A hook that draws the frame of the moment at which half of the runs are done.
+    """A hook that draws the frame of the moment at which a third of the runs are done.
 
     It needs no terminal: what is drawn is what one of _WIDTH columns shows.
     """
@@ -47,7 +47,7 @@ class Picture:
         groups = Groups(engine)
         board = self._board
         try:
-            while 2 * (board.count("waiting") + board.count("active")) > board.total:
+            while 3 * (board.count("waiting") + board.count("active")) > 2 * board.total:
                 await self._clock.sleep(_SAMPLE_SECONDS)
                 board.sample()
         finally:
