@@ -178,6 +178,24 @@ def test_a_collector_gets_traces_and_metrics_of_a_run(bronze: Bronze, collector:
     assert "bronze.last_commit.timestamp" in collector.metrics
 
 
+def test_the_runs_of_a_batch_are_one_trace(bronze: Bronze, collector: Collector) -> None:
+    day = '[pipelines.team.orders.source.params]\nday = "{run_date}"\n'
+    with in_background(paged(ROWS)) as api:
+        shop(bronze.folder, OTEL + day)
+        bronze.well("batch", PIPELINE, "--from", "2025-01-14", "--to", DATE, *url_of(api))
+    (batch,) = collector.named("batch")
+    runs = collector.named(f"run {PIPELINE}")
+    dates = {values_of(run.attributes)["bronze.run.date"]: run for run in runs}
+    assert set(dates) == {"2025-01-14", DATE}
+    assert {run.parent_span_id for run in runs} == {batch.span_id}
+    requests = collector.named("GET shop")
+    assert len(requests) == len(api.seen)
+    for day, run in dates.items():  # side by side, and each with its own
+        of_day = [seen for seen in api.seen if seen.query["day"] == day]
+        below = [span for span in requests if span.parent_span_id == run.span_id]
+        assert len(below) == len(of_day) > 0
+
+
 def test_what_a_collector_gets_of_a_failure_holds_no_secret(
     bronze: Bronze, collector: Collector
 ) -> None:
