@@ -69,7 +69,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 # What docs/benchmarks.md shows, and its chart: ten minutes on two cores. A rival that can't be
-# installed is skipped, and the page says so. bench-full takes hours, and 12 GB of disk.
+# installed is skipped, and the page says so. bench-full takes hours, and 20 GB of disk.
 BENCH_SIZE = --short --rounds 3
 BENCH_PAGE = --json docs/benchmarks.json --page docs/benchmarks.md
 
