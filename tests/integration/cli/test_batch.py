@@ -283,7 +283,7 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 async def until(is_true: Callable[[], bool]) -> None:
-    async with SYSTEM_CLOCK.timeout(30.0):
+    async with SYSTEM_CLOCK.timeout(60.0):
         while not is_true():
             await SYSTEM_CLOCK.sleep(0.02)
 
