@@ -3,7 +3,7 @@ outcomes, codes; never a URL, a run or a date, of which there is no end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Final, final
 
 from opentelemetry.metrics import Meter
@@ -19,9 +19,12 @@ from bronze_engine.telemetry.events import (
     RunFinished,
     RunStarted,
 )
+from bronze_engine.telemetry.otel.counts import INTERVAL_SECONDS, Counts
 
 __all__ = ["Instruments"]
 
+_PIPELINE: Final = ("bronze.pipeline",)
+_REQUEST: Final = ("bronze.group", "bronze.component", "bronze.outcome")
 _RUN_SECONDS: Final = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -34,8 +37,8 @@ class Instruments:
         self._clock = clock
         self._received: dict[str, int] = {}
         """Bytes of each run under way that are counted already."""
-        self._attributes: dict[tuple[str, str, str], Mapping[str, str]] = {}
-        """Of requests: made once, for there is one a page."""
+        self._counts = Counts()
+        self._flushed_at = -math.inf
         self._runs = meter.create_counter("bronze.runs", "{run}", "Runs that have ended.")
         self._running = meter.create_up_down_counter(
             "bronze.runs.running", "{run}", "Runs that are under way."
@@ -74,13 +77,12 @@ class Instruments:
     def __call__(self, event: Event, /) -> None:
         match event:
             case RequestFinished():
-                attributes = self._of_request(event)
-                self._requests.add(1, attributes)
+                key = (event.group, event.component, event.outcome)
+                attributes = self._counts.add(self._requests, 1, key, _REQUEST)
                 self._request_seconds.record(event.seconds, attributes)
             case PageFetched():
-                pipeline = {"bronze.pipeline": event.pipeline}
-                self._pages.add(1, pipeline)
-                self._in.add(event.bytes_in, pipeline)
+                self._counts.add(self._pages, 1, (event.pipeline,), _PIPELINE)
+                self._counts.add(self._in, event.bytes_in, (event.pipeline,), _PIPELINE)
                 self._received[event.run] = self._received.get(event.run, 0) + event.bytes_in
             case RequestRetried():
                 self._retries.add(1, {"bronze.group": event.group})
@@ -91,18 +93,13 @@ class Instruments:
             case RunFinished():
                 self._running.add(-1)
                 self._run(event.report)
+                self._flushed_at = -math.inf
             case _:
                 pass
-
-    def _of_request(self, event: RequestFinished) -> Mapping[str, str]:
-        key = (event.group, event.component, event.outcome)
-        if key not in self._attributes:
-            self._attributes[key] = {
-                "bronze.group": event.group,
-                "bronze.component": event.component,
-                "bronze.outcome": event.outcome,
-            }
-        return self._attributes[key]
+        now = self._clock.monotonic()
+        if now - self._flushed_at >= INTERVAL_SECONDS:
+            self._flushed_at = now
+            self._counts.flush()
 
     def _run(self, report: RunReport) -> None:
         pipeline = {"bronze.pipeline": report.pipeline}
