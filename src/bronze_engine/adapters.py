@@ -18,7 +18,15 @@ from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.load import Config
 from bronze_engine.config.notify import CommandNotify, Notify
-from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES, made, plugin
+from bronze_engine.config.plugins import (
+    AUTHS,
+    SOURCES,
+    STORES,
+    TOKEN_STORES,
+    made,
+    plugin,
+    told_of,
+)
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
 from bronze_engine.contracts import Limits, SourceType, Store, StoreResources, StoreType
@@ -29,6 +37,7 @@ from bronze_engine.limits.tokens import Tokens
 from bronze_engine.model.probe import Probed
 from bronze_engine.notify.command import Command
 from bronze_engine.notify.sender import Sender
+from bronze_engine.sources.plugged import PluggedSourceType
 from bronze_engine.workers import Workers
 
 __all__ = [
@@ -96,7 +105,7 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
             f"nothing reads a source of type = {tag!r}: install the distribution that does, or"
             " give it to open_engine(sources=…)"
         )
-    return found
+    return PluggedSourceType(found, told_of(SOURCES, tag))
 
 
 def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:

@@ -24,6 +24,7 @@ __all__ = [
     "made",
     "plugin",
     "plugin_names",
+    "told_of",
 ]
 
 AUTHS: Final = "bronze_engine.auths"
@@ -57,6 +58,12 @@ def plugin(group: str, name: str) -> Any:
         return point.load()
     except Exception as exc:  # whatever a foreign module does on import
         raise ConfigError(f"{_told(point)} can't be imported: {type(exc).__name__}: {exc}") from exc
+
+
+def told_of(group: str, name: str) -> str:
+    """An entry point and its distribution, for people. Raises ConfigError as `plugin`."""
+    point = _point(group, name)
+    return f'"{name}" of {group}' if point is None else _told(point)
 
 
 def made(group: str, name: str, methods: Iterable[str]) -> Any:

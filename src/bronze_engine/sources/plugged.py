@@ -1,0 +1,125 @@
+"""A third party's source, whose faults are told as what they are: not ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, final
+
+from bronze_engine.contracts import (
+    Decoder,
+    Emit,
+    Preview,
+    Request,
+    Resources,
+    Source,
+    SourceType,
+)
+from bronze_engine.errors import BronzeError, ExtractError, SliceLost, SnapshotLost
+from bronze_engine.model.block import Block
+from bronze_engine.model.slice import Slice
+
+__all__ = ["PluggedSourceType"]
+
+_ALLOWED: Final = (BronzeError, SliceLost, SnapshotLost)
+"""What a source may raise."""
+
+
+@final
+class PluggedSourceType:
+    """Passes everything on to a source type of an entry point.
+
+    An exception that no source may raise (KeyError, an HTTP client's own) becomes an
+    ExtractError that names the distribution. What comes from without passes as it is.
+    """
+
+    def __init__(self, inner: SourceType[Any], told: str) -> None:
+        """`told` names the entry point and its distribution."""
+        self._inner = inner
+        self._told = told
+
+    def floor_bytes(self, config: Any, /) -> int:
+        with _translated(self._told):
+            return self._inner.floor_bytes(config)
+
+    def slices_at_once(self, config: Any, /) -> int:
+        with _translated(self._told):
+            return self._inner.slices_at_once(config)
+
+    @asynccontextmanager
+    async def open(
+        self, config: Any, request: Request, resources: Resources, /
+    ) -> AsyncIterator[Source]:
+        with _translated(self._told) as passing:
+            async with self._inner.open(config, request, resources) as source:
+                try:
+                    yield _Plugged(source, self._told)
+                except Exception as exc:
+                    passing.append(exc)
+                    raise
+
+
+@final
+class _Plugged:
+    def __init__(self, inner: Source, told: str) -> None:
+        self._inner = inner
+        self._told = told
+
+    @property
+    def token(self) -> str | None:
+        with _translated(self._told):
+            return self._inner.token
+
+    def preview(self) -> Preview:
+        with _translated(self._told):
+            return self._inner.preview()
+
+    async def check(self) -> str:
+        with _translated(self._told):
+            return await self._inner.check()
+
+    async def slices(self) -> AsyncIterator[Slice]:
+        with _translated(self._told) as passing:
+            pieces = self._inner.slices()
+            try:
+                async for piece in pieces:
+                    try:
+                        yield piece
+                    except Exception as exc:
+                        passing.append(exc)
+                        raise
+            finally:
+                if isinstance(pieces, AsyncGenerator):  # left in the middle, it ends here too
+                    await pieces.aclose()
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        with _translated(self._told) as passing:
+
+            async def watched(block: Block) -> None:
+                try:
+                    await emit(block)
+                except Exception as exc:
+                    passing.append(exc)
+                    raise
+
+            return await self._inner.read(piece, watched)
+
+    def decoder(self) -> Decoder:
+        with _translated(self._told):
+            return self._inner.decoder()
+
+
+@contextmanager
+def _translated(told: str) -> Iterator[list[Exception]]:
+    """Around a call of the plug-in's code. What is put into the list is none of its faults."""
+    passing: list[Exception] = []
+    try:
+        yield passing
+    except _ALLOWED:
+        raise
+    except Exception as exc:
+        if any(exc is each for each in passing):
+            raise
+        raise ExtractError(
+            f"{told} has failed: {type(exc).__name__}: {exc}; report it to whoever wrote that"
+        ) from exc
