@@ -53,12 +53,14 @@ def measure(options: Options) -> dict[str, Any]:
     return {"pipelines": amount.pipelines, "records": amount.pages * RECORDS, "kinds": kinds}
 
 
-def grown(port: int, pipelines: int, pages: int, output: str = "") -> dict[str, Any]:
+def grown(
+    port: int, pipelines: int, pages: int, output: str = "", *, limit_mib: int = LIMIT_MIB
+) -> dict[str, Any]:
     """Run a batch of wide pipelines in a process of its own; `output` is TOML of that table."""
     with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
         names = [f"wide.p{number}" for number in range(pipelines)]
         text = (
-            f'[engine]\nlog_dir = ""\ntarget = "{folder}/lake"\nmemory_limit = "{LIMIT_MIB}MiB"\n'
+            f'[engine]\nlog_dir = ""\ntarget = "{folder}/lake"\nmemory_limit = "{limit_mib}MiB"\n'
             f'[apis.wide]\nbase_url = "http://127.0.0.1:{port}"\n'
         )
         text += _pipeline("warm.up", 1, "")
