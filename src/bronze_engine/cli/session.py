@@ -179,7 +179,9 @@ def _display() -> LiveTable | Progress:
         return Progress(SYSTEM_CLOCK)
     # What the table shows needs no lines; the files have them all.
     level = logging.NOTSET if ours.options.verbose else logging.WARNING
-    return LiveTable(SYSTEM_CLOCK, Console(stderr=True), partial(ours.logs.diverted, level=level))
+    # rich has an opinion of its own on what a terminal is, by variables that few know.
+    console = Console(stderr=True, force_terminal=True, force_interactive=True)
+    return LiveTable(SYSTEM_CLOCK, console, partial(ours.logs.diverted, level=level))
 
 
 @asynccontextmanager

@@ -150,6 +150,19 @@ def test_terminals_that_take_no_table_get_lines(
     assert "\x1b" not in terminal.written
 
 
+def test_the_terminal_is_as_wide_as_it_is_whatever_variables_say(tmp_path: Path) -> None:
+    shop(tmp_path)
+    environ = {"COLUMNS": "200", "LINES": "5", "TTY_INTERACTIVE": "0", "TTY_COMPATIBLE": "0"}
+    with (
+        gated() as (gate, server),
+        Terminal([*RUN, *url_of(server)], tmp_path, columns=60, environ=environ) as terminal,
+    ):
+        terminal.until(shows(r"^pipeline +state +rows +rows/s +ETA$"))
+        gate.open.set()
+        assert terminal.end()[0] == 0
+    assert "pipeline" not in terminal.screen.text
+
+
 def test_no_color_is_respected(tmp_path: Path) -> None:
     shop(tmp_path)
     with (

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Final, final
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 from rich.text import Text
 
@@ -109,12 +109,20 @@ class LiveTable:
                 redirect_stderr=False,
             )
             self._live.start()
+        self._measure()
         self._drawn.unwrap(self._console)
         above = self._taken()
         if above:
             self._console.print(Text(above.rstrip("\n")), soft_wrap=True)
         else:
             self._live.refresh()
+
+    def _measure(self) -> None:
+        """Take the terminal's size as it is now: COLUMNS, which rich goes by, may be an old one."""
+        with suppress(OSError, ValueError):
+            columns, lines = os.get_terminal_size(self._console.file.fileno())
+            if columns and lines:  # a terminal that was given no size says 0
+                self._console.size = ConsoleDimensions(columns, lines)
 
     def _taken(self) -> str:
         """The lines of the log since the last frame; threads may add to them meanwhile."""
