@@ -27,6 +27,9 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Only pipelines that have one of these; none means all."""
     interval: Duration = Duration(10)
     """The least time between two messages: what ends meanwhile is told together in the next."""
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+    """Of one message; the waits between are those of an API's requests. A webhook is tried again
+    for what an API is, a command that ended with another status than 0."""
 
 
 class WebhookNotify(_Told, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="webhook"):
@@ -45,9 +48,6 @@ class WebhookNotify(_Told, frozen=True, kw_only=True, forbid_unknown_fields=True
     texts."""
     timeout: Duration = Duration(10)
     """Of one attempt as a whole."""
-    attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
-    """Of one message, as of an API's requests: what is retried and the waits between are the
-    same."""
     proxy: str = "env"
     """"env" (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), "none", or a URL."""
     ca_file: str | None = None
@@ -64,7 +64,7 @@ class CommandNotify(_Told, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What it gets in its environment beside BRONZE_*, PATH, HOME, USER, LANG, TZ and TMPDIR: of
     our own variables, which hold secrets, it gets no other."""
     timeout: Duration = Duration(30)
-    """After it the process is killed, with all that it has started."""
+    """After it the process is killed, with all that it has started, and is not run again."""
 
 
 Notify = WebhookNotify | CommandNotify

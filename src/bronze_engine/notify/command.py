@@ -21,8 +21,10 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.notify import CommandNotify
-from bronze_engine.errors import ConfigError, ExtractError
+from bronze_engine.errors import ConfigError, ExtractError, RetryError
 from bronze_engine.flow import single
+from bronze_engine.limits.retry import Transient
+from bronze_engine.notify.attempts import attempts_of
 from bronze_engine.notify.message import Message, fields_of, to_json
 from bronze_engine.telemetry.redact import Redactor
 
@@ -60,21 +62,32 @@ class Command:
         self._folder = folder
         self._hide = Redactor(secrets)
         self._variables = variables
+        self._limits = attempts_of(config, clock)
         self._shown = f"notify.{config.name}: {Path(config.command[0]).name}"
 
     async def send(self, message: Message, /) -> None:
-        """Run the program to its end.
+        """Run the program to its end, once more where it ended with another status than 0.
 
-        Raises ConfigError where it can't be started, ExtractError where it fails or takes
-        longer than its timeout. Then, and where this is cancelled, it is killed with all that
-        it has started and that has not left its process group.
+        Raises ConfigError where it can't be started, ExtractError where it fails each time or
+        takes longer than its timeout. Then, and where this is cancelled, it is killed with all
+        that it has started and that has not left its process group.
         """
         body = to_json(message, self._hide)
+        environment = self._environment(message)
+        try:
+            await self._limits.call(lambda: self._attempt(body, environment), describe=self._shown)
+        except RetryError as exc:
+            raise ExtractError(
+                f"{self._shown} failed {self._config.attempts} times, at last with"
+                f" {exc.__cause__}; -v logs what it said"
+            ) from exc
+
+    async def _attempt(self, body: bytes, environment: dict[str, str]) -> None:
         try:
             process = await anyio.open_process(
                 self._config.command,
                 cwd=self._folder,
-                env=self._environment(message),
+                env=environment,
                 start_new_session=True,
                 stderr=subprocess.STDOUT,
             )
@@ -94,7 +107,7 @@ class Command:
         finally:
             await _end(process)
         if status != 0:
-            raise ExtractError(f"{self._shown} ended with status {status}; -v logs what it said")
+            raise Transient(f"status {status}")
 
     async def _talk(self, process: Process, body: bytes) -> int:
         """Give it the message, and return its status; what it has said is in the log."""

@@ -9,22 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, final
+from typing import Any, final
 from urllib.parse import urlsplit
 
 import httpx
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.api import CircuitBreaker, Retry
 from bronze_engine.config.notify import WebhookNotify
 from bronze_engine.config.notify_body import fill
-from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import ExtractError
-from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.limits.retry import Transient, parse_retry_after
 from bronze_engine.network.proxy import proxy_choice
 from bronze_engine.network.tls import tls_context
+from bronze_engine.notify.attempts import attempts_of
 from bronze_engine.notify.message import Message, fields_of, to_json
 from bronze_engine.notify.slack import slack_body
 from bronze_engine.sources.http.wire.faults import is_passing
@@ -34,9 +32,6 @@ from bronze_engine.version import __version__
 from bronze_engine.workers import Workers
 
 __all__ = ["Webhook", "open_webhook"]
-
-_MAX_WAIT_SECONDS: Final = 60.0
-"""The longest Retry-After that is obeyed: news that old is better read in the log."""
 
 _UNPRINTABLE = re.compile(r"[^!-~]")
 
@@ -148,17 +143,8 @@ async def open_webhook(
     context = None
     if config.ca_file is not None:
         context = await workers.run(lambda: tls_context(owner, ca_file=config.ca_file))
-    group = LimitRegistry(clock, lambda _: None).group(
-        owner,
-        "Notification",
-        rate=None,
-        retry=Retry(attempts=config.attempts, max_wait=Duration(_MAX_WAIT_SECONDS)),
-        breaker=CircuitBreaker(),
-        concurrency=1,
-    )
     async with Transport(
         proxy=lambda url: choice(url.scheme, url.netloc.decode("ascii")),
         tls=lambda _: True if context is None else context,
     ) as transport:
-        limits = group.limits(timeout_seconds=float(config.timeout))
-        yield Webhook(config, transport, limits, clock, Redactor(secrets))
+        yield Webhook(config, transport, attempts_of(config, clock), clock, Redactor(secrets))

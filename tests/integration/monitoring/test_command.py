@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.notify import CommandNotify
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.notify.command import Command
 from bronze_engine.notify.message import message_of_runs
+from bronze_engine.testing.clock import ManualClock
 from tests.unit.telemetry.reports import failed, report_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
@@ -31,11 +32,16 @@ pathlib.Path("told.json").write_text(json.dumps(told))
 
 
 def command(
-    folder: Path, code: str, *arguments: str, secrets: frozenset[str] = frozenset(), **options: Any
+    folder: Path,
+    code: str,
+    *arguments: str,
+    secrets: frozenset[str] = frozenset(),
+    clock: Clock = SYSTEM_CLOCK,
+    **options: Any,
 ) -> Command:
     config = CommandNotify(name="tool", command=(sys.executable, "-c", code, *arguments), **options)
     variables = {"PATH": os.environ["PATH"], "SHOP_TOKEN": "CANARY-token", "HOME": str(folder)}
-    return Command(config, SYSTEM_CLOCK, folder, lambda: secrets, variables)
+    return Command(config, clock, folder, lambda: secrets, variables)
 
 
 async def test_it_gets_the_message_on_stdin_and_few_variables(tmp_path: Path) -> None:
@@ -76,8 +82,31 @@ async def test_what_it_says_is_in_the_log_at_debug(
 
 @pytest.mark.parametrize("code", ["raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
 async def test_one_that_fails_says_so(tmp_path: Path, code: str) -> None:
-    with pytest.raises(ExtractError, match=r"ended with status (3|-9)"):
-        await command(tmp_path, code).send(message_of_runs([report_of()]))
+    tool = command(tmp_path, code, attempts=1)
+    with pytest.raises(ExtractError, match=r"failed 1 times, at last with status (3|-9); -v logs"):
+        await tool.send(message_of_runs([report_of()]))
+
+
+FAILS_TWICE = """
+import pathlib, sys
+tries = pathlib.Path("tries")
+count = len(tries.read_text()) if tries.exists() else 0
+tries.write_text("x" * (count + 1))
+sys.exit(count < 2)
+"""
+
+
+async def test_one_that_fails_twice_is_run_a_third_time(tmp_path: Path) -> None:
+    clock = ManualClock()
+    tool = command(tmp_path, FAILS_TWICE, clock=clock)
+    sending = asyncio.create_task(tool.send(message_of_runs([report_of()])))
+    while not sending.done():
+        await asyncio.sleep(0.02)  # noqa: TID251  # a real process ends
+        if any(waiting.kind == "sleep" for waiting in clock.waiting):
+            await clock.step()
+    await sending
+    assert (tmp_path / "tries").read_text() == "xxx"
+    assert clock.monotonic() == pytest.approx(0.5 + 1.0)
 
 
 async def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:
