@@ -53,6 +53,8 @@ class RunProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     """Wall time, from the beginning of the run."""
+    reading_seconds: float
+    """The same from when the source was first asked for something."""
     cores: int
     cpu_seconds: float
     """Of the whole process: runs side by side share it."""

@@ -137,6 +137,7 @@ class Profile:
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self.now = now
         self._began = now()
+        self._reading_at: float | None = None
         self._cpu = time.process_time()
         self._loop_cpu = time.thread_time()
         self._clocks: dict[Stage, StageClock] = {}
@@ -156,6 +157,8 @@ class Profile:
         clock = self._clocks.get(stage)
         if clock is None:
             clock = self._clocks[stage] = StageClock(self.now)
+            if stage == "fetch":
+                self._reading_at = self.now()
         return clock
 
     def lagged(self, seconds: float) -> None:
@@ -178,6 +181,11 @@ class Profile:
     @property
     def seconds(self) -> float:
         return self.now() - self._began
+
+    @property
+    def reading_seconds(self) -> float:
+        """Since the source was first asked for something; before that a run only prepares."""
+        return self.now() - (self._began if self._reading_at is None else self._reading_at)
 
     @property
     def cpu_seconds(self) -> float:

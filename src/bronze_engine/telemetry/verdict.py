@@ -33,6 +33,7 @@ def profile_of(profile: Profile) -> RunProfile:
     stages = profile.stages()
     found = RunProfile(
         seconds=profile.seconds,
+        reading_seconds=profile.reading_seconds,
         cores=cores,
         cpu_seconds=profile.cpu_seconds,
         loop_cpu_seconds=profile.loop_cpu_seconds,
@@ -51,7 +52,7 @@ def profile_of(profile: Profile) -> RunProfile:
 def judged(profile: RunProfile) -> Verdict:
     """What bounds such a run, with the figures that show it, and what to change."""
     stages = {each.stage: each for each in profile.stages}
-    seconds = max(profile.seconds - _took(stages, "commit"), 1e-9)
+    seconds = max(profile.reading_seconds - _took(stages, "commit"), 1e-9)
     if seconds < _SHORT_SECONDS or not stages:
         return Verdict(
             bound="nothing",

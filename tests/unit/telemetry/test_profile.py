@@ -151,11 +151,12 @@ async def test_waiting_for_the_next_chunk_is_fetching(hands: Hands) -> None:
 
 
 def told(**changes: object) -> RunProfile:
-    """A profile of ten seconds on two cores; each stage as {name: (jobs, work, busy)}."""
+    """A profile of ten seconds of reading, on two cores; a stage is {name: (jobs, work, busy)}."""
     stages = changes.pop("stages", {"fetch": (100, 10.0, 9.5)})
     assert isinstance(stages, dict)
     figures: dict[str, object] = {
-        "seconds": 10.0,
+        "seconds": 12.0,
+        "reading_seconds": 10.0,
         "cores": 2,
         "cpu_seconds": 1.0,
         "loop_cpu_seconds": 0.5,
@@ -236,13 +237,21 @@ def test_a_busy_loop_wants_fewer_requests() -> None:
 
 
 def test_a_moment_tells_nothing() -> None:
-    assert judged(told(seconds=0.01)).bound == "nothing"
+    assert judged(told(reading_seconds=0.01)).bound == "nothing"
 
 
 def test_the_commit_is_no_part_of_what_is_judged() -> None:
     stages = {"fetch": (100, 9.0, 4.5), "commit": (1, 5.0, 5.0)}
     verdict = judged(told(held_back_seconds=4.0, stages=stages))
     assert verdict.bound == "rate limit"
+
+
+def test_what_a_run_prepares_is_no_part_of_its_reading(hands: Hands) -> None:
+    profile = Profile(hands)
+    hands.at = 5
+    with applied(profile), working("fetch"):
+        hands.at = 7
+    assert (profile.seconds, profile.reading_seconds) == (7, 2)
 
 
 def test_a_profile_is_judged_as_it_is_told() -> None:

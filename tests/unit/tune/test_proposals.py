@@ -170,6 +170,7 @@ def test_a_value_with_a_fault_has_no_bar() -> None:
 def report() -> TuneReport:
     empty = RunProfile(
         seconds=1.0,
+        reading_seconds=1.0,
         cores=2,
         cpu_seconds=1.0,
         loop_cpu_seconds=0.1,
