@@ -8,21 +8,26 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pytest
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.auth import ApiKeyAuth
+from bronze_engine.config.connection import PostgresConnection
+from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.config.files.place import place_of_files
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.http.paginator import CursorPaginator, PagePaginator, Paginator
+from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.store import LocalStoreConfig
-from bronze_engine.config.units import Secret
+from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.source import FilesSourceType
 from bronze_engine.sources.http.source import HttpSourceType
+from bronze_engine.sources.postgres.source import PostgresSourceType
 from bronze_engine.testing import (
     SOURCE_CHECKS,
     Pause,
@@ -30,15 +35,19 @@ from bronze_engine.testing import (
     SourceCheck,
     SourceFactory,
     SourceSubject,
+    asked,
     name_of,
     page,
 )
 from tests.integration.http_server import Seen, answer, serve
+from tests.integration.postgres import Database, database, postgres
 
 pytestmark = pytest.mark.integration
 
 CANARY = "canary-0123456789"
 ROWS = [{"id": number, "name": f"row {number}"} for number in range(40)]
+__all__ = ["database", "postgres"]  # fixtures
+
 CHECKS = pytest.mark.parametrize("check", SOURCE_CHECKS, ids=name_of)
 
 
@@ -71,6 +80,61 @@ async def paged_api(paginator: Paginator) -> AsyncIterator[SourceSubject]:
             broken=msgspec.structs.replace(config, path="/broken"),
             secrets=(CANARY,),
         )
+
+
+@asynccontextmanager
+async def dated_api() -> AsyncIterator[SourceSubject]:
+    """A window of five days, a day a slice, each of two pages."""
+    rows = [
+        {"id": number, "at": f"2025-01-{10 + number // 24:02}T{number % 24:02}:30:00Z"}
+        for number in range(5 * 24)
+    ]
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/broken":
+            return answer({"error": "no"}, status=400)
+        low, high = (seen.query[key].replace("+00:00", "Z") for key in ("since", "until"))
+        found = [row for row in rows if low <= str(row["at"]) < high]
+        start = 12 * (int(seen.query["page"]) - 1)
+        headers = {"Date": "Wed, 15 Jan 2025 10:00:00 GMT"}
+        return answer(found[start : start + 12], headers=headers)
+
+    incremental = Incremental(
+        cursor="at",
+        step=Duration(86400),
+        steps_per_slice=1,
+        start_param="since",
+        end_param="until",
+    )
+    request = asked(
+        load="incremental",
+        incremental=incremental,
+        low="2025-01-10T00:00:00Z",
+        read_from="2025-01-10T00:00:00Z",
+        cap="2025-01-15T00:00:00Z",
+    )
+    async with serve(handle) as server:
+        api = Api(name="shop", base_url=server.url, proxy="none")
+        config = HttpSourceConfig(api=api, path="/things", paginator=PagePaginator())
+        yield SourceSubject(
+            source_type=HttpSourceType(),
+            config=config,
+            broken=msgspec.structs.replace(config, path="/broken"),
+            request=request,
+        )
+
+
+@asynccontextmanager
+async def table_of_rows(dsn: str) -> AsyncIterator[SourceSubject]:
+    connection = PostgresConnection(name="db", dsn=Secret(dsn))
+    config = PostgresSourceConfig(connection=connection, table="things", partitions=3)
+    yield SourceSubject(
+        source_type=PostgresSourceType(),
+        config=config,
+        broken=msgspec.structs.replace(config, table="nothing"),
+        secrets=(dsn, unquote(urlsplit(dsn).password or "")),
+        cuts_by_arrival=True,  # of COPY's chunks; its columns are those of the table
+    )
 
 
 def files_of(folder: Path, pattern: str) -> FilesSourceConfig:
@@ -135,9 +199,10 @@ class Either:
     [
         partial(paged_api, PagePaginator()),
         partial(paged_api, CursorPaginator(cursor_path="next")),
+        dated_api,
         script,
     ],
-    ids=["pages", "cursors", "script"],
+    ids=["pages", "cursors", "days", "script"],
 )
 async def test_contract(check: SourceCheck, make: SourceFactory) -> None:
     await check(make)
@@ -147,3 +212,13 @@ async def test_contract(check: SourceCheck, make: SourceFactory) -> None:
 @CHECKS
 async def test_contract_of_files(check: SourceCheck, tmp_path: Path) -> None:
     await check(partial(folder_of_files, tmp_path))
+
+
+@pytest.mark.asyncio
+@CHECKS
+async def test_contract_of_postgres(check: SourceCheck, database: Database) -> None:
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS things AS SELECT g AS id, md5(g::text) AS name"
+        " FROM generate_series(1, 3000) g"
+    )
+    await check(partial(table_of_rows, database.dsn))
