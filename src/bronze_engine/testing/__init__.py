@@ -14,12 +14,8 @@ from bronze_engine.testing.cut import Cut, CutStyle, Steps, cut_at
 from bronze_engine.testing.faults import Fault, FaultyStore, Script, inject
 from bronze_engine.testing.left import Footprint, footprint, nothing_left
 from bronze_engine.testing.lent import CountedLimits, Lent, asked, lend, lend_to_store
-from bronze_engine.testing.source_checks import (
-    SOURCE_CHECKS,
-    SourceCheck,
-    SourceFactory,
-    SourceSubject,
-)
+from bronze_engine.testing.source_checks import SOURCE_CHECKS, SourceCheck
+from bronze_engine.testing.source_subject import SourceFactory, SourceSubject
 from bronze_engine.testing.sources import Pause, ScriptedSource, Step, page
 from bronze_engine.testing.stores import STORE_CHECKS, StoreCheck, StoreFactory, name_of
 

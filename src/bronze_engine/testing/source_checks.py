@@ -21,9 +21,8 @@ Checks raise AssertionError.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -32,13 +31,22 @@ import anyio.lowlevel
 import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.contracts import Decoded, Emit, Request, Source, SourceType
+from bronze_engine.contracts import Decoded, Source
 from bronze_engine.errors import BronzeError, SliceLost, SnapshotLost
 from bronze_engine.model.block import Block
 from bronze_engine.model.slice import Slice
 from bronze_engine.testing.cut import CutStyle, cut_at
 from bronze_engine.testing.left import nothing_left
-from bronze_engine.testing.lent import BUDGET_BYTES, Lent, asked, lend
+from bronze_engine.testing.lent import lend
+from bronze_engine.testing.source_subject import (
+    SourceFactory,
+    SourceSubject,
+    each_piece,
+    into,
+    opened,
+    read_whole,
+    told,
+)
 
 __all__ = ["SOURCE_CHECKS", "SourceCheck", "SourceFactory", "SourceSubject"]
 
@@ -47,31 +55,6 @@ _TURNS: Final = 20
 """Of the loop, in which whatever is ready has its chance."""
 
 
-class SourceSubject(msgspec.Struct, frozen=True, kw_only=True):
-    """A source to be checked, and what it is asked for."""
-
-    source_type: SourceType[Any]
-    config: Any
-    """Its Struct, for something that can be read, and stays as it is."""
-    broken: Any
-    """The same for something that can't be read."""
-    request: Request = msgspec.field(default_factory=asked)
-    secrets: tuple[str, ...] = ()
-    """Texts of the configuration that nothing may tell."""
-    cuts_by_arrival: bool = False
-    """Whether another reading may cut the same records into other blocks. Only of a source whose
-    columns are known beforehand: where they are inferred, files depend on those cuts."""
-
-    def told(self, blocks: Sequence[Block]) -> Any:
-        """What blocks hold, to be compared; without the instants at which they came."""
-        found = told(blocks)
-        if not self.cuts_by_arrival:
-            return found
-        data = b"".join(block.data for block in blocks)
-        return data, [batch for _, batch, *_ in found if batch is not None]
-
-
-SourceFactory = Callable[[], AbstractAsyncContextManager[SourceSubject]]
 SourceCheck = Callable[[SourceFactory], Awaitable[None]]
 
 
@@ -80,7 +63,7 @@ async def check_preview_asks_nothing(make: SourceFactory) -> None:
     async with make() as subject:
         assert subject.source_type.floor_bytes(subject.config) > 0
         assert subject.source_type.slices_at_once(subject.config) >= 1
-        async with _opened(subject) as (source, lent):
+        async with opened(subject) as (source, lent):
             seen = source.preview()
             assert lent.limits.calls == 0, "opening or previewing has used the limits"
             assert lent.resources.tally.requests == 0, "opening or previewing has made a request"
@@ -90,7 +73,7 @@ async def check_preview_asks_nothing(make: SourceFactory) -> None:
 
 
 async def check_check_says_what_it_found(make: SourceFactory) -> None:
-    async with make() as subject, _opened(subject) as (source, _):
+    async with make() as subject, opened(subject) as (source, _):
         text = await source.check()
         assert text, "check() has nothing to say"
         _tells_no_secret(subject, text)
@@ -101,8 +84,8 @@ async def check_slices_are_the_same_again(make: SourceFactory) -> None:
     async with make() as subject:
         found: list[list[Slice]] = []
         for _ in range(2):
-            async with _opened(subject) as (source, _lent):
-                found.append([piece for piece, _ in await _whole(source)])
+            async with opened(subject) as (source, _lent):
+                found.append([piece for piece, _ in await read_whole(source)])
         first, again = found
         assert first, "there is no slice"
         assert [piece.index for piece in first] == list(range(len(first)))
@@ -117,15 +100,15 @@ async def check_blocks_are_the_same_again(make: SourceFactory) -> None:
     async with make() as subject:
         found: list[list[Any]] = []
         for _ in range(2):
-            async with _opened(subject) as (source, _lent):
-                found.append([subject.told(blocks) for _, blocks in await _whole(source)])
+            async with opened(subject) as (source, _lent):
+                found.append([subject.told(blocks) for _, blocks in await read_whole(source)])
         assert any(found[0]), "nothing was emitted"
         assert found[0] == found[1], "another opening has emitted other blocks"
 
 
 async def check_emits_one_block_at_a_time(make: SourceFactory) -> None:
     """Nothing is emitted while a block is not accepted, and it comes in order of pages."""
-    async with make() as subject, _opened(subject) as (source, _):
+    async with make() as subject, opened(subject) as (source, _):
         held = 0
         places: list[tuple[int, int]] = []
 
@@ -138,21 +121,21 @@ async def check_emits_one_block_at_a_time(make: SourceFactory) -> None:
             places.append((block.page, block.offset))
             held -= 1
 
-        async for piece in _pieces(source, lambda _piece: emit):
+        async for piece in each_piece(source, lambda _piece: emit):
             assert places == sorted(places), f"blocks of {piece.label!r} came out of order"
             places.clear()
 
 
 async def check_what_refuses_a_block_ends_the_reading(make: SourceFactory) -> None:
     """The error of `emit` comes out of `read` as it is, and the source can be left."""
-    async with make() as subject, _opened(subject) as (source, _):
+    async with make() as subject, opened(subject) as (source, _):
 
         async def emit(_block: Block) -> None:
             raise _RefusedError
 
         caught: BaseException | None = None
         try:
-            async for _piece in _pieces(source, lambda _piece: emit):
+            async for _piece in each_piece(source, lambda _piece: emit):
                 pass
         except BaseException as exc:  # noqa: BLE001  # whatever it is, it is judged
             caught = exc
@@ -168,20 +151,20 @@ async def check_cancelled_anywhere_leaves_nothing(make: SourceFactory) -> None:
             while await _cut(subject, at, style):
                 at += max(1, at // 4)  # every step at first; what follows is much of the same
             assert at > 1, "reading never waits"
-            async with _opened(subject) as (source, _):
-                assert await _whole(source)
+            async with opened(subject) as (source, _):
+                assert await read_whole(source)
 
 
 async def check_reads_within_its_floor(make: SourceFactory) -> None:
     """With no more than `floor_bytes` it reads to the end, and gives every byte back."""
     async with make() as subject:
         floor = subject.source_type.floor_bytes(subject.config)
-        async with _opened(subject, budget_bytes=floor) as (source, lent):
+        async with opened(subject, budget_bytes=floor) as (source, lent):
             budget = lent.resources.budget
             async with budget.reserve(floor):
                 try:
                     async with SYSTEM_CLOCK.timeout(_PATIENCE_SECONDS):
-                        await _whole(source)
+                        await read_whole(source)
                 except TimeoutError:
                     raise AssertionError(
                         f"reading waits for ever with floor_bytes = {floor}"
@@ -192,16 +175,16 @@ async def check_reads_within_its_floor(make: SourceFactory) -> None:
 async def check_a_broken_slice_can_be_read_again(make: SourceFactory) -> None:
     """After it broke off, the slice is read whole by the same source, or SnapshotLost is raised."""
     async with make() as subject:
-        async with _opened(subject) as (source, _):
-            whole = await _whole(source)
+        async with opened(subject) as (source, _):
+            whole = await read_whole(source)
         for number, (piece, blocks) in enumerate(whole):
             if not blocks:
                 continue
-            async with _opened(subject) as (source, _):
+            async with opened(subject) as (source, _):
                 await _broken_off(source, number)
                 got: list[Block] = []
                 try:
-                    await source.read(piece, _into(got))
+                    await source.read(piece, into(got))
                 except SnapshotLost:
                     return
                 assert subject.told(got) == subject.told(blocks), (
@@ -213,15 +196,15 @@ async def check_slices_resume_by_their_token(make: SourceFactory) -> None:
     """Where there is a token, it is the same in another opening, and so is each slice that has
     lain in a checkpoint meanwhile."""
     async with make() as subject:
-        async with _opened(subject) as (source, _):
-            whole = await _whole(source)
+        async with opened(subject) as (source, _):
+            whole = await read_whole(source)
             token = source.token
         if token is None:
             return
         _tells_no_secret(subject, token)
         for number, (piece, blocks) in enumerate(whole):
             kept = msgspec.json.decode(msgspec.json.encode(piece), type=Slice)
-            async with _opened(subject) as (source, _):
+            async with opened(subject) as (source, _):
                 got: list[Block] = []
                 told_of = 0
                 async for first in source.slices():
@@ -229,7 +212,7 @@ async def check_slices_resume_by_their_token(make: SourceFactory) -> None:
                     assert source.token == token, "another opening has another token"
                     if first.index >= number:
                         break
-                await source.read(kept, _into(got))
+                await source.read(kept, into(got))
                 assert subject.told(got) == subject.told(blocks), (
                     f"{piece.label!r} is another one when resumed"
                 )
@@ -239,9 +222,9 @@ async def check_slices_are_read_side_by_side(make: SourceFactory) -> None:
     """As many as `slices_at_once` says: each has the blocks that it has alone."""
     async with make() as subject:
         at_once = subject.source_type.slices_at_once(subject.config)
-        async with _opened(subject) as (source, _):
-            alone = [subject.told(blocks) for _, blocks in await _whole(source)]
-        async with _opened(subject) as (source, _):
+        async with opened(subject) as (source, _):
+            alone = [subject.told(blocks) for _, blocks in await read_whole(source)]
+        async with opened(subject) as (source, _):
             pieces: list[Slice] = []
             async for piece in source.slices():
                 pieces.append(piece)
@@ -250,7 +233,7 @@ async def check_slices_are_read_side_by_side(make: SourceFactory) -> None:
             got: dict[int, list[Block]] = {piece.index: [] for piece in pieces}
             async with anyio.create_task_group() as tasks:
                 for piece in pieces:
-                    tasks.start_soon(source.read, piece, _into(got[piece.index]))
+                    tasks.start_soon(source.read, piece, into(got[piece.index]))
         for index, blocks in got.items():
             assert subject.told(blocks) == alone[index], (
                 f"slice {index} is another one beside others"
@@ -260,8 +243,8 @@ async def check_slices_are_read_side_by_side(make: SourceFactory) -> None:
 async def check_decoder_is_pure_and_thread_safe(make: SourceFactory) -> None:
     """The same blocks give the same batch, in any thread, whatever else is decoded meanwhile; the
     blocks stay as they are."""
-    async with make() as subject, _opened(subject) as (source, _):
-        groups = [blocks for _, blocks in await _whole(source) if blocks]
+    async with make() as subject, opened(subject) as (source, _):
+        groups = [blocks for _, blocks in await read_whole(source) if blocks]
         groups += [[block] for blocks in groups for block in blocks[:3]]
         before = [told(blocks) for blocks in groups]
         decoder = source.decoder()
@@ -297,7 +280,7 @@ async def check_faults_are_bronze_errors(make: SourceFactory) -> None:
                         subject.broken, subject.request, lent.resources
                     ) as source,
                 ):
-                    await _whole(source)
+                    await read_whole(source)
             except Exception as exc:  # noqa: BLE001  # whatever it is, it is judged
                 caught = exc
         assert caught is not None, "what is broken was read without a fault"
@@ -324,62 +307,8 @@ SOURCE_CHECKS: Final[tuple[SourceCheck, ...]] = (
 )
 
 
-def told(blocks: Sequence[Block]) -> list[Any]:
-    """What blocks hold, to be compared; without the instants at which they came."""
-    return [
-        (
-            block.data,
-            None if block.batch is None else block.batch.serialize().to_pybytes(),
-            block.records,
-            block.page,
-            block.offset,
-            block.rejects,
-        )
-        for block in blocks
-    ]
-
-
 class _RefusedError(Exception):
     pass
-
-
-@asynccontextmanager
-async def _opened(
-    subject: SourceSubject, *, budget_bytes: int = BUDGET_BYTES
-) -> AsyncIterator[tuple[Source, Lent]]:
-    async with (
-        nothing_left(),
-        lend(budget_bytes=budget_bytes) as lent,
-        subject.source_type.open(subject.config, subject.request, lent.resources) as source,
-    ):
-        yield source, lent
-
-
-async def _pieces(source: Source, emit: Callable[[Slice], Emit]) -> AsyncIterator[Slice]:
-    """Every slice once it was read, those of chains too, as a run reads them."""
-    async for first in source.slices():
-        piece: Slice | None = first
-        while piece is not None:
-            following = await source.read(piece, emit(piece))
-            yield piece
-            piece = following
-
-
-async def _whole(source: Source) -> list[tuple[Slice, list[Block]]]:
-    blocks: dict[int, list[Block]] = {}
-
-    def into(piece: Slice) -> Emit:
-        return _into(blocks.setdefault(piece.index, []))
-
-    return [(piece, blocks[piece.index]) async for piece in _pieces(source, into)]
-
-
-def _into(blocks: list[Block]) -> Emit:
-    async def emit(block: Block) -> None:
-        await anyio.lowlevel.checkpoint()
-        blocks.append(block)
-
-    return emit
 
 
 async def _broken_off(source: Source, number: int) -> None:
@@ -390,7 +319,7 @@ async def _broken_off(source: Source, number: int) -> None:
             raise _RefusedError
 
     try:
-        async for _piece in _pieces(source, lambda piece: partial(emit, piece.index == number)):
+        async for _piece in each_piece(source, lambda piece: partial(emit, piece.index == number)):
             pass
     except _RefusedError:
         pass
@@ -402,7 +331,7 @@ async def _cut(subject: SourceSubject, at: int, style: CutStyle) -> bool:
             lend() as lent,
             subject.source_type.open(subject.config, subject.request, lent.resources) as source,
         ):
-            await _whole(source)
+            await read_whole(source)
 
     async with nothing_left():
         if not await cut_at(work(), at, style):
