@@ -12,6 +12,7 @@ import pytest
 
 import bronze_engine
 from bronze_engine import plugins, testing
+from bronze_engine.telemetry import events
 
 pytestmark = pytest.mark.unit
 
@@ -144,7 +145,7 @@ def test_what_raises_says_what_it_raises(function: object) -> None:
 
 THIRD_PARTIES = {
     f"{module.__name__}.{name}": getattr(module, name)
-    for module in (plugins, testing)
+    for module in (plugins, testing, events)
     for name in module.__all__
 }
 

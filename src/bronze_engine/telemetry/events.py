@@ -61,6 +61,8 @@ class BackfillStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A run has its turn, and begins."""
+
     pipeline: str
     run_date: str
     run: str
@@ -87,6 +89,8 @@ class RunPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageFetched(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a source has come, whole and checked."""
+
     pipeline: str
     run: str
     page: int
@@ -115,6 +119,8 @@ class RequestFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestRetried(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt failed in a way that may pass: another one follows after a wait."""
+
     group: str
     pipeline: str = ""
     attempt: int
@@ -123,6 +129,8 @@ class RequestRetried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakerChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A circuit breaker has opened, closed, or lets a probe pass."""
+
     component: str
     state: str
 
@@ -138,6 +146,8 @@ class ConcurrencyChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a run have gone into its files."""
+
     pipeline: str
     run: str
     rows: int
@@ -145,6 +155,8 @@ class RowsWritten(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileStaged(msgspec.Struct, frozen=True, kw_only=True):
+    """A data file of a run is whole and sealed, and not visible yet."""
+
     pipeline: str
     run: str
     name: str
@@ -169,6 +181,8 @@ class StageFinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A run is over, committed or not."""
+
     pipeline: str
     run: str
     status: str
