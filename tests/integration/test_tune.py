@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from benchmarks.servers.paced_api import PacedApi
 from benchmarks.studies.tune import NAME, PIPELINES
@@ -22,10 +23,25 @@ from bronze_engine.model.part import DataFile, Part, Staged
 from bronze_engine.run.trial import TrialBounds
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.tune import Tune, TuneBounds, TuneReport
+from tests.integration.postgres import database, postgres, postgres_dsn
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
+__all__ = ["database", "postgres", "postgres_dsn"]
+
 DAY = date(2025, 1, 15)
+TABLE = """
+[engine]
+target = "./bronze"
+log_dir = ""
+[connections.db]
+type = "postgres"
+dsn = "{dsn}"
+[pipelines.bench.wide.source]
+type = "postgres"
+connection = "db"
+table = "wide"
+"""
 SHORT = TuneBounds(seconds=0.3, rounds=1, requests=4000)
 
 
@@ -176,3 +192,30 @@ async def test_bounds_that_can_not_be_are_told_at_once(tmp_path: Path) -> None:
     async with engine_of(tmp_path, "http://127.0.0.1:9") as engine:
         with pytest.raises(ConfigError):
             Tune(engine, NAME, run_date=DAY, bounds=TuneBounds(rounds=0))
+
+
+@pytest.mark.slow
+async def test_a_table_is_read_in_slices_and_its_stages_are_told(
+    tmp_path: Path, postgres_dsn: str
+) -> None:
+    path = tmp_path / "pipelines.toml"
+    path.write_text(TABLE.format(dsn=postgres_dsn), encoding="utf-8")
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        await connection.execute(
+            "create table wide as select n as id, md5(n::text) as name, n * 1.5 as amount"
+            " from generate_series(1, 400000) as n"
+        )
+    finally:
+        await connection.close()
+    async with open_engine(load_config(path, environ={})) as engine:
+        bounds = TuneBounds(seconds=0.3, rounds=1)
+        report = await Tune(engine, "bench.wide", run_date=DAY, bounds=bounds).run()
+        run = await engine.run("bench.wide", run_date=DAY)
+    assert report.curves[0].name == "slices"
+    assert {point.label for point in report.curves[0].points} == {"configured", "2", "4", "8"}
+    assert run.profile is not None
+    stages = {each.stage: each for each in run.profile.stages}
+    assert stages["fetch"].jobs > 10
+    assert stages["decode"].cpu_seconds
+    assert {"encode", "hash", "upload", "commit"} <= stages.keys()

@@ -41,6 +41,7 @@ __all__ = ["Trial", "TrialBounds", "run_trial"]
 
 _LATE: Final = 1.25
 """When a reading is ended that no record ends, in seconds of the trial."""
+_DRAIN_SECONDS: Final = 3.0
 _NOWHERE: Final = "nowhere: this was a trial"
 
 
@@ -77,6 +78,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     is_whole: bool
     """Whether the source has ended by itself."""
+    is_cut: bool
+    """Whether the store had not taken everything in time: only what it had counts."""
     is_spent: bool
     """Whether it ended because no more requests may be sent."""
     profile: RunProfile
@@ -172,14 +175,14 @@ class _Trying:
     async def _within_time(self, land: Callable[[], Awaitable[None]]) -> None:
         """A source may be paused, or held up: then no record comes that could end the reading.
         And a store that is slow may have much to take yet when it has ended: what it has not
-        taken in as much time again is given up."""
+        taken in as much time again, and a few seconds at the least, is given up."""
         clock, seconds = self._services.clock, self._bounds.seconds
 
         async def watch() -> None:
             await self._rows.began.wait()
             await clock.sleep(_LATE * seconds)
             self._rows.end()
-            await clock.sleep(seconds)
+            await clock.sleep(max(seconds, _DRAIN_SECONDS))
             self._is_cut = True
             tasks.cancel_scope.cancel()
 
@@ -243,6 +246,7 @@ class _Trying:
             latency_seconds=fetch.work_seconds / fetch.jobs if fetch and fetch.jobs else 0.0,
             cpu_seconds=profile.cpu_seconds,
             is_whole=not self._rows.is_enough and not self._is_cut and not self._limits.is_spent,
+            is_cut=self._is_cut,
             is_spent=self._limits.is_spent,
             profile=profile,
         )

@@ -23,6 +23,9 @@ _MOST: Final = 0.6
 """Of the wall time; the rest is the beginning, the end, and what is measured as another's."""
 _STORE: Final = 0.4
 """Encoding and decoding go on meanwhile, so less of it bounds a run."""
+_QUEUED: Final = 1.0
+"""Jobs that wait for a worker, on average: then all are busy, also where other programs leave them
+no core to be busy on."""
 _SHORT_SECONDS: Final = 0.05
 _IN_WORKERS: Final[tuple[Stage, ...]] = ("split", "decode", "quality", "encode")
 
@@ -94,7 +97,12 @@ def _computing(
     encode = stages.get("encode")
     encoding = 0.0 if encode is None else encode.busy_seconds / seconds
     starved = profile.starved_seconds / seconds
-    is_full = used >= _MOST or (cpu >= _MOST and sum(work.values()) >= profile.loop_cpu_seconds)
+    queued = sum(stages[each].wait_seconds for each in _IN_WORKERS if each in stages) / seconds
+    is_full = (
+        queued >= _QUEUED
+        or used >= _MOST
+        or (cpu >= _MOST and sum(work.values()) >= profile.loop_cpu_seconds)
+    )
     if not is_full and not (encoding >= _MOST and starved < 1 - _MOST):
         return None
     largest = max(work, key=lambda each: work[each])

@@ -17,6 +17,7 @@ _NAMES: Final = {
     "concurrency": "requests in flight",
     "page_size": "records a page",
     "rps": "requests a second",
+    "slices": "slices side by side",
     "compression": "codec",
     "row_group_bytes": "row group",
 }

@@ -11,10 +11,18 @@ import msgspec
 from bronze_engine.config.api import Api, RateLimit
 from bronze_engine.config.http.paginator import OffsetPaginator, PagePaginator
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.source import HttpSourceConfig, PostgresSourceConfig
 from bronze_engine.config.units import ByteSize
 
-__all__ = ["Settings", "changed_keys", "configured", "paging_kind", "roomy", "with_settings"]
+__all__ = [
+    "Settings",
+    "can_be_cut",
+    "changed_keys",
+    "configured",
+    "paging_kind",
+    "roomy",
+    "with_settings",
+]
 
 _MOST_AT_ONCE: Final = 1000
 _BURST_SECONDS: Final = 0.1
@@ -31,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int | None = None
     rps: float | None = None
     """A rate of the tune's own finding, below what the server refuses."""
+    slices: int | None = None
+    """Of a database: partitions, all read side by side; None leaves what is configured."""
     compression: str
     compression_level: int | None = None
     row_group_bytes: int
@@ -51,6 +61,14 @@ def configured(pipeline: Pipeline) -> Settings:
         compression_level=output.compression_level,
         row_group_bytes=output.row_group_bytes,
     )
+
+
+def can_be_cut(pipeline: Pipeline) -> bool:
+    """Whether it reads a database that can be read in slices side by side."""
+    source = pipeline.source
+    if not isinstance(source, PostgresSourceConfig) or source.reading == "keyset":
+        return False
+    return source.table is not None or source.partition_column is not None
 
 
 def paging_kind(pipeline: Pipeline) -> Literal["foreseen", "chained", "none"]:
@@ -98,6 +116,10 @@ def with_settings(pipeline: Pipeline, settings: Settings) -> Pipeline:
     source = pipeline.source
     if isinstance(source, HttpSourceConfig):
         source = _source_with(source, settings)
+    elif isinstance(source, PostgresSourceConfig) and settings.slices is not None:
+        source = msgspec.structs.replace(
+            source, partitions=settings.slices, parallel=settings.slices
+        )
     return msgspec.structs.replace(pipeline, output=output, source=source)
 
 
@@ -124,6 +146,9 @@ def changed_keys(
     source = pipeline.source
     if isinstance(source, HttpSourceConfig):
         yield from _source_keys(source, own, before, after)
+    if after.slices is not None:
+        for key in ("partitions", "parallel"):
+            yield "slices", (*own, "source", key), after.slices
     output = (*own, "output")
     if (after.compression, after.compression_level) != (
         before.compression,

@@ -27,7 +27,7 @@ from bronze_engine.tune.knee import NEAR, clearly_better, knee
 from bronze_engine.tune.proposals import proposals_of, toml_of
 from bronze_engine.tune.report import Curve, Name, TuneReport
 from bronze_engine.tune.series import Series
-from bronze_engine.tune.settings import Settings, configured, paging_kind, roomy
+from bronze_engine.tune.settings import Settings, can_be_cut, configured, paging_kind, roomy
 
 __all__ = ["Tune"]
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 _PAGE_FACTORS: Final = (1, 2, 4, 8, 16, 32)
 _ROW_GROUPS_MIB: Final = (8, 16, 32)
+_SLICES: Final = (2, 4, 8)
 _CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None))
 _MEANWHILE: Final = 8
 """Requests in flight while other settings are swept, where the pipeline finds them itself."""
@@ -43,6 +44,8 @@ _LEAST_PAGES: Final = 4
 _WORTH: Final = 0.15
 """The share of the time that encoding or the upload must take for their settings to matter."""
 _SHORT_PAGE: Final = 0.75
+_FIRST_SECONDS: Final = 2.0
+"""Of the first trial, at the least: servers let through more at first than they do for long."""
 _RATE_TRIALS: Final = 4
 _RATE_SECONDS: Final = 4.0
 """Of these trials, at the least: a server's refusals must come more than once."""
@@ -96,6 +99,7 @@ class Tune:
             now = await self._find_rate(now)
         now = await self._sweep_pages(now)
         now = await self._sweep_at_once(now)
+        now = await self._sweep_slices(now)
         now = await self._sweep_files(now)
         if not any(curve.name == "concurrency" for curve in self._curves):
             now = msgspec.structs.replace(now, concurrency=before.concurrency)
@@ -103,8 +107,15 @@ class Tune:
 
     async def _first(self, before: Settings) -> Trial:
         """One trial as it is configured: what can't be read can't be tuned."""
-        trial = await self._bench.attempt(before, "as configured")
+        longer = max(1.0, _FIRST_SECONDS / self._bounds.seconds)
+        trial = await self._bench.attempt(before, "as configured", longer)
         name = self._original.name
+        if trial.is_cut and not trial.rows:
+            raise ExtractError(
+                f"{name}: no row group was written in {trial.seconds:.1f} s; try for longer"
+                " (--seconds)",
+                pipeline=name,
+            )
         if not trial.rows:
             raise ExtractError(
                 f"{name}: there is no row for {self._run_date}; name a date that has some (--date)",
@@ -194,6 +205,17 @@ class Tune:
         kept = await self._bench.ascend("concurrency", all_series)
         return self._chosen("concurrency", kept, str(before), now)
 
+    async def _sweep_slices(self, now: Settings) -> Settings:
+        """Of a database that can be cut: how many parts of it are read at once."""
+        if not can_be_cut(self._original):
+            return now
+        own = Series("configured", "configured", now)
+        some = [
+            Series(value, str(value), msgspec.structs.replace(now, slices=value))
+            for value in _SLICES
+        ]
+        return await self._in_turn("slices", [own, *some], "configured")
+
     async def _sweep_files(self, now: Settings) -> Settings:
         """Codec and row groups, where writing takes a share of the time."""
         series = Series("", "", now)
@@ -250,7 +272,7 @@ class Tune:
         if not any(point.fault is None and point.high > 0 for point in points):
             self._bench.note(f"{name}: nothing could be measured")
             return now
-        of_files = name in ("compression", "row_group_bytes")
+        of_files = name in ("slices", "compression", "row_group_bytes")
         best = clearly_better(points, own) if of_files else knee(points)
         chosen = next(each for each in kept if each.label == best.label)
         self._keep(name, kept, chosen, own)

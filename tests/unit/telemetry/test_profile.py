@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from bronze_engine.model.profile import RunProfile, Stage, StageProfile
@@ -216,6 +217,13 @@ def test_busy_workers_bound_the_run_and_their_largest_stage_names_it() -> None:
     assert judged(told(stages=decode, starved_seconds=1.0)).bound == "decode"
     encode = {"decode": (50, 4.0, 4.0), "encode": (9, 9.0, 9.0)}
     assert judged(told(stages=encode, starved_seconds=1.0)).bound == "encode"
+
+
+def test_jobs_that_queue_for_workers_show_that_they_are_busy() -> None:
+    profile = told(stages={"fetch": (100, 10.0, 9.0), "decode": (50, 8.0, 6.0)})
+    queued = [msgspec.structs.replace(each, wait_seconds=11.0) for each in profile.stages]
+    assert judged(profile).bound == "latency"
+    assert judged(msgspec.structs.replace(profile, stages=tuple(queued))).bound == "decode"
 
 
 def test_one_file_that_is_always_encoded_bounds_the_run_though_a_core_is_idle() -> None:
