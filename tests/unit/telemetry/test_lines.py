@@ -20,10 +20,14 @@ def test_each_run_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
         lines(finished(report_of()))
         lines(finished(failed(seconds=0.0)))
     assert caplog.messages == [
-        ("metric=run pipeline=team.orders run_date=2025-01-15 status=committed rows=10 "
-        "seconds=2.00 rows_per_second=5 bytes_in=1000 bytes_out=400 requests=3 retries=1"),
-        ("metric=run pipeline=team.orders run_date=2025-01-15 status=failed code=AUTH001 rows=0 "
-        "seconds=0.00 rows_per_second=0 bytes_in=1000 bytes_out=400 requests=3 retries=1"),
+        (
+            "metric=run pipeline=team.orders run_date=2025-01-15 status=committed rows=10 "
+            "seconds=2.00 rows_per_second=5 bytes_in=1000 bytes_out=400 requests=3 retries=1"
+        ),
+        (
+            "metric=run pipeline=team.orders run_date=2025-01-15 status=failed code=AUTH001 rows=0 "
+            "seconds=0.00 rows_per_second=0 bytes_in=1000 bytes_out=400 requests=3 retries=1"
+        ),
     ]
 
 
