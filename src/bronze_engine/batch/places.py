@@ -12,6 +12,8 @@ places that nobody else wants.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Literal, final
 
 from bronze_engine.clock import Clock
@@ -151,10 +153,10 @@ class Places:
         """When `take` may know more although no run has ended; None: not before one has."""
         if len(self._holding) < self._max_parallel and not self._waits_for_memory():
             return None
-        heard = [turn.heard_at for turn in self._holding if self._is_in_the_way(turn)]
-        if not heard:
+        heard = min((turn.heard_at for turn in self._in_the_way()), default=None)
+        if heard is None:
             return None
-        return max(0.0, min(heard) + SILENT_SECONDS - self._clock.monotonic())
+        return max(0.0, heard + SILENT_SECONDS - self._clock.monotonic())
 
     def _begin(self, group: _Group) -> Turn:
         turn = heapq.heappop(group.ready)
@@ -178,30 +180,36 @@ class Places:
             self._aside.discard(turn)
             self._holding.add(turn)
 
-    def _next(self, *, is_silent: bool, but: _Group | None = None) -> _Group | None:
+    def _next(self, *, is_silent: bool) -> _Group | None:
         """The group whose turn it is, of those in favour or of those out of it."""
-        waiting = (
-            group
-            for group in self._groups.values()
-            if group.ready and group.is_silent is is_silent and group is not but
+        return min(
+            self._wanting(is_silent=is_silent),
+            key=lambda group: (group.under_way, group.ready[0].number),
+            default=None,
         )
-        return min(waiting, key=lambda group: (group.under_way, group.ready[0]), default=None)
+
+    def _wanting(self, *, is_silent: bool) -> Iterator[_Group]:
+        """The groups that have runs ready, of those in favour or of those out of it."""
+        for group in self._groups.values():
+            if group.ready and group.is_silent is is_silent:
+                yield group
 
     def _silent_turn(self) -> Turn | None:
         """The run that has been silent longest, of those in the way of others."""
         until = self._clock.monotonic() - SILENT_SECONDS
-        silent = (turn for turn in self._holding if turn.heard_at <= until)
-        in_the_way = (turn for turn in silent if self._is_in_the_way(turn))
-        return min(in_the_way, key=lambda turn: (turn.heard_at, turn), default=None)
+        silent = (turn for turn in self._in_the_way() if turn.heard_at <= until)
+        return min(silent, key=lambda turn: (turn.heard_at, turn.number), default=None)
 
-    def _is_in_the_way(self, turn: Turn) -> bool:
-        """Whether its place, or its memory, would be another group's, were it silent."""
-        group = self._groups[turn.group]
-        if turn.waits_for_memory or not self._may_set_aside(group):
-            return False
-        if self._waits_for_memory(but=turn.group):
-            return True
-        return self._next(is_silent=False, but=group) is not None
+    def _in_the_way(self) -> Iterator[Turn]:
+        """The runs whose place, or whose memory, would be another group's, were they silent."""
+        first_two = list(islice(self._wanting(is_silent=False), 2))
+        for turn in self._holding:
+            group = self._groups[turn.group]
+            if turn.waits_for_memory or not self._may_set_aside(group):
+                continue
+            wants_place = any(other is not group for other in first_two)
+            if wants_place or self._waits_for_memory(but=turn.group):
+                yield turn
 
     def _waits_for_memory(self, *, but: str | None = None) -> bool:
         """Whether a run waits for memory, of whichever group but this one."""
