@@ -28,10 +28,11 @@ class Unit:
     rate: str
     """`rows/s`."""
     cpu: str
-    """`CPU-s a million`."""
+    """`CPU-s a million rows`."""
     amount: float = 1.0
     """How many make one of the rate's."""
     cpu_amount: float = 1e6
+    """How many the CPU seconds are told of."""
 
 
 ROWS: Final = Unit("rows/s", "CPU-s a million rows")
