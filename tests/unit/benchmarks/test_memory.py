@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.scenarios.memory import tell
+
 from tests.benching import case, figures, outcome
 
 pytestmark = pytest.mark.unit
