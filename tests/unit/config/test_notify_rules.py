@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.config.notify import CommandNotify, WebhookNotify
+from bronze_engine.config.notify_body import fill
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import API, ORDERS, load
 
@@ -129,3 +130,13 @@ def test_entries_may_stand_in_an_included_file_and_telemetry_may_not(tmp_path: P
     (tmp_path / "more.toml").write_text("[telemetry]\notel = false\n")
     with pytest.raises(ConfigError, match="belongs into the main file"):
         load(tmp_path, 'include = ["more.toml"]\n')
+
+
+def test_braces_of_a_variable_in_a_body_mean_themselves(tmp_path: Path) -> None:
+    config = load(
+        tmp_path, HOOK + 'body = { key = "${KEY} {summary}" }', environ={"KEY": "a{b}c-secret"}
+    )
+    (hook,) = config.notices()
+    assert isinstance(hook, WebhookNotify)
+    assert fill(hook.body, {"summary": "well"}) == {"key": "a{b}c-secret well"}
+    assert "a{b}c-secret" in config.secrets
