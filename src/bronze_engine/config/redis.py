@@ -10,8 +10,10 @@ import msgspec
 
 from bronze_engine.config.units import Secret
 
-__all__ = ["RedisAddress", "parse_redis_url"]
+__all__ = ["UNTOLD_PROCESSES", "RedisAddress", "parse_redis_url"]
 
+UNTOLD_PROCESSES: Final = 10
+"""Where nobody has said how many there are: being slow hurts us, being too quick the server."""
 _PORT: Final = 6379
 _DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 _PROCESSES = re.compile(r"[1-9][0-9]{0,5}")
@@ -27,7 +29,7 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
     password: Secret | None = None
     is_tls: bool = False
     """Certificates are always verified."""
-    processes: int = 1
+    processes: int = UNTOLD_PROCESSES
     """How many share the limits, for as long as the server was never reached."""
 
     def __str__(self) -> str:
@@ -74,4 +76,4 @@ def _processes(query: str) -> int:
         raise ValueError("has more after the ? than processes=n")
     if found and _PROCESSES.fullmatch(found[0][1]) is None:
         raise ValueError("has processes that are no number from 1 on")
-    return int(found[0][1]) if found else 1
+    return int(found[0][1]) if found else UNTOLD_PROCESSES

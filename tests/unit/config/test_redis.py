@@ -10,7 +10,7 @@ import pytest
 from bronze_engine import open_engine
 from bronze_engine.adapters import shared_tokens
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.redis import parse_redis_url
+from bronze_engine.config.redis import UNTOLD_PROCESSES, parse_redis_url
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.redis.tokens import RedisTokens
 from bronze_engine.workers import Workers
@@ -40,7 +40,7 @@ def test_a_url_says_it_all() -> None:
 def test_what_it_leaves_out_is_as_redis_has_it(url: str, told: str) -> None:
     address = parse_redis_url(url)
     assert str(address) == told
-    assert address.processes == 1
+    assert address.processes == UNTOLD_PROCESSES
     assert not address.is_tls
 
 

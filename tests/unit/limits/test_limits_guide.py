@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from bronze_engine.config.redis import parse_redis_url
+from bronze_engine.config.redis import UNTOLD_PROCESSES, parse_redis_url
 from bronze_engine.limits.redis.scripts import LEASE_OF_MINUTE, MINUTE_SECONDS
 from bronze_engine.limits.tokens import AHEAD_SECONDS, SETTLING_SECONDS
 from tests.documents import ROOT, Document
@@ -40,6 +40,8 @@ def test_its_numbers_are_those_of_the_code() -> None:
     settles = f"For {SETTLING_SECONDS:g} s from then on"
     assert f"{settles} its share and Redis must both grant ({SETTLING_SECONDS + 60:g} s" in without
     assert "after 1, 2, 4 and then every 8 seconds" in without  # as test_shared has it
+    assert UNTOLD_PROCESSES == 10
+    assert "such a process takes a tenth of the rate" in without
     assert pytest.approx(60.1) == MINUTE_SECONDS
     assert "ARGV: process, count, microseconds of a minute, capacity" in LEASE_OF_MINUTE
 
