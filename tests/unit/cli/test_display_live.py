@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -90,6 +91,31 @@ async def test_nothing_is_drawn_before_a_run_begins(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("taken", "pause"), [(0.0, FRAME_SECONDS), (0.002, FRAME_SECONDS), (0.01, 1.0), (0.5, 2.0)]
+)
+async def test_frames_that_cost_more_are_drawn_less_often(
+    taken: float, pause: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    drawn: list[float] = []
+
+    def draw(_: LiveTable) -> None:
+        drawn.append(bench.clock.monotonic())
+        bench.clock._elapsed += taken
+
+    monkeypatch.setattr(LiveTable, "_draw", draw)
+    async with bench.showing():
+        bench.begin()
+        for _ in range(100):
+            await bench.clock.drive(bench.clock.sleep(0.1))
+            await bench.clock.settle()
+    gaps = [after - before for before, after in pairwise(drawn)]
+    assert len(gaps) >= 3
+    assert max(gaps) == pytest.approx(pause + taken, abs=0.11)
+
+
+@pytest.mark.asyncio
 async def test_lines_of_the_log_are_written_above_with_the_next_frame(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.showing():
@@ -107,6 +133,22 @@ async def test_lines_of_the_log_are_written_above_with_the_next_frame(tmp_path: 
     end = bench.file.getvalue()
     assert end.endswith("WARNING last\n")
     assert bench.write is None
+
+
+@pytest.mark.asyncio
+async def test_that_it_stops_is_said_at_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with bench.showing():
+        bench.display.stopping()
+        assert bench.file.getvalue() == "", "where nothing is shown there is nothing to add"
+        bench.begin()
+        assert "stopping: press Ctrl-C again" in await bench.frame()
+    bench = Bench(tmp_path)
+    async with bench.showing():
+        bench.begin()
+        assert "stopping" not in await bench.frame()
+        bench.display.stopping()
+        assert "stopping: press Ctrl-C again" in bench.file.getvalue()
 
 
 @pytest.mark.asyncio

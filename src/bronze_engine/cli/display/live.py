@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Final, final
 
+import msgspec
 from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 from rich.text import Text
@@ -26,6 +27,11 @@ __all__ = ["LiveTable"]
 log = logging.getLogger(__name__)
 
 FRAME_SECONDS: Final = 0.25
+SLOWEST_SECONDS: Final = 2.0
+
+SHARE: Final = 0.01
+"""Of the event loop's time. A frame takes 1 ms or so; where a busy machine, a slow terminal or
+hundreds of rows make it more, frames are drawn less often."""
 
 _SHOW_CURSOR: Final = b"\r\n\x1b[?25h"
 
@@ -62,11 +68,13 @@ class LiveTable:
     async def show(self, engine: Engine) -> None:
         """Draw until cancelled; then the terminal is as it was before the first frame."""
         groups = Groups(engine)
+        pause = FRAME_SECONDS
         try:
             while True:
-                await self._clock.sleep(FRAME_SECONDS)
+                await self._clock.sleep(pause)
                 if self._board.is_empty:
                     continue
+                began = self._clock.monotonic()
                 self._board.sample()
                 statistics = engine.statistics()
                 groups.note(statistics.limit_groups)
@@ -77,6 +85,8 @@ class LiveTable:
                     is_stopping=self._is_stopping,
                 )
                 self._draw()
+                taken = self._clock.monotonic() - began
+                pause = min(max(FRAME_SECONDS, taken / SHARE), SLOWEST_SECONDS)
         except (OSError, ValueError):  # the terminal is gone; the runs are not
             log.debug("the display has no terminal any more", exc_info=True)
         except Exception:  # an observer must not decide what becomes of a run
@@ -85,8 +95,12 @@ class LiveTable:
             self._end()
 
     def stopping(self) -> None:
-        """Say from the next frame on that the work is being stopped."""
+        """Say that the work is being stopped; at once, for it may be gone before the next frame."""
         self._is_stopping = True
+        if self._drawn.frame is not None:
+            self._drawn.frame = msgspec.structs.replace(self._drawn.frame, is_stopping=True)
+            with suppress(OSError, ValueError):
+                self._draw()
 
     def restore(self) -> None:
         """Give the cursor back at once, from any thread, for a process that ends without more.
