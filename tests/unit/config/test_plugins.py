@@ -15,6 +15,7 @@ import pytest
 from bronze_engine import ConfigError, load_config, open_engine
 from bronze_engine.adapters import source_type, store_opener
 from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.load import Config
 from bronze_engine.config.stores.place import place_of
@@ -263,6 +264,17 @@ class Halfway:
         raise NotImplementedError
 
 
+class Shelf2(CustomSource, frozen=True, kw_only=True, tag="namesake"):
+    rows: int
+
+
+Shelf2.__name__ = "Shelf"
+
+
+class Namesake(Halfway):
+    config = Shelf2
+
+
 class NeedsMore(Halfway):
     def __init__(self, more):
         pass
@@ -280,7 +292,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     (folder / "entry_points.txt").write_text(
         "[bronze_engine.stores]\nshelf = shelved:Opened\n"
         "[bronze_engine.sources]\nlate = shelved:Halfway\nmore = shelved:NeedsMore\n"
-        "gone = shelved:Gone\n"
+        "gone = shelved:Gone\nnamesake = shelved:Namesake\n"
     )
     monkeypatch.syspath_prepend(str(site))
     yield
@@ -296,3 +308,20 @@ def test_entry_points_are_found_and_their_faults_name_the_distribution() -> None
         source_type("more", {})
     with pytest.raises(ConfigError, match="of shelved\\) can't be imported: AttributeError"):
         source_type("gone", {})
+
+
+@pytest.mark.usefixtures("installed")
+def test_two_tables_of_one_name_have_a_schema_each(tmp_path: Path) -> None:
+    points = tmp_path / "site/shelved-1.0.dist-info/entry_points.txt"
+    points.write_text(
+        "[bronze_engine.stores]\nshelf = shelved:Opened\n"
+        "[bronze_engine.sources]\nnamesake = shelved:Namesake\n"
+    )
+    definitions = json_schema()["$defs"]
+    found = [definitions[name]["properties"] for name in definitions if name.endswith("Shelf")]
+    assert sorted(key for keys in found for key in keys if key != "single_writer") == [
+        "path",
+        "rows",
+        "type",
+        "type",
+    ]

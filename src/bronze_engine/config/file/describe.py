@@ -11,7 +11,7 @@ import ast
 import inspect
 import textwrap
 from itertools import pairwise
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Any, Final, Union, final, get_args, get_origin
 
 import msgspec
 
@@ -60,9 +60,26 @@ _NAME: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
 _PIPELINE_NAME: Final = "^[A-Za-z0-9][A-Za-z0-9_-]*[.][A-Za-z0-9][A-Za-z0-9_-]*$"
 
 
+@final
+class _Definitions(dict[str, Schema]):
+    """Schemas of Structs by their names: two third parties' may have the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[Any, str] = {}
+
+    def name_of(self, struct: Any) -> str:
+        """Its own, or that of its module before it where another one has taken that."""
+        if struct not in self._names:
+            is_taken = struct.__name__ in self._names.values()
+            whole = f"{struct.__module__}.{struct.__name__}"
+            self._names[struct] = whole if is_taken else struct.__name__
+        return self._names[struct]
+
+
 def json_schema() -> Schema:
     """A JSON Schema (draft 2020-12) of a whole pipelines.toml."""
-    definitions: dict[str, Schema] = {}
+    definitions = _Definitions()
     # Pipelines first: what a table of theirs lacks may be inherited, so nothing is required.
     pipeline = _schema_of(Pipeline, definitions, is_partial=True)
     definitions["Pipeline"]["properties"]["extends"] = {
@@ -106,7 +123,7 @@ def _entries(schema: Schema, pattern: str) -> Schema:
     }
 
 
-def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = False) -> Schema:
+def _schema_of(kind: Any, definitions: _Definitions, *, is_partial: bool = False) -> Schema:
     """The schema of one type; Structs are put into `definitions` and referred to."""
     options = options_of(kind)
     structs = [option for option in options if is_struct(option)]
@@ -116,9 +133,10 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
     if structs:
         members: list[Schema] = []
         for struct in structs:
-            if struct.__name__ not in definitions:
+            name = definitions.name_of(struct)
+            if name not in definitions:
                 _define(struct, definitions, is_partial=is_partial)
-            members.append({"$ref": f"#/$defs/{struct.__name__}"})
+            members.append({"$ref": f"#/$defs/{name}"})
         if type(None) in get_args(kind) and is_partial:
             members.append({"const": False, "description": "Takes an inherited table away."})
         return members[0] if len(members) == 1 else {"anyOf": members}
@@ -136,7 +154,7 @@ def _schema_of(kind: Any, definitions: dict[str, Schema], *, is_partial: bool = 
     return {"anyOf": [*leaf.get("anyOf", [leaf]), _REFERENCE]}
 
 
-def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) -> None:
+def _define(struct: Any, definitions: _Definitions, *, is_partial: bool) -> None:
     properties: dict[str, Schema] = {}
     definition: Schema = {
         "description": inspect.cleandoc(struct.__doc__ or ""),
@@ -144,7 +162,7 @@ def _define(struct: Any, definitions: dict[str, Schema], *, is_partial: bool) ->
         "properties": properties,
         "additionalProperties": False,
     }
-    definitions[struct.__name__] = definition
+    definitions[definitions.name_of(struct)] = definition
     required: list[str] = []
     tag = struct.__struct_config__.tag
     if tag is not None:
