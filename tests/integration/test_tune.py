@@ -76,7 +76,7 @@ async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: 
             report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
     assert report.bound == "latency"
     assert proposed(report)["page_size"] == 100  # the most that the server gives
-    assert proposed(report)["concurrency"] in (8, 16, 32)
+    assert proposed(report)["concurrency"] >= 8  # where the server answers sixteen at once
     assert report.gain > 5
     assert "the server gives 100 records a page" in " ".join(report.notes)
     assert not files_in(tmp_path / "bronze")
