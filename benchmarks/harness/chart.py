@@ -64,12 +64,12 @@ class _Scale:
         return LABEL_WIDTH + PLOT_WIDTH * share
 
 
-def draw(title: str, groups: Sequence[Group], legend: Mapping[str, str]) -> str:
+def draw(title: str, groups: Sequence[Group], legend: Mapping[str, str], foot: str) -> str:
     """An SVG that needs no script and no font of its own. `legend` tells what the kinds are."""
     scale = _Scale([value for each in groups for bar in each.bars for value in bar[2:]])
     rows = sum(ROW_HEIGHT * len(each.bars) + GAP for each in groups)
     bottom = TOP + rows
-    height = bottom + 14
+    height = bottom + 34
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
         f' role="img"><title>{escape(title)}</title>'
@@ -81,6 +81,7 @@ def draw(title: str, groups: Sequence[Group], legend: Mapping[str, str]) -> str:
         _text(16, 28, title, 'class="title"'),
         *_legend(legend),
         *_grid(scale, bottom),
+        _text(16, bottom + 20, foot, 'class="quiet"'),
     ]
     top = TOP + GAP / 2
     for group in groups:

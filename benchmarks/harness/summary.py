@@ -57,4 +57,6 @@ def draw_summary(figures: Mapping[str, Figures]) -> str:
         bar = Bar(f"{median:.{digits}f}x {best.rival}", best.kind, low, median, high)
         groups.setdefault(best.headline, []).append(bar)
     title = "bronze-engine's speed against the best rival of each kind"
-    return draw(title, [Group(name, bars) for name, bars in groups.items()], KINDS)
+    machines = {found["machine"]: None for found in figures.values() if found.get("cases")}
+    foot = f"Median of the rounds; the thin line, lowest to highest. {'; '.join(machines)}"
+    return draw(title, [Group(name, bars) for name, bars in groups.items()], KINDS, foot)

@@ -43,6 +43,7 @@ def test_bars_go_from_one_to_each_ratio_on_a_logarithmic_scale() -> None:
     root = ET.fromstring(draw_summary(measured()))  # noqa: S314  # what we have just drawn
     texts = [element.text for element in root.iter(f"{SVG}text")]
     assert {"API & disk", "6.0x dlt 1.5", "0.50x DuckDB", "best framework"} <= set(texts)
+    assert "Median of the rounds; the thin line, lowest to highest. a box" in texts
     [one] = (line for line in root.iter(f"{SVG}line") if line.get("class") == "one")
     bars = {
         each.get("class"): (float(each.get("x", "")), float(each.get("width", "")))
