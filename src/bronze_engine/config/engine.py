@@ -21,7 +21,8 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     memory_limit: ByteSize = ByteSize(512 * 1024**2)
     """What all runs may hold together in pages, groups and encoders."""
     max_pipelines: Annotated[int, msgspec.Meta(ge=1)] = 8
-    """Runs of one engine that are under way at once; the others wait."""
+    """Runs of one engine that are under way at once; the others wait. A batch counts its own, up
+    to so many where it is not told another number."""
     resume_max_age: Duration = Duration(6 * 3600)
     """How long after its last slice a run that was broken off is resumed, and gc spares what it
     has landed; "0s" turns both off."""
