@@ -93,9 +93,7 @@ class SharedBucket:
             self._turns.leave()
 
     def give_back(self) -> None:
-        """Of no use to others: their tokens are reserved by now. Our share has it again."""
-        if self._share is not None:
-            self._share.give_back()
+        """It is lost: others may have reserved the instants that follow it."""
 
     async def _seconds_to_token(self) -> float:
         """Zero, and a token is taken; else how long to wait before asking again."""

@@ -192,6 +192,20 @@ async def test_a_token_that_nobody_took_makes_no_burst_later() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("is_up", [True, False])
+async def test_a_token_that_is_given_back_is_not_granted_again(is_up: bool) -> None:
+    clock = ManualClock()
+    server = Server(clock)
+    server.is_up = is_up
+    bucket = Process(server).bucket(rate=1, capacity=1)
+    await clock.drive(bucket.acquire())
+    bucket.give_back()
+    began = clock.monotonic()
+    await clock.drive(bucket.acquire())
+    assert clock.monotonic() - began == pytest.approx(1)
+
+
+@pytest.mark.asyncio
 async def test_many_that_wait_reserve_together() -> None:
     clock = ManualClock()
     server = Server(clock)
