@@ -10,7 +10,7 @@ from typing import Final
 from bronze_engine.cli.text import print_pairs
 from bronze_engine.model.profile import Bound, RunProfile, StageProfile
 
-__all__ = ["print_profile", "verdict_line"]
+__all__ = ["bound_line", "print_profile", "verdict_line"]
 
 _NAMES: Final[Mapping[Bound, str]] = {
     "rate limit": "the rate limit",
@@ -73,8 +73,15 @@ def verdict_line(profile: RunProfile) -> str:
         return ""
     if verdict.bound == "nothing":
         return f"Nothing bounds it that can be told: {verdict.reason}; {verdict.advice}."
-    name = _NAMES[verdict.bound]
-    return f"Bounded by {name}: {verdict.reason}. To make it faster: {verdict.advice}."
+    return f"{bound_line(profile)} To make it faster: {verdict.advice}."
+
+
+def bound_line(profile: RunProfile) -> str:
+    """What bounds the run, and why."""
+    verdict = profile.verdict
+    if verdict is None or verdict.bound == "nothing":
+        return ""
+    return f"Bounded by {_NAMES[verdict.bound]}: {verdict.reason}."
 
 
 def _cells(stage: StageProfile, seconds: float) -> tuple[str, ...]:

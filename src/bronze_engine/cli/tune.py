@@ -24,7 +24,7 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
-from bronze_engine.cli.profile import verdict_line
+from bronze_engine.cli.profile import bound_line
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.tune import Tune, TuneBounds, TuneReport
@@ -102,13 +102,13 @@ def _print(report: TuneReport) -> None:
     one, other = report.configured, report.tuned
     _fill(
         f"As configured: {one.rows_per_second:,.0f} rows/s"
-        f" ({one.low:,.0f} to {one.high:,.0f}). {verdict_line(report.profile)}",
+        f" ({one.low:,.0f} to {one.high:,.0f}). {bound_line(report.profile)}",
         width,
     )
     if report.proposals:
         _fill(
             f"Tuned: {other.rows_per_second:,.0f} rows/s ({other.low:,.0f} to {other.high:,.0f}),"
-            f" {report.gain:.1f} times as much. {verdict_line(report.profile_tuned)}",
+            f" {report.gain:.1f} times as much. {bound_line(report.profile_tuned)}",
             width,
         )
     for note in report.notes:

@@ -100,7 +100,7 @@ def _panel(axes: Any, curve: Curve) -> None:
             markeredgecolor=_ORANGE,
             markeredgewidth=2,
             linestyle="none",
-            label=f"proposed: {curve.chosen}",
+            label=f"{'kept' if curve.chosen == curve.configured else 'proposed'}: {curve.chosen}",
         )
     second = axes.twinx()
     second.plot(
@@ -115,7 +115,15 @@ def _panel(axes: Any, curve: Curve) -> None:
     second.set_ylim(bottom=0)
     handles, labels = axes.get_legend_handles_labels()
     more, names = second.get_legend_handles_labels()
-    axes.legend(handles + more, labels + names, loc="lower right", fontsize=8)
+    axes.legend(
+        handles + more,
+        labels + names,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=3,
+        fontsize=8,
+        frameon=False,
+    )
 
 
 def _tick(point: Point, curve: Curve) -> str:
