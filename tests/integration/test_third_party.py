@@ -84,7 +84,7 @@ def test_a_run_lands_its_source_in_its_store(site: Path, project: Path) -> None:
     first, second = rows.to_pylist()
     assert first["subject"] == "The engine"
     assert first["text"] == "It weaves algebraical patterns.\nFrom here on it is up to us.\n\n"
-    assert second["recipients"] == ["ada@example.com", "alan@example.com"]
+    assert second["recipients"] == "ada@example.com, alan@example.com"
     [line] = (project / "commits.ndjson").read_text().splitlines()
     assert json.loads(line) == {"partition": LANDED, "generation": 1, "rows": 2}
     left = [path.name for path in (project / "bronze").rglob(".*")]

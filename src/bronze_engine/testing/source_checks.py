@@ -219,11 +219,19 @@ async def check_slices_resume_by_their_token(make: SourceFactory) -> None:
 
 
 async def check_slices_are_read_side_by_side(make: SourceFactory) -> None:
-    """As many as `slices_at_once` says: each has the blocks that it has alone."""
+    """As many as `slices_at_once` says: each has the blocks that it has alone, and where they
+    are several, all have one layout."""
     async with make() as subject:
         at_once = subject.source_type.slices_at_once(subject.config)
         async with opened(subject) as (source, _):
-            alone = [subject.told(blocks) for _, blocks in await read_whole(source)]
+            whole = [blocks for _, blocks in await read_whole(source)]
+            alone = [subject.told(blocks) for blocks in whole]
+            decoder = source.decoder()
+            layouts = [decoder.decode(blocks, None).layout for blocks in whole if blocks]
+        if at_once > 1:
+            first = layouts[0].schema
+            is_one = all(first.equals(other.schema, check_metadata=True) for other in layouts)
+            assert is_one, "slices that are read side by side must have one layout: return 1"
         async with opened(subject) as (source, _):
             pieces: list[Slice] = []
             async for piece in source.slices():

@@ -269,6 +269,14 @@ class MixesSlices(Sound):
         return None
 
 
+class HasOtherColumns(Sound):
+    """The second slice has a key that the first has not."""
+
+    def blocks(self, piece: Slice) -> Sequence[Block]:
+        blocks = super().blocks(piece)
+        return [*blocks, page(3, {"id": 9, "more": 1})] if piece.index else blocks
+
+
 class DecodesByCount(Sound):
     def decoder(self) -> Decoder:
         return Counting(super().decoder())
@@ -344,6 +352,7 @@ FAULTS: list[tuple[str, type[Sound], str]] = [
     ("slices_resume_by_their_token", HasATokenForEach, "has another token"),
     ("slices_resume_by_their_token", KnowsOnlyItsOwnSlices, "when resumed"),
     ("slices_are_read_side_by_side", MixesSlices, "another one beside others"),
+    ("slices_are_read_side_by_side", HasOtherColumns, "must have one layout"),
     ("decoder_is_pure_and_thread_safe", DecodesByCount, ""),
     ("decoder_is_pure_and_thread_safe", MakesOtherDecoders, "another decoder"),
     ("faults_are_bronze_errors", FailsAsPythonDoes, "is no BronzeError: KeyError"),

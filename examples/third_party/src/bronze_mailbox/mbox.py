@@ -36,6 +36,15 @@ __all__ = ["MboxConfig", "MboxSource"]
 
 _BLOCK_BYTES: Final = 256 * 1024
 _FLOOR_BYTES: Final = 2 * _BLOCK_BYTES
+_COLUMNS: Final = {
+    "message_id": "string",
+    "sent_at": "string",
+    "sender": "string",
+    "recipients": "string",
+    "subject": "string",
+    "text": "string",
+    "size_bytes": "int64",
+}
 _QUOTED: Final = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
@@ -77,7 +86,7 @@ class MboxSource:
         return _FLOOR_BYTES
 
     def slices_at_once(self, config: MboxConfig, /) -> int:
-        # The engine asks for one layout over all slices: ours have the same keys.
+        # Above 1 only because all slices have one layout: see `decoder`.
         return config.at_once
 
 
@@ -127,7 +136,10 @@ class _Mailboxes:
         return None
 
     def decoder(self) -> Decoder:
-        return self._resources.json_decoder(self._request)
+        """Types are named, not inferred: a mailbox without subjects has the columns of others."""
+        columns = {**_COLUMNS, **self._request.schema.columns}
+        schema = msgspec.structs.replace(self._request.schema, columns=columns)
+        return self._resources.json_decoder(msgspec.structs.replace(self._request, schema=schema))
 
 
 def _listed(config: MboxConfig) -> list[tuple[Path, int, int]]:
@@ -182,7 +194,7 @@ def _record(raw: bytes) -> dict[str, Any]:
         "message_id": headers.get("message-id"),
         "sent_at": headers.get("date"),
         "sender": headers.get("from"),
-        "recipients": [address for _, address in recipients],
+        "recipients": ", ".join(address for _, address in recipients),
         "subject": headers.get("subject"),
         "text": None if body is None else body.get_content(),
         "size_bytes": len(raw),
