@@ -43,6 +43,7 @@ from bronze_engine.workers import Workers
 __all__ = [
     "StoreOpener",
     "adbc_probe",
+    "dask_cluster",
     "figure_type",
     "open_auth",
     "open_sender",
@@ -161,6 +162,20 @@ def _redis_tokens() -> Any:
         raise ConfigError(
             'engine.limits needs an extra: pip install "bronze-engine[redis]"'
         ) from exc
+
+
+def dask_cluster() -> Callable[..., Any]:
+    """What connects to a Dask cluster. Raises ConfigError without the extra."""
+    try:
+        opener: Callable[..., Any] = import_module("bronze_engine.remote.dask").open_cluster
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] not in ("dask", "distributed"):
+            raise
+        raise ConfigError(
+            "--on dask:// needs an extra, here and on the workers: pip install"
+            ' "bronze-engine[dask]"'
+        ) from exc
+    return opener
 
 
 def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import anyio
 import msgspec
@@ -16,7 +16,7 @@ from bronze_engine.flow import single
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.state.batches import new_id
 
-__all__ = ["KeptBatch"]
+__all__ = ["BatchLike", "KeptBatch"]
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,19 @@ RENEW_SECONDS: Final = 10.0
 tell what was committed since."""
 
 
+class BatchLike(Protocol):
+    """`Batch`, or what has its runs elsewhere."""
+
+    def report(self) -> BatchReport: ...
+
+    async def run(self) -> BatchReport: ...
+
+
 @final
 class KeptBatch:
     """`Batch`, with its report at `_runs/_batches/` from its beginning to its end.
 
+    `make` makes what stands in for `Batch`.
     A report that can't be stored is a warning, and holds nothing up. Where there is nothing to
     run (a shard without a pipeline) none is stored.
     """
@@ -45,6 +54,7 @@ class KeptBatch:
         shard: str | None = None,
         retry_of: str | None = None,
         warnings: Sequence[str] = (),
+        make: Callable[..., BatchLike] = Batch,
     ) -> None:
         self._engine = engine
         self._shard = shard
@@ -56,10 +66,10 @@ class KeptBatch:
         self._is_finished = False
         self._kept = -1
         """Runs that had ended when the report was last stored."""
-        self._batch: Batch | None = None
+        self._batch: BatchLike | None = None
         """None where there is nothing to run."""
         if runs:
-            self._batch = Batch(
+            self._batch = make(
                 engine,
                 runs,
                 max_parallel=max_parallel,

@@ -16,7 +16,7 @@ import msgspec
 from bronze_engine.config.config import Config
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Shard", "deal", "parse_shard", "share_of"]
+__all__ = ["Shard", "deal", "parse_shard", "share_of", "shares_of"]
 
 _TEXT: Final = re.compile(r"(\d{1,9})/([1-9]\d{0,8})", re.ASCII)
 
@@ -50,12 +50,17 @@ def parse_shard(text: str) -> Shard:
 
 def share_of(config: Config, names: Sequence[str], shard: Shard) -> tuple[str, ...]:
     """Those of these pipelines that are the shard's; perhaps none."""
+    return shares_of(config, names, shard.count)[shard.index]
+
+
+def shares_of(config: Config, names: Sequence[str], count: int) -> tuple[tuple[str, ...], ...]:
+    """These pipelines in `count` shares, of which some may be empty."""
 
     def after(name: str) -> Iterable[str]:
         team = name.partition(".")[0]
         return (each if "." in each else f"{team}.{each}" for each in config.words(name, "after"))
 
-    return deal(names, shard.count, after)[shard.index]
+    return deal(names, count, after)
 
 
 def deal(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from bronze_engine.adapters import dask_cluster
+from bronze_engine.batch.batch import Batch
 from bronze_engine.batch.dates import check_range, days_from
-from bronze_engine.batch.kept import KeptBatch
+from bronze_engine.batch.kept import BatchLike, KeptBatch
 from bronze_engine.batch.retry import Remaining, find_remaining
 from bronze_engine.batch.selection import select
 from bronze_engine.batch.shard import Shard, parse_shard, share_of
@@ -32,10 +37,11 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.report_file import ReportFile
 from bronze_engine.cli.run import Wait
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.config.load import Config
+from bronze_engine.config.load import Config, read_texts
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.batch import BatchReport
+from bronze_engine.remote.batch import RemoteBatch
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["batch"]
@@ -96,6 +102,12 @@ def batch(
         str | None,
         typer.Option("--shard", metavar="I/N", help="Only this copy's share; I counts from 0."),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on", metavar="URL", help="Have a Dask cluster's workers land it: dask://host:port."
+        ),
+    ] = None,
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Read everything anew, as epochs of their own.")
     ] = False,
@@ -140,22 +152,25 @@ def batch(
         batch_text.print_dry_run(loaded, todo.runs, as_json=as_json)
         return
     begun: list[KeptBatch] = []
+    place = _here if on is None else _workers(on, config, overrides or ())
 
     async def work(engine: Engine) -> BatchReport:
         todo, earlier = await _todo(engine, asked)
-        kept = KeptBatch(
-            engine,
-            todo.runs,
-            max_parallel=max_parallel,
-            fail_fast=fail_fast,
-            full_refresh=todo.full_refresh,
-            wait_seconds=wait_seconds,
-            shard=asked.shard_text if earlier is None else earlier.shard,
-            retry_of=None if earlier is None else earlier.batch,
-            warnings=asked.warnings,
-        )
-        begun.append(kept)
-        return await kept.run()
+        async with place() as make:
+            kept = KeptBatch(
+                engine,
+                todo.runs,
+                max_parallel=max_parallel,
+                fail_fast=fail_fast,
+                full_refresh=todo.full_refresh,
+                wait_seconds=wait_seconds,
+                shard=asked.shard_text if earlier is None else earlier.shard,
+                retry_of=None if earlier is None else earlier.batch,
+                warnings=asked.warnings,
+                make=make,
+            )
+            begun.append(kept)
+            return await kept.run()
 
     try:
         with_engine(loaded, work, is_monitored=True)
@@ -170,6 +185,26 @@ def batch(
                 file.write(told)
     if begun[0].report().exit_code:
         raise typer.Exit(begun[0].report().exit_code)
+
+
+@asynccontextmanager
+async def _here() -> AsyncIterator[Callable[..., BatchLike]]:
+    yield Batch
+
+
+def _workers(
+    on: str, path: Path, overrides: Sequence[str]
+) -> Callable[[], AbstractAsyncContextManager[Callable[..., BatchLike]]]:
+    """What makes batches whose runs a cluster lands. Raises ConfigError without the extra."""
+    open_cluster = dask_cluster()
+    texts = read_texts(path)
+
+    @asynccontextmanager
+    async def place() -> AsyncIterator[Callable[..., BatchLike]]:
+        async with open_cluster(on) as cluster:
+            yield partial(RemoteBatch, cluster=cluster, texts=texts, overrides=overrides)
+
+    return place
 
 
 def _dated(

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from bronze_engine.config.config import Config
 from bronze_engine.config.file.document import Document, parse_toml
 from bronze_engine.config.file.dotenv import parse_dotenv
@@ -16,7 +18,24 @@ from bronze_engine.config.source import CustomSource
 from bronze_engine.config.stores.store import CustomStore, StoreConfig
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Config", "load_config", "load_store", "parse_config", "variables_beside"]
+__all__ = [
+    "Config",
+    "Texts",
+    "load_config",
+    "load_store",
+    "load_texts",
+    "parse_config",
+    "read_texts",
+    "variables_beside",
+]
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """The files of a configuration as they are written, for a process on another machine."""
+
+    main: tuple[str, str]
+    """Name and text of pipelines.toml; `${VAR}` stands in it as it is."""
+    included: tuple[tuple[str, str], ...] = ()
 
 
 def load_config(
@@ -69,6 +88,48 @@ def parse_config(
     return _loaded(main, document, faults, overrides, environ)
 
 
+def read_texts(path: str | os.PathLike[str]) -> Texts:
+    """pipelines.toml and what it includes, as `load_texts` takes them. Raises ConfigError.
+
+    `.env` is not among them: its secrets stay where they are.
+    """
+    main = Path(path).absolute()
+    faults: list[Fault] = []
+    document = Document()
+    text = _read_main(main)
+    document.add(parse_toml(text, main.name), main.name, faults, is_main=True)
+    included = tuple(
+        (os.path.relpath(file, main.parent), _read_text(file))
+        for file in _included(main, document.include, faults)
+    )
+    if faults:
+        raise config_error(main.name, faults)
+    return Texts((main.name, text), included)
+
+
+def load_texts(
+    texts: Texts, *, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> Config:
+    """The configuration that was read elsewhere; `${VAR}` and `${file:}` are looked up here.
+
+    No directory is that of the file, so a relative path in it is a ConfigError once it is met,
+    and there is neither a `.env` nor, as several processes share what is written, a log_dir or
+    a prometheus_file. The rest is as for `load_config`.
+    """
+    name, text = texts.main
+    faults: list[Fault] = []
+    document = Document()
+    document.add(parse_toml(text, name), name, faults, is_main=True)
+    for name, text in texts.included:
+        document.add(parse_toml(text, name), name, faults, is_main=False)
+    document.engine = {**document.engine, "log_dir": ""}
+    document.telemetry = {
+        key: value for key, value in document.telemetry.items() if key != "prometheus_file"
+    }
+    variables = dict(os.environ if environ is None else environ)
+    return _overridden(Path(texts.main[0]), document, faults, overrides, variables)
+
+
 def _loaded(
     main: Path,
     document: Document,
@@ -81,6 +142,17 @@ def _loaded(
         name = os.path.relpath(included, main.parent)
         document.add(parse_toml(_read_text(included), name), name, faults, is_main=False)
     variables = variables_beside(main, environ)
+    return _overridden(main, document, faults, overrides, variables, structs)
+
+
+def _overridden(
+    main: Path,
+    document: Document,
+    faults: list[Fault],
+    overrides: Sequence[str],
+    variables: Mapping[str, str],
+    structs: Structs = ENTRY_POINTS,
+) -> Config:
     tree = overrides_tree(overrides, faults)
     root = variables.get("BRONZE_TARGET_ROOT")
     if root and not any(override.startswith("engine.target") for override in overrides):

@@ -92,10 +92,19 @@ class Tables:
         return convert(expanded, kind, path, faults, self.structs)
 
     def absolute(self, name: str) -> Path:
-        """A path of the file: `~` is the home, and relative means beside pipelines.toml."""
+        """A path of the file: `~` is the home, and relative means beside pipelines.toml.
+
+        Raises ConfigError for a relative one where the file lies on another machine.
+        """
         home = self.variables.get("HOME")
         if home and (name == "~" or name.startswith("~/")):
             name = home + name[1:]
+        if not self.path.is_absolute() and not Path(name).is_absolute():
+            raise ConfigError(
+                f"{self.path}: {name!r} is relative to a directory that this machine does not"
+                " have; write a URL, or an absolute path that all machines share",
+                file=self.path.name,
+            )
         return Path(os.path.normpath(self.path.parent / name))
 
     def refusal(self, file: str | None, faults: list[Fault], **context: object) -> ConfigError:

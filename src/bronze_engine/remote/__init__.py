@@ -1,0 +1,1 @@
+"""A batch whose runs are landed by processes on other machines."""

@@ -1,0 +1,131 @@
+"""`bronze batch --on dask://` over a real cluster on loopback: deaths, signals, secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, final
+
+import pytest
+from distributed import LocalCluster
+
+from bronze_engine.clock import SYSTEM_CLOCK
+from tests.integration.cli.command import Bronze, hidden, in_background
+from tests.integration.http_server import Seen, Server, answer
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+DATE = "2025-01-15"
+SECRET = "hunter2-of-the-workers"
+NAMES = [f"shop.t{number}" for number in range(8)]
+ROWS = 40
+
+TABLES = """\
+[engine]
+target = "${LAKE:-lake}"
+max_pipelines = 2
+
+[apis.shop]
+base_url = "http://127.0.0.1:1"
+proxy = "none"
+headers = { X-Key = "${SHOP_KEY}", X-Process = "${file:/proc/self/stat}" }
+
+[apis.shop.retry]
+attempts = 1
+
+[defaults.source]
+type = "http"
+api = "shop"
+paginator = { type = "page", page_size = 10, size_param = "size" }
+"""
+
+
+@final
+class Shop:
+    """Serves each path in four pages of ten, none of them quickly, to who has the key."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.kill_at = 0
+        """The request whose worker is killed."""
+        self.killed: list[int] = []
+        self.is_hanging = False
+        self.server: Server | None = None
+
+    async def handle(self, seen: Seen, _: object) -> bytes:
+        if seen.headers.get("x-key") != SECRET:
+            return answer(status=401, body=b"no")
+        self.asked[seen.path] += 1
+        if self.is_hanging:
+            await asyncio.Event().wait()
+        if self.asked.total() == self.kill_at:
+            self.killed.append(int(seen.headers["x-process"].split()[0]))
+            os.kill(self.killed[0], signal.SIGKILL)
+        await SYSTEM_CLOCK.sleep(0.05)
+        page = int(seen.query["page"])
+        rows = range((page - 1) * 10, page * 10) if page <= ROWS // 10 else ()
+        return answer([{"id": row} for row in rows])
+
+    @property
+    def url(self) -> list[str]:
+        assert self.server is not None
+        return ["--set", f"apis.shop.base_url={self.server.url}"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+        env={"SHOP_KEY": SECRET},
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    text = TABLES.replace("${LAKE:-lake}", str(tmp_path / "lake"))
+    for name in NAMES:
+        text += f'[pipelines.{name}]\nsource = {{ path = "/{name}/{{run_date}}" }}\n'
+    (tmp_path / "pipelines.toml").write_text(text)
+    shop = Shop()
+    with in_background(shop.handle) as shop.server:
+        yield shop
+
+
+def on(cluster: LocalCluster) -> list[str]:
+    address = cluster.scheduler_address.replace("tcp", "dask")
+    return ["batch", "--date", DATE, "--json", "--on", address]
+
+
+def manifests(folder: Path) -> dict[str, Any]:
+    return {
+        f"shop.{path.parts[-3]}": json.loads(path.read_bytes())
+        for path in folder.glob("lake/shop/*/dt=*/_metadata.json")
+    }
+
+
+def test_a_worker_is_killed_and_each_partition_is_committed_once(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster
+) -> None:
+    shop.kill_at = 15
+    pids = {nanny.pid for nanny in cluster.workers.values()}
+    ran = bronze.well(*on(cluster), *shop.url)
+    assert pids.issuperset(shop.killed)
+    landed = {
+        name: (manifest["generation"], manifest["row_count"])
+        for name, manifest in manifests(bronze.folder).items()
+    }
+    assert landed == dict.fromkeys(NAMES, (1, ROWS))
+    assert [run["pipeline"] for run in ran.json["runs"]] == NAMES
+    assert [run["rows"] for run in ran.json["runs"]] == [ROWS] * len(NAMES)
+    assert "its worker was lost" in ran.err
+    assert not hidden(bronze.folder / "lake")
