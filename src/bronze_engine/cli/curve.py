@@ -19,6 +19,7 @@ _NAMES: Final = {
     "slices": "slices side by side",
     "compression": "codec",
     "row_group_bytes": "row group",
+    "part_bytes": "part of an upload",
 }
 
 

@@ -33,6 +33,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     row_group_rows: Positive = 131_072
     row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
     """Arrow bytes; whichever of the two is reached first closes the row group."""
+    part_bytes: ByteSize = ByteSize(8 * 1024**2)
+    """Of a data file on its way to a store, in pieces: four of them are sent at once. Larger ones
+    are fewer requests, and more memory; S3 takes none below 5 MiB. Not of `partition_by`, whose
+    many files have the smallest."""
     load_columns: bool = True
     """Add `_load_date`, `_source_system`, `_source_entity` to each row."""
     extracted_at: bool = False

@@ -111,6 +111,7 @@ class DataFiles:
             stamped_schema(layout.schema, self._stamps),
             self._output,
             layout=layout.version,
+            part_bytes=self._output.part_bytes,
         )
         return await OpenFile.begin(self._store, self._partition, encoder, self._workers)
 

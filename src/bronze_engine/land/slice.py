@@ -76,7 +76,7 @@ def file_bytes(pipeline: Pipeline) -> int:
     """What of it the data files take, from the first rows on."""
     output = pipeline.output
     encoder = ENCODE_MULTIPLE * output.row_group_bytes
-    files = value_files_bytes(output) if output.partition_by else PARTS_HELD * PART_BYTES
+    files = value_files_bytes(output) if output.partition_by else PARTS_HELD * output.part_bytes
     return encoder + files
 
 

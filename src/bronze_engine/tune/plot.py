@@ -20,6 +20,7 @@ _NAMES: Final = {
     "slices": "slices side by side",
     "compression": "codec",
     "row_group_bytes": "row group",
+    "part_bytes": "part of an upload",
 }
 _KINDS: Final = ("compression",)
 """Values without an order: no line leads from one to the next."""

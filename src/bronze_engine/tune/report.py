@@ -11,7 +11,9 @@ from bronze_engine.model.profile import Bound, RunProfile
 
 __all__ = ["Curve", "Name", "Point", "Proposal", "TuneReport"]
 
-Name = Literal["concurrency", "page_size", "rps", "slices", "compression", "row_group_bytes"]
+Name = Literal[
+    "concurrency", "page_size", "rps", "slices", "compression", "row_group_bytes", "part_bytes"
+]
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

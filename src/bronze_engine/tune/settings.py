@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     compression: str
     compression_level: int | None = None
     row_group_bytes: int
+    part_bytes: int
 
 
 def configured(pipeline: Pipeline) -> Settings:
@@ -60,6 +61,7 @@ def configured(pipeline: Pipeline) -> Settings:
         compression=output.compression,
         compression_level=output.compression_level,
         row_group_bytes=output.row_group_bytes,
+        part_bytes=output.part_bytes,
     )
 
 
@@ -112,6 +114,7 @@ def with_settings(pipeline: Pipeline, settings: Settings) -> Pipeline:
         compression=settings.compression,
         compression_level=settings.compression_level,
         row_group_bytes=ByteSize(settings.row_group_bytes),
+        part_bytes=ByteSize(settings.part_bytes),
     )
     source = pipeline.source
     if isinstance(source, HttpSourceConfig):
@@ -159,6 +162,8 @@ def changed_keys(
             yield "compression", (*output, "compression_level"), after.compression_level
     if after.row_group_bytes != before.row_group_bytes:
         yield "row_group_bytes", (*output, "row_group_bytes"), _size(after.row_group_bytes)
+    if after.part_bytes != before.part_bytes:
+        yield "part_bytes", (*output, "part_bytes"), _size(after.part_bytes)
 
 
 def _source_keys(

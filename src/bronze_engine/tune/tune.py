@@ -12,8 +12,9 @@ takes a share of the time.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import date
-from typing import Final, final
+from typing import Final, Literal, final
 
 import msgspec
 
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 _PAGE_FACTORS: Final = (1, 2, 4, 8, 16, 32)
 _ROW_GROUPS_MIB: Final = (8, 16, 32)
+_PARTS_MIB: Final = (5, 8, 16, 32)
 _SLICES: Final = (2, 4, 8)
 _CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None))
 _MEANWHILE: Final = 8
@@ -229,18 +231,20 @@ class Tune:
             )
             return now
         now = await self._sweep_codec(now)
-        values = sorted({mib * 1024**2 for mib in _ROW_GROUPS_MIB} | {now.row_group_bytes})
-        groups = [
-            Series(
-                value,
-                f"{value / 1024**2:g} MiB",
-                msgspec.structs.replace(now, row_group_bytes=value),
-            )
-            for value in values
+        now = await self._sweep_size("row_group_bytes", _ROW_GROUPS_MIB, now)
+        if _sending(trial) < _WORTH or self._original.output.partition_by:
+            return now
+        return await self._sweep_size("part_bytes", _PARTS_MIB, now)
+
+    async def _sweep_size(
+        self, name: Literal["row_group_bytes", "part_bytes"], mib: Sequence[int], now: Settings
+    ) -> Settings:
+        own: int = getattr(now, name)
+        some = [
+            Series(value, _mib(value), msgspec.structs.replace(now, **{name: value}))
+            for value in sorted({each * 1024**2 for each in mib} | {own})
         ]
-        return await self._in_turn(
-            "row_group_bytes", groups, f"{now.row_group_bytes / 1024**2:g} MiB"
-        )
+        return await self._in_turn(name, some, _mib(own))
 
     async def _sweep_codec(self, now: Settings) -> Settings:
         codecs = [*_CODECS]
@@ -272,7 +276,7 @@ class Tune:
         if not any(point.fault is None and point.high > 0 for point in points):
             self._bench.note(f"{name}: nothing could be measured")
             return now
-        of_files = name in ("slices", "compression", "row_group_bytes")
+        of_files = name in ("slices", "compression", "row_group_bytes", "part_bytes")
         best = clearly_better(points, own) if of_files else knee(points)
         chosen = next(each for each in kept if each.label == best.label)
         self._keep(name, kept, chosen, own)
@@ -357,6 +361,15 @@ def _writing(profile: RunProfile) -> float:
     """The share of the wall time that encoding takes, or waits for the store."""
     encode = next((each.work_seconds for each in profile.stages if each.stage == "encode"), 0.0)
     return min(1.0, (encode + profile.sending_seconds) / max(profile.seconds, 1e-9))
+
+
+def _sending(trial: Trial | None) -> float:
+    """The share of the wall time that encoding waits for the store."""
+    return 0.0 if trial is None else trial.profile.sending_seconds / trial.profile.seconds
+
+
+def _mib(count: int) -> str:
+    return f"{count / 1024**2:g} MiB"
 
 
 def _codec(codec: str, level: int | None) -> str:
