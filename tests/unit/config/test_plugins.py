@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bronze_engine import ConfigError, load_config, open_engine
-from bronze_engine.adapters import source_type, store_opener
+from bronze_engine.adapters import source_type, store_limits, store_opener
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.limit_group import limit_group
@@ -21,6 +21,7 @@ from bronze_engine.config.load import Config
 from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store, StoreResources
+from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.plan.asked import names_run_date, old_date_warning
 from bronze_engine.plugins import Api, CustomSource, CustomStore, Duration, RateLimit, Retry, Secret
 from bronze_engine.store.memory import MemoryStore
@@ -212,6 +213,23 @@ async def test_what_nobody_opens_is_told(tmp_path: Path) -> None:
             await engine.run("team.events", run_date=engine.today())
         with pytest.raises(ConfigError, match="nothing opens a store of type = 'vault'"):
             await engine.newest("team.events")
+
+
+class ShelfStore(CustomStore, frozen=True, kw_only=True, tag="shelf"):
+    """A store of a service that is asked over a network."""
+
+    retry: Retry = Retry(attempts=2)
+    concurrency: int = 3
+
+
+def test_a_stores_limits_are_those_of_its_table() -> None:
+    limits = store_limits(LimitRegistry(SYSTEM_CLOCK, lambda _: None))
+    told = limits(ShelfStore(name="lake"), "ShelfStorage").describe()
+    assert told["group"] == "store lake"
+    assert told["concurrency"] == "3"
+    assert told["retry"].startswith("2 attempts")
+    usual = limits(VaultStore(name="other"), "VaultStorage").describe()
+    assert usual["concurrency"] == "32"
 
 
 def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
