@@ -123,15 +123,16 @@ class Tune:
                 f"{name}: there is no row for {self._run_date}; name a date that has some (--date)",
                 pipeline=name,
             )
-        if trial.is_whole and (trial.seconds < self._bounds.seconds / 4):
-            what = f"{trial.pages:,} pages" if trial.pages else f"{trial.rows:,} rows"
-            if trial.pages < _LEAST_PAGES or trial.seconds < self._bounds.seconds / 20:
-                raise ExtractError(
-                    f"{name}: {what} are all that there is for {self._run_date}, read in"
-                    f" {trial.seconds:.2f} s: too little to measure; name a date with more"
-                    " (--date), or shorten the trials (--seconds)",
-                    pipeline=name,
-                )
+        what = f"{trial.pages:,} pages" if trial.pages else f"{trial.rows:,} rows"
+        is_little = 0 < trial.pages < _LEAST_PAGES or trial.seconds < self._bounds.seconds / 20
+        if trial.is_whole and is_little:
+            raise ExtractError(
+                f"{name}: {what} are all that there is for {self._run_date}, read in"
+                f" {trial.seconds:.2f} s: too little to measure; name a date with more"
+                " (--date), or shorten the trials (--seconds)",
+                pipeline=name,
+            )
+        if trial.is_whole and trial.seconds < self._bounds.seconds / 4:
             self._bench.note(f"the source has only {what}: short trials tell less")
         return trial
 
