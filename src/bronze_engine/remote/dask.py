@@ -68,7 +68,7 @@ async def open_cluster(address: str) -> AsyncIterator[DaskCluster]:
         await _check_versions(client, address)
         yield DaskCluster(client)
     finally:
-        await finish(client.close, _CLOSE_SECONDS, grace_seconds=lambda: _CLOSE_SECONDS)
+        await finish(_close, client, grace_seconds=lambda: _CLOSE_SECONDS)
 
 
 @final
@@ -97,13 +97,18 @@ class DaskCluster:
         except Exception as exc:  # whatever the worker's installation raises
             raise Lost(f"the worker could not run it: {exc!r}") from exc
         except asyncio.CancelledError:
-            await finish(self._give_up, future, grace_seconds=lambda: _CLOSE_SECONDS)
+            await finish(_give_up, future, grace_seconds=lambda: _CLOSE_SECONDS)
             raise
         else:
             return answer
 
-    async def _give_up(self, future: Any) -> None:
-        await future.cancel(force=True)
+
+async def _give_up(future: Any) -> None:
+    await future.cancel(force=True)
+
+
+async def _close(client: Any) -> None:
+    await client.close(_CLOSE_SECONDS)
 
 
 def land_parcel(text: str) -> str:

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, final
 
@@ -15,7 +16,8 @@ import pytest
 from distributed import LocalCluster
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from tests.integration.cli.command import Bronze, hidden, in_background
+from bronze_engine.version import __version__
+from tests.integration.cli.command import Bronze, hidden, in_background, start
 from tests.integration.http_server import Seen, Server, answer
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -114,8 +116,9 @@ def manifests(folder: Path) -> dict[str, Any]:
 
 
 def test_a_worker_is_killed_and_each_partition_is_committed_once(
-    bronze: Bronze, shop: Shop, cluster: LocalCluster
+    bronze: Bronze, shop: Shop, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SHOP_KEY", "the-command-has-another")  # and the shop refuses that
     shop.kill_at = 15
     pids = {nanny.pid for nanny in cluster.workers.values()}
     ran = bronze.well(*on(cluster), *shop.url)
@@ -129,3 +132,88 @@ def test_a_worker_is_killed_and_each_partition_is_committed_once(
     assert [run["rows"] for run in ran.json["runs"]] == [ROWS] * len(NAMES)
     assert "its worker was lost" in ran.err
     assert not hidden(bronze.folder / "lake")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_command_and_the_workers(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster, number: signal.Signals
+) -> None:
+    shop.is_hanging = True
+    process = start(["-m", "bronze_engine", *on(cluster), *shop.url], bronze.folder)
+    until(lambda: len(shop.asked) == 4)  # two workers, two runs side by side on each
+    signalled_at = SYSTEM_CLOCK.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert SYSTEM_CLOCK.monotonic() - signalled_at < 5
+    assert process.returncode == 128 + number, err
+    assert {run["status"] for run in json.loads(out)["runs"]} == {"left"}
+    # Their connections are closed and nothing of theirs is left, long before a page would come.
+    until(lambda: not hidden(bronze.folder / "lake"))
+    shop.is_hanging = False
+    again = bronze.well("batch", "--retry-failed", "last", *on(cluster)[3:], *shop.url)
+    assert {run["generation"] for run in again.json["runs"]} == {1}
+
+
+def test_a_command_that_is_killed_leaves_no_worker_at_work(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster
+) -> None:
+    shop.is_hanging = True
+    process = start(["-m", "bronze_engine", *on(cluster), *shop.url], bronze.folder)
+    until(lambda: len(shop.asked) == 4)
+    assert hidden(bronze.folder / "lake")
+    process.kill()
+    process.communicate(timeout=10)
+    until(lambda: not hidden(bronze.folder / "lake"))
+
+
+def test_what_fails_on_a_worker_has_its_code_and_no_secret(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster
+) -> None:
+    wrong = ["--set", f"apis.shop.headers.X-Key=not-{SECRET}"]
+    ran = bronze(*on(cluster), *shop.url, *wrong)
+    assert ran.status == 3
+    assert {run["error_code"] for run in ran.json["runs"]} == {"AUTH001"}
+    assert SECRET not in ran.out
+
+
+def test_another_version_on_the_workers_is_told_before_anything_runs(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bronze_engine.remote.dask.__version__", "99.0")
+    ran = bronze(*on(cluster), *shop.url)
+    assert ran.status == 2
+    (message,) = ran.errors
+    assert f"has bronze-engine {__version__}, and this command 99.0" in message
+    assert not shop.asked
+
+
+def test_a_relative_target_is_no_place_for_workers(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster
+) -> None:
+    ran = bronze(*on(cluster), *shop.url, "--set", "engine.target=lake")
+    assert ran.status == 2
+    assert "CFG001 pipelines.toml: 'lake' is relative to a directory" in ran.errors[0]
+    assert not shop.asked
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("dask://127.0.0.1:1", "no Dask scheduler answers there"),
+        ("tcp://127.0.0.1:8786", "is no cluster; write dask://host:8786"),
+    ],
+)
+def test_where_no_scheduler_is_the_command_says_so(
+    bronze: Bronze, shop: Shop, address: str, says: str
+) -> None:
+    ran = bronze("batch", "--date", DATE, "--on", address, *shop.url)
+    assert ran.status == 2
+    assert says in ran.errors[0]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what other processes do, for at most 20 s."""
+    deadline = SYSTEM_CLOCK.monotonic() + 20
+    while not holds():
+        assert SYSTEM_CLOCK.monotonic() < deadline
+        threading.Event().wait(0.05)
