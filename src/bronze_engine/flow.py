@@ -15,7 +15,7 @@ for each fetch in flight.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection
 from typing import Generic, TypeVar, final
 
 import anyio
@@ -51,9 +51,13 @@ def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def each(
-    items: Iterable[Item], function: Callable[[Item], Awaitable[None]], *, at_once: int
+    items: Collection[Item], function: Callable[[Item], Awaitable[None]], *, at_once: int
 ) -> None:
     """Call `function` for every item, `at_once` side by side; the first error ends the others."""
+    if min(at_once, len(items)) <= 1:  # most small runs have one of a kind: tasks are for more
+        for item in items:
+            await function(item)
+        return
     todo = iter(items)
 
     async def work() -> None:
@@ -62,7 +66,7 @@ async def each(
 
     try:
         async with anyio.create_task_group() as tasks:
-            for _ in range(at_once):
+            for _ in range(min(at_once, len(items))):
                 tasks.start_soon(work)
     except BaseExceptionGroup as group:
         error = single(group)
