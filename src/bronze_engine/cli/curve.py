@@ -52,7 +52,7 @@ def _cells(point: Point, curve: Curve) -> tuple[str, str, str, str, str]:
         f"{point.rows_per_second:,.0f}",
         f"({point.low:,.0f} to {point.high:,.0f})",
         f"{point.latency_seconds * 1000:,.0f} ms" if point.requests else "",
-        f"{point.refused} refused" if point.refused else f"{point.cpu_seconds_per_million:.1f}",
+        f"{point.refused} refused" if point.refused else f"{point.cpu_seconds_per_million:.2f}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,28 +103,35 @@ def _panel(axes: Any, curve: Curve) -> None:
             linestyle="none",
             label=f"{'kept' if curve.chosen == curve.configured else 'proposed'}: {curve.chosen}",
         )
-    second = axes.twinx()
-    second.plot(
-        places,
-        [point.latency_seconds * 1000 for point in points],
-        color=_GREY,
-        linestyle="--" if is_scale else "none",
-        marker=".",
-        label="ms a request",
-    )
-    second.set_ylabel("ms a request", color=_GREY)
-    second.set_ylim(bottom=0)
     handles, labels = axes.get_legend_handles_labels()
-    more, names = second.get_legend_handles_labels()
+    if any(point.requests for point in points):
+        more, names = _latency(axes.twinx(), points, is_line=is_scale)
+        handles, labels = handles + more, labels + names
     axes.legend(
-        handles + more,
-        labels + names,
+        handles,
+        labels,
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
         ncols=3,
         fontsize=8,
         frameon=False,
     )
+
+
+def _latency(axes: Any, points: Sequence[Point], *, is_line: bool) -> tuple[list[Any], list[str]]:
+    """On an axis of its own; what the legend says of it."""
+    axes.plot(
+        range(len(points)),
+        [point.latency_seconds * 1000 for point in points],
+        color=_GREY,
+        linestyle="--" if is_line else "none",
+        marker=".",
+        label="ms a request",
+    )
+    axes.set_ylabel("ms a request", color=_GREY)
+    axes.set_ylim(bottom=0)
+    told: tuple[list[Any], list[str]] = axes.get_legend_handles_labels()
+    return told
 
 
 def _tick(point: Point, curve: Curve) -> str:

@@ -123,8 +123,10 @@ class Tune:
                 f"{name}: there is no row for {self._run_date}; name a date that has some (--date)",
                 pipeline=name,
             )
-        what = f"{trial.pages:,} pages" if trial.pages else f"{trial.rows:,} rows"
-        is_little = 0 < trial.pages < _LEAST_PAGES or trial.seconds < self._bounds.seconds / 20
+        is_paged = before.concurrency is not None  # what else has pages counts files, or none
+        what = f"{trial.pages:,} pages" if is_paged else f"{trial.rows:,} rows"
+        is_little = trial.seconds < self._bounds.seconds / 20
+        is_little = is_little or (is_paged and trial.pages < _LEAST_PAGES)
         if trial.is_whole and is_little:
             raise ExtractError(
                 f"{name}: {what} are all that there is for {self._run_date}, read in"

@@ -26,6 +26,7 @@ from bronze_engine.telemetry.events import (
     RunFinished,
     RunPhase,
     RunStarted,
+    StageFinished,
 )
 from bronze_engine.testing import Pause, ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
@@ -217,12 +218,14 @@ async def test_every_event_is_told_in_its_place(
         if isinstance(event, RowsWritten)
         else event.name
         if isinstance(event, FileStaged)
+        else event.stage
+        if isinstance(event, StageFinished)
         else type(event).__name__
         for event in bench.events
     ]
     assert told == [
         "RunStarted", "preparing", "reading", 1, 2, names[0], 3, names[1], "publishing",
-        "RunFinished",
+        "decode", "encode", "hash", "upload", "commit", "RunFinished",
     ]  # fmt: skip
     assert {event.run for event in bench.events} == {manifest.run}  # type: ignore[union-attr]
     last = bench.events[-1]
