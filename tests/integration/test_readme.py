@@ -75,6 +75,8 @@ ORDERS = [
 # What the prose shows as a command. Whoever adds one runs it in a test below.
 README_COMMANDS = {
     "bronze init",
+    "bronze run myteam.orders --profile",
+    "bronze tune myteam.orders",
     "bronze inspect https://api.example.com/v2/orders --bearer-env SHOP_TOKEN",
     "bronze demo --serve",
     "bronze demo --target s3://my-bucket/bronze",
@@ -95,6 +97,12 @@ README_COMMANDS = {
     "bronze diff myteam.orders --date 2025-01-14 --date 2025-01-15",
 }
 GUIDE_COMMANDS = {
+    "bronze batch --retry-failed last",
+    "bronze run",
+    "bronze run myteam.orders --profile",
+    "bronze status --max-age",
+    "bronze status --max-age 26h",
+    "bronze tune myteam.orders",
     "bronze check",
     "bronze check myteam.orders",
     "bronze gc --all --delete",
@@ -405,6 +413,28 @@ def test_day_after_day_as_it_says(shop: Shell) -> None:
     failed = shop("bronze run myteam.orders --date 2025-01-14", status=8)
     assert "QUAL001" in failed.stderr
     assert shop.manifest("myteam.orders", date(2025, 1, 14))["generation"] == 1
+
+
+def test_many_pipelines_run_as_it_says(shop: Shell) -> None:
+    items = README.blocks("toml", "Many pipelines at once")[0]
+    with (shop.folder / "pipelines.toml").open("a") as file:
+        file.write(
+            f"{items}[pipelines.myteam.items.source]\n"
+            'type = "http"\napi = "shop"\npath = "/orders"\nrecords = "data.items"\n'
+            'params = { day = "{run_date}" }\n'
+        )
+    daily, dates, again, late = README.blocks("sh", "Many pipelines at once")[0].splitlines()
+    assert "1 of 1 runs" in shop(daily).stdout
+    assert "myteam.orders" in shop(dates, status=2).stderr  # it would land today under old dates
+    shop(f"{daily.replace('--tag daily', 'myteam.orders')}")
+    assert "0 of 0 runs" in shop(again).stdout
+    assert shop(late, status=0).stdout.count("committed") == 2
+
+
+def test_a_run_is_profiled_and_tuned_as_it_says(shop: Shell) -> None:
+    profiled = shop("bronze run myteam.orders --profile").stdout
+    assert re.search(r"^stage +work", profiled, re.MULTILINE)
+    assert "[pipelines.myteam.orders" in shop("bronze tune myteam.orders --max-requests 60").stdout
 
 
 def test_then_only_what_is_new(shop: Shell) -> None:
