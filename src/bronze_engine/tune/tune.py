@@ -291,7 +291,8 @@ class Tune:
         pair = [Series("", "as configured", before), Series("", "tuned", tuned)]
         if tuned == before:
             pair = pair[:1]
-        await self._bench.measure(pair, rounds=self._bounds.rounds, what="compare")
+        longer = 1.0 if self._refused is None else max(2.0, _RATE_SECONDS / self._bounds.seconds)
+        await self._bench.measure(pair, rounds=self._bounds.rounds, what="compare", longer=longer)
         first, last = pair[0].last, pair[-1].last
         if first is None or last is None:
             raise ExtractError(
@@ -300,7 +301,8 @@ class Tune:
                 pipeline=self._original.name,
             )
         one, other = pair[0].point(), pair[-1].point()
-        if tuned != before and one.refused <= other.refused and one.high >= NEAR * other.high:
+        is_no_faster = one.refused <= other.refused and one.high >= NEAR * other.high
+        if tuned != before and self._refused is None and is_no_faster:
             self._bench.note(
                 f"with all of it together {other.rows_per_second:,.0f} rows/s were read, and"
                 f" {one.rows_per_second:,.0f} as configured: nothing is proposed"
