@@ -21,14 +21,15 @@ import msgspec
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, ExtractError
-from bronze_engine.model.profile import RunProfile
 from bronze_engine.run.trial import Trial
 from bronze_engine.tune.bench import Bench, TuneBounds
 from bronze_engine.tune.knee import NEAR, clearly_better, knee
+from bronze_engine.tune.labels import codec_label, mib, neat
 from bronze_engine.tune.proposals import proposals_of, toml_of
 from bronze_engine.tune.report import Curve, Name, TuneReport
 from bronze_engine.tune.series import Series
 from bronze_engine.tune.settings import Settings, can_be_cut, configured, paging_kind, roomy
+from bronze_engine.tune.shares import sending, writing
 
 __all__ = ["Tune"]
 
@@ -156,7 +157,7 @@ class Tune:
             if trial is None or (rps is not None and not trial.refused):
                 break
             told = trial.sustained_rps or trial.requests / max(trial.seconds, 1e-9)
-            rps = _neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
+            rps = neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
             found.append(Series(rps, f"{rps:g}", msgspec.structs.replace(now, rps=rps)))
             await self._bench.measure(found[-1:], rounds=1, what="rps", longer=longer)
         usable = [each for each in found if each.trials]
@@ -226,7 +227,7 @@ class Tune:
         series = Series("", "", now)
         await self._bench.measure([series], rounds=1, what="files")
         trial = series.last
-        share = 0.0 if trial is None else _writing(trial.profile)
+        share = 0.0 if trial is None else writing(trial.profile)
         if share < _WORTH:
             self._bench.note(
                 f"codec and row groups: encoding and upload take {share:.0%} of the time; other"
@@ -235,19 +236,19 @@ class Tune:
             return now
         now = await self._sweep_codec(now)
         now = await self._sweep_size("row_group_bytes", _ROW_GROUPS_MIB, now)
-        if _sending(trial) < _WORTH or self._original.output.partition_by:
+        if sending(trial) < _WORTH or self._original.output.partition_by:
             return now
         return await self._sweep_size("part_bytes", _PARTS_MIB, now)
 
     async def _sweep_size(
-        self, name: Literal["row_group_bytes", "part_bytes"], mib: Sequence[int], now: Settings
+        self, name: Literal["row_group_bytes", "part_bytes"], sizes: Sequence[int], now: Settings
     ) -> Settings:
         own: int = getattr(now, name)
         some = [
-            Series(value, _mib(value), msgspec.structs.replace(now, **{name: value}))
-            for value in sorted({each * 1024**2 for each in mib} | {own})
+            Series(value, mib(value), msgspec.structs.replace(now, **{name: value}))
+            for value in sorted({each * 1024**2 for each in sizes} | {own})
         ]
-        return await self._in_turn(name, some, _mib(own))
+        return await self._in_turn(name, some, mib(own))
 
     async def _sweep_codec(self, now: Settings) -> Settings:
         codecs = [*_CODECS]
@@ -258,13 +259,13 @@ class Tune:
             codecs.append(own)
         all_series = [
             Series(
-                _codec(codec, level),
-                _codec(codec, level),
+                codec_label(codec, level),
+                codec_label(codec, level),
                 msgspec.structs.replace(now, compression=codec, compression_level=level),
             )
             for codec, level in codecs
         ]
-        return await self._in_turn("compression", all_series, _codec(*own))
+        return await self._in_turn("compression", all_series, codec_label(*own))
 
     async def _in_turn(self, name: Name, all_series: list[Series], own: str) -> Settings:
         rounds = max(_FILE_ROUNDS, self._bounds.rounds)
@@ -360,26 +361,3 @@ def _is_short_page(series: Series) -> str | None:
     if had >= _SHORT_PAGE * size:
         return None
     return f"the server gives {had:,} records a page"
-
-
-def _writing(profile: RunProfile) -> float:
-    """The share of the wall time that encoding takes, or waits for the store."""
-    encode = next((each.work_seconds for each in profile.stages if each.stage == "encode"), 0.0)
-    return min(1.0, (encode + profile.sending_seconds) / max(profile.seconds, 1e-9))
-
-
-def _sending(trial: Trial | None) -> float:
-    """The share of the wall time that encoding waits for the store."""
-    return 0.0 if trial is None else trial.profile.sending_seconds / trial.profile.seconds
-
-
-def _mib(count: int) -> str:
-    return f"{count / 1024**2:g} MiB"
-
-
-def _codec(codec: str, level: int | None) -> str:
-    return codec if level is None else f"{codec} {level}"
-
-
-def _neat(rps: float) -> float:
-    return round(rps, 1) if rps < 10 else float(round(rps))
