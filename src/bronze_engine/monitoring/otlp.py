@@ -29,7 +29,7 @@ class Exporting(Protocol):
 
     def export(self, spans: Sequence[object], /) -> bool: ...
     def collect(self) -> bool: ...
-    def shutdown(self) -> None: ...
+    def cut(self) -> None: ...
 
 
 @final
@@ -67,4 +67,4 @@ class Otlp:
         self._is_down = not is_taken
 
     async def _send(self, job: Callable[..., bool], *arguments: object) -> bool:
-        return await self._workers.run(job, *arguments, interrupt=self._exporting.shutdown)
+        return await self._workers.run(job, *arguments, interrupt=self._exporting.cut)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -245,6 +245,37 @@ def test_a_collector_that_hangs_is_left_after_its_timeout(
     assert time.monotonic() - began < 8
     assert "the collector did not take our traces" in ran.err
     assert not ran.errors
+
+
+async def silent(_writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def dripping(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not writer.is_closing():
+        writer.write(b"X")
+        await asyncio.sleep(0.1)  # noqa: TID251  # the server's own pace
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behave", [silent, dripping])
+def test_a_collector_holds_no_process_for_more_than_ten_seconds(
+    bronze: Bronze,
+    monkeypatch: pytest.MonkeyPatch,
+    behave: Callable[[asyncio.StreamWriter], Awaitable[None]],
+) -> None:
+    async def handle(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+        await behave(writer)
+
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "10000")  # to the SDK these are seconds
+    with in_background(paged(ROWS)) as api, in_background(handle) as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        shop(bronze.folder, OTEL)
+        ran = bronze.well(*RUN, *url_of(api))
+    assert "telemetry.otel: not done within 10 s; what was left is lost" in ran.err
+    assert not ran.errors
+    assert "urllib3" not in ran.err
 
 
 @pytest.mark.parametrize(

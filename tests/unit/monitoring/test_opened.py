@@ -155,8 +155,8 @@ class Collector:
         self.calls.append("metrics")
         return self._answers.pop(0)
 
-    def shutdown(self) -> None:
-        self.calls.append("shutdown")
+    def cut(self) -> None:
+        self.calls.append("cut")
 
 
 @pytest.mark.asyncio

@@ -29,6 +29,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from bronze_engine.errors import ConfigError
+from bronze_engine.telemetry.otel.session import Session
 from bronze_engine.version import __version__
 
 __all__ = ["Providers"]
@@ -39,6 +40,15 @@ waited for when the command ends."""
 
 _CHUNK: Final = 512
 """Spans a request, as the SDK's own processor sends them."""
+
+_CREDENTIALS: Final = "OTEL_PYTHON_EXPORTER_OTLP_HTTP"
+
+_TALKATIVE: Final = (
+    OTLPSpanExporter.__module__,
+    OTLPMetricExporter.__module__,
+    "urllib3.connection",
+)
+"""Loggers of what fails."""
 
 _exporting: Final = ContextVar("bronze_exporting", default=False)
 
@@ -63,11 +73,16 @@ class Providers:
         self._spans = None
         self._handing = _Handing()
         self.tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._sessions: list[Session] = []
         if sends_traces:
-            self._spans = OTLPSpanExporter(timeout=_timeout(environ, "TRACES"))
+            self._spans = OTLPSpanExporter(
+                timeout=_timeout(environ, "TRACES"), session=self._session(environ, "TRACES")
+            )
             self.tracer_provider.add_span_processor(self._handing)
         self._reader = None
-        self._metrics = _Metrics(timeout=_timeout(environ, "METRICS"))
+        self._metrics = _Metrics(
+            timeout=_timeout(environ, "METRICS"), session=self._session(environ, "METRICS")
+        )
         if sends_metrics:
             # Infinity starts no thread; `collect` reads.
             self._reader = PeriodicExportingMetricReader(
@@ -78,9 +93,9 @@ class Providers:
             metric_readers=[] if self._reader is None else [self._reader],
             shutdown_on_exit=False,
         )
-        self._is_shut = False
-        for exporter in (OTLPSpanExporter, OTLPMetricExporter):
-            logging.getLogger(exporter.__module__).addFilter(_not_ours)
+        self._is_cut = False
+        for name in _TALKATIVE:
+            logging.getLogger(name).addFilter(_not_ours)
 
     def hand_to(self, on_span: Callable[[ReadableSpan], None]) -> None:
         """Call this with each span that has ended, where it ends."""
@@ -104,17 +119,34 @@ class Providers:
         self._reader.collect()
         return self._metrics.is_taken
 
-    def shutdown(self) -> None:
-        """Let go of connections; sends nothing, and ends the wait of an export that would try
-        again. Callable from another thread, and twice."""
-        if self._is_shut:
+    def cut(self) -> None:
+        """End an export that is under way, and send nothing more. Callable from another thread,
+        and twice."""
+        if self._is_cut:
             return
-        self._is_shut = True
+        self._is_cut = True
         if self._spans is not None:
             self._spans.shutdown()  # type: ignore[no-untyped-call]  # the SDK gives it no type
         self._metrics.shutdown()
-        for exporter in (OTLPSpanExporter, OTLPMetricExporter):
-            logging.getLogger(exporter.__module__).removeFilter(_not_ours)
+        for session in self._sessions:
+            session.cut()
+
+    def shutdown(self) -> None:
+        """Let go of connections, and of the log, once no export is under way. Sends nothing."""
+        self.cut()
+        for name in _TALKATIVE:
+            logging.getLogger(name).removeFilter(_not_ours)
+
+    def _session(self, environ: Mapping[str, str], signal: str) -> Session | None:
+        """None leaves it to the exporter, where a plug-in of the SDK's brings credentials."""
+        names = (
+            f"{_CREDENTIALS}_{signal}_CREDENTIAL_PROVIDER",
+            f"{_CREDENTIALS}_CREDENTIAL_PROVIDER",
+        )
+        if any(environ.get(name) for name in names):
+            return None
+        self._sessions.append(Session())
+        return self._sessions[-1]
 
 
 @final
@@ -147,7 +179,7 @@ class _Metrics(OTLPMetricExporter):
 
 
 def _not_ours(_record: logging.LogRecord) -> bool:
-    """The exporters log each failed attempt as an error. Of ours the caller tells once."""
+    """Each failed attempt is an error to the exporters. Of ours the caller tells once."""
     return not _exporting.get()
 
 
