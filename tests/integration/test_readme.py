@@ -428,12 +428,12 @@ def test_many_pipelines_run_as_it_says(shop: Shell) -> None:
     assert "myteam.orders" in shop(dates, status=2).stderr  # it would land today under old dates
     shop(f"{daily.replace('--tag daily', 'myteam.orders')}")
     assert "0 of 0 runs" in shop(again).stdout
-    assert shop(late, status=0).stdout.count("committed") == 2
+    assert re.search(r"^late +0 ", shop(late).stdout, re.MULTILINE)
 
 
 def test_a_run_is_profiled_and_tuned_as_it_says(shop: Shell) -> None:
     profiled = shop("bronze run myteam.orders --profile").stdout
-    assert re.search(r"^stage +work", profiled, re.MULTILINE)
+    assert re.search(r"^decode +[0-9]", profiled, re.MULTILINE)
     assert "[pipelines.myteam.orders" in shop("bronze tune myteam.orders --max-requests 60").stdout
 
 
