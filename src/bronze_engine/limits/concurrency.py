@@ -49,11 +49,12 @@ class Concurrency:
         self._take(pipeline)
         return True
 
-    async def acquire(self, pipeline: str = "") -> None:
-        """Take a slot, in the order of asking within a pipeline. A cancelled caller holds none."""
+    async def acquire(self, pipeline: str = "", asked_at: float | None = None) -> None:
+        """Take a slot, in the order of asking within a pipeline; `asked_at` is when that was, of
+        an attempt that is not the first. A cancelled caller holds none."""
         if self.take(pipeline):
             return
-        granted = self._waiters.add(pipeline)
+        granted = self._waiters.add(pipeline, asked_at)
         try:
             await granted.wait()
         except BaseException:

@@ -171,13 +171,14 @@ class Attempts:
         probe failed while this waited; and whatever else `operation` raises, at once.
         Cancelled at any point, no slot, token or role of the breaker's probe stays taken.
         """
+        asked_at = self._clock.monotonic()
         attempt = 1
         pauses = 0
         paused_seconds = 0.0
         last: Transient | None = None
         while True:
             try:
-                return await self._attempt(operation, describe)
+                return await self._attempt(operation, describe, asked_at)
             except CircuitOpen as exc:
                 raise exc from last
             except Transient as exc:
@@ -204,7 +205,9 @@ class Attempts:
             await self._clock.sleep(seconds)
             attempt += 1
 
-    async def _attempt(self, operation: Callable[[], Awaitable[T]], describe: str) -> T:
+    async def _attempt(
+        self, operation: Callable[[], Awaitable[T]], describe: str, asked_at: float
+    ) -> T:
         """One attempt: pause -> breaker -> slot -> rate -> pause and breaker again."""
         asked = self._clock.monotonic()
         laps = Laps(is_counted=bool(self._pipeline))  # what a store makes wait is no fetch
@@ -214,7 +217,7 @@ class Attempts:
             passage = await self._breaker.admit(describe)
             laps.lap("breaker")
             try:
-                await self._concurrency.acquire(self._pipeline)
+                await self._concurrency.acquire(self._pipeline, asked_at)
                 laps.lap("slot")
                 try:
                     await self._take_tokens(describe)

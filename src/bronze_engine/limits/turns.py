@@ -9,9 +9,10 @@ away for less than a round misses none: it keeps the number of the round it may 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import anyio
 
@@ -21,12 +22,17 @@ _FORGET_FROM: Final = 64
 """So many pipelines may be remembered before those are forgotten whose round has come."""
 
 
+class _Waiter(NamedTuple):
+    granted: anyio.Event
+    asked_at: float
+
+
 @final
 class FairQueue:
     """Waiters by pipeline; in the order of asking within one. Takes no time and never waits."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[anyio.Event]] = {}
+        self._waiting: dict[str, deque[_Waiter]] = {}
         """In the order in which pipelines came, or were served."""
         self._rounds: dict[str, int] = {}
         """The round in which a pipeline may be served next; one that has passed means now."""
@@ -37,21 +43,28 @@ class FairQueue:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, pipeline: str) -> anyio.Event:
-        """Begin to wait; what is returned is set when it is the waiter's turn."""
-        granted = anyio.Event()
+    def add(self, pipeline: str, asked_at: float | None = None) -> anyio.Event:
+        """Begin to wait; what is returned is set when it is the waiter's turn.
+
+        Who asked before, at `asked_at`, comes before those of its pipeline that asked later: a
+        page that is tried again holds back all that is read behind it.
+        """
         queue = self._waiting.get(pipeline)
         if queue is None:
             queue = self._waiting[pipeline] = deque()
             self._rounds.setdefault(pipeline, 0)
-        queue.append(granted)
+        waiter = _Waiter(anyio.Event(), math.inf if asked_at is None else asked_at)
+        place = len(queue)
+        while place and queue[place - 1].asked_at > waiter.asked_at:
+            place -= 1
+        queue.insert(place, waiter)
         self._count += 1
-        return granted
+        return waiter.granted
 
     def remove(self, pipeline: str, granted: anyio.Event) -> None:
         """Wait no longer. Only for a waiter that was not served."""
         queue = self._waiting[pipeline]
-        queue.remove(granted)
+        queue.remove(next(waiter for waiter in queue if waiter.granted is granted))
         if not queue:
             del self._waiting[pipeline]
         self._count -= 1
@@ -64,7 +77,7 @@ class FairQueue:
         """
         pipeline = self._next(held)
         queue = self._waiting[pipeline]
-        queue.popleft().set()
+        queue.popleft().granted.set()
         self._count -= 1
         if not queue:
             del self._waiting[pipeline]

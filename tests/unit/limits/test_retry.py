@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,6 +190,30 @@ async def test_a_503_with_retry_after_is_a_pause_whatever_it_says_of_counting() 
     assert await it.clock.drive(it.call(server)) == "ok"
     assert server.at == [0, 7, 14]
     assert it.group.statistics().breaker == "closed"
+
+
+@pytest.mark.asyncio
+async def test_a_page_that_is_tried_again_comes_before_those_that_asked_after_it() -> None:
+    it = Fixture(concurrency=1)
+    sent: list[int] = []
+
+    async def ask(page: int) -> None:
+        sent.append(page)
+        await it.clock.sleep(1)
+        if sent.count(1) == 1 and page == 1:
+            raise Transient("503 Service Unavailable")
+
+    async def read(page: int) -> None:
+        await it.limits.call(lambda: ask(page), describe=f"page {page}")
+
+    async def all_pages() -> None:
+        async with anyio.create_task_group() as tasks:
+            for page in range(1, 6):
+                tasks.start_soon(read, page)
+                await it.clock.sleep(0.01)
+
+    await it.clock.drive(all_pages())
+    assert sent == [1, 2, 1, 3, 4, 5]
 
 
 @pytest.mark.asyncio

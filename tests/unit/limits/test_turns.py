@@ -131,6 +131,19 @@ def test_one_that_is_away_for_less_than_a_round_misses_none() -> None:
     assert order == ["a", "b", "c"] * 5
 
 
+def test_who_asked_before_comes_before_those_of_its_pipeline_that_asked_later() -> None:
+    queue = FairQueue()
+    third, first = queue.add("a", 3.0), queue.add("a", 1.0)
+    other = queue.add("b", 0.5)
+    second, last, fourth = queue.add("a", 2.0), queue.add("a"), queue.add("a", 3.0)
+    mine = [first, second, third, fourth, last]
+    for number, granted in enumerate(mine):
+        while queue.serve() != "a":
+            assert other.is_set()
+        assert [each.is_set() for each in mine] == [True] * (number + 1) + [False] * (4 - number)
+        assert granted.is_set()
+
+
 def test_what_is_remembered_does_not_grow_with_the_pipelines_there_were() -> None:
     queue = FairQueue()
     for number in range(1000):
