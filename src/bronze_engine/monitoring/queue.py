@@ -111,11 +111,13 @@ class Queue(Generic[T]):
 
     async def drain(self, task: asyncio.Task[None], seconds: float) -> None:
         """Wait for the end of `work`, at most so long; what is left then is a warning."""
+        if task.done():
+            return  # others may have used all of the time that there was
         try:
             async with self._clock.timeout(seconds):
                 await asyncio.wait([task])
         except TimeoutError:
-            log.warning("%s: not done within %.0f s; what was left is lost", self._name, seconds)
+            log.warning("%s: not done in time; what was left is lost", self._name)
         finally:
             task.cancel()
             await asyncio.wait([task])
