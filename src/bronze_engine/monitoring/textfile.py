@@ -66,8 +66,7 @@ def write_runs(path: Path, runs: Sequence[Ended]) -> bool:
     with _locked(path.with_name(f".{path.name}.lock")) as is_mine:
         if is_mine:
             families = _read(path)
-            for ended in runs:
-                record(families, ended)
+            record(families, runs)
             _replace(path, render(in_order(families)))
         return is_mine
 

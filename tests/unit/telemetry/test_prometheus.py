@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -25,7 +26,7 @@ def ours(pipeline: str, **labels: str) -> frozenset[tuple[str, str]]:
 
 def test_a_committed_run_is_told_by_gauges_and_counters() -> None:
     families: dict[str, Family] = {}
-    record(families, Ended(report=report_of(rejected=2), at=AT))
+    record(families, [Ended(report=report_of(rejected=2), at=AT)])
     told = read(render(in_order(families)))
     key = ours("team.orders")
     assert told["bronze_last_commit_timestamp_seconds", key] == AT.timestamp()
@@ -46,9 +47,9 @@ def test_a_committed_run_is_told_by_gauges_and_counters() -> None:
 
 def test_a_failure_keeps_the_last_commit_and_replaces_the_last_run() -> None:
     families: dict[str, Family] = {}
-    record(families, Ended(report=report_of(), at=AT))
+    record(families, [Ended(report=report_of(), at=AT)])
     later = AT.replace(hour=2)
-    record(families, Ended(report=failed(code="RETRY001"), at=later))
+    record(families, [Ended(report=failed(code="RETRY001"), at=later)])
     told = read(render(in_order(families)))
     key = ours("team.orders")
     assert told["bronze_last_commit_timestamp_seconds", key] == AT.timestamp()
@@ -63,15 +64,48 @@ def test_a_failure_keeps_the_last_commit_and_replaces_the_last_run() -> None:
 
 def test_another_pipelines_series_stay_and_counters_go_on_after_reading_again() -> None:
     families: dict[str, Family] = {}
-    record(families, Ended(report=report_of("team.a"), at=AT))
-    record(families, Ended(report=report_of("team.b"), at=AT))
+    record(families, [Ended(report=report_of("team.a"), at=AT)])
+    record(families, [Ended(report=report_of("team.b"), at=AT)])
     families = parse(render(in_order(families)))
-    record(families, Ended(report=report_of("team.a", rows=5), at=AT))
+    record(families, [Ended(report=report_of("team.a", rows=5), at=AT)])
     told = read(render(in_order(families)))
     assert told["bronze_rows_total", ours("team.a")] == 15
     assert told["bronze_rows_total", ours("team.b")] == 10
     assert told["bronze_last_run_rows", ours("team.a")] == 5
     assert told["bronze_last_run_rows", ours("team.b")] == 10
+
+
+def test_of_several_runs_of_one_pipeline_the_last_is_told_and_all_are_counted() -> None:
+    families: dict[str, Family] = {}
+    others = [Ended(report=report_of(f"team.p{number}"), at=AT) for number in range(3)]
+    again = Ended(report=failed(code="EXT001"), at=AT.replace(hour=2))
+    record(families, [Ended(report=report_of(), at=AT), *others, again])
+    told = read(render(in_order(families)))
+    infos = {dict(labels)["pipeline"] for name, labels in told if name == "bronze_last_run_info"}
+    assert infos == {"team.orders", "team.p0", "team.p1", "team.p2"}
+    info = ours("team.orders", status="failed", code="EXT001", run_date=str(DAY))
+    assert told["bronze_last_run_info", info] == 1
+    assert told["bronze_last_commit_timestamp_seconds", ours("team.orders")] == AT.timestamp()
+    assert told["bronze_runs_total", ours("team.orders", status="committed", code="")] == 1
+    assert told["bronze_runs_total", ours("team.orders", status="failed", code="EXT001")] == 1
+
+
+def test_many_runs_take_one_look_at_what_is_known() -> None:
+    """A batch ends thousands of runs in a few seconds; each looking at all series is a square."""
+
+    class Counted(dict[tuple[tuple[str, str], ...], float]):
+        looks = 0
+
+        def __iter__(self) -> Iterator[tuple[tuple[str, str], ...]]:
+            Counted.looks += 1
+            return super().__iter__()
+
+    family = Family("bronze_last_run_info", "gauge", "")
+    family.samples = Counted()
+    runs = [Ended(report=report_of(f"team.p{number}"), at=AT) for number in range(100)]
+    record({family.name: family}, runs)
+    assert Counted.looks == 1
+    assert len(family.samples) == 100
 
 
 def test_what_must_be_escaped_is() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, Literal, final
 
 __all__ = ["Family", "Labels", "Malformed", "parse", "render"]
@@ -45,9 +45,13 @@ class Family:
         self.text = text
         self.samples: dict[Labels, float] = {}
 
-    def without(self, label: str, value: str) -> None:
-        """Drop the samples that have this label."""
-        gone = [labels for labels in self.samples if (label, value) in labels]
+    def drop(self, label: str, values: Container[str]) -> None:
+        """Drop the samples in which this label has one of these values."""
+        gone = [
+            labels
+            for labels in self.samples
+            if any(name == label and value in values for name, value in labels)
+        ]
         for labels in gone:
             del self.samples[labels]
 

@@ -6,7 +6,7 @@ Gauges tell of the last run and of the last commit, counters of all runs since t
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -78,18 +78,23 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 """Each metric with its kind and what it means."""
 
 
-def record(families: dict[str, Family], ended: Ended) -> None:
-    """Put one run into what is known: gauges of its pipeline are replaced, counters grow."""
-    pipeline = ended.report.pipeline
-    gauges = list(_gauges(ended))
-    for name, _, _ in gauges:
-        _family(families, name).without("pipeline", pipeline)
-    for name, labels, value in gauges:
-        _family(families, name).samples[(("pipeline", pipeline), *labels)] = value
-    for name, labels, value in _counts(ended.report):
-        samples = _family(families, name).samples
-        key = (("pipeline", pipeline), *labels)
-        samples[key] = samples.get(key, 0.0) + value
+def record(families: dict[str, Family], runs: Iterable[Ended]) -> None:
+    """Put runs, in order, into what is known: gauges of their pipelines are replaced, counters
+    grow."""
+    gauges: dict[str, dict[str, tuple[Labels, float]]] = {}
+    for ended in runs:
+        pipeline = ended.report.pipeline
+        of = (("pipeline", pipeline),)
+        for name, labels, value in _gauges(ended):
+            gauges.setdefault(name, {})[pipeline] = ((*of, *labels), value)
+        for name, labels, value in _counts(ended.report):
+            samples = _family(families, name).samples
+            key = (*of, *labels)
+            samples[key] = samples.get(key, 0.0) + value
+    for name, told in gauges.items():
+        family = _family(families, name)
+        family.drop("pipeline", told.keys())
+        family.samples.update(told.values())
 
 
 def in_order(families: Mapping[str, Family]) -> Iterator[Family]:
