@@ -27,6 +27,6 @@ class Cluster(Protocol):
         """
         ...
 
-    def listen(self, topic: str, hear: Callable[[str], None], /) -> None:
-        """Call `hear`, on the loop, with what workers tell about a batch."""
+    def listen(self, hear: Callable[[str], None], /) -> None:
+        """Call `hear`, on the loop, with what workers tell, of whichever batch."""
         ...

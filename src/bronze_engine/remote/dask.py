@@ -25,9 +25,12 @@ from bronze_engine.remote.parcel import Parcel, Sign, encode
 from bronze_engine.shield import finish
 from bronze_engine.version import __version__
 
-__all__ = ["DaskCluster", "land_parcel", "open_cluster", "topic_of"]
+__all__ = ["DaskCluster", "land_parcel", "open_cluster"]
 
 _ADDRESS: Final = re.compile(r"dask(\+tls)?://([^/@\s:]+|\[[0-9a-fA-F:]+\]):(\d{1,5})/?")
+
+_TOPIC: Final = "bronze-engine"
+"""Where workers tell of all batches: the scheduler keeps the last events of each topic for ever."""
 
 CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 1.0
@@ -37,10 +40,8 @@ _GONE: Final = ("cancelled", "forgotten", "released")
 """States of a task whose result nobody waits for, while its function is still at work.
 https://distributed.dask.org/en/stable/worker-state.html"""
 
-
-def topic_of(batch: str) -> str:
-    """Where workers tell of a batch."""
-    return f"bronze-{batch}"
+_AT_WORK: Final = ("running", "paused", "closing_gracefully")
+"""A worker that is retired finishes what it has."""
 
 
 @asynccontextmanager
@@ -83,8 +84,8 @@ class DaskCluster:
         workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
         return sum(worker["nthreads"] for worker in workers.values())
 
-    def listen(self, topic: str, hear: Callable[[str], None], /) -> None:
-        self._client.subscribe_topic(topic, lambda event: hear(event[1]))
+    def listen(self, hear: Callable[[str], None], /) -> None:
+        self._client.subscribe_topic(_TOPIC, lambda event: hear(event[1]))
 
     async def land(self, key: str, parcel: str, /) -> str:
         future = self._client.submit(land_parcel, parcel, key=key, pure=False)
@@ -120,10 +121,12 @@ def land_parcel(text: str) -> str:
 
     def is_wanted() -> bool:
         task = tasks.get(key)
+        if worker.status.name not in _AT_WORK:  # taken for dead by the scheduler, perhaps
+            return False
         return task is not None and task.state not in _GONE
 
     def tell(sign: Sign) -> None:
-        worker.log_event(topic_of(parcel.batch), encode(sign))
+        worker.log_event(_TOPIC, encode(sign))
 
     async def work() -> str:
         return encode(await land(parcel, worker=worker.address, is_wanted=is_wanted, tell=tell))

@@ -49,7 +49,7 @@ async def land(
     runs are cancelled, and the answer is as of then; so is what a cancelled caller leaves. What
     another worker has committed since the batch began is not run again.
     """
-    tell(Begun(parcel=parcel.number, worker=worker))
+    tell(Begun(batch=parcel.batch, parcel=parcel.number, worker=worker))
     if parcel.version != __version__:
         return Answer(
             refusal=f"the worker {worker} has bronze-engine {__version__}, and the command"
@@ -90,10 +90,8 @@ async def _until_unwanted(
 
     def hear(event: Event) -> None:
         if isinstance(event, BatchRunEnded):
-            told = msgspec.structs.replace(event.result, report=None)
-            if told.error is not None:
-                told = msgspec.structs.replace(told, error=mask(told.error))
-            tell(Ended(parcel=parcel.number, run=told))
+            (told,) = msgspec.structs.replace(asked, runs=(event.result,)).masked(mask).runs
+            tell(Ended(batch=parcel.batch, run=told))
 
     async def watch() -> None:
         while is_wanted():

@@ -41,14 +41,15 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
     """A worker has begun with a parcel; a second time where the first worker was lost."""
 
+    batch: str
     parcel: int
     worker: str
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
-    """What became of one run, without its report."""
+    """What became of one run."""
 
-    parcel: int
+    batch: str
     run: BatchRun
 
 

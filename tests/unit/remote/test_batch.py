@@ -58,20 +58,19 @@ class Cluster:
         """What becomes of the parcel that has a pipeline."""
         self.texts: list[str] = []
         self.tell: Callable[[str], None] = print
-        self.topic = ""
 
-    def listen(self, topic: str, hear: Callable[[str], None], /) -> None:
-        self.topic, self.tell = topic, hear
+    def listen(self, hear: Callable[[str], None], /) -> None:
+        self.tell = hear
 
     async def land(self, key: str, text: str, /) -> str:
         self.texts.append(text)
         parcel = msgspec.json.decode(text, type=Parcel)
-        assert key == f"{self.topic}-{parcel.number}"
+        assert key == f"bronze-{parcel.batch}-{parcel.number}"
         for name, _ in parcel.runs:
             if name in self.answers:
                 result = self.answers[name](parcel)
                 return str(result if isinstance(result, str) else await result)
-        self.tell(encode(Begun(parcel=parcel.number, worker="w")))
+        self.tell(encode(Begun(batch=parcel.batch, parcel=parcel.number, worker="w")))
         return committed(parcel)
 
 
@@ -149,9 +148,11 @@ async def test_files_cross_as_they_are_written_and_secrets_do_not(tmp_path: Path
 
 
 async def test_a_parcel_that_is_lost_keeps_what_was_told_of_it(tmp_path: Path) -> None:
-    async def lost(parcel: Parcel) -> str:
+    async def lost(_: Parcel) -> str:
         run = BatchRun(pipeline="a.x", run_date=DAY, status="committed", rows=7)
-        cluster.tell(encode(Ended(parcel=parcel.number, run=run)))
+        cluster.tell(encode(Ended(batch="b1", run=run)))
+        other = BatchRun(pipeline="a.y", run_date=DAY, status="committed", rows=7)
+        cluster.tell(encode(Ended(batch="b2", run=other)))  # another command's
         raise Lost("the workers that ran it have died")
 
     cluster = Cluster({"a.x": lost})
@@ -164,7 +165,7 @@ async def test_a_parcel_that_is_lost_keeps_what_was_told_of_it(tmp_path: Path) -
 async def test_a_parcel_has_two_workers_and_no_third(tmp_path: Path) -> None:
     async def dying(parcel: Parcel) -> str:
         for worker in ("one", "two", "three"):
-            cluster.tell(encode(Begun(parcel=parcel.number, worker=worker)))
+            cluster.tell(encode(Begun(batch=parcel.batch, parcel=parcel.number, worker=worker)))
             await anyio.lowlevel.checkpoint()
         raise AssertionError("a third worker went on")
 
