@@ -25,7 +25,7 @@ __all__ = ["Ears"]
 _SAYS_NOTHING: Final = (RequestRetried, BreakerChanged, ConcurrencyChanged)
 """A run that is refused, or waits, is not at work."""
 
-_turn: Final[ContextVar[Turn | None]] = ContextVar("turn", default=None)
+_heard: Final[ContextVar[tuple[Ears, Turn] | None]] = ContextVar("heard", default=None)
 
 
 @final
@@ -36,7 +36,8 @@ class Ears:
 
     Hooks are called by the tasks of the run that an event is of, and these have the context of
     the task that began it: events need not be told apart by names, which not all of them have,
-    and of which two runs of one pipeline share the most.
+    and of which two runs of one pipeline share the most. The runs of another batch of the same
+    engine are not its own.
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class Ears:
 
     def listen(self, turn: Turn) -> None:
         """What the current task does from now on is of this run."""
-        _turn.set(turn)
+        _heard.set((self, turn))
 
     def __call__(self, event: Event, /) -> None:
-        turn = _turn.get()
-        if turn is None or isinstance(event, _SAYS_NOTHING):
+        heard = _heard.get()
+        if heard is None or heard[0] is not self or isinstance(event, _SAYS_NOTHING):
             return
+        turn = heard[1]
         sign: Sign = "step"
         match event:
             case RequestFinished():

@@ -255,6 +255,21 @@ async def test_runs_asked_of_the_engine_beside_it_are_counted_by_themselves(tmp_
         await lake.clock.drive(asyncio.wait_for(task, None))
 
 
+async def test_two_batches_of_one_engine_hear_their_own_runs_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lake = Lake(tmp_path, "a.x", "b.x", "b.y", "c.x")
+    lake.seconds["a"] = 30.0
+    source = ScriptedSource(lake.script)
+    async with opened(lake.config, source, store=lake.store, clock=lake.clock) as engine:
+        hanging = Batch(engine, [("a.x", DAY), ("b.x", DAY), ("b.y", DAY)], max_parallel=2)
+        other = Batch(engine, [("c.x", DAY)])
+        reports = await lake.clock.drive(asyncio.gather(hanging.run(), other.run()))
+    assert {run.status for report in reports for run in report.runs} == {"committed"}
+    assert not caplog.records
+    assert reports[0].seconds == pytest.approx(30.0)
+
+
 async def test_the_dates_of_a_chain_take_up_each_others_ends(tmp_path: Path) -> None:
     lake = Lake(tmp_path, "a.x")
     text = lake.config.path.read_text().replace(
