@@ -14,6 +14,7 @@ __all__ = ["bound_line", "print_profile", "verdict_line"]
 
 _NAMES: Final[Mapping[Bound, str]] = {
     "rate limit": "the rate limit",
+    "pauses": "the server's pauses",
     "latency": "the source's latency",
     "event loop": "the event loop",
     "decode": "decode CPU",

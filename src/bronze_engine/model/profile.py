@@ -14,8 +14,11 @@ Stage = Literal[
 """In the order in which a row goes through them. `receive` is a part of `fetch`: from the head of
 an answer to its end. `hash` is a part of `encode`: the checksums of the file and of its parts."""
 
-Bound = Literal["rate limit", "latency", "event loop", "decode", "encode", "upload", "nothing"]
-"""What a run waited for most. `latency` is the source's: of its API, its database, its files."""
+Bound = Literal[
+    "rate limit", "pauses", "latency", "event loop", "decode", "encode", "upload", "nothing"
+]
+"""What a run waited for most. `rate limit` is the configured one, `pauses` are those that the
+server asks for (429, 503), `latency` is the source's: of its API, its database, its files."""
 
 
 class StageProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,10 @@ class RunProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Of the whole process: runs side by side share it."""
     loop_cpu_seconds: float
     """Of the event loop's thread, also shared."""
+    reading_cpu_seconds: float
+    """Of the process, in `reading_seconds`."""
+    reading_loop_cpu_seconds: float
+    """Of the event loop's thread in them."""
     loop_lag_seconds: float
     """How late the loop took up what a worker had ended, on average."""
     loop_lag_max_seconds: float

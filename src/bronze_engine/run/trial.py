@@ -42,6 +42,8 @@ __all__ = ["Trial", "TrialBounds", "run_trial"]
 _LATE: Final = 1.25
 """When a reading is ended that no record ends, in seconds of the trial."""
 _DRAIN_SECONDS: Final = 3.0
+_LEAST_SECONDS: Final = 0.05
+"""What a trial must have read for to be judged: it goes on no longer than it has to."""
 _NOWHERE: Final = "nowhere: this was a trial"
 
 
@@ -227,7 +229,7 @@ class _Trying:
 
     def _trial(self, landed: list[Landed]) -> Trial:
         rows = self._written.rows if self._is_cut else sum(each.rows for each in landed)
-        profile = profile_of(self._profile)
+        profile = profile_of(self._profile, least_seconds=_LEAST_SECONDS)
         fetch = next((each for each in profile.stages if each.stage == "fetch"), None)
         seconds = self._rows.seconds
         later = rows if self._is_cut else max(0, rows - self._rows.first_rows(rows))

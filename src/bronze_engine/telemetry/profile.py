@@ -138,8 +138,8 @@ class Profile:
         self.now = now
         self._began = now()
         self._reading_at: float | None = None
-        self._cpu = time.process_time()
-        self._loop_cpu = time.thread_time()
+        self._cpu = self._reading_cpu = time.process_time()
+        self._loop_cpu = self._reading_loop_cpu = time.thread_time()
         self._clocks: dict[Stage, StageClock] = {}
         self.limit_seconds: dict[LimitKind, float] = dict.fromkeys(get_args(LimitKind), 0.0)
         self.held_back_seconds = 0.0
@@ -159,6 +159,8 @@ class Profile:
             clock = self._clocks[stage] = StageClock(self.now)
             if stage == "fetch":
                 self._reading_at = self.now()
+                self._reading_cpu = time.process_time()
+                self._reading_loop_cpu = time.thread_time()
         return clock
 
     def lagged(self, seconds: float) -> None:
@@ -196,6 +198,15 @@ class Profile:
     def loop_cpu_seconds(self) -> float:
         """Of the event loop's thread."""
         return time.thread_time() - self._loop_cpu
+
+    @property
+    def reading_cpu_seconds(self) -> float:
+        """Of the process, since the source was first asked for something."""
+        return time.process_time() - self._reading_cpu
+
+    @property
+    def reading_loop_cpu_seconds(self) -> float:
+        return time.thread_time() - self._reading_loop_cpu
 
     @property
     def lag_seconds(self) -> float:

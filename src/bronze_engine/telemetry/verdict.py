@@ -1,9 +1,11 @@
 """What bounded a run: judged by its profile.
 
 A run waits for one thing most. Looked for in this order, for what comes first hides what comes
-after: the store, where encoding stands still for it; the workers, where most of the time all are
-busy, or where one file is always being encoded; the rate, where it always holds some request
-back; the loop's own thread; and else the source's latency. The shares are of wall time.
+after: the store, where encoding stands still for it; the workers, where they compute most of the time,
+or the source waits for them, or one file is always being encoded; the rate, or the pauses that a
+server asks for, where they hold some request back; the loop's own thread; and else the source's
+latency. The shares are of wall time. What workers do is told by CPU time, for on a busy machine a
+job takes long though it computes little.
 """
 
 from __future__ import annotations
@@ -23,15 +25,22 @@ _MOST: Final = 0.6
 """Of the wall time; the rest is the beginning, the end, and what is measured as another's."""
 _STORE: Final = 0.4
 """Encoding and decoding go on meanwhile, so less of it bounds a run."""
+_HELD: Final = 0.5
+"""Of the time some request is held back by a limit: more than latency can be, then."""
 _QUEUED: Final = 1.0
-"""Jobs that wait for a worker, on average: then all are busy, also where other programs leave them
-no core to be busy on."""
-_SHORT_SECONDS: Final = 0.05
+"""Jobs that wait for a worker, on average, while the source waits for them to be done: then all
+are busy, also where other programs leave them no core to be busy on. Answers that come at once
+queue, too, but then nothing waits for them."""
+_LITTLE: Final = 0.7
+"""Of the time that workers are busy; they compute less only where they wait for a core."""
+_LEAST_SECONDS: Final = 1.0
+"""The beginning of a run (the first connection, the first answers, threads that start) is like
+nothing that comes after."""
 _IN_WORKERS: Final[tuple[Stage, ...]] = ("split", "decode", "quality", "encode")
 
 
-def profile_of(profile: Profile) -> RunProfile:
-    """What the run has used until now, judged."""
+def profile_of(profile: Profile, *, least_seconds: float = _LEAST_SECONDS) -> RunProfile:
+    """What the run has used until now, judged where it has read for so long."""
     cores = _cores()
     stages = profile.stages()
     found = RunProfile(
@@ -40,6 +49,8 @@ def profile_of(profile: Profile) -> RunProfile:
         cores=cores,
         cpu_seconds=profile.cpu_seconds,
         loop_cpu_seconds=profile.loop_cpu_seconds,
+        reading_cpu_seconds=profile.reading_cpu_seconds,
+        reading_loop_cpu_seconds=profile.reading_loop_cpu_seconds,
         loop_lag_seconds=profile.lag_seconds,
         loop_lag_max_seconds=profile.lag_max_seconds,
         limit_seconds={str(kind): seconds for kind, seconds in profile.limit_seconds.items()},
@@ -49,17 +60,17 @@ def profile_of(profile: Profile) -> RunProfile:
         sending_seconds=profile.sending.seconds,
         stages=stages,
     )
-    return msgspec.structs.replace(found, verdict=judged(found))
+    return msgspec.structs.replace(found, verdict=judged(found, least_seconds))
 
 
-def judged(profile: RunProfile) -> Verdict:
+def judged(profile: RunProfile, least_seconds: float = _LEAST_SECONDS) -> Verdict:
     """What bounds such a run, with the figures that show it, and what to change."""
     stages = {each.stage: each for each in profile.stages}
     seconds = max(profile.reading_seconds - _took(stages, "commit"), 1e-9)
-    if seconds < _SHORT_SECONDS or not stages:
+    if seconds < least_seconds or not stages:
         return Verdict(
             bound="nothing",
-            reason=f"it took {seconds * 1000:.0f} ms: too short to tell",
+            reason=f"it read for {seconds * 1000:,.0f} ms: too short to tell",
             advice="read more, a longer window or another date",
         )
     sending = profile.sending_seconds / seconds
@@ -68,10 +79,9 @@ def judged(profile: RunProfile) -> Verdict:
     bound = _computing(profile, stages, seconds)
     if bound is not None:
         return bound
-    held_back = profile.held_back_seconds / seconds
-    if held_back >= _MOST:
-        return _rate(profile, stages, held_back, seconds)
-    if profile.loop_cpu_seconds / seconds >= _MOST:
+    if profile.held_back_seconds / seconds >= _HELD:
+        return _held_back(profile, stages, seconds)
+    if profile.reading_loop_cpu_seconds / seconds >= _MOST:
         return _loop(profile, stages, seconds)
     return _latency(profile, stages, seconds)
 
@@ -91,27 +101,32 @@ def _computing(
     profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float
 ) -> Verdict | None:
     """Where the workers are what is waited for: all of them, or the one that encodes a file."""
+    room = seconds * profile.cores
     work = {each: _took(stages, each) for each in _IN_WORKERS}
-    used = sum(work.values()) / (seconds * profile.cores)
-    cpu = profile.cpu_seconds / (seconds * profile.cores)
+    computed = sum(_computed(stages, each) for each in _IN_WORKERS)
     encode = stages.get("encode")
     encoding = 0.0 if encode is None else encode.busy_seconds / seconds
-    starved = profile.starved_seconds / seconds
+    is_starved = profile.starved_seconds / seconds >= 1 - _MOST
+    is_waited_for = not is_starved or profile.blocked_seconds / seconds >= _MOST
     queued = sum(stages[each].wait_seconds for each in _IN_WORKERS if each in stages) / seconds
     is_full = (
-        queued >= _QUEUED
-        or used >= _MOST
-        or (cpu >= _MOST and sum(work.values()) >= profile.loop_cpu_seconds)
+        computed / room >= _MOST
+        or (queued >= _QUEUED and is_waited_for)
+        or (
+            profile.reading_cpu_seconds / room >= _MOST
+            and computed >= profile.reading_loop_cpu_seconds
+        )
     )
-    if not is_full and not (encoding >= _MOST and starved < 1 - _MOST):
+    if not is_full and not (encoding >= _MOST and not is_starved):
         return None
     largest = max(work, key=lambda each: work[each])
     if not is_full:
         largest = "encode"
-    shares = ", ".join(
-        f"{each} {took / (seconds * profile.cores):.0%}" for each, took in work.items() if took
-    )
-    reason = f"{profile.cores} workers were busy {min(used, 1.0):.0%} of the time ({shares})"
+    shares = ", ".join(f"{each} {took / room:.0%}" for each, took in work.items() if took)
+    busy = min(sum(work.values()) / room, 1.0)
+    reason = f"{profile.cores} workers were busy {busy:.0%} of the time ({shares})"
+    if computed < _LITTLE * busy * room:
+        reason += f", though they computed only {computed / room:.0%}: something else had the cores"
     if largest == "encode":
         return Verdict(
             bound="encode",
@@ -127,26 +142,34 @@ def _computing(
     )
 
 
-def _rate(
-    profile: RunProfile, stages: Mapping[Stage, StageProfile], share: float, seconds: float
+def _held_back(
+    profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float
 ) -> Verdict:
+    share = profile.held_back_seconds / seconds
     fetch = stages.get("fetch")
-    requests = 0 if fetch is None else fetch.jobs
-    paused = profile.limit_seconds["pause"] > profile.limit_seconds["rate"]
-    what = "the server asked for pauses" if paused else "a request waited for its turn"
+    rate = (0 if fetch is None else fetch.jobs) / seconds
+    if profile.limit_seconds["pause"] > profile.limit_seconds["rate"]:
+        return Verdict(
+            bound="pauses",
+            reason=f"it asked for them (429 or 503), and they held requests back {share:.0%} of the"
+            f" time, at {rate:.1f} requests a second",
+            advice=f"set rate_limit.rps a little below {rate:.3g}, so that the server has nothing"
+            " to refuse, or raise page_size, so that a request brings more rows, or ask for a"
+            " higher limit; more requests at once bring nothing",
+        )
     return Verdict(
         bound="rate limit",
-        reason=f"{what} {share:.0%} of the time, at {requests / seconds:.1f} requests a second",
-        advice="raise page_size, so that a request brings more rows, or "
-        + ("ask for a higher limit" if paused else "raise rate_limit")
-        + "; more requests at once bring nothing",
+        reason=f"a request waited for its turn {share:.0%} of the time, at {rate:.1f} requests a"
+        " second",
+        advice="raise page_size, so that a request brings more rows, or raise rate_limit; more"
+        " requests at once bring nothing",
     )
 
 
 def _loop(profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds: float) -> Verdict:
     fetch = stages.get("fetch")
     requests = 0 if fetch is None else fetch.jobs
-    share = profile.loop_cpu_seconds / seconds
+    share = profile.reading_loop_cpu_seconds / seconds
     return Verdict(
         bound="event loop",
         reason=f"its thread was busy {share:.0%} of the time, with {requests / seconds:.0f}"
@@ -178,6 +201,14 @@ def _latency(profile: RunProfile, stages: Mapping[Stage, StageProfile], seconds:
 def _took(stages: Mapping[Stage, StageProfile], stage: Stage) -> float:
     found = stages.get(stage)
     return 0.0 if found is None else found.work_seconds
+
+
+def _computed(stages: Mapping[Stage, StageProfile], stage: Stage) -> float:
+    """The CPU seconds of it, where those were taken."""
+    found = stages.get(stage)
+    if found is None:
+        return 0.0
+    return found.work_seconds if found.cpu_seconds is None else found.cpu_seconds
 
 
 def _each(stage: StageProfile) -> str:

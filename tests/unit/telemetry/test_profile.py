@@ -161,6 +161,8 @@ def told(**changes: object) -> RunProfile:
         "cores": 2,
         "cpu_seconds": 1.0,
         "loop_cpu_seconds": 0.5,
+        "reading_cpu_seconds": 1.0,
+        "reading_loop_cpu_seconds": 0.5,
         "loop_lag_seconds": 0.0,
         "loop_lag_max_seconds": 0.0,
         "limit_seconds": {"pause": 0.0, "breaker": 0.0, "slot": 0.0, "rate": 0.0},
@@ -205,11 +207,41 @@ def test_a_rate_that_always_holds_a_request_back_bounds_the_run() -> None:
     assert "raise rate_limit" in verdict.advice
 
 
-def test_pauses_of_the_server_are_its_rate_limit() -> None:
+def test_pauses_of_the_server_are_a_bound_of_their_own() -> None:
     limits = {"pause": 30.0, "breaker": 0.0, "slot": 0.0, "rate": 1.0}
     verdict = judged(told(held_back_seconds=8.0, limit_seconds=limits))
-    assert verdict.bound == "rate limit"
-    assert "asked for pauses" in verdict.reason
+    assert verdict.bound == "pauses"
+    assert "429 or 503" in verdict.reason
+    assert verdict.advice.startswith("set rate_limit.rps a little below 10,")
+
+
+def test_workers_that_others_leave_no_core_do_not_bound_what_waits_for_pauses() -> None:
+    """As seen on a busy machine: answers that come at once after a pause queue for workers."""
+    stages = {"fetch": (52, 12.0, 2.0), "split": (52, 3.0, 2.0), "decode": (6, 8.0, 6.0)}
+    limits = {"pause": 41.0, "breaker": 0.0, "slot": 9.0, "rate": 0.0}
+    profile = told(stages=stages, held_back_seconds=6.0, limit_seconds=limits, starved_seconds=7.0)
+    busy = tuple(
+        msgspec.structs.replace(each, cpu_seconds=0.8, wait_seconds=8.0) for each in profile.stages
+    )
+    assert judged(msgspec.structs.replace(profile, stages=busy)).bound == "pauses"
+
+
+def test_decoding_that_is_waited_for_is_named_with_the_cores_that_it_had() -> None:
+    profile = told(
+        stages={"fetch": (300, 14.0, 3.0), "decode": (300, 17.0, 9.0)},
+        starved_seconds=0.5,
+        blocked_seconds=9.0,
+    )
+    stages = tuple(
+        msgspec.structs.replace(each, cpu_seconds=5.4, wait_seconds=85.0) for each in profile.stages
+    )
+    verdict = judged(msgspec.structs.replace(profile, stages=stages))
+    assert verdict.bound == "decode"
+    assert verdict.reason.endswith("they computed only 27%: something else had the cores")
+
+
+def test_what_was_computed_before_the_reading_is_no_part_of_it() -> None:
+    assert judged(told(cpu_seconds=19.0, loop_cpu_seconds=9.0)).bound == "latency"
 
 
 def test_busy_workers_bound_the_run_and_their_largest_stage_names_it() -> None:
@@ -221,9 +253,13 @@ def test_busy_workers_bound_the_run_and_their_largest_stage_names_it() -> None:
 
 def test_jobs_that_queue_for_workers_show_that_they_are_busy() -> None:
     profile = told(stages={"fetch": (100, 10.0, 9.0), "decode": (50, 8.0, 6.0)})
-    queued = [msgspec.structs.replace(each, wait_seconds=11.0) for each in profile.stages]
+    queued = tuple(msgspec.structs.replace(each, wait_seconds=11.0) for each in profile.stages)
     assert judged(profile).bound == "latency"
-    assert judged(msgspec.structs.replace(profile, stages=tuple(queued))).bound == "decode"
+    assert judged(msgspec.structs.replace(profile, stages=queued)).bound == "latency"
+    waited = msgspec.structs.replace(profile, stages=queued, starved_seconds=1.0)
+    assert judged(waited).bound == "decode"
+    sliced = msgspec.structs.replace(profile, stages=queued, blocked_seconds=8.0)
+    assert judged(sliced).bound == "decode"  # of many slices some always starve
 
 
 def test_one_file_that_is_always_encoded_bounds_the_run_though_a_core_is_idle() -> None:
@@ -239,13 +275,16 @@ def test_a_store_that_encoding_waits_for_bounds_the_run() -> None:
 
 
 def test_a_busy_loop_wants_fewer_requests() -> None:
-    verdict = judged(told(loop_cpu_seconds=9.0, stages={"fetch": (20_000, 20.0, 9.5)}))
+    verdict = judged(told(reading_loop_cpu_seconds=9.0, stages={"fetch": (20_000, 20.0, 9.5)}))
     assert verdict.bound == "event loop"
     assert "page_size" in verdict.advice
 
 
 def test_a_moment_tells_nothing() -> None:
-    assert judged(told(reading_seconds=0.01)).bound == "nothing"
+    verdict = judged(told(reading_seconds=0.9))
+    assert verdict.bound == "nothing"
+    assert verdict.reason == "it read for 900 ms: too short to tell"
+    assert judged(told(reading_seconds=0.9), 0.05).bound == "latency"  # of a trial
 
 
 def test_the_commit_is_no_part_of_what_is_judged() -> None:

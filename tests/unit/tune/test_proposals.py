@@ -174,6 +174,8 @@ def report() -> TuneReport:
         cores=2,
         cpu_seconds=1.0,
         loop_cpu_seconds=0.1,
+        reading_cpu_seconds=0.1,
+        reading_loop_cpu_seconds=0.1,
         loop_lag_seconds=0.0,
         loop_lag_max_seconds=0.0,
         limit_seconds={},
