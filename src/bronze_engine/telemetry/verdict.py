@@ -1,11 +1,11 @@
 """What bounded a run: judged by its profile.
 
 A run waits for one thing most. Looked for in this order, for what comes first hides what comes
-after: the store, where encoding stands still for it; the workers, where they compute most of the time,
-or the source waits for them, or one file is always being encoded; the rate, or the pauses that a
-server asks for, where they hold some request back; the loop's own thread; and else the source's
-latency. The shares are of wall time. What workers do is told by CPU time, for on a busy machine a
-job takes long though it computes little.
+after: the store, where encoding stands still for it; the workers, where they compute most of the
+time, or the source waits for them, or one file is always being encoded; the rate, or the pauses
+that a server asks for, where they hold some request back; the loop's own thread; and else the
+source's latency. The shares are of wall time. What workers do is told by CPU time, for on a busy
+machine a job takes long though it computes little.
 """
 
 from __future__ import annotations
