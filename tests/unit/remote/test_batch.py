@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, final
 
@@ -17,12 +17,20 @@ from bronze_engine.config.load import Texts, load_config, load_texts, read_texts
 from bronze_engine.engine import open_engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.batch import BatchReport, BatchRun
+from bronze_engine.model.report import RunReport
 from bronze_engine.remote.batch import RemoteBatch
 from bronze_engine.remote.cluster import Lost
 from bronze_engine.remote.land import land
 from bronze_engine.remote.masked_logs import masked_logs
 from bronze_engine.remote.parcel import Answer, Begun, Ended, Parcel, encode
-from bronze_engine.telemetry.events import BatchFinished, BatchRunEnded, BatchStarted, Event
+from bronze_engine.telemetry.events import (
+    BatchFinished,
+    BatchRunEnded,
+    BatchStarted,
+    Event,
+    RunFinished,
+    RunStarted,
+)
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -145,6 +153,43 @@ async def test_files_cross_as_they_are_written_and_secrets_do_not(tmp_path: Path
     assert config.pipeline("b.z").name == "b.z"
     assert config.secrets == {"of-the-worker"}
     assert config.engine.log_dir == ""
+
+
+async def test_what_has_ended_is_told_as_it_is_heard(tmp_path: Path) -> None:
+    report = RunReport(
+        pipeline="b.z",
+        system="b",
+        entity="z",
+        run_date=DAY,
+        run="r1",
+        attempt="a1",
+        status="committed",
+        partition="/lake/b/z/dt=2025-01-15",
+        rows=2,
+        started_at=datetime(2025, 1, 16, tzinfo=UTC),
+        seconds=0.5,
+    )
+
+    async def told(parcel: Parcel) -> str:
+        run = BatchRun(pipeline="b.z", run_date=DAY, status="committed", rows=2, report=report)
+        cluster.tell(encode(Ended(batch="b1", run=run)))
+        heard.extend(events)
+        return committed(parcel)
+
+    events: list[Event] = []
+    heard: list[Event] = []
+    cluster = Cluster({"b.z": told})
+    await batch(tmp_path, cluster, "b.z", events=events)
+    assert [type(event) for event in heard] == [
+        BatchStarted,
+        RunStarted,
+        RunFinished,
+        BatchRunEnded,
+    ]
+    assert len(events) == len(heard) + 1  # the batch's end
+    finished = heard[2]
+    assert isinstance(finished, RunFinished)
+    assert (finished.run, finished.rows, finished.report) == ("r1", 2, report)
 
 
 async def test_a_parcel_that_is_lost_keeps_what_was_told_of_it(tmp_path: Path) -> None:
