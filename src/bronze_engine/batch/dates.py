@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Final
 
 from bronze_engine.config.config import Config
 from bronze_engine.config.pipeline import Pipeline
@@ -12,6 +13,9 @@ from bronze_engine.plan.asked import names_run_date
 from bronze_engine.plan.window import is_chained
 
 __all__ = ["check_range", "days_from"]
+
+SHOWN: Final = 10
+"""Pipelines, at most, that a message names: a range may be asked for of thousands."""
 
 
 def days_from(first: date, last: date, today: date) -> tuple[date, ...]:
@@ -31,14 +35,14 @@ def days_from(first: date, last: date, today: date) -> tuple[date, ...]:
 def check_range(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     """What to warn of where these pipelines are run for a range of dates.
 
-    Raises ConfigError naming those that would land today's data under each of them. One whose
-    configuration is wrong says so when it is run.
+    Raises ConfigError where some would land today's data under each of them; all of these are
+    the `pipelines` of its context. One whose configuration is wrong says so when it is run.
     """
     known = [pipeline for name in names if (pipeline := _resolved(config, name)) is not None]
     same = [each.name for each in known if each.incremental is None and not names_run_date(each)]
     if same:
         raise ConfigError(
-            f"{', '.join(same)} would land today's data under every date: the request does not"
+            f"{_listed(same)} would land today's data under every date: the request does not"
             " name {run_date}, and there is no cursor; leave out what has no dates, use"
             ' {run_date}, or set load = "incremental" with a cursor and window = "date"',
             pipelines=same,
@@ -47,10 +51,16 @@ def check_range(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     if not chains:
         return ()
     warning = (
-        f"{', '.join(chains)}: of the dates of a chain only the first will hold history, and each"
+        f"{_listed(chains)}: of the dates of a chain only the first will hold history, and each"
         " later one what came since the one before"
     )
     return (warning,)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _resolved(config: Config, name: str) -> Pipeline | None:

@@ -187,3 +187,14 @@ def test_a_range_is_refused_for_all_that_have_no_dates(tmp_path: Path) -> None:
     (warning,) = check_range(config, ["t.named", "t.chain", "t.dated", "t.broken"])
     assert warning.startswith("t.chain: of the dates of a chain only the first")
     assert check_range(config, ["t.named", "t.dated"]) == ()
+
+
+def test_what_is_refused_is_named_in_a_line_however_many_it_are(tmp_path: Path) -> None:
+    text = RANGED + "".join(f"[pipelines.t.p{number}]\n" for number in range(300))
+    config = load_text(text, folder=tmp_path)
+    with pytest.raises(ConfigError, match=r"^CFG001 t\.all, .* and 292 more would land") as refused:
+        check_range(config, config.names)
+    assert len(str(refused.value)) < 500
+    told = refused.value.context["pipelines"]
+    assert isinstance(told, list)
+    assert len(told) == 302
