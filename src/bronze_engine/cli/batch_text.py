@@ -58,7 +58,8 @@ def print_batch(report: BatchReport) -> None:
 
 
 def print_dry_run(config: Config, runs: Sequence[tuple[str, date]], *, as_json: bool) -> None:
-    """What would be run. Raises ConfigError with the faults of all of them, told last."""
+    """What would be run. Raises ConfigError with the faults of all of them, told last; what many
+    have in common, such as a fault of their API, once."""
     names = dict.fromkeys(name for name, _ in runs)
     if as_json:
         text.print_json([{"pipeline": name, "run_date": day} for name, day in runs])
@@ -67,12 +68,12 @@ def print_dry_run(config: Config, runs: Sequence[tuple[str, date]], *, as_json: 
             text.print_table(["pipeline", "date"], [[name, str(day)] for name, day in runs])
             print()
         text.print_pairs([("would run", f"{len(runs):,} runs of {len(names):,} pipelines")])
-    faults: list[str] = []
+    faults: dict[str, None] = {}
     for name in names:
         try:
             config.pipeline(name)
         except ConfigError as exc:
-            faults.append(exc.message)
+            faults[exc.message] = None
     if faults:
         raise ConfigError("\n".join(faults))
 

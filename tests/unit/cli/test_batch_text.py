@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from bronze_engine.cli.batch_text import LEFT_SHOWN, print_batch
+from bronze_engine.cli.batch_text import LEFT_SHOWN, print_batch, print_dry_run
+from bronze_engine.errors import ConfigError
 from tests.unit.batch.reports import committed, failed, left, report_of
+from tests.unit.run.harness import load_text
 
 pytestmark = pytest.mark.unit
 
@@ -52,3 +56,14 @@ def test_what_was_skipped_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert re.search(r"t\.b .* skipped  AUTH001  t\.b was not run: it comes after t\.a", out)
     assert re.search(r"^skipped +1$", out, re.MULTILINE)
+
+
+def test_a_fault_that_many_pipelines_have_of_one_api_is_told_once(tmp_path: Path) -> None:
+    text = '[apis.shop]\nbase_url = "http://127.0.0.1:9"\nretry = { most = 2 }\n'
+    for number in range(50):
+        text += f'[pipelines.t.p{number}.source]\ntype = "http"\napi = "shop"\npath = "/x"\n'
+    config = load_text(text, folder=tmp_path)
+    runs = [(name, date(2025, 1, 15)) for name in config.names]
+    with pytest.raises(ConfigError) as refused:
+        print_dry_run(config, runs, as_json=False)
+    assert str(refused.value).count("apis.shop.retry.most: unknown key") == 1
