@@ -20,6 +20,10 @@ __all__ = ["Shard", "deal", "parse_shard", "share_of", "shares_of"]
 
 _TEXT: Final = re.compile(r"(\d{1,9})/([1-9]\d{0,8})", re.ASCII)
 
+MOST: Final = 100_000
+"""Copies: as many as an indexed job may have where it is not run almost one by one. Each of them
+deals the names to all."""
+
 
 class Shard(msgspec.Struct, frozen=True):
     """Copy `index` (from 0, as Kubernetes counts) of `count`."""
@@ -32,7 +36,7 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 def parse_shard(text: str) -> Shard:
-    """`i/n`. Raises ConfigError for anything else, and for an index that no copy has."""
+    """`i/n`. Raises ConfigError for anything else, an index that no copy has, and too many."""
     found = _TEXT.fullmatch(text)
     if found is None:
         raise ConfigError(
@@ -45,6 +49,8 @@ def parse_shard(text: str) -> Shard:
             f"--shard {text}: of {shard.count} copies the indexes are 0 to"
             f" {shard.count - 1}; is the number that of the job's completions?"
         )
+    if shard.count > MOST:
+        raise ConfigError(f"--shard {text}: {MOST:,} copies are the most; give fewer")
     return shard
 
 

@@ -97,6 +97,7 @@ def test_the_dates_of_a_pipeline_stay_together(tmp_path: Path) -> None:
 def test_shards_are_read() -> None:
     assert parse_shard("0/1") == Shard(0, 1)
     assert str(parse_shard("07/100")) == "7/100"
+    assert parse_shard("99999/100000") == Shard(99_999, 100_000)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_shards_are_read() -> None:
         ("-1/4", "no i/n"),
         ("1", "no i/n"),
         ("1/x", "no i/n"),
+        ("0/100001", "100,000 copies are the most"),
         ("\u0661/\u0664", "no i/n"),
     ],
 )
