@@ -264,10 +264,14 @@ async def test_two_batches_of_one_engine_hear_their_own_runs_only(
     async with opened(lake.config, source, store=lake.store, clock=lake.clock) as engine:
         hanging = Batch(engine, [("a.x", DAY), ("b.x", DAY), ("b.y", DAY)], max_parallel=2)
         other = Batch(engine, [("c.x", DAY)])
-        reports = await lake.clock.drive(asyncio.gather(hanging.run(), other.run()))
-    assert {run.status for report in reports for run in report.runs} == {"committed"}
+
+        async def both() -> None:
+            await asyncio.gather(hanging.run(), other.run())
+
+        await lake.clock.drive(both())
+    for batch in (hanging, other):
+        assert set(statuses(batch.report()).values()) == {"committed"}
     assert not caplog.records
-    assert reports[0].seconds == pytest.approx(30.0)
 
 
 async def test_the_dates_of_a_chain_take_up_each_others_ends(tmp_path: Path) -> None:
