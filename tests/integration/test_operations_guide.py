@@ -195,6 +195,7 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting} --set quality.max_bad_rows=2000")
     kept = "--set source.capture=pages --set apis.shop.rate_limit.requests_per_day=1000"
     shop(f"bronze run myteam.orders --date 2025-01-16 {kept}")
+    shop("bronze batch myteam.orders --date 2025-01-17")
     decided = "--watermark 2025-01-20T00:00:00Z --force --set load=incremental"
     shop(f"bronze state set myteam.orders {decided} --set incremental.cursor=changed_at")
     found = [path for path in tree(shop.folder) if path.startswith(("bronze/", "logs/"))]

@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -104,8 +106,20 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 def on(cluster: LocalCluster) -> list[str]:
+    """The command, once both workers are there: one that was killed is started anew."""
+    until(lambda: len(cluster.scheduler_info["workers"]) == 2)
     address = cluster.scheduler_address.replace("tcp", "dask")
     return ["batch", "--date", DATE, "--json", "--on", address]
+
+
+@contextmanager
+def begun(arguments: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = start(["-m", "bronze_engine", *arguments], folder)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
 
 
 def manifests(folder: Path) -> dict[str, Any]:
@@ -139,11 +153,11 @@ def test_a_signal_stops_the_command_and_the_workers(
     bronze: Bronze, shop: Shop, cluster: LocalCluster, number: signal.Signals
 ) -> None:
     shop.is_hanging = True
-    process = start(["-m", "bronze_engine", *on(cluster), *shop.url], bronze.folder)
-    until(lambda: len(shop.asked) == 4)  # two workers, two runs side by side on each
-    signalled_at = SYSTEM_CLOCK.monotonic()
-    process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    with begun([*on(cluster), *shop.url], bronze.folder) as process:
+        until(lambda: len(shop.asked) == 4)  # two workers, two runs side by side on each
+        signalled_at = SYSTEM_CLOCK.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
     assert SYSTEM_CLOCK.monotonic() - signalled_at < 5
     assert process.returncode == 128 + number, err
     assert {run["status"] for run in json.loads(out)["runs"]} == {"left"}
@@ -158,11 +172,10 @@ def test_a_command_that_is_killed_leaves_no_worker_at_work(
     bronze: Bronze, shop: Shop, cluster: LocalCluster
 ) -> None:
     shop.is_hanging = True
-    process = start(["-m", "bronze_engine", *on(cluster), *shop.url], bronze.folder)
-    until(lambda: len(shop.asked) == 4)
-    assert hidden(bronze.folder / "lake")
-    process.kill()
-    process.communicate(timeout=10)
+    with begun([*on(cluster), *shop.url], bronze.folder) as process:
+        until(lambda: len(shop.asked) == 4)
+        assert hidden(bronze.folder / "lake")
+        process.kill()
     until(lambda: not hidden(bronze.folder / "lake"))
 
 

@@ -347,6 +347,32 @@ def test_a_signal_is_told_and_a_webhook_that_hangs_does_not_hold_the_process(
     assert "notify.silent: not done in time" in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_run_hurries_what_is_told_and_the_result_stands(
+    bronze: Bronze, number: signal.Signals
+) -> None:
+    asked: list[Seen] = []
+
+    async def hang(seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        asked.append(seen)
+        if len(asked) > 1:
+            await asyncio.Event().wait()
+        return answer({}, status=500)
+
+    with in_background(hang) as silent, in_background(paged(ROWS)) as api:
+        shop(bronze.folder, hook(silent.url, '["success"]'))
+        process = start(["-m", "bronze_engine", *RUN, "--json", *url_of(api)], bronze.folder)
+        until(lambda: len(asked) == 2)  # half a second later
+        began = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert time.monotonic() - began < 4
+    assert json.loads(out)["status"] == "committed"
+    assert f"{number.name}: stopping; what was committed stays as it is" in err
+    assert "notify.ops: not done in time" in err
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
