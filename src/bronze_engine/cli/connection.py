@@ -128,7 +128,7 @@ def probe(
 
 
 async def _run(test: Test) -> Tested:
-    return await until_signal(test, on_signal=lambda: None)
+    return await until_signal(test)
 
 
 def _tests(

@@ -101,7 +101,7 @@ def _look(
         return await question(one)
 
     async def run() -> FileInspection:
-        return await until_signal(work, on_signal=lambda: None)
+        return await until_signal(work)
 
     return anyio.run(run)
 

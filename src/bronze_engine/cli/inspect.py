@@ -196,7 +196,7 @@ def _show(
 
 
 async def _run(work: Callable[[], Awaitable[Inspection]]) -> Inspection:
-    return await until_signal(work, on_signal=lambda: None)
+    return await until_signal(work)
 
 
 def _inspector() -> type[Inspector]:

@@ -33,7 +33,7 @@ from rich.console import Console
 from bronze_engine.cli.display.live import LiveTable
 from bronze_engine.cli.display.terminal import takes_tables
 from bronze_engine.cli.progress import Progress
-from bronze_engine.cli.signals import until_signal
+from bronze_engine.cli.signals import watching_signals
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.contracts import Hook
@@ -151,21 +151,19 @@ async def in_engine(
 ) -> T:
     """The same within a running loop."""
     display = _display()
-
-    def on_signal() -> None:
-        engine.drain()
-        monitoring.drain()
-        display.stopping()
-
+    on_signal = ExitStack()
+    on_signal.callback(display.stopping)
     async with (
+        # First of all: a signal while the rest is opened or closed is obeyed, too.
+        watching_signals(on_signal=on_signal.close, at_once=display.restore) as signals,
         _monitoring(config, is_monitored) as monitoring,
         open_engine(config, hooks=[display, *hooks, *monitoring.hooks]) as engine,
         beside(partial(display.show, engine)),
     ):
+        on_signal.callback(monitoring.drain)
+        on_signal.callback(engine.drain)
         monitoring.watch(engine.statistics)
-        return await until_signal(
-            partial(work, engine), on_signal=on_signal, at_once=display.restore
-        )
+        return await signals.until(partial(work, engine))
 
 
 def _monitoring(config: Config, is_monitored: bool) -> AbstractAsyncContextManager[Monitoring]:

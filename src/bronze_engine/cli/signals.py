@@ -6,14 +6,16 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final, NoReturn, TypeVar, final
 
 import anyio
+from anyio.abc import TaskStatus
 
 from bronze_engine.flow import single
 
-__all__ = ["EXIT_SECONDS", "Stopped", "until_signal"]
+__all__ = ["EXIT_SECONDS", "Signals", "Stopped", "until_signal", "watching_signals"]
 
 T = TypeVar("T")
 
@@ -32,47 +34,70 @@ class Stopped(BaseException):  # an exit like KeyboardInterrupt, not an error
         self.exit_code = 128 + number
 
 
-async def until_signal(
-    work: Callable[[], Awaitable[T]],
-    *,
-    on_signal: Callable[[], None],
-    at_once: Callable[[], None] = lambda: None,
-) -> T:
-    """Run `work`; at the first SIGTERM or SIGINT call `on_signal` and cancel it.
+@final
+class Signals:
+    """Made by `watching_signals`."""
 
-    Raises Stopped when the work has cleaned up after itself. A second signal ends the
-    process at once; so does the clock after EXIT_SECONDS. Before that `at_once` is called, in
-    whatever thread: there is no other cleaning up.
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._scope = anyio.CancelScope()
+
+    def cancel(self) -> None:
+        """Cancel the work that `until` does, or will do."""
+        self._scope.cancel()
+
+    async def until(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work, once; the first signal cancels it.
+
+        Raises Stopped when it has cleaned up after itself. Work that was done by then stays done:
+        a signal after it hurries what else is to be closed, and its result is returned.
+        """
+        result: list[T] = []
+        with self._scope:
+            result.append(await work())
+        if not result:
+            assert self.received is not None  # noqa: S101  # nothing else cancels the work
+            raise Stopped(self.received)
+        return result[0]
+
+
+@asynccontextmanager
+async def watching_signals(
+    *, on_signal: Callable[[], None], at_once: Callable[[], None] = lambda: None
+) -> AsyncIterator[Signals]:
+    """At the first SIGTERM or SIGINT call `on_signal` and cancel the work.
+
+    A second signal ends the process at once; so does the clock after EXIT_SECONDS. Before that
+    `at_once` is called, in whatever thread: there is no other cleaning up.
     """
-    received: signal.Signals | None = None
-    result: list[T] = []
+    ours = Signals()
 
-    work_scope = anyio.CancelScope()
-
-    async def watch() -> None:
-        nonlocal received
+    async def watch(*, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for number in signals:
-                if received is not None:
+                if ours.received is not None:
                     _exit(128 + number, at_once)
-                received = number
+                ours.received = number
                 log.warning("%s: stopping; what was committed stays as it is", number.name)
                 _exit_later(128 + number, at_once)
                 on_signal()
-                work_scope.cancel()
+                ours.cancel()
 
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(watch)
-            with work_scope:
-                result.append(await work())
+            await tasks.start(watch)
+            yield ours
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        raise single(group) from None
-    if not result:
-        assert received is not None  # noqa: S101  # nothing else cancels the work
-        raise Stopped(received)
-    return result[0]
+        error = single(group)
+        raise error from error.__cause__  # hides the group, keeps what the error came from
+
+
+async def until_signal(work: Callable[[], Awaitable[T]]) -> T:
+    """Run `work` until a signal cancels it, which raises Stopped."""
+    async with watching_signals(on_signal=lambda: None) as signals:
+        return await signals.until(work)
 
 
 def _exit_later(code: int, at_once: Callable[[], None]) -> None:

@@ -94,7 +94,7 @@ def _look(
             return await question(inspector)
 
     async def run() -> T:
-        return await until_signal(work, on_signal=lambda: None)
+        return await until_signal(work)
 
     return anyio.run(run)
 

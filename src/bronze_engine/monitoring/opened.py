@@ -40,7 +40,7 @@ class Monitoring:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._is_draining = False
+        self._drained_at: float | None = None
         self._left_at: float | None = None
         self._queues: list[Queue[Any]] = []
         self._hooks: list[Hook] = []
@@ -59,7 +59,9 @@ class Monitoring:
 
     def drain(self) -> None:
         """Say that the process is being ended: what is left to tell has two seconds."""
-        self._is_draining = True
+        self._drained_at = self._clock.monotonic()
+        for queue in self._queues:
+            queue.hurry()
 
     def leave(self) -> None:
         """Let everything be told now; from here on the bound counts, for all together."""
@@ -71,9 +73,12 @@ class Monitoring:
 
     def grace_seconds(self) -> float:
         """What is left of the bound."""
-        bound = _HURRY_SECONDS if self._is_draining else DRAIN_SECONDS
-        since = 0.0 if self._left_at is None else self._clock.monotonic() - self._left_at
-        return max(0.0, bound - since)
+        now = self._clock.monotonic()
+        left_at = now if self._left_at is None else self._left_at
+        until = left_at + DRAIN_SECONDS
+        if self._drained_at is not None:
+            until = min(until, max(left_at, self._drained_at) + _HURRY_SECONDS)
+        return max(0.0, until - now)
 
     async def add(
         self, stack: AsyncExitStack, consumer: Consumer[T], name: str, interval_seconds: float

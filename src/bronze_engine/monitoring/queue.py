@@ -73,6 +73,7 @@ class Queue(Generic[T]):
         self._interval_seconds = interval_seconds
         self._changed = Gate()
         self._nap: anyio.CancelScope | None = None
+        self._draining: anyio.CancelScope | None = None
         self._is_closing = False
         self._lost = 0
 
@@ -109,18 +110,23 @@ class Queue(Generic[T]):
         if self._nap is not None:
             self._nap.cancel()
 
-    async def drain(self, task: asyncio.Task[None], seconds: float) -> None:
+    async def drain(self, task: asyncio.Task[None], grace_seconds: Callable[[], float]) -> None:
         """Wait for the end of `work`, at most so long; what is left then is a warning."""
-        if task.done():
-            return  # others may have used all of the time that there was
         try:
-            async with self._clock.timeout(seconds):
-                await asyncio.wait([task])
+            while not task.done():  # others may have used all of the time that there was
+                with anyio.CancelScope() as self._draining:
+                    async with self._clock.timeout(grace_seconds()):
+                        await asyncio.wait([task])
         except TimeoutError:
             log.warning("%s: not done in time; what was left is lost", self._name)
         finally:
             task.cancel()
             await asyncio.wait([task])
+
+    def hurry(self) -> None:
+        """Ask anew how long `drain` may wait, if it does."""
+        if self._draining is not None:
+            self._draining.cancel()
 
     async def _rest(self) -> None:
         if self._interval_seconds <= 0 or self._is_closing:
@@ -160,7 +166,7 @@ async def open_queue(
         yield queue
     finally:
         queue.close()
-        await finish(queue.drain, task, grace_seconds(), grace_seconds=grace_seconds)
+        await finish(queue.drain, task, grace_seconds, grace_seconds=grace_seconds)
 
 
 def hook_of(consumer: Consumer[T], queue: Queue[T]) -> Hook:

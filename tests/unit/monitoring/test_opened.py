@@ -67,9 +67,9 @@ async def left_after(
     return clock.monotonic()
 
 
-async def moved(clock: ManualClock, work: Coroutine[Any, Any, None]) -> None:
+async def moved(clock: ManualClock, work: Coroutine[Any, Any, None] | asyncio.Task[None]) -> None:
     """Do the work, while the clock moves on whenever nothing else does."""
-    task = asyncio.create_task(work)
+    task = asyncio.ensure_future(work)
     await clock.settle()
     while not task.done():
         await clock.advance(0.5)
@@ -94,6 +94,29 @@ async def test_after_a_signal_it_takes_two_seconds() -> None:
     consumers = [Slow(clock, 100), Slow(clock, 1)]
     assert await left_after(clock, consumers, 1, drains=True) == 2
     assert [len(consumer.taken) for consumer in consumers] == [0, 1]
+
+
+@pytest.mark.asyncio
+async def test_a_signal_amid_the_last_news_leaves_them_two_seconds() -> None:
+    clock = ManualClock()
+    monitoring = Monitoring(clock)
+    slow = Slow(clock, 5)
+
+    async def use() -> None:
+        async with AsyncExitStack() as stack:
+            typed: Consumer[Event] = slow
+            await monitoring.add(stack, typed, "slow", 0)
+            for hook in monitoring.hooks:
+                hook(finished(report_of()))
+            monitoring.leave()
+
+    using = asyncio.create_task(use())
+    await clock.settle()
+    await clock.advance(1)
+    monitoring.drain()
+    await moved(clock, using)
+    assert clock.monotonic() == 3
+    assert slow.taken == []
 
 
 @pytest.mark.asyncio
