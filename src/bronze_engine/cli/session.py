@@ -39,6 +39,7 @@ from bronze_engine.config.load import Config, load_config
 from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.flow import single
+from bronze_engine.limits.retry import Attempts
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.telemetry.log import Logs, setup_logging
 
@@ -175,11 +176,16 @@ def _display() -> LiveTable | Progress:
     ours = _logging.get()
     if ours.options.json_lines or not takes_tables(sys.stderr, os.environ):
         return Progress(SYSTEM_CLOCK)
-    # What the table shows needs no lines; the files have them all.
-    level = logging.NOTSET if ours.options.verbose else logging.WARNING
+    divert = ours.logs.diverted
+    # What the table shows needs no lines, single retries among it; the files have them all.
+    lines = (
+        partial(divert, level=logging.NOTSET)
+        if ours.options.verbose
+        else partial(divert, level=logging.WARNING, without=[Attempts.__module__])
+    )
     # rich has an opinion of its own on what a terminal is, by variables that few know.
     console = Console(stderr=True, force_terminal=True, force_interactive=True)
-    return LiveTable(SYSTEM_CLOCK, console, partial(ours.logs.diverted, level=level))
+    return LiveTable(SYSTEM_CLOCK, console, lines)
 
 
 @asynccontextmanager

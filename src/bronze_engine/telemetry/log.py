@@ -18,7 +18,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,18 +115,26 @@ class Logs:
         self.close()
 
     @contextmanager
-    def diverted(self, write: Callable[[str], None], *, level: int) -> Iterator[None]:
+    def diverted(
+        self, write: Callable[[str], None], *, level: int, without: Collection[str] = ()
+    ) -> Iterator[None]:
         """Hand the lines for stderr to `write`, meanwhile, instead: whole, from any thread.
 
-        Those below `level` are for the files alone then.
+        Those below `level`, and those of the loggers `without`, are for the files alone then.
         """
+
+        def is_shown(record: logging.LogRecord) -> bool:
+            return record.name not in without
+
         stream = self._stream
         before = stream.write
         stream.write = lambda line, _: write(line)
         stream.setLevel(level)
+        stream.addFilter(is_shown)
         try:
             yield
         finally:
+            stream.removeFilter(is_shown)
             stream.write = before
             stream.setLevel(logging.NOTSET)
 

@@ -265,10 +265,11 @@ def test_the_log_gives_its_lines_away_and_takes_them_back(tmp_path: Path) -> Non
         clock=ManualClock(),
         stream=stream,
     ) as logs:
-        with logs.diverted(taken.append, level=logging.WARNING):
+        with logs.diverted(taken.append, level=logging.WARNING, without=["bronze_engine.often"]):
+            logging.getLogger("bronze_engine.often").warning("for the file")
             logger.info("for the file")
             logger.warning("of hush\nand more")
-        logger.info("back")
+        logging.getLogger("bronze_engine.often").info("back")
     assert taken == ["2025-01-15 00:00:00.000 WARNING of ***\\nand more\n"]
     assert stream.getvalue() == "2025-01-15 00:00:00.000 INFO back\n"
-    assert len((tmp_path / "log").read_text().splitlines()) == 3
+    assert len((tmp_path / "log").read_text().splitlines()) == 4
