@@ -33,6 +33,9 @@ __all__ = ["RemoteBatch"]
 
 log = logging.getLogger(__name__)
 
+PARCELS_TO_COME: Final = 16
+"""For a cluster that has no worker yet, and gets them because there is work."""
+
 ATTEMPTS: Final = 2
 """Workers that may die of one parcel."""
 
@@ -82,7 +85,7 @@ class RemoteBatch:
             dates.setdefault(name, []).append(day)
         # One a thread: at the end of each parcel places stand empty. With four a thread a batch of
         # 10,000 took 1.6 times as long (benchmarks.scale).
-        count = min(len(dates), max(1, cluster.threads))
+        count = min(len(dates), cluster.threads or PARCELS_TO_COME)
         shares = [share for share in shares_of(engine.config, tuple(dates), count) if share]
         self._parcels = tuple(
             Parcel(

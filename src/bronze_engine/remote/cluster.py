@@ -17,7 +17,7 @@ class Cluster(Protocol):
 
     @property
     def threads(self) -> int:
-        """Parcels that are landed side by side; 0 while there is no worker."""
+        """Parcels that are landed side by side; 0 where there is no worker yet."""
         ...
 
     async def land(self, key: str, parcel: str, /) -> str:

@@ -67,7 +67,8 @@ async def open_cluster(address: str) -> AsyncIterator[DaskCluster]:
                 " with `dask scheduler`, or take the address that it prints"
             ) from exc
         await _check_versions(client, address)
-        yield DaskCluster(client)
+        threads: dict[str, int] = await client.nthreads()
+        yield DaskCluster(client, sum(threads.values()))
     finally:
         await finish(_close, client, grace_seconds=lambda: _CLOSE_SECONDS)
 
@@ -76,13 +77,9 @@ async def open_cluster(address: str) -> AsyncIterator[DaskCluster]:
 class DaskCluster:
     """Made by `open_cluster`; see `remote.cluster` for what its methods promise."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, threads: int) -> None:
+        self.threads: Final = threads
         self._client = client
-
-    @property
-    def threads(self) -> int:
-        workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        return sum(worker["nthreads"] for worker in workers.values())
 
     def listen(self, hear: Callable[[str], None], /) -> None:
         self._client.subscribe_topic(_TOPIC, lambda event: hear(event[1]))

@@ -144,6 +144,7 @@ def test_a_worker_is_killed_and_each_partition_is_committed_once(
     assert landed == dict.fromkeys(NAMES, (1, ROWS))
     assert [run["pipeline"] for run in ran.json["runs"]] == NAMES
     assert [run["rows"] for run in ran.json["runs"]] == [ROWS] * len(NAMES)
+    assert "8 runs in 2 parcels for 2 threads" in ran.err
     assert "its worker was lost" in ran.err
     assert not hidden(bronze.folder / "lake")
 
