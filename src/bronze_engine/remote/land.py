@@ -24,10 +24,13 @@ from bronze_engine.telemetry.events import BatchRunEnded, Event
 from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.version import __version__
 
-__all__ = ["LOOK_SECONDS", "OUTLAST_SECONDS", "land"]
+__all__ = ["ANSWER_SECONDS", "LOOK_SECONDS", "OUTLAST_SECONDS", "land"]
 
 LOOK_SECONDS: Final = 0.25
 """How often a worker looks whether its parcel is still wanted."""
+
+ANSWER_SECONDS: Final = 0.5
+"""Before a worker does anything, for the command to give a parcel up that two have died of."""
 
 OUTLAST_SECONDS: Final = 60.0
 """The lease of a worker that died is held for 30 s."""
@@ -55,6 +58,9 @@ async def land(
             refusal=f"the worker {worker} has bronze-engine {__version__}, and the command"
             f" {parcel.version}; install the same on both"
         )
+    await clock.sleep(ANSWER_SECONDS)
+    if not is_wanted():
+        return Answer(refusal="nobody waits for it any more")
     try:
         config = load_texts(parcel.texts, overrides=parcel.overrides)
         if len({day for _, day in parcel.runs}) > 1:

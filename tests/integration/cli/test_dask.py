@@ -57,6 +57,8 @@ class Shop:
         self.asked: Counter[str] = Counter()
         self.kill_at = 0
         """The request whose worker is killed."""
+        self.deadly = ""
+        """Whoever asks for this is killed."""
         self.killed: list[int] = []
         self.is_hanging = False
         self.server: Server | None = None
@@ -67,9 +69,9 @@ class Shop:
         self.asked[seen.path] += 1
         if self.is_hanging:
             await asyncio.Event().wait()
-        if self.asked.total() == self.kill_at:
+        if self.asked.total() == self.kill_at or seen.path == self.deadly:
             self.killed.append(int(seen.headers["x-process"].split()[0]))
-            os.kill(self.killed[0], signal.SIGKILL)
+            os.kill(self.killed[-1], signal.SIGKILL)
         await SYSTEM_CLOCK.sleep(0.05)
         page = int(seen.query["page"])
         rows = range((page - 1) * 10, page * 10) if page <= ROWS // 10 else ()
@@ -147,6 +149,24 @@ def test_a_worker_is_killed_and_each_partition_is_committed_once(
     assert "8 runs in 2 parcels for 2 threads" in ran.err
     assert "its worker was lost" in ran.err
     assert not hidden(bronze.folder / "lake")
+
+
+def test_what_kills_two_workers_kills_no_third(
+    bronze: Bronze, shop: Shop, cluster: LocalCluster
+) -> None:
+    shop.deadly = f"/{NAMES[3]}/{DATE}"
+    ran = bronze(*on(cluster), *shop.url)
+    assert ran.status == 1
+    assert len(set(shop.killed)) == 2
+    failed = [run for run in ran.json["runs"] if run["status"] == "failed"]
+    assert NAMES[3] in {run["pipeline"] for run in failed}
+    assert {run["error_code"] for run in failed} == {"RETRY001"}
+    assert all("2 workers have died while they ran it" in run["error"] for run in failed)
+    landed = manifests(bronze.folder)
+    # Of one that committed in its worker's last instant nothing may have been heard.
+    assert set(landed) >= set(NAMES) - {run["pipeline"] for run in failed}
+    assert NAMES[3] not in landed
+    assert {manifest["generation"] for manifest in landed.values()} == {1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -20,7 +20,7 @@ from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.report import RunReport
 from bronze_engine.remote.batch import RemoteBatch
 from bronze_engine.remote.cluster import Lost
-from bronze_engine.remote.land import land
+from bronze_engine.remote.land import ANSWER_SECONDS, land
 from bronze_engine.remote.masked_logs import masked_logs
 from bronze_engine.remote.parcel import Answer, Begun, Ended, Parcel, encode
 from bronze_engine.telemetry.events import (
@@ -31,6 +31,7 @@ from bronze_engine.telemetry.events import (
     RunFinished,
     RunStarted,
 )
+from bronze_engine.testing import ManualClock
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
 
@@ -266,6 +267,18 @@ async def test_a_worker_of_another_version_runs_nothing(tmp_path: Path) -> None:
     assert "the command 99.0" in str(answer.refusal)
 
 
+async def test_a_parcel_that_is_given_up_at_once_is_not_begun(tmp_path: Path) -> None:
+    cluster = Cluster()
+    await batch(tmp_path, cluster, "b.z")
+    clock = ManualClock()
+    parcel = msgspec.json.decode(cluster.texts[0], type=Parcel)
+    answer = await clock.drive(
+        land(parcel, worker="w", is_wanted=lambda: False, tell=lambda _: None, clock=clock)
+    )
+    assert answer == Answer(refusal="nobody waits for it any more")
+    assert clock.monotonic() == ANSWER_SECONDS
+
+
 async def test_a_worker_without_the_secret_says_which_variable_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,8 +286,11 @@ async def test_a_worker_without_the_secret_says_which_variable_is_missing(
     cluster = Cluster()
     await batch(tmp_path, cluster, "b.z")
     signs: list[object] = []
+    clock = ManualClock()
     parcel = msgspec.json.decode(cluster.texts[0], type=Parcel)
-    answer = await land(parcel, worker="w", is_wanted=lambda: True, tell=signs.append)
+    answer = await clock.drive(
+        land(parcel, worker="w", is_wanted=lambda: True, tell=signs.append, clock=clock)
+    )
     assert answer.report is not None
     assert answer.report.exit_code == 2
     assert "SHOP_KEY is not set" in answer.report.runs[0].message
