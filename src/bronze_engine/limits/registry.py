@@ -109,10 +109,11 @@ class LimitGroup:
         is taken first, so that no shared one lies idle meanwhile. `retry` stands in place of
         the group's. `timeout_seconds` bounds each attempt as a whole.
         """
-        buckets, daily = self._buckets, self._daily
+        own: list[Bucket] = []
+        daily = self._daily
         if extra_rate is not None:
             own, own_daily = self._own_rate(pipeline, extra_rate)
-            buckets, daily = [*own, *buckets], [*own_daily, *daily]
+            daily = [*own_daily, *daily]
         retry = retry or self._settings.retry
         return Attempts(
             group=self.name,
@@ -124,11 +125,12 @@ class LimitGroup:
             pause=self._pause,
             breaker=self._breaker,
             concurrency=self._concurrency,
-            buckets=buckets,
+            own_buckets=own,
+            group_buckets=self._buckets,
             quotas=daily,
             throttle=self._throttle,
             trace=self._trace,
-            described=self._described(buckets, daily, retry),
+            described=self._described([*own, *self._buckets], daily, retry),
             timeout_seconds=timeout_seconds,
         )
 

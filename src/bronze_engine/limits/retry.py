@@ -49,6 +49,9 @@ _SHORTEST_PAUSE_SECONDS: Final = 1.0
 """Retry-After counts whole seconds. Less than one is no pause, so the ordinary backoff holds;
 without it a server that says 0 for ever would be asked for ever."""
 
+_STALE_SECONDS: Final = 0.1
+"""A token may be used so long after it was granted."""
+
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
@@ -101,7 +104,7 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
 class Attempts:
     """The limits of one group for one pipeline: implements `contracts.Limits`.
 
-    `buckets` must all grant, in their order. `timeout_seconds` bounds one attempt as a
+    All buckets must grant, the pipeline's own first. `timeout_seconds` bounds one attempt as a
     whole; None leaves that to the operation.
     """
 
@@ -117,7 +120,8 @@ class Attempts:
         pause: Pause,
         breaker: Breaker,
         concurrency: Concurrency,
-        buckets: Sequence[Bucket],
+        own_buckets: Sequence[Bucket],
+        group_buckets: Sequence[Bucket],
         quotas: Sequence[DailyQuota],
         throttle: Throttle,
         trace: Trace,
@@ -133,7 +137,8 @@ class Attempts:
         self._pause = pause
         self._breaker = breaker
         self._concurrency = concurrency
-        self._buckets = tuple(buckets)
+        self._buckets = (*own_buckets, *group_buckets)
+        self._group_buckets = tuple(group_buckets)
         self._quotas = tuple(quotas)
         self._throttle = throttle
         self._trace = trace
@@ -281,21 +286,44 @@ class Attempts:
             raise Transient(f"no whole answer within {self._timeout_seconds:g} s") from None
 
     async def _take_tokens(self, describe: str) -> None:
-        """Take one of each that limits the rate, or none."""
+        """Take one of each that limits the rate, or none.
+
+        Tokens are taken behind what may keep an attempt waiting with them: used much later, all at
+        once, they would be a burst of their own.
+        """
         taken: list[Bucket | DailyQuota] = []
         try:
-            for bucket in self._buckets:
-                await bucket.acquire(self._pipeline)
-                taken.append(bucket)
             for quota in self._quotas:
                 await self._take_of_day(quota, describe)
                 taken.append(quota)
+            for bucket in self._buckets:
+                await bucket.acquire(self._pipeline)
+                taken.append(bucket)
+            taken_at = self._clock.monotonic()
             try:
                 await self._throttle.acquire(self._retry.max_wait, self._pipeline)
             except Exhausted as exc:
                 raise self._exhausted(describe, exc.seconds) from None
         except BaseException:
             _give_back(taken)
+            raise
+        if self._clock.monotonic() - taken_at > _STALE_SECONDS:
+            await self._take_anew()
+
+    async def _take_anew(self) -> None:
+        """Take the group's tokens again, of an attempt that its server kept waiting with them.
+
+        The stale ones are lost. The pipeline's own are kept: to wait for those would keep a place
+        from the others.
+        """
+        taken: list[Bucket] = []
+        try:
+            for bucket in self._group_buckets:
+                await bucket.acquire(self._pipeline)
+                taken.append(bucket)
+        except BaseException:
+            self._throttle.answered()
+            _give_back([*taken, *self._quotas])
             raise
 
     async def _take_of_day(self, quota: DailyQuota, describe: str) -> None:

@@ -133,3 +133,26 @@ async def test_one_that_is_not_sent_is_given_back() -> None:
     quota.give_back()
     await quota.acquire(0)
     assert len(ledger.asked) == 1
+
+
+async def test_a_slow_ledger_makes_no_burst_of_what_waited_for_it() -> None:
+    clock = ManualClock()
+
+    class Slow(CountingLedger):
+        async def take(self, name: str, day: date, limit: int, count: int) -> int:
+            await clock.sleep(2)
+            return await super().take(name, day, limit, count)
+
+    sent: list[float] = []
+
+    async def request() -> None:
+        sent.append(clock.monotonic())
+
+    rate = RateLimit(rps=2, burst=2, requests_per_day=1000)
+    limits = group_of(clock, rate, Slow()).limits()
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(limits.call(request, describe="GET /orders") for _ in range(10)))
+
+    await clock.drive(all_of_them())
+    assert sent == pytest.approx([2, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6])

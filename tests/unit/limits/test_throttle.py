@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from bronze_engine.config.api import CircuitBreaker, Retry
+from bronze_engine.config.api import CircuitBreaker, RateLimit, Retry
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import RetryError
@@ -54,11 +54,17 @@ class QuotaServer:
         limits.told(self.tells(self.limit - used - 1, reset))
 
 
-def limits_on(clock: ManualClock, *, concurrency: int = 20, max_wait: float = 300) -> Limits:
+def limits_on(
+    clock: ManualClock,
+    *,
+    concurrency: int = 20,
+    max_wait: float = 300,
+    rate: RateLimit | None = None,
+) -> Limits:
     group = LimitRegistry(clock, lambda _event: None).group(
         "shop",
         "ApiExtractor",
-        rate=None,
+        rate=rate,
         retry=Retry(max_wait=Duration(max_wait)),
         breaker=CircuitBreaker(),
         concurrency=concurrency,
@@ -122,6 +128,17 @@ async def test_when_nothing_is_left_nothing_is_sent_until_the_reset(
     assert server.refused == 0
     assert server.arrived[-1] == pytest.approx(30.125)
     assert "metric=rate_limit component=ApiExtractor phase=throttle remaining=" in caplog.text
+
+
+async def test_what_waited_for_the_reset_with_its_token_is_no_burst_behind_it() -> None:
+    clock = ManualClock()
+    server = QuotaServer(clock, limit=20, window=30)
+    rate = RateLimit(rps=10, burst=5)
+    await send(limits_on(clock, concurrency=40, rate=rate), server, 50)
+    assert server.refused == 0
+    for first, began in enumerate(server.arrived):
+        for last, ended in enumerate(server.arrived[first:], first):
+            assert last - first + 1 <= 10 * (ended - began) + 5 + 1e-6
 
 
 async def test_a_reset_beyond_max_wait_is_an_error_before_the_request() -> None:
