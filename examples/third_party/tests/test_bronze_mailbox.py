@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,15 @@ from bronze_mailbox.announced import Announced, AnnouncedConfig
 from bronze_mailbox.mbox import MboxConfig, MboxSource
 from bronze_mailbox.ticket import Ticket, TicketAuth
 
-from bronze_engine.plugins import Api, LocalStoreConfig, Secret, Store, TokenAnswer, TokenRequest
+from bronze_engine.plugins import (
+    Api,
+    Block,
+    LocalStoreConfig,
+    Secret,
+    Store,
+    TokenAnswer,
+    TokenRequest,
+)
 from bronze_engine.testing import (
     AUTH_CHECKS,
     SOURCE_CHECKS,
@@ -22,6 +31,8 @@ from bronze_engine.testing import (
     SourceCheck,
     SourceSubject,
     StoreCheck,
+    asked,
+    lend,
     lend_to_store,
     name_of,
 )
@@ -53,6 +64,31 @@ async def test_mbox(check: SourceCheck, tmp_path: Path) -> None:
         )
 
     await check(make)
+
+
+async def test_one_broken_message_ends_no_run(tmp_path: Path) -> None:
+    broken = (
+        b"From a\nSubject: 1\nContent-Type: text/plain; charset=x-none\n\ncaf\xe9\n"
+        b"From b\nSubject: 2\nTo: @@,,<>\n\n2\n"
+        b"From c\nSubject: 3\nTo: you@there\n\n3\n"
+    )
+    (tmp_path / "a.mbox").write_bytes(broken)
+    config = MboxConfig(folder=str(tmp_path))
+    blocks: list[Block] = []
+
+    async def emit(block: Block) -> None:
+        blocks.append(block)
+
+    async with (
+        lend() as lent,
+        MboxSource().open(config, asked(), lent.resources) as source,
+    ):
+        async for piece in source.slices():
+            await source.read(piece, emit)
+    rows = [json.loads(line) for block in blocks for line in block.data.splitlines()]
+    assert [row["subject"] for row in rows] == ["1", "2", "3"]
+    assert [row["text"] for row in rows] == ["caf\ufffd\n", "2\n", "3\n"]
+    assert [row["recipients"] for row in rows] == ["", "", "you@there"]
 
 
 @pytest.mark.parametrize("check", STORE_CHECKS, ids=name_of)

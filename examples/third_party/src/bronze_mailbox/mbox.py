@@ -12,6 +12,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.message import EmailMessage
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -187,15 +189,39 @@ def _messages(path: Path) -> Iterator[bytes]:
 
 def _record(raw: bytes) -> dict[str, Any]:
     message = message_from_bytes(raw, policy=policy.default)
-    body = message.get_body(("plain", "html"))
-    headers = {name.lower(): str(value) for name, value in message.items()}
-    recipients = getaddresses([str(value) for value in message.get_all("to", [])])
+    recipients = getaddresses(_headers(message, "to"))
     return {
-        "message_id": headers.get("message-id"),
-        "sent_at": headers.get("date"),
-        "sender": headers.get("from"),
-        "recipients": ", ".join(address for _, address in recipients),
-        "subject": headers.get("subject"),
-        "text": None if body is None else body.get_content(),
+        "message_id": _header(message, "message-id"),
+        "sent_at": _header(message, "date"),
+        "sender": _header(message, "from"),
+        "recipients": ", ".join(address for _, address in recipients if address),
+        "subject": _header(message, "subject"),
+        "text": _text(message),
         "size_bytes": len(raw),
     }
+
+
+def _header(message: EmailMessage, name: str) -> str | None:
+    found = _headers(message, name)
+    return found[-1] if found else None
+
+
+def _headers(message: EmailMessage, name: str) -> list[str]:
+    """As they are meant; as they stand there where they are so broken that the parser gives up."""
+    try:
+        return [str(value) for value in message.get_all(name, [])]
+    except (IndexError, ValueError, HeaderParseError):
+        found = [value for key, value in message.raw_items() if key.lower() == name]
+        return [str(value).encode(errors="replace").decode() for value in found]
+
+
+def _text(message: EmailMessage) -> str | None:
+    """One message of thousands that names no charset that there is must not end the run."""
+    body = message.get_body(("plain", "html"))
+    if body is None:
+        return None
+    try:
+        return str(body.get_content())
+    except LookupError:
+        content = body.get_payload(decode=True)
+        return content.decode(errors="replace") if isinstance(content, bytes) else None
