@@ -91,17 +91,22 @@ class Places:
         self._most_of_group = max_parallel // 2
         self._clock = clock
         self._groups: dict[str, _Group] = {}
+        self._ready: dict[_Group, None] = {}
+        """Those that have runs ready, which may be few of thousands."""
         self._holding: set[Turn] = set()
         self._aside: set[Turn] = set()
 
     def add(self, turn: Turn) -> None:
         """Let it wait for its turn."""
-        heapq.heappush(self._groups.setdefault(turn.group, _Group()).ready, turn)
+        group = self._groups.setdefault(turn.group, _Group())
+        heapq.heappush(group.ready, turn)
+        self._ready[group] = None
 
     def clear(self) -> None:
         """Forget all who wait."""
-        for group in self._groups.values():
+        for group in self._ready:
             group.ready.clear()
+        self._ready.clear()
 
     def take(self) -> Turn | None:
         """The run whose turn it is, which is under way from now on; None where nobody's is.
@@ -113,15 +118,16 @@ class Places:
             while (turn := self._silent_turn()) is not None:
                 self._set_aside(turn)
             return None
-        in_favour = self._next(is_silent=False)
-        out_of_it = self._next(is_silent=True)
         if len(self._holding) < self._max_parallel:
-            group = in_favour or out_of_it
+            group = self._next(is_silent=False) or self._next(is_silent=True)
             return None if group is None else self._begin(group)
-        if in_favour is not None and (turn := self._silent_turn()) is not None:
+        if next(self._wanting(is_silent=False), None) is None:
+            return None
+        if (turn := self._silent_turn()) is not None:
             self._set_aside(turn)
             return self.take()
-        if in_favour is not None and out_of_it is not None and self._may_begin_aside(out_of_it):
+        out_of_it = self._next(is_silent=True)
+        if out_of_it is not None and self._may_begin_aside(out_of_it):
             turn = self._begin(out_of_it)
             self._set_aside(turn)
             return turn
@@ -160,6 +166,8 @@ class Places:
 
     def _begin(self, group: _Group) -> Turn:
         turn = heapq.heappop(group.ready)
+        if not group.ready:
+            del self._ready[group]
         turn.heard_at = self._clock.monotonic()
         group.under_way += 1
         self._holding.add(turn)
@@ -190,8 +198,8 @@ class Places:
 
     def _wanting(self, *, is_silent: bool) -> Iterator[_Group]:
         """The groups that have runs ready, of those in favour or of those out of it."""
-        for group in self._groups.values():
-            if group.ready and group.is_silent is is_silent:
+        for group in self._ready:
+            if group.is_silent is is_silent:
                 yield group
 
     def _silent_turn(self) -> Turn | None:
