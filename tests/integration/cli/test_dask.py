@@ -148,7 +148,8 @@ def test_a_worker_is_killed_and_each_partition_is_committed_once(
     assert [run["rows"] for run in ran.json["runs"]] == [ROWS] * len(NAMES)
     assert "8 runs in 2 parcels for 2 threads" in ran.err
     assert "its worker was lost" in ran.err
-    assert not hidden(bronze.folder / "lake")
+    # A report that was being written when its process was killed may lie there; data may not.
+    assert not [path for path in hidden(bronze.folder / "lake") if "part-" in path]
 
 
 def test_what_kills_two_workers_kills_no_third(
