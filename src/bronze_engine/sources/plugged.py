@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
 from typing import Any, Final, final
 
 from bronze_engine.contracts import (
@@ -115,11 +116,33 @@ def _translated(told: str) -> Iterator[list[Exception]]:
     passing: list[Exception] = []
     try:
         yield passing
-    except _ALLOWED:
-        raise
     except Exception as exc:
-        if any(exc is each for each in passing):
-            raise
+        error = _told_by(exc, passing)
+        if isinstance(error, _ALLOWED) or any(error is each for each in passing):
+            if error is exc:
+                raise
+            raise error from error.__cause__  # hides the group, keeps what the error came from
         raise ExtractError(
-            f"{told} has failed: {type(exc).__name__}: {exc}; report it to whoever wrote that"
+            f"{told} has failed: {type(error).__name__}: {error}; report it to whoever wrote that"
         ) from exc
+
+
+def _told_by(exc: Exception, passing: list[Exception]) -> Exception:
+    """The error itself; of a group, which a plug-in's own task group raises, the one that counts.
+
+    What only passes through comes first, then what a source may raise, then the order of the group.
+    """
+    if not isinstance(exc, ExceptionGroup):
+        return exc
+    leaves = list(_leaves(exc))
+    ours = (leaf for leaf in leaves if any(leaf is each for each in passing))
+    allowed = (leaf for leaf in leaves if isinstance(leaf, _ALLOWED))
+    return next(chain(ours, allowed, leaves))
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for exc in group.exceptions:
+        if isinstance(exc, ExceptionGroup):
+            yield from _leaves(exc)
+        else:
+            yield exc

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
-from bronze_engine.contracts import Emit, Preview
-from bronze_engine.errors import ExtractError, SliceLost
+from bronze_engine.contracts import Emit, Preview, Request, Resources, Source
+from bronze_engine.errors import ExtractError, QualityError, SliceLost
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.plugged import PluggedSourceType
 from bronze_engine.testing import SOURCE_CHECKS, SourceCheck, SourceSubject, asked, lend, name_of
@@ -106,3 +107,47 @@ async def test_what_is_not_its_fault_passes_as_it_is() -> None:
 
     with pytest.raises(LookupError, match="the engine's"):
         await reading("whole", use)
+
+
+class Grouped(Sound):
+    """Has a task group of its own, as sources with a connection to watch do."""
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        async def work() -> None:
+            if self.config == "own":
+                raise KeyError("in a task")
+            if self.config == "lost":
+                raise SliceLost("in a task")
+            await Sound.read(self, piece, emit)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+        return None
+
+
+class GroupedKind(Kind):
+    @asynccontextmanager
+    async def open(
+        self, config: str, request: Request, resources: Resources, /
+    ) -> AsyncIterator[Source]:
+        async with anyio.create_task_group(), super().open(config, request, resources) as source:
+            yield source
+
+
+async def grouped(config: str, emit: Emit = nothing) -> None:
+    kind = PluggedSourceType(GroupedKind(Grouped), TOLD)
+    async with lend() as lent, kind.open(config, asked(), lent.resources) as source:
+        await source.read(PIECE, emit)
+
+
+@pytest.mark.asyncio
+async def test_a_task_group_of_its_own_hides_no_fault() -> None:
+    async def refuse(_block: object) -> None:
+        raise QualityError("too many are rejected")
+
+    with pytest.raises(QualityError, match="too many are rejected"):
+        await grouped("whole", refuse)
+    with pytest.raises(SliceLost, match="in a task"):
+        await grouped("lost")
+    with pytest.raises(ExtractError, match="of queues\\) has failed: KeyError: 'in a task'"):
+        await grouped("own")
