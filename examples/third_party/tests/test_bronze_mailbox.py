@@ -1,4 +1,4 @@
-# ruff: noqa: INP001  # tests of another package
+# ruff: noqa: INP001, S101  # tests of another package
 """The source, the store and the auth pass the checks of bronze-engine."""
 
 from __future__ import annotations
