@@ -20,6 +20,7 @@ from bronze_engine.adapters import open_sender, otel_hook, otel_providers
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.contracts import Hook
+from bronze_engine.errors import ConfigError
 from bronze_engine.monitoring.notifier import Notifier, Told
 from bronze_engine.monitoring.otlp import METRICS, Otlp
 from bronze_engine.monitoring.queue import DRAIN_SECONDS, Consumer, Queue, hook_of, open_queue
@@ -102,7 +103,12 @@ class Monitoring:
         that ask for what we have not."""
         telemetry = config.telemetry
         make = await workers.run(otel_providers)  # its imports take a third of a second
-        providers = make(telemetry.service_name or "bronze-engine")
+        try:
+            providers = make(telemetry.service_name or "bronze-engine")
+        except (ValueError, RuntimeError) as exc:  # the SDK's, of what a variable says
+            raise ConfigError(
+                f"telemetry.otel can't be opened as the OTEL_* variables say: {exc}"
+            ) from exc
         stack.callback(providers.shutdown)
         hook = otel_hook()(
             tracer_provider=providers.tracer_provider,

@@ -156,6 +156,32 @@ async def test_the_extra_is_named_where_it_is_missing(
             raise AssertionError("it must not open")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, api-key: canary", "entry 2 is not name=value"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "canary", "entry 1 is not name=value"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_variable_that_is_wrong_is_an_error_of_the_configuration(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    value: str,
+    says: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    (tmp_path / "pipelines.toml").write_text("[telemetry]\notel = true\n")
+    config = load_config(tmp_path / "pipelines.toml", environ={})
+    with pytest.raises(ConfigError, match=says) as raised:
+        async with open_monitoring(config):
+            raise AssertionError("it must not open")
+    assert "canary" not in str(raised.value) + caplog.text
+
+
 @pytest.mark.asyncio
 async def test_without_either_table_nothing_is_opened(tmp_path: Path) -> None:
     (tmp_path / "pipelines.toml").write_text("")

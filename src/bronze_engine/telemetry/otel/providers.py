@@ -27,6 +27,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.util.re import parse_env_headers
 
 from bronze_engine.errors import ConfigError
 from bronze_engine.telemetry.otel.session import Session
@@ -50,6 +51,10 @@ _TALKATIVE: Final = (
 )
 """Loggers of what fails."""
 
+_HEADERS: Final = tuple(
+    f"OTEL_EXPORTER_OTLP_{signal}HEADERS" for signal in ("", "TRACES_", "METRICS_")
+)
+
 _exporting: Final = ContextVar("bronze_exporting", default=False)
 
 
@@ -58,13 +63,15 @@ class Providers:
     """A tracer provider and a meter provider, and the way to the collector.
 
     `service_name` is told where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name none.
-    Raises ConfigError for a protocol or an exporter that we have not.
+    Raises ConfigError for a protocol or an exporter that we have not, and for headers that are
+    none; the SDK raises ValueError and RuntimeError for other variables.
     """
 
     def __init__(self, service_name: str) -> None:
         environ = os.environ  # the SDK reads its variables there, and nowhere else
         sends_traces = _sends(environ, "TRACES")
         sends_metrics = _sends(environ, "METRICS")
+        _check_headers(environ)
         self.interval_seconds = _milliseconds(environ, "OTEL_METRIC_EXPORT_INTERVAL", 60_000) / 1000
         """Between two exports of metrics."""
         self.delay_seconds = _milliseconds(environ, "OTEL_BSP_SCHEDULE_DELAY", 5_000) / 1000
@@ -200,6 +207,26 @@ def _sends(environ: Mapping[str, str], signal: str) -> bool:
         if protocol:
             break
     return exporter == "otlp"
+
+
+def _check_headers(environ: Mapping[str, str]) -> None:
+    """The SDK would leave out an entry that it can't read, and log it: a key, as a rule."""
+    logger = logging.getLogger(parse_env_headers.__module__)
+    logger.addFilter(_nothing)
+    try:
+        for name in _HEADERS:
+            for number, entry in enumerate(environ.get(name, "").split(","), start=1):
+                if entry.strip() and not parse_env_headers(entry, liberal=True):
+                    raise ConfigError(
+                        f"{name}: entry {number} is not name=value; separate entries by commas, "
+                        "and percent-encode what is special in a value"
+                    )
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _timeout(environ: Mapping[str, str], signal: str) -> float | None:
