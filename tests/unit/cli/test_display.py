@@ -343,6 +343,19 @@ async def test_speed_is_smoothed_over_seconds_and_falls_to_nothing() -> None:
     assert screen.table()["a.x"]["rows/s"] == "0"
 
 
+def test_runs_that_are_done_keep_no_samples() -> None:
+    """Of a batch of thousands they would take as much memory as a small one."""
+    board = Board(ManualClock())
+    board(RunStarted(pipeline="a.x", run_date=DAY, run="a.x"))
+    (view,) = board.active
+    for seconds in range(3):
+        view.sample(float(seconds))
+        view.write(10 * seconds)
+    assert view.speed.per_second > 0
+    board(finished("a.x"))
+    assert view.speed.per_second == view.reading.per_second == 0.0
+
+
 @pytest.mark.asyncio
 async def test_the_time_left_is_told_where_the_source_tells_its_total() -> None:
     screen = Screen()

@@ -115,6 +115,8 @@ class RunView:
         self.pages = report.pages
         self.bytes_in = report.bytes_in
         self.retries = report.retries
+        self.speed.restart()
+        self.reading.restart()
 
     def sample(self, now: float) -> None:
         """Note how far it is; some times a second."""
