@@ -29,14 +29,14 @@ def test_names_are_those_of_the_team_or_whole() -> None:
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     config = config_of(orders=[], items=["order"])
-    with pytest.raises(ConfigError, match='there is no pipeline "team.order"') as caught:
+    with pytest.raises(ConfigError, match=r'there is no pipeline "team\.order"') as caught:
         config.pipeline("team.items")
     assert "team.orders" in str(caught.value)
     assert "after" in str(caught.value)
 
 
 def test_a_pipeline_can_not_come_after_itself() -> None:
-    with pytest.raises(ConfigError, match='names "team.a" itself'):
+    with pytest.raises(ConfigError, match=r'names "team\.a" itself'):
         config_of(a=["a"]).pipeline("team.a")
 
 
@@ -45,7 +45,7 @@ def test_a_circle_is_spelled_out() -> None:
     circle = "a circle: team.a -> team.b -> team.c -> team.a"
     with pytest.raises(ConfigError, match=circle):
         config.pipeline("team.a")
-    with pytest.raises(ConfigError, match="a circle: team.b -> team.c -> team.a -> team.b"):
+    with pytest.raises(ConfigError, match=r"a circle: team\.b -> team\.c -> team\.a -> team\.b"):
         config.pipeline("team.b")
     assert config.pipeline("team.x").after == ()
 
@@ -53,7 +53,7 @@ def test_a_circle_is_spelled_out() -> None:
 def test_what_leads_into_a_circle_is_not_in_it() -> None:
     config = config_of(a=["b"], b=["c"], c=["b"])
     assert config.pipeline("team.a").after == ("team.b",)
-    with pytest.raises(ConfigError, match="a circle: team.b -> team.c -> team.b"):
+    with pytest.raises(ConfigError, match=r"a circle: team\.b -> team\.c -> team\.b"):
         config.pipeline("team.b")
 
 

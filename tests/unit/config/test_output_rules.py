@@ -24,7 +24,10 @@ pytestmark = pytest.mark.unit
         ('partition_by = "a"', "partition_by: expected an array of strings"),
         ('part_bytes = "4MiB"', "part_bytes: 4,194,304 is not between 5MiB"),
         ('part_bytes = "1GiB"', "part_bytes: 1,073,741,824 is not between"),
-        ('partition_by = ["a"]\npart_bytes = "6MiB"', "part_bytes: has no effect with partition_by"),
+        (
+            'partition_by = ["a"]\npart_bytes = "6MiB"',
+            "part_bytes: has no effect with",
+        ),
         ("max_open_files = 4", "max_open_files: is of partition_by"),
         ('partition_by = ["a"]\nmax_open_files = 0', "max_open_files: expected"),
         ('compression = "snappy"\ncompression_level = 3', "has no levels; leave it out"),
