@@ -1,6 +1,7 @@
 """Runs pipelines over HTTP, tells how far they are, and hands out their rows.
 
-PIPELINES=pipelines.toml uvicorn --factory examples.service.app:from_environment
+PIPELINES=pipelines.toml uvicorn --factory examples.service.app:from_environment \\
+    --timeout-graceful-shutdown 10
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fastapi.responses import JSONResponse
 
 from bronze_engine import BronzeError, Config, Engine, load_config, open_engine
 from bronze_engine.telemetry.redact import Redactor
-from examples.service.rows import ARROW, NDJSON, RowsResponse
+from examples.service.rows import ARROW, NDJSON, RowsResponse, first_of
 from examples.service.runs import Run, Runs
 
 __all__ = ["from_environment", "service"]
@@ -140,7 +141,7 @@ def service(config: Config, **options: Any) -> FastAPI:
         await stream.__aenter__()
         try:
             # What fails before the first batch still has a status of its own.
-            first = await anext(stream, None)
+            first = await first_of(stream, request.receive)
         except BaseException:
             await stream.aclose()
             raise

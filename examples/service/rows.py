@@ -14,13 +14,40 @@ from starlette.types import Receive, Scope, Send
 
 from bronze_engine import BatchStream
 
-__all__ = ["ARROW", "NDJSON", "RowsResponse"]
+__all__ = ["ARROW", "NDJSON", "RowsResponse", "first_of"]
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 NDJSON: Final = "application/x-ndjson"
 
 _ROWS_AT_ONCE: Final = 1000
 """A few milliseconds of a thread, and some hundred KiB of an answer."""
+
+
+async def first_of(stream: BatchStream, receive: Receive) -> pa.RecordBatch | None:
+    """The first batch, awaited for as long as the client waits; None where there is none, and
+    where the client has gone.
+
+    Raises what the stream raises.
+    """
+    first: pa.RecordBatch | None = None
+    error: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_watch, receive, tasks.cancel_scope)
+        try:
+            first = await anext(stream, None)
+        except Exception as exc:  # noqa: BLE001  # raised outside of the group
+            error = exc
+        tasks.cancel_scope.cancel()
+    if error is not None:
+        raise error
+    return first
+
+
+async def _watch(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel what is done for a client once it has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
 class RowsResponse(Response):
@@ -41,16 +68,11 @@ class RowsResponse(Response):
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._watch, receive, tasks.cancel_scope)
+                tasks.start_soon(_watch, receive, tasks.cancel_scope)
                 await self._answer(send)
                 tasks.cancel_scope.cancel()
         finally:
             await self._stream.aclose()
-
-    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
 
     async def _answer(self, send: Send) -> None:
         await send(

@@ -61,6 +61,8 @@ class Shop:
                 return answer({"error": "gone"}, status=410)
             case "/slow" if number > 1:
                 await self.gate.wait()
+            case "/mute":
+                await self.gate.wait()
             case "/endless" | "/late":
                 rows = [{"id": 100 * number + row, "pad": "x" * 2000} for row in range(100)]
                 return answer(rows)
@@ -78,6 +80,11 @@ class Served:
     def pooled_bytes(self) -> int:
         pooled: int = self.app.state.engine.statistics().pooled_bytes
         return pooled
+
+    @property
+    def in_flight(self) -> int:
+        groups = self.app.state.engine.statistics().limit_groups
+        return sum(group.in_flight for group in groups)
 
     def asked(self, path: str) -> int:
         return sum(seen.path == path for seen in self.upstream.seen)
@@ -107,7 +114,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Served
     async with serve(shop) as upstream:
         tables = "".join(
             f'[pipelines.team.{name}]\nextends = "paged"\nsource.path = "/{name}"\n'
-            for name in ("orders", "slow", "refused", "endless", "late")
+            for name in ("orders", "slow", "refused", "endless", "late", "mute")
         )
         path = folder / "pipelines.toml"
         path.write_text(CONFIG.format(url=upstream.url, key=CANARY) + tables)
@@ -237,3 +244,13 @@ async def test_a_client_that_takes_nothing_holds_the_source_and_one_that_goes_en
         await SYSTEM_CLOCK.sleep(0.2)
         assert served.asked("/endless") == asked
         assert (await client.get("/health")).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_goes_before_the_first_batch_ends_the_reading(tmp_path: Path) -> None:
+    async with running(tmp_path) as (client, served):
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/pipelines/team.mute/rows", params={"run_date": DAY}, timeout=0.5)
+        assert served.asked("/mute") == 1
+        await until(lambda: served.in_flight == 0)
+        assert served.pooled_bytes == 0
