@@ -295,8 +295,8 @@ class Engine:
         It takes the place of an earlier one. Never raises for the store's faults; cancelled,
         it still finishes.
         """
-        masked = report.masked(Redactor(self.config.secrets))
-        return await keep_batch(masked, self._shared.home_store, self._services)
+        mask = Redactor(self.config.secrets)
+        return await keep_batch(report, mask, self._shared.home_store, self._services)
 
     async def kept_batch(self, batch: str = "last", *, shard: str | None = None) -> BatchReport:
         """The stored report of a batch; `last` is the one that began last, of this shard.

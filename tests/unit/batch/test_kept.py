@@ -183,6 +183,25 @@ async def test_a_store_that_takes_no_report_is_a_warning(
     assert caplog.text.count("was not written") == 1
 
 
+async def test_no_secret_is_in_the_stored_report_or_in_what_is_told_of_a_store(
+    tmp_path: Path,
+) -> None:
+    shop = Shop(tmp_path)
+    shop.config.hide("t.a", ["injected"])
+    shop.faults["t.a"] = ExtractError("the server repeats: injected")
+
+    def is_report(method: str, key: str) -> bool:
+        return method == "put" and "_batches" in key
+
+    shop.store = FaultyStore(shop.store, Script(when=is_report))  # says that it was injected
+    async with shop.engine() as engine:
+        report = await shop.run(engine)
+        (stored,) = await shop.stored()
+    assert stored.runs[0].error == "EXT001 the server repeats: ***"
+    (warning,) = report.warnings
+    assert "json was not written: STG001 ***" in warning
+
+
 async def test_nothing_to_run_is_no_fault_and_stores_nothing(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     async with shop.engine() as engine:
