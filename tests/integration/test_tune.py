@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ type = "postgres"
 connection = "db"
 table = "wide"
 """
-SHORT = TuneBounds(seconds=0.3, rounds=1, requests=4000)
+SHORT = TuneBounds(seconds=0.2, rounds=2, requests=4000)
 
 
 @asynccontextmanager
@@ -76,8 +76,9 @@ async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: 
             report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
     assert report.bound == "latency"
     assert proposed(report)["page_size"] == 100  # the most that the server gives
-    assert proposed(report)["concurrency"] >= 8  # where the server answers sixteen at once
-    assert report.gain > 2  # twenty on a machine that does nothing else
+    assert proposed(report)["concurrency"] in (8, 16, 32)  # the server answers sixteen at once
+    assert report.gain > 5
+    assert report.is_faster
     assert "the server gives 100 records a page" in " ".join(report.notes)
     assert not files_in(tmp_path / "bronze")
 
@@ -86,25 +87,28 @@ async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: 
 async def test_a_limit_that_nobody_told_of_is_found_and_larger_pages_go_round_it(
     tmp_path: Path,
 ) -> None:
+    bounds = TuneBounds(seconds=0.5, rounds=1, requests=4000)
     with PacedApi.start(per_second=40, max_size=400, latency_ms=5) as api:
         async with engine_of(tmp_path, api.url, concurrency=8, page_size=100) as engine:
-            report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
+            report = await Tune(engine, NAME, run_date=DAY, bounds=bounds).run()
     assert report.bound == "rate limit"
     assert 30 <= proposed(report)["rps"] <= 44
     assert proposed(report)["page_size"] == 400
-    assert proposed(report).get("concurrency", 8) <= 8
+    assert proposed(report)["concurrency"] <= 4
+    assert report.tuned.refused <= 1
 
 
 async def test_a_configured_rate_is_never_passed(tmp_path: Path) -> None:
-    override = "apis.bench.rate_limit.rps=10"
+    override = "apis.bench.rate_limit.rps=30"
     with PacedApi.start(max_size=50) as api:
         began = SYSTEM_CLOCK.monotonic()
         async with engine_of(tmp_path, api.url, override) as engine:
             report = await Tune(engine, NAME, run_date=DAY, bounds=SHORT).run()
         seconds = SYSTEM_CLOCK.monotonic() - began
         told = api.told()
-    assert told["good"] == report.requests  # not one more than it knows of
-    assert told["good"] <= 10 * seconds + 1
+    # Not one more than it knows of; what a trial's end cancels may never have been sent.
+    assert report.requests - 20 <= told["good"] <= report.requests
+    assert told["good"] <= 30 * seconds + 3
     assert report.bound == "rate limit"
     assert "rps" not in proposed(report)
 
@@ -178,10 +182,9 @@ async def test_no_more_requests_are_sent_than_allowed(tmp_path: Path) -> None:
     bounds = TuneBounds(seconds=0.2, rounds=1, requests=60)
     with PacedApi.start(max_size=50) as api:
         async with engine_of(tmp_path, api.url) as engine:
-            with suppress(ExtractError):  # what is left at the end may be too little to compare
-                await Tune(engine, NAME, run_date=DAY, bounds=bounds).run()
+            report = await Tune(engine, NAME, run_date=DAY, bounds=bounds).run()
             sent = api.told()["good"]
-            assert sent <= 60
+            assert report.requests == sent <= 60
             few = TuneBounds(seconds=0.2, rounds=1, requests=2)
             with pytest.raises(ExtractError, match="--max-requests") as caught:
                 await Tune(engine, NAME, run_date=DAY, bounds=few).run()

@@ -92,7 +92,7 @@ def _print(report: TuneReport) -> None:
     width = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
     print(
         f"{report.pipeline} {report.run_date}: {report.requests:,} requests in"
-        f" {report.seconds:.0f} s; > is proposed, * is configured"
+        f" {report.seconds:.0f} s; > is chosen, * is configured"
     )
     for curve in report.curves:
         print()
@@ -108,7 +108,7 @@ def _print(report: TuneReport) -> None:
     if report.proposals:
         _fill(
             f"Tuned: {other.rows_per_second:,.0f} rows/s ({other.low:,.0f} to {other.high:,.0f}),"
-            f" {report.gain:.1f} times as much. {bound_line(report.profile_tuned)}",
+            f" {_gain(report)}. {bound_line(report.profile_tuned)}",
             width,
         )
     for note in report.notes:
@@ -118,7 +118,17 @@ def _print(report: TuneReport) -> None:
         print("# Into the tables of pipelines.toml that are named here:")
         print(report.toml, end="")
     else:
-        print("Nothing to change: no other setting was measurably faster.")
+        print("Nothing is proposed: no other setting was shown to be faster.")
+
+
+def _gain(report: TuneReport) -> str:
+    """What the rounds say in which both were measured."""
+    if not report.is_faster:
+        return "not measurably faster"
+    low, high = min(report.gains), max(report.gains)
+    return (
+        f"{report.gain:.1f} times as much ({low:.1f} to {high:.1f} in {len(report.gains)} rounds)"
+    )
 
 
 def _fill(line: str, width: int, indent: str = "") -> None:

@@ -42,7 +42,9 @@ __all__ = ["Trial", "TrialBounds", "run_trial"]
 _LATE: Final = 1.25
 """When a reading is ended that no record ends, in seconds of the trial."""
 _DRAIN_SECONDS: Final = 3.0
-_LEAST_SECONDS: Final = 0.05
+_FIRST_ROWS_SECONDS: Final = 20.0
+"""How much longer it waits for the first rows: without them a trial tells nothing."""
+_LEAST_SECONDS: Final = 0.2
 """What a trial must have read for to be judged: it goes on no longer than it has to."""
 _NOWHERE: Final = "nowhere: this was a trial"
 
@@ -185,6 +187,8 @@ class _Trying:
             await clock.sleep(_LATE * seconds)
             self._rows.end()
             await clock.sleep(max(seconds, _DRAIN_SECONDS))
+            if not self._written.rows:  # a worker's first job, or a busy machine
+                await clock.sleep(_FIRST_ROWS_SECONDS)
             self._is_cut = True
             tasks.cancel_scope.cancel()
 

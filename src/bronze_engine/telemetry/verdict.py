@@ -1,11 +1,11 @@
 """What bounded a run: judged by its profile.
 
 A run waits for one thing most. Looked for in this order, for what comes first hides what comes
-after: the store, where encoding stands still for it; the workers, where they compute most of the
-time, or the source waits for them, or one file is always being encoded; the rate, or the pauses
-that a server asks for, where they hold some request back; the loop's own thread; and else the
-source's latency. The shares are of wall time. What workers do is told by CPU time, for on a busy
-machine a job takes long though it computes little.
+after: the store, where encoding stands still for it; the rate, or the pauses that a server asks
+for, where they hold some request back and workers compute little; the workers, where they compute
+most of the time, or jobs queue for them while the source waits, or one file is always being
+encoded; the loop's own thread; and else the source's latency. The shares are of wall time. What
+workers do is told by CPU time, for on a busy machine a job takes long though it computes little.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ _STORE: Final = 0.4
 """Encoding and decoding go on meanwhile, so less of it bounds a run."""
 _HELD: Final = 0.5
 """Of the time some request is held back by a limit: more than latency can be, then."""
+_HELD_LEAST: Final = 0.25
+"""Or so much of it, where that is more than requests were under way."""
 _QUEUED: Final = 1.0
-"""Jobs that wait for a worker, on average, while the source waits for them to be done: then all
-are busy, also where other programs leave them no core to be busy on. Answers that come at once
-queue, too, but then nothing waits for them."""
+"""Jobs that wait for a worker, on average, while the source waits for them to be done or workers
+are busy for so long: then they bound, also where other programs leave them no core to be busy on.
+Answers that come at once queue, too, but then nothing waits for them."""
+_BUSY: Final = 0.5
 _LITTLE: Final = 0.7
 """Of the time that workers are busy; they compute less only where they wait for a core."""
 _LEAST_SECONDS: Final = 1.0
@@ -76,11 +79,14 @@ def judged(profile: RunProfile, least_seconds: float = _LEAST_SECONDS) -> Verdic
     sending = profile.sending_seconds / seconds
     if sending >= _STORE:
         return _store(stages, sending)
+    computed = sum(_computed(stages, each) for each in _IN_WORKERS) / (seconds * profile.cores)
+    fetching = stages["fetch"].busy_seconds if "fetch" in stages else 0.0
+    least_held = min(_HELD * seconds, max(_HELD_LEAST * seconds, fetching))
+    if profile.held_back_seconds >= least_held and computed < _MOST:
+        return _held_back(profile, stages, seconds)
     bound = _computing(profile, stages, seconds)
     if bound is not None:
         return bound
-    if profile.held_back_seconds / seconds >= _HELD:
-        return _held_back(profile, stages, seconds)
     if profile.reading_loop_cpu_seconds / seconds >= _MOST:
         return _loop(profile, stages, seconds)
     return _latency(profile, stages, seconds)
@@ -104,6 +110,7 @@ def _computing(
     room = seconds * profile.cores
     work = {each: _took(stages, each) for each in _IN_WORKERS}
     computed = sum(_computed(stages, each) for each in _IN_WORKERS)
+    busy = min(sum(work.values()) / room, 1.0)
     encode = stages.get("encode")
     encoding = 0.0 if encode is None else encode.busy_seconds / seconds
     is_starved = profile.starved_seconds / seconds >= 1 - _MOST
@@ -111,7 +118,7 @@ def _computing(
     queued = sum(stages[each].wait_seconds for each in _IN_WORKERS if each in stages) / seconds
     is_full = (
         computed / room >= _MOST
-        or (queued >= _QUEUED and is_waited_for)
+        or (queued >= _QUEUED and (is_waited_for or busy >= _BUSY))
         or (
             profile.reading_cpu_seconds / room >= _MOST
             and computed >= profile.reading_loop_cpu_seconds
@@ -123,10 +130,9 @@ def _computing(
     if not is_full:
         largest = "encode"
     shares = ", ".join(f"{each} {took / room:.0%}" for each, took in work.items() if took)
-    busy = min(sum(work.values()) / room, 1.0)
     reason = f"{profile.cores} workers were busy {busy:.0%} of the time ({shares})"
     if computed < _LITTLE * busy * room:
-        reason += f", though they computed only {computed / room:.0%}: something else had the cores"
+        reason += f", though they computed only {computed / room:.0%} and waited for a core"
     if largest == "encode":
         return Verdict(
             bound="encode",

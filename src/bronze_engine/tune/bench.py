@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 import msgspec
 
@@ -14,17 +15,29 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, ExtractError, PageError, RetryError
 from bronze_engine.limits.trial import Purse
 from bronze_engine.run.trial import Trial, TrialBounds
-from bronze_engine.tune.knee import has_flattened
+from bronze_engine.tune.knee import FLAT, has_flattened
 from bronze_engine.tune.report import Name
 from bronze_engine.tune.series import Series
 from bronze_engine.tune.settings import Settings, with_settings
 
-__all__ = ["Bench", "TuneBounds"]
+__all__ = ["AUTO_AT_ONCE", "Ascent", "Bench", "TuneBounds", "needed"]
 
 log = logging.getLogger(__name__)
 
 _WAVES: Final = 4
 """A trial sends at least so many requests for each that is in flight."""
+_LEAST_REQUESTS: Final = 5
+"""Of a trial: the first is the beginning, and counts for nothing."""
+_PAGES_EACH: Final = 2
+"""Of a source that ends: fewer pages for each in flight tell nothing of more in flight."""
+_REQUESTS_LONG: Final = 5
+_LONGEST_SECONDS: Final = 10.0
+_LEAST_VALUES: Final = 2
+"""One value alone is compared with nothing."""
+AUTO_AT_ONCE: Final = 8
+"""Requests in flight that "auto" is reckoned with."""
+_MORE_REFUSED: Final = 0.05
+"""So much more of the requests is refused where that comes of the value that is tried."""
 
 
 class TuneBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,86 +64,209 @@ class Bench:
         self._pipeline = pipeline
         self._run_date = run_date
         self._bounds = bounds
+        self._seconds = bounds.seconds
         self.purse = Purse(bounds.requests)
         self.notes: list[str] = []
-        self.planned = 0
-        """Trials that may still come: they share what requests are left."""
+        self.least = 0
+        """Requests without which nothing can be proposed."""
+        self.set_aside = 0
+        """Requests that are kept for the end."""
 
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
             log.info("%s: %s", self._pipeline.name, text)
 
-    def _share(self) -> int:
-        """The requests of the next trial: what is left is dealt out evenly."""
-        return max(1, self.purse.left // max(1, self.planned))
+    def stretch(self, latency_seconds: float) -> None:
+        """Make trials long enough for several requests, one after another, of such a latency."""
+        seconds = min(_REQUESTS_LONG * latency_seconds, _LONGEST_SECONDS)
+        if seconds > self._seconds:
+            self._seconds = seconds
+            self.note(
+                f"a request takes {latency_seconds:.2f} s: each trial is {seconds:.1f} s long"
+            )
 
-    async def attempt(self, settings: Settings, what: str, longer: float = 1.0) -> Trial:
+    def allowance(self, share: float) -> int:
+        """So much of the requests that are left, but for those that are kept for the end."""
+        return int(share * max(0, self.purse.left - self.set_aside))
+
+    async def attempt(
+        self, settings: Settings, what: str, *, requests: int, longer: float = 1.0
+    ) -> Trial:
+        """`longer` is how much longer than others this trial is."""
         log.debug("%s: trying %s", self._pipeline.name, what)
         bounds = TrialBounds(
-            seconds=self._bounds.seconds * longer,
-            requests=self._share(),
+            seconds=self._seconds * longer,
+            requests=max(1, requests),
             rows=self._bounds.rows,
             concurrency=settings.concurrency,
         )
-        self.planned -= 1
         pipeline = with_settings(self._pipeline, settings)
         return await self._engine.trial(
             pipeline, run_date=self._run_date, bounds=bounds, purse=self.purse
         )
 
     async def measure(
-        self, all_series: Sequence[Series], *, rounds: int, what: str, longer: float = 1.0
+        self, series: Series, what: str, *, requests: int, longer: float = 1.0
+    ) -> Trial | None:
+        """One more trial of it; None where that tells nothing."""
+        if series.fault is not None:
+            return None
+        what = f"{what} {series.label}".strip()
+        try:
+            trial = await self.attempt(series.settings, what, requests=requests, longer=longer)
+        except (ConfigError, ExtractError, PageError, RetryError) as exc:
+            series.fault = f"{exc.code}: {exc.message}"[:200]
+            return None
+        if trial.rows_per_second <= 0:
+            return None
+        series.trials.append(trial)
+        return trial
+
+    async def in_turn(
+        self, name: Name, all_series: Sequence[Series], *, rounds: int, share: float
     ) -> None:
-        """`longer` is how much longer than others these trials are."""
+        """Each of them in each round."""
+        requests = self.allowance(share) // (rounds * len(all_series))
+        if requests < max(needed(series) for series in all_series):
+            self._note_few(name, rounds * sum(map(needed, all_series)), share)
+            return
         for turn in range(rounds):
             for series in all_series if turn % 2 == 0 else all_series[::-1]:
-                if series.fault is not None:
-                    continue
-                try:
-                    trial = await self.attempt(
-                        series.settings, f"{what} {series.label}".strip(), longer=longer
-                    )
-                except (ConfigError, ExtractError, PageError, RetryError) as exc:
-                    series.fault = f"{exc.code}: {exc.message}"[:200]
-                    continue
-                if trial.rows_per_second > 0:
-                    series.trials.append(trial)
+                await self.measure(series, name, requests=requests)
 
     async def ascend(
         self,
         name: Name,
-        all_series: list[Series],
+        all_series: Sequence[Series],
+        *,
+        own: str,
+        share: float,
         judge: Callable[[Series], str | None] = lambda _: None,
-    ) -> list[Series]:
-        """Try values upwards as long as they bring something; then those again, downwards."""
+    ) -> Ascent:
+        """Try values upwards as long as they bring something; then those again, downwards.
+
+        `own` is the label of what is configured, `share` what part of the requests may be used.
+        """
+        allowance = self.allowance(share)
+        rounds = self._bounds.rounds
+        chosen = _affordable(all_series, own, allowance, rounds)
+        if len(chosen) < _LEAST_VALUES and rounds > 1:
+            rounds = 1
+            chosen = _affordable(all_series, own, allowance, rounds)
+        if len(chosen) < min(_LEAST_VALUES, len(all_series)):
+            nearest = [all_series[at] for at in _nearest(all_series, own)[:_LEAST_VALUES]]
+            self._note_few(name, sum(map(needed, nearest)), share)
+            return Ascent([], has_ended=False)
+        budget = _Budget(allowance, rounds * sum(map(needed, chosen)))
+        has_ended = len(chosen) == len(all_series)
         tried: list[Series] = []
-        for series in all_series:
-            waves = series.settings.concurrency
-            if isinstance(waves, int) and self._share() < waves * _WAVES and tried:
-                self.note(
-                    f"{name} above {tried[-1].label} was not tried: {self.purse.left:,} requests"
-                    " are left (--max-requests)"
-                )
+        for series in chosen:
+            if tried and not _has_pages(series, tried[0].last):
+                pages = 0 if tried[0].last is None else tried[0].last.pages
+                self.note(f"{name} from {series.label} on: the source has only {pages:,} pages")
+                has_ended = True
                 break
-            await self.measure([series], rounds=1, what=name)
+            await self.measure(series, name, requests=budget.deal(needed(series)))
             if series.fault is None:
                 series.fault = judge(series) if tried else None
             tried.append(series)
             if series.fault is not None:
                 self.note(f"{name} {series.label}: {series.fault}")
+                has_ended = True
                 most = series.page_records
                 if judge(series) and most > (tried[-2].settings.page_size or 0):
                     settings = msgspec.structs.replace(series.settings, page_size=most)
                     tried.append(Series(most, f"{most:,}", settings))
-                    await self.measure(tried[-1:], rounds=1, what=name)
+                    requests = budget.deal(needed(series))
+                    await self.measure(tried[-1], name, requests=requests)
                 break
-            if series.last is None or (series.last.refused and len(tried) > 1):
+            if not series.trials:  # too slow to tell, or no request is left
+                continue
+            if series.refused_share > tried[0].refused_share + _MORE_REFUSED:
+                has_ended = True
                 break
-            if has_flattened([each.rate for each in tried]):
+            if await self._has_flattened(name, tried, budget):
+                has_ended = True
                 break
         usable = [each for each in tried if each.trials and each.fault is None]
-        for turn in range(1, self._bounds.rounds):
-            order = usable[::-1] if turn % 2 else usable
-            await self.measure(order, rounds=1, what=name)
-        return [each for each in tried if each.trials]
+        for turn in range(1, rounds):
+            for series in usable[::-1] if turn % 2 else usable:
+                await self.measure(series, name, requests=budget.deal(needed(series)))
+        if not has_ended and len(chosen) < len(all_series):
+            self.note(
+                f"{name} beyond {chosen[-1].label} was not tried: that needs more requests"
+                " (--max-requests)"
+            )
+        return Ascent([each for each in tried if each.trials], has_ended=has_ended)
+
+    async def _has_flattened(self, name: Name, tried: Sequence[Series], budget: _Budget) -> bool:
+        """Whether the last values bring nothing. What looks so is looked at again: a moment in
+        which the machine or the server does something else must not end an ascent."""
+        if not has_flattened([each.best_rate for each in tried]):
+            return False
+        for series in tried[-FLAT:]:
+            await self.measure(series, name, requests=budget.deal(needed(series)))
+        return has_flattened([each.best_rate for each in tried])
+
+    def _note_few(self, name: Name, least: int, share: float) -> None:
+        missing = math.ceil(least / share) - (self.purse.left - self.set_aside)
+        total = self.purse.spent + self.purse.left + 1.5 * max(0, missing)  # for what comes before
+        total = math.ceil(max(total, self.least) / 100) * 100
+        self.note(
+            f"{name} was not tried: {self.purse.left:,} requests are left, too few to compare"
+            f" values; allow {total:,} at the least (--max-requests)"
+        )
+
+
+class Ascent(NamedTuple):
+    """The values that could be measured, in their order."""
+
+    tried: list[Series]
+    has_ended: bool
+    """Whether more would have brought nothing; else requests were too few, or none is left."""
+
+
+@final
+class _Budget:
+    """Requests of several trials, dealt out as each needs them."""
+
+    def __init__(self, requests: int, needed: int) -> None:
+        self._each = requests / max(needed, 1)
+
+    def deal(self, needed: int) -> int:
+        return int(self._each * needed)
+
+
+def needed(series: Series) -> int:
+    """Requests without which a trial of it tells nothing."""
+    at_once = series.settings.concurrency
+    if at_once is None:
+        return 1
+    return max(_LEAST_REQUESTS, _WAVES * (AUTO_AT_ONCE if at_once == "auto" else at_once))
+
+
+def _nearest(all_series: Sequence[Series], own: str) -> list[int]:
+    """Places: of what is configured, and then of what is near it; from the smallest on where that
+    is none of them."""
+    place = next((at for at, each in enumerate(all_series) if each.label == own), 0)
+    return sorted(range(len(all_series)), key=lambda at: (abs(at - place), at))
+
+
+def _affordable(all_series: Sequence[Series], own: str, requests: int, rounds: int) -> list[Series]:
+    """Those that so many requests are enough for, in their order."""
+    taken: list[int] = []
+    for at in _nearest(all_series, own):
+        requests -= rounds * needed(all_series[at])
+        if requests < 0:
+            break
+        taken.append(at)
+    return [all_series[at] for at in sorted(taken)]
+
+
+def _has_pages(series: Series, first: Trial | None) -> bool:
+    """Whether the source has enough of them for so many in flight."""
+    at_once = series.settings.concurrency
+    if first is None or not first.is_whole or not isinstance(at_once, int):
+        return True
+    return first.pages >= _PAGES_EACH * at_once

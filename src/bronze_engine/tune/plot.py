@@ -101,7 +101,7 @@ def _panel(axes: Any, curve: Curve) -> None:
             markeredgecolor=_ORANGE,
             markeredgewidth=2,
             linestyle="none",
-            label=f"{'kept' if curve.chosen == curve.configured else 'proposed'}: {curve.chosen}",
+            label=f"{'kept' if curve.chosen == curve.configured else 'chosen'}: {curve.chosen}",
         )
     handles, labels = axes.get_legend_handles_labels()
     if any(point.requests for point in points):

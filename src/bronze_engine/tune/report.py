@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Literal
+from statistics import median
+from typing import Final, Literal
 
 import msgspec
 
 from bronze_engine.model.profile import Bound, RunProfile
 
-__all__ = ["Curve", "Name", "Point", "Proposal", "TuneReport"]
+__all__ = ["Curve", "Name", "Point", "Proposal", "TuneReport", "is_faster"]
+
+_LEAST_ROUNDS: Final = 2
+_GAIN: Final = 1.05
 
 Name = Literal[
     "concurrency", "page_size", "rps", "slices", "compression", "row_group_bytes", "part_bytes"
@@ -45,7 +50,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     points: tuple[Point, ...]
     chosen: str
-    """The label of the point that is proposed."""
+    """The label of the point that is proposed, or of what is configured."""
     configured: str
     bound: Bound | None
     """What bounds the run at the chosen point."""
@@ -76,6 +81,9 @@ class TuneReport(msgspec.Struct, frozen=True, kw_only=True):
     bound: Bound
     """What bounds the pipeline as it is configured."""
     bound_tuned: Bound
+    gains: tuple[float, ...] = ()
+    """How much faster the tuned pipeline was, by rounds in which both were measured in turn; 1.0
+    is as fast. Empty where nothing is proposed."""
     profile: RunProfile
     """Of one trial as it is configured."""
     profile_tuned: RunProfile
@@ -88,6 +96,14 @@ class TuneReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def gain(self) -> float:
-        """How much faster the tuned pipeline is: 1.0 is as fast."""
-        before = self.configured.rows_per_second
-        return self.tuned.rows_per_second / before if before else 1.0
+        """How much faster the tuned pipeline is: the median of the rounds."""
+        return median(self.gains) if self.gains else 1.0
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether it was in every round, and by more than measurements differ."""
+        return is_faster(self.gains)
+
+
+def is_faster(gains: Sequence[float]) -> bool:
+    return len(gains) >= _LEAST_ROUNDS and min(gains) > 1.0 and median(gains) >= _GAIN

@@ -29,6 +29,17 @@ class Series:
         return median(self._rates)
 
     @property
+    def best_rate(self) -> float:
+        """The highest: what disturbs a trial only slows it."""
+        return max(self._rates)
+
+    @property
+    def refused_share(self) -> float:
+        """Of its requests."""
+        sent = sum(trial.requests for trial in self.trials)
+        return sum(trial.refused for trial in self.trials) / max(sent, 1)
+
+    @property
     def last(self) -> Trial | None:
         """The trial nearest to the median: its profile stands for all."""
         if not self.trials:

@@ -12,6 +12,7 @@ takes a share of the time.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from datetime import date
 from typing import Final, Literal, final
@@ -22,11 +23,11 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.run.trial import Trial
-from bronze_engine.tune.bench import Bench, TuneBounds
-from bronze_engine.tune.knee import NEAR, clearly_better, knee
+from bronze_engine.tune.bench import AUTO_AT_ONCE, Bench, TuneBounds, needed
+from bronze_engine.tune.knee import clearly_better, knee
 from bronze_engine.tune.labels import codec_label, mib, neat
 from bronze_engine.tune.proposals import proposals_of, toml_of
-from bronze_engine.tune.report import Curve, Name, TuneReport
+from bronze_engine.tune.report import Curve, Name, TuneReport, is_faster
 from bronze_engine.tune.series import Series
 from bronze_engine.tune.settings import Settings, can_be_cut, configured, paging_kind, roomy
 from bronze_engine.tune.shares import sending, writing
@@ -41,8 +42,13 @@ _ROW_GROUPS_MIB: Final = (8, 16, 32)
 _PARTS_MIB: Final = (5, 8, 16, 32)
 _SLICES: Final = (2, 4, 8)
 _CODECS: Final = (("zstd", None), ("zstd", 3), ("snappy", None), ("lz4", None))
-_MEANWHILE: Final = 8
-"""Requests in flight while other settings are swept, where the pipeline finds them itself."""
+_PAGES_SHARE, _AT_ONCE_SHARE, _OTHERS_SHARE, _END_SHARE, _TRIAL_SHARE = 0.35, 0.7, 0.4, 0.3, 0.1
+"""Of the requests that are left: for page sizes, then for the requests in flight, then for each of
+the others; for the comparison at the end; and for a single trial."""
+_PAGES_NEED: Final = 24
+"""Requests for each in flight: three page sizes, twice, four waves each."""
+_LEAST_TRIAL: Final = 16
+"""Requests of the first."""
 _LEAST_PAGES: Final = 4
 _WORTH: Final = 0.15
 """The share of the time that encoding or the upload must take for their settings to matter."""
@@ -55,8 +61,10 @@ _RATE_SECONDS: Final = 4.0
 _BELOW: Final = 0.97
 _SLOWER: Final = 0.9
 """Of a rate that was refused."""
-_FILE_ROUNDS: Final = 3
-"""What changes the files must be faster in each of so many."""
+_ROUNDS: Final = 3
+"""What changes the files, and all of it together, must be faster in each of so many."""
+_STILL_REFUSED: Final = 0.5
+"""Of the share that was refused before: then refusals do not come of the rate."""
 
 
 @final
@@ -92,11 +100,15 @@ class Tune:
         """Measure, and propose."""
         began = self._engine.clock.monotonic()
         before = configured(self._original)
-        self._bench.planned = self._bounds.rounds * (len(_PAGE_FACTORS) + len(_AT_ONCE) + 4)
         first = await self._first(before)
-        meanwhile = before.concurrency
-        if meanwhile == "auto":
-            meanwhile = _MEANWHILE
+        if before.concurrency is not None:
+            self._bench.stretch(first.latency_seconds)
+        self._bench.set_aside = int(_END_SHARE * self._bench.purse.left)
+        least = 2 * _ROUNDS * needed(Series("", "", before))
+        self._bench.least = _LEAST_TRIAL + math.ceil(least / _END_SHARE)
+        meanwhile = AUTO_AT_ONCE if before.concurrency == "auto" else before.concurrency
+        if meanwhile is not None:  # no more than page sizes can be measured with
+            meanwhile = max(1, min(meanwhile, self._bench.allowance(_PAGES_SHARE) // _PAGES_NEED))
         now = msgspec.structs.replace(before, concurrency=meanwhile)
         if first.refused and before.concurrency is not None:
             now = await self._find_rate(now)
@@ -111,7 +123,8 @@ class Tune:
     async def _first(self, before: Settings) -> Trial:
         """One trial as it is configured: what can't be read can't be tuned."""
         longer = max(1.0, _FIRST_SECONDS / self._bounds.seconds)
-        trial = await self._bench.attempt(before, "as configured", longer)
+        requests = max(_LEAST_TRIAL, self._bench.allowance(_TRIAL_SHARE))
+        trial = await self._bench.attempt(before, "as configured", requests=requests, longer=longer)
         name = self._original.name
         if trial.is_cut and not trial.rows:
             raise ExtractError(
@@ -150,7 +163,8 @@ class Tune:
             )
         found = [Series(0.0, "no limit", now)]
         longer = max(2.0, _RATE_SECONDS / self._bounds.seconds)
-        await self._bench.measure(found, rounds=1, what="rps", longer=longer)
+        requests = self._bench.allowance(_TRIAL_SHARE)
+        await self._bench.measure(found[0], "rps", requests=requests, longer=longer)
         rps: float | None = None
         for _ in range(_RATE_TRIALS):
             trial = found[-1].last
@@ -159,11 +173,20 @@ class Tune:
             told = trial.sustained_rps or trial.requests / max(trial.seconds, 1e-9)
             rps = neat(_BELOW * told if rps is None else min(_SLOWER * rps, told))
             found.append(Series(rps, f"{rps:g}", msgspec.structs.replace(now, rps=rps)))
-            await self._bench.measure(found[-1:], rounds=1, what="rps", longer=longer)
+            again = await self._bench.measure(found[-1], "rps", requests=requests, longer=longer)
+            if again is not None and again.refused == 1:  # of what the one before has used up
+                found[-1].trials.clear()
+                await self._bench.measure(found[-1], "rps", requests=requests, longer=longer)
         usable = [each for each in found if each.trials]
         if not usable:
             return now
         chosen = usable[-1]
+        if chosen.refused_share > _STILL_REFUSED * usable[0].refused_share:
+            self._bench.note(
+                f"the server refuses requests (429) at {chosen.label} requests a second, too: that"
+                " does not come of the rate, or the rate is lower yet"
+            )
+            return now
         self._refused = usable[0].last
         self._keep("rps", usable, chosen, "no limit")
         self._bench.note(
@@ -191,8 +214,11 @@ class Tune:
             Series(value, f"{value:,}", msgspec.structs.replace(now, page_size=value))
             for value in values
         ]
-        kept = await self._bench.ascend("page_size", all_series, judge=_is_short_page)
-        return self._chosen("page_size", kept, f"{size:,}", now)
+        own = f"{size:,}"
+        ascent = await self._bench.ascend(
+            "page_size", all_series, own=own, share=_PAGES_SHARE, judge=_is_short_page
+        )
+        return self._chosen("page_size", ascent.tried, own, now)
 
     async def _sweep_at_once(self, now: Settings) -> Settings:
         before = configured(self._original).concurrency
@@ -208,8 +234,14 @@ class Tune:
             Series(value, str(value), msgspec.structs.replace(now, concurrency=value))
             for value in values
         ]
-        kept = await self._bench.ascend("concurrency", all_series)
-        return self._chosen("concurrency", kept, str(before), now)
+        own = str(before)
+        ascent = await self._bench.ascend("concurrency", all_series, own=own, share=_AT_ONCE_SHARE)
+        now = msgspec.structs.replace(now, concurrency=before)
+        if not ascent.has_ended and before == "auto" and ascent.tried:
+            # Who looks for it in each run may find more than could be tried.
+            self._keep("concurrency", ascent.tried, Series(own, own, now), own)
+            return now
+        return self._chosen("concurrency", ascent.tried, own, now)
 
     async def _sweep_slices(self, now: Settings) -> Settings:
         """Of a database that can be cut: how many parts of it are read at once."""
@@ -225,8 +257,8 @@ class Tune:
     async def _sweep_files(self, now: Settings) -> Settings:
         """Codec and row groups, where writing takes a share of the time."""
         series = Series("", "", now)
-        await self._bench.measure([series], rounds=1, what="files")
-        trial = series.last
+        requests = self._bench.allowance(_TRIAL_SHARE)
+        trial = await self._bench.measure(series, "files", requests=requests)
         share = 0.0 if trial is None else writing(trial.profile)
         if share < _WORTH:
             self._bench.note(
@@ -268,14 +300,16 @@ class Tune:
         return await self._in_turn("compression", all_series, codec_label(*own))
 
     async def _in_turn(self, name: Name, all_series: list[Series], own: str) -> Settings:
-        rounds = max(_FILE_ROUNDS, self._bounds.rounds)
-        await self._bench.measure(all_series, rounds=rounds, what=name)
+        rounds = max(_ROUNDS, self._bounds.rounds)
+        await self._bench.in_turn(name, all_series, rounds=rounds, share=_OTHERS_SHARE)
         kept = [each for each in all_series if each.trials]
         now = next(each.settings for each in all_series if each.label == own)
         return self._chosen(name, kept, own, now)
 
     def _chosen(self, name: Name, kept: list[Series], own: str, now: Settings) -> Settings:
         """The settings with the best of these values; `now` where none could be measured."""
+        if not kept:  # the bench has noted why
+            return now
         points = [each.point() for each in kept]
         if not any(point.fault is None and point.high > 0 for point in points):
             self._bench.note(f"{name}: nothing could be measured")
@@ -288,32 +322,37 @@ class Tune:
 
     async def _compare(self, before: Settings, tuned: Settings, began: float) -> TuneReport:
         """Both in turn: the gain is of what was measured side by side."""
-        self._bench.planned = 2 * self._bounds.rounds
         pair = [Series("", "as configured", before), Series("", "tuned", tuned)]
+        least = 2 * _ROUNDS * max(map(needed, pair))
+        if tuned != before and self._bench.purse.left < least:
+            self._bench.note(
+                f"what was found could not be compared with what is configured:"
+                f" {self._bench.purse.left:,} requests are left, and that needs {least:,}; allow"
+                f" {math.ceil(least / _END_SHARE / 100) * 100:,} at the least (--max-requests)"
+            )
+            tuned, self._refused = before, None
         if tuned == before:
             pair = pair[:1]
-        longer = 1.0 if self._refused is None else max(2.0, _RATE_SECONDS / self._bounds.seconds)
-        await self._bench.measure(pair, rounds=self._bounds.rounds, what="compare", longer=longer)
+        gains = await self._paired(pair)
         first, last = pair[0].last, pair[-1].last
         if first is None or last is None:
+            more = math.ceil(self._bench.least / 100) * 100
             raise ExtractError(
                 f"{self._original.name}: all {self._bounds.requests:,} requests were used up before"
-                " anything could be compared; allow more (--max-requests)",
+                f" anything could be compared; allow {more:,} at the least (--max-requests)",
                 pipeline=self._original.name,
             )
         one, other = pair[0].point(), pair[-1].point()
-        is_no_faster = one.refused <= other.refused and one.high >= NEAR * other.high
-        if tuned != before and self._refused is None and is_no_faster:
+        if tuned != before and self._refused is None and not is_faster(gains):
             self._bench.note(
                 f"with all of it together {other.rows_per_second:,.0f} rows/s were read, and"
-                f" {one.rows_per_second:,.0f} as configured: nothing is proposed"
+                f" {one.rows_per_second:,.0f} as configured, in {len(gains)} rounds: that is not"
+                " measurably faster, and nothing is proposed"
             )
-            tuned, other, last = before, one, first
+            tuned, other, last, gains = before, one, first, ()
         proposals = proposals_of(self._original, before, tuned, self._curves)
-        if self._refused is not None:
-            first = (
-                self._refused
-            )  # a short trial may see what the server has saved up, and no limit
+        if self._refused is not None:  # a short trial may see what the server has saved up
+            first = self._refused
         verdict, verdict_tuned = first.profile.verdict, last.profile.verdict
         assert verdict is not None  # noqa: S101  # every profile of a trial is judged
         assert verdict_tuned is not None  # noqa: S101
@@ -326,6 +365,7 @@ class Tune:
             tuned=other,
             bound="rate limit" if self._refused is not None else verdict.bound,
             bound_tuned=verdict_tuned.bound,
+            gains=gains,
             profile=first.profile,
             profile_tuned=last.profile,
             curves=tuple(self._curves),
@@ -334,12 +374,30 @@ class Tune:
             notes=tuple(self._bench.notes),
         )
 
+    async def _paired(self, pair: Sequence[Series]) -> tuple[float, ...]:
+        """How much faster the second is than the first, of each round that measured both."""
+        rounds = max(_ROUNDS, self._bounds.rounds) if len(pair) > 1 else self._bounds.rounds
+        longer = 1.0 if self._refused is None else max(2.0, _RATE_SECONDS / self._bounds.seconds)
+        gains: list[float] = []
+        for turn in range(rounds):
+            requests = self._bench.purse.left // (len(pair) * (rounds - turn))
+            order = pair if turn % 2 == 0 else pair[::-1]
+            found = {
+                each.label: await self._bench.measure(
+                    each, "compare", requests=requests, longer=longer
+                )
+                for each in order
+            }
+            own, tuned = found[pair[0].label], found[pair[-1].label]
+            if len(pair) > 1 and own is not None and tuned is not None:
+                gains.append(tuned.rows_per_second / own.rows_per_second)
+        return tuple(gains)
+
     def _keep(self, name: Name, all_series: list[Series], chosen: Series, own: str) -> None:
         trial = chosen.last
         verdict = None if trial is None else trial.profile.verdict
-        told = "%s: %s %s is proposed of %d that were tried, %s rows/s"
-        number = f"{chosen.rate:,.0f}"
-        log.info(told, self._original.name, name, chosen.label, len(all_series), number)
+        told = "%s: %s %s of %d that were tried"
+        log.info(told, self._original.name, name, chosen.label, len(all_series))
         self._curves.append(
             Curve(
                 name=name,

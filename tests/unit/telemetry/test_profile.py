@@ -215,6 +215,13 @@ def test_pauses_of_the_server_are_a_bound_of_their_own() -> None:
     assert verdict.advice.startswith("set rate_limit.rps a little below 10,")
 
 
+def test_pauses_longer_than_requests_are_under_way_bound_the_run() -> None:
+    limits = {"pause": 37.0, "breaker": 0.0, "slot": 18.0, "rate": 0.0}
+    profile = told(stages={"fetch": (209, 12.0, 2.2)}, held_back_seconds=4.3, limit_seconds=limits)
+    assert judged(profile).bound == "pauses"
+    assert judged(msgspec.structs.replace(profile, held_back_seconds=2.0)).bound == "latency"
+
+
 def test_workers_that_others_leave_no_core_do_not_bound_what_waits_for_pauses() -> None:
     """As seen on a busy machine: answers that come at once after a pause queue for workers."""
     stages = {"fetch": (52, 12.0, 2.0), "split": (52, 3.0, 2.0), "decode": (6, 8.0, 6.0)}
@@ -237,7 +244,21 @@ def test_decoding_that_is_waited_for_is_named_with_the_cores_that_it_had() -> No
     )
     verdict = judged(msgspec.structs.replace(profile, stages=stages))
     assert verdict.bound == "decode"
-    assert verdict.reason.endswith("they computed only 27%: something else had the cores")
+    assert verdict.reason.endswith("they computed only 27% and waited for a core")
+
+
+def test_what_is_split_queues_for_workers_that_decode_though_decoding_starves_meanwhile() -> None:
+    """As seen with a server on the same two cores."""
+    profile = told(
+        stages={"fetch": (60, 13.0, 8.0), "split": (60, 1.5, 9.0), "decode": (60, 11.0, 8.0)},
+        starved_seconds=5.1,
+        blocked_seconds=4.2,
+    )
+    assert judged(profile).bound == "decode"
+    queued = tuple(
+        msgspec.structs.replace(each, cpu_seconds=2.0, wait_seconds=80.0) for each in profile.stages
+    )
+    assert judged(msgspec.structs.replace(profile, stages=queued)).bound == "decode"
 
 
 def test_what_was_computed_before_the_reading_is_no_part_of_it() -> None:
