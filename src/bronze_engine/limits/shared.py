@@ -2,7 +2,8 @@
 
 Tokens are reserved at the server in the order of asking, each for an instant; the process
 waits for it by itself. So a token costs one round trip, and processes that all want more than
-there is get equally much. Many waiters reserve together, for 10 ms at most.
+there is get equally much. Many waiters reserve together, for 10 ms, or for as long as a round trip
+takes: one token a round trip would be less than the rate where the server is far away.
 
 A reserved token whose waiter was cancelled goes to the next one. It is lost where none comes
 soon: used later it would make a burst of its own.
@@ -21,7 +22,13 @@ from typing import Final, final
 from bronze_engine.clock import Clock
 from bronze_engine.limits.pace import SteadyPace
 from bronze_engine.limits.sample import BucketLog
-from bronze_engine.limits.tokens import AHEAD_SECONDS, SETTLING_SECONDS, SharedRate, Tokens
+from bronze_engine.limits.tokens import (
+    AHEAD_SECONDS,
+    MOST_AHEAD_SECONDS,
+    SETTLING_SECONDS,
+    SharedRate,
+    Tokens,
+)
 from bronze_engine.limits.turns import Turns
 from bronze_engine.shield import finish
 
@@ -58,6 +65,8 @@ class SharedBucket:
         self._log = BucketLog(clock, component)
         self._due: deque[float] = deque()
         """When the tokens that are reserved and not used may be, soonest first."""
+        self._ahead_seconds = AHEAD_SECONDS
+        """What is reserved at once: as much as comes due during a round trip."""
         self._processes = tokens.processes
         self._share: SteadyPace | None = None
         """Kept to while the server is not reached, and for a while after it is back."""
@@ -121,11 +130,13 @@ class SharedBucket:
         """Reserve for those that wait. False where the server is not reached."""
         ahead = 0
         if self._share is None:
-            ahead = min(self._turns.waiting, int(self.rate * AHEAD_SECONDS))
+            ahead = min(self._turns.waiting, int(self.rate * self._ahead_seconds))
+        asked = self._clock.monotonic()
         lease = await self._tokens.lease(self._shared, 1 + ahead)
         if lease is None:
             return False
         now = self._clock.monotonic()
+        self._ahead_seconds = min(MOST_AHEAD_SECONDS, max(AHEAD_SECONDS, now - asked))
         self._due.extend(now + seconds for seconds in lease.due_seconds)
         self._processes = lease.processes
         self._left, self._left_at = lease.tokens, now

@@ -6,10 +6,19 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-__all__ = ["AHEAD_SECONDS", "SETTLING_SECONDS", "Lease", "SharedRate", "Tokens"]
+__all__ = [
+    "AHEAD_SECONDS",
+    "MOST_AHEAD_SECONDS",
+    "SETTLING_SECONDS",
+    "Lease",
+    "SharedRate",
+    "Tokens",
+]
 
 AHEAD_SECONDS: Final = 0.01
 """What is leased at once for those that wait: some 100 round trips a second are enough."""
+MOST_AHEAD_SECONDS: Final = 0.25
+"""Where a round trip takes longer than that it is as much as it takes, and this at most."""
 SETTLING_SECONDS: Final = 10.0
 """How long after its return the server is not trusted alone; all have tried it by then."""
 

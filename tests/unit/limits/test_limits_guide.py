@@ -9,7 +9,7 @@ import pytest
 
 from bronze_engine.config.redis import UNTOLD_PROCESSES, parse_redis_url
 from bronze_engine.limits.redis.scripts import LEASE_OF_MINUTE, MINUTE_SECONDS
-from bronze_engine.limits.tokens import AHEAD_SECONDS, SETTLING_SECONDS
+from bronze_engine.limits.tokens import AHEAD_SECONDS, MOST_AHEAD_SECONDS, SETTLING_SECONDS
 from tests.documents import ROOT, Document
 from tests.unit.config.files import load
 
@@ -36,6 +36,7 @@ def test_the_server_of_compose_is_the_one_it_names() -> None:
 
 def test_its_numbers_are_those_of_the_code() -> None:
     assert f"what is due within {AHEAD_SECONDS * 1000:g} ms" in GUIDE.text
+    assert f"within one, of {MOST_AHEAD_SECONDS * 1000:g} ms at most" in GUIDE.text
     without = " ".join(GUIDE.section("Without Redis").split())
     settles = f"For {SETTLING_SECONDS:g} s from then on"
     assert f"{settles} its share and Redis must both grant ({SETTLING_SECONDS + 60:g} s" in without

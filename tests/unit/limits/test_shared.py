@@ -70,6 +70,21 @@ async def test_six_processes_have_the_burst_and_the_rate_together_and_equal_shar
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("latency", [0.03, 0.1, 0.2])
+async def test_a_server_that_is_far_away_slows_nobody_that_has_requests_waiting(
+    latency: float,
+) -> None:
+    clock = ManualClock()
+    server = Server(clock)
+    server.latency = latency
+    load = Load(server, [Process(server).bucket()], lanes=32)
+    await clock.advance(20)
+    await load.end()
+    assert 0.9 * 50 * 20 <= len(load.granted) <= 50 * 20 + 20
+    assert_bounded(load.instants, 50, 20)
+
+
+@pytest.mark.asyncio
 async def test_a_server_that_was_lost_and_has_forgotten_all_costs_a_burst_at_most() -> None:
     clock = ManualClock()
     server = Server(clock)

@@ -22,7 +22,7 @@ from bronze_engine.limits.redis.scripts import (
     MINUTE_SECONDS,
     PAUSE,
 )
-from bronze_engine.limits.tokens import AHEAD_SECONDS, Lease, SharedRate
+from bronze_engine.limits.tokens import MOST_AHEAD_SECONDS, Lease, SharedRate
 from bronze_engine.shield import finish
 
 __all__ = ["RedisTokens"]
@@ -130,7 +130,7 @@ def _lease_script(
 ) -> tuple[str, Sequence[object]]:
     if rate.kind == "minute":
         return LEASE_OF_MINUTE, (count, round(MINUTE_SECONDS * 1e6), rate.capacity)
-    most = 1 + int(rate.rate * AHEAD_SECONDS)
+    most = 1 + int(rate.rate * MOST_AHEAD_SECONDS)
     interval = format(_SLOWER * 1e6 / rate.rate, ".17g")
     return LEASE_OF_SECOND, (count, interval, rate.capacity, int(is_new_empty), most)
 
