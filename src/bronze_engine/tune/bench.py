@@ -162,8 +162,8 @@ class Bench:
         has_ended = len(chosen) == len(all_series)
         tried: list[Series] = []
         for series in chosen:
-            if tried and not _has_pages(series, tried[0].last):
-                pages = 0 if tried[0].last is None else tried[0].last.pages
+            pages = _pages_in_all(tried)
+            if pages is not None and not _is_enough(pages, series):
                 self.note(f"{name} from {series.label} on: the source has only {pages:,} pages")
                 has_ended = True
                 break
@@ -264,9 +264,13 @@ def _affordable(all_series: Sequence[Series], own: str, requests: int, rounds: i
     return [all_series[at] for at in sorted(taken)]
 
 
-def _has_pages(series: Series, first: Trial | None) -> bool:
-    """Whether the source has enough of them for so many in flight."""
+def _pages_in_all(tried: Sequence[Series]) -> int | None:
+    """What the source has; None where no trial has come to its end."""
+    whole = [trial.pages for each in tried for trial in each.trials if trial.is_whole]
+    return max(whole, default=None)
+
+
+def _is_enough(pages: int, series: Series) -> bool:
+    """Whether they are enough to try so many in flight."""
     at_once = series.settings.concurrency
-    if first is None or not first.is_whole or not isinstance(at_once, int):
-        return True
-    return first.pages >= _PAGES_EACH * at_once
+    return not isinstance(at_once, int) or pages >= _PAGES_EACH * at_once

@@ -129,7 +129,7 @@ def _latency(axes: Any, points: Sequence[Point], *, is_line: bool) -> tuple[list
         label="ms a request",
     )
     axes.set_ylabel("ms a request", color=_GREY)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * max(point.latency_seconds * 1000 for point in points) or 1.0)
     told: tuple[list[Any], list[str]] = axes.get_legend_handles_labels()
     return told
 

@@ -413,7 +413,9 @@ def _is_short_page(series: Series) -> str | None:
     """Whether the server gives less than was asked for."""
     trial = series.last
     size = series.settings.page_size
-    if trial is None or size is None or trial.is_whole or not trial.pages:
+    if trial is None or size is None or not trial.pages:
+        return None
+    if trial.is_whole and trial.pages < _LEAST_PAGES:  # the last page is short in any case
         return None
     had = series.page_records
     if had >= _SHORT_PAGE * size:

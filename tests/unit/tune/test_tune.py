@@ -241,6 +241,14 @@ async def test_a_server_that_refuses_some_whatever_is_asked_has_no_rate(tmp_path
 
 
 async def test_a_source_of_few_pages_is_not_asked_for_more_at_once(tmp_path: Path) -> None:
-    report = await tuned(tmp_path, latency(0.05), pages=20, max_size=100)
+    report = await tuned(tmp_path, latency(0.05), pages=20, max_size=100, requests=10_000)
     assert proposed(report)["concurrency"] == 8
     assert "concurrency from 16 on: the source has only 20 pages" in report.notes
+
+
+async def test_pages_of_a_source_that_ends_are_no_larger_than_the_server_gives(
+    tmp_path: Path,
+) -> None:
+    report = await tuned(tmp_path, latency(0.02), page_size=50, pages=20, max_size=50)
+    assert "page_size" not in proposed(report)
+    assert "page_size 100: the server gives 50 records a page" in report.notes
