@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection
-from typing import Generic, TypeVar, final
+from typing import Final, Generic, TypeVar, final
 
 import anyio
 
@@ -59,10 +59,13 @@ async def each(
             await function(item)
         return
     todo = iter(items)
+    done = 0
 
     async def work() -> None:
+        nonlocal done
         for item in todo:
             await function(item)
+            done += 1
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -71,6 +74,12 @@ async def each(
     except BaseExceptionGroup as group:
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
+    if done < len(items):
+        raise RuntimeError(_CANCELLED_WITHIN)
+
+
+_CANCELLED_WITHIN: Final = "work was cancelled from within, and not by whoever runs it"
+"""A task group takes the cancellation of one of its tasks for its own, and says nothing of it."""
 
 
 @final
@@ -113,6 +122,7 @@ async def ordered(
     resting: list[Gate] = []
     came, left = Gate(), Gate()
     is_fed = False
+    is_over = False
 
     async def work() -> None:
         """Fetch items until there are no more: a new task for each would cost more than resting."""
@@ -180,9 +190,12 @@ async def ordered(
                 if more is False:
                     tasks.cancel_scope.cancel()
                     break
+            is_over = True
     except BaseExceptionGroup as group:
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
     finally:
         for slot in live:
             lane.add(-slot.size)
+    if not is_over:
+        raise RuntimeError(_CANCELLED_WITHIN)

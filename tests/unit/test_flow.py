@@ -434,3 +434,30 @@ async def test_the_first_error_of_each_ends_the_others(at_once: int) -> None:
     with pytest.raises(ValueError, match="1"):
         await clock.drive(each([1, 2, 3, 4], work, at_once=at_once))
     assert begun == [1, 2, 3][:at_once]
+
+
+@pytest.mark.asyncio
+async def test_work_that_is_cancelled_from_within_is_no_end() -> None:
+    """A task group takes the cancellation of a task for its own, and drops what is left."""
+
+    async def break_off(item: int) -> None:
+        if item == 1:
+            raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="cancelled from within"):
+        await each([0, 1, 2, 3], break_off, at_once=2)
+
+    async def items() -> AsyncIterator[int]:
+        for item in range(4):
+            yield item
+
+    async def fetch(item: int) -> tuple[int, int]:
+        await break_off(item)
+        return item, 1
+
+    async def emit(_item: int) -> None:
+        """Takes them all."""
+
+    lane = Lane(Budget(100), 10)
+    with pytest.raises(RuntimeError, match="cancelled from within"):
+        await ordered(items(), fetch, emit, lane=lane, estimate=lambda _: 1, ahead=2)

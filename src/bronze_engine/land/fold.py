@@ -16,7 +16,7 @@ import anyio
 import msgspec
 
 from bronze_engine.contracts import Decoded, Decoder, Resources, Source
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ExtractError, QualityError
 from bronze_engine.flow import Gate, Lane, ordered, single
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
@@ -170,6 +170,7 @@ async def decode_slice(
     decoded_groups = taken_groups = 0
     failure: Exception | None = None
     following: Slice | None = None
+    is_whole = False
 
     async def keep_page(block: Block) -> None:
         if capture is not None and block.captured is not None:
@@ -230,8 +231,14 @@ async def decode_slice(
                 estimate=lambda group: JSON_MULTIPLE * group.size_bytes,
                 ahead=GROUPS_AHEAD,
             )
+            is_whole = True
     except BaseExceptionGroup as group:
         raise single(group) from None
     if failure is not None:
         raise failure
+    if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
+        raise ExtractError(
+            f"slice {piece.label!r} broke off: something that its source waits for was cancelled, "
+            "and not by whoever runs it. Run again"
+        )
     return following

@@ -122,6 +122,7 @@ class Reading:
             seats.give_back()
 
         head = 0
+        is_whole = False
         try:
             with seats:
                 async with anyio.create_task_group() as tasks:
@@ -131,11 +132,17 @@ class Reading:
                         await seats.take()
                         tasks.start_soon(land, head, self._checkpoint.place(head, first))
                         head += 1
+                    is_whole = True
         except BaseExceptionGroup as group:
             error = single(group)
             raise error from error.__cause__  # hides the group, keeps what the error came from
         finally:
             self.landed.sort(key=lambda landed: landed.index)
+        if not is_whole:  # a task group takes the cancellation of its body for its own
+            raise ExtractError(
+                "the listing of slices broke off: something that the source waits for was "
+                "cancelled, and not by whoever runs it. Run again"
+            )
         self._see_all(head)
 
     async def _one(

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from bronze_engine.contracts import Decoded, Emit
+from bronze_engine.errors import ExtractError
+from bronze_engine.land.fold import decode_slice
+from bronze_engine.model.layout import Layout
 from bronze_engine.model.profile import Stage
-from bronze_engine.testing import Pause, ScriptedSource, Step, page
+from bronze_engine.model.slice import Slice
+from bronze_engine.testing import Pause, ScriptedSource, Step, asked, lend, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.workers import Workers
 from tests.unit.run.harness import Bench, cut_groups
+from tests.unit.testing.test_source_checks import Kind, Sound
 
 pytestmark = pytest.mark.unit
 
@@ -139,3 +147,23 @@ async def test_a_group_decoded_with_an_older_layout_is_decoded_again(tmp_path: P
     assert [row[f"c{row['id']}"] for row in rows] == list(range(1, 12))
     others = [row[f"c{n}"] for row in rows for n in range(1, 12) if n != row["id"]]
     assert others == [None] * 110
+
+
+class BrokenOff(Sound):
+    """What it waits for is cancelled by somebody else: a future of a client library's, say."""
+
+    async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
+        await super().read(piece, emit)
+        raise asyncio.CancelledError
+
+
+@pytest.mark.asyncio
+async def test_a_source_that_is_cancelled_from_within_has_not_come_to_its_end() -> None:
+    async def consume(decoded: Decoded) -> Layout:
+        return decoded.layout
+
+    piece = Slice(index=0, label="one", spec=msgspec.Raw(b'{"place": 0}'))
+    async with lend() as lent, Kind(BrokenOff).open("whole", asked(), lent.resources) as source:
+        decoder = source.decoder()
+        with pytest.raises(ExtractError, match=r"'one' broke off: .* not by whoever runs it"):
+            await decode_slice(source, decoder, piece, lent.resources, consume, layout=None)
