@@ -81,8 +81,13 @@ _AUTHS: Final[Mapping[str, str]] = MappingProxyType(
 """Modules of sources.http.auth and the types in them."""
 
 
-def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]:
-    """The source type for `type = tag`. Raises ConfigError where nobody provides it."""
+def source_type(
+    tag: str, own: Mapping[str, SourceType[Any]], clean: Callable[[str], str] = str
+) -> SourceType[Any]:
+    """The source type for `type = tag`. Raises ConfigError where nobody provides it.
+
+    `clean` hides secrets in what a third party's exceptions say.
+    """
     if tag in own:
         return own[tag]
     if tag == "http":
@@ -106,7 +111,7 @@ def source_type(tag: str, own: Mapping[str, SourceType[Any]]) -> SourceType[Any]
             f"nothing reads a source of type = {tag!r}: install the distribution that does, or"
             " give it to open_engine(sources=…)"
         )
-    return PluggedSourceType(found, told_of(SOURCES, tag))
+    return PluggedSourceType(found, told_of(SOURCES, tag), clean)
 
 
 def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:

@@ -41,6 +41,7 @@ from bronze_engine.state.quota import QuotaLedger
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.lines import MetricLines
 from bronze_engine.telemetry.metrics import SourceTally
+from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.workers import Workers
 
 __all__ = ["Shared"]
@@ -142,7 +143,8 @@ class Shared:
         tag = _tag(pipeline.source)
         if tag not in self._source_types:
             # In a worker: the first of a kind imports its client, half a second of work.
-            found = await self._workers.run(source_type, tag, self._sources)
+            clean = Redactor(lambda: self._config.secrets)
+            found = await self._workers.run(source_type, tag, self._sources, clean)
             self._source_types[tag] = found
         return self._source_types[tag]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import chain
 from typing import Any, Final, final
@@ -34,27 +34,30 @@ class PluggedSourceType:
     ExtractError that names the distribution. What comes from without passes as it is.
     """
 
-    def __init__(self, inner: SourceType[Any], told: str) -> None:
-        """`told` names the entry point and its distribution."""
+    def __init__(
+        self, inner: SourceType[Any], told: str, clean: Callable[[str], str] = str
+    ) -> None:
+        """`told` names the entry point and its distribution; `clean` hides secrets in a text."""
         self._inner = inner
         self._told = told
+        self._clean = clean
 
     def floor_bytes(self, config: Any, /) -> int:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return self._inner.floor_bytes(config)
 
     def slices_at_once(self, config: Any, /) -> int:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return self._inner.slices_at_once(config)
 
     @asynccontextmanager
     async def open(
         self, config: Any, request: Request, resources: Resources, /
     ) -> AsyncIterator[Source]:
-        with _translated(self._told) as passing:
+        with _translated(self._told, self._clean) as passing:
             async with self._inner.open(config, request, resources) as source:
                 try:
-                    yield _Plugged(source, self._told)
+                    yield _Plugged(source, self._told, self._clean)
                 except Exception as exc:
                     passing.append(exc)
                     raise
@@ -62,25 +65,26 @@ class PluggedSourceType:
 
 @final
 class _Plugged:
-    def __init__(self, inner: Source, told: str) -> None:
+    def __init__(self, inner: Source, told: str, clean: Callable[[str], str]) -> None:
         self._inner = inner
         self._told = told
+        self._clean = clean
 
     @property
     def token(self) -> str | None:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return self._inner.token
 
     def preview(self) -> Preview:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return self._inner.preview()
 
     async def check(self) -> str:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return await self._inner.check()
 
     async def slices(self) -> AsyncIterator[Slice]:
-        with _translated(self._told) as passing:
+        with _translated(self._told, self._clean) as passing:
             pieces = self._inner.slices()
             try:
                 async for piece in pieces:
@@ -94,7 +98,7 @@ class _Plugged:
                     await pieces.aclose()
 
     async def read(self, piece: Slice, emit: Emit, /) -> Slice | None:
-        with _translated(self._told) as passing:
+        with _translated(self._told, self._clean) as passing:
 
             async def watched(block: Block) -> None:
                 try:
@@ -106,12 +110,12 @@ class _Plugged:
             return await self._inner.read(piece, watched)
 
     def decoder(self) -> Decoder:
-        with _translated(self._told):
+        with _translated(self._told, self._clean):
             return self._inner.decoder()
 
 
 @contextmanager
-def _translated(told: str) -> Iterator[list[Exception]]:
+def _translated(told: str, clean: Callable[[str], str]) -> Iterator[list[Exception]]:
     """Around a call of the plug-in's code. What is put into the list is none of its faults."""
     passing: list[Exception] = []
     try:
@@ -123,7 +127,8 @@ def _translated(told: str) -> Iterator[list[Exception]]:
                 raise
             raise error from error.__cause__  # hides the group, keeps what the error came from
         raise ExtractError(
-            f"{told} has failed: {type(error).__name__}: {error}; report it to whoever wrote that"
+            f"{told} has failed: {type(error).__name__}: {clean(str(error))}; report it to whoever "
+            "wrote that"
         ) from exc
 
 

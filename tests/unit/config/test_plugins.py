@@ -72,7 +72,16 @@ class VaultStore(CustomStore, frozen=True, kw_only=True, tag="vault"):
         return self.within
 
 
-STRUCTS = [QueueSource, VaultStore]
+class BrokenSource(CustomSource, frozen=True, kw_only=True, tag="broken"):
+    """Its own check fails, and says what it had in hand."""
+
+    key: Secret
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        raise KeyError(self.key.reveal())
+
+
+STRUCTS = [QueueSource, VaultStore, BrokenSource]
 
 BASE = """
 [engine]
@@ -111,6 +120,13 @@ def test_its_table_is_read_with_units_and_names(tmp_path: Path) -> None:
     assert source.api is not None
     assert source.api.base_url == "https://shop.example"
     assert source.retry == Retry(attempts=2)
+
+
+def test_a_check_of_its_own_that_fails_is_a_fault_without_secrets(tmp_path: Path) -> None:
+    text = BASE.replace('type = "queue"', 'type = "broken"').replace("url =", "key =")
+    with pytest.raises(ConfigError, match=r"BrokenSource\.faults has failed: KeyError") as caught:
+        load(tmp_path, text=text).pipeline("team.events")
+    assert "broker.example" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from bronze_engine.contracts import Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import ExtractError, QualityError, SliceLost
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.plugged import PluggedSourceType
+from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.testing import SOURCE_CHECKS, SourceCheck, SourceSubject, asked, lend, name_of
 from tests.unit.testing.test_source_checks import Kind, Sound
 
@@ -151,3 +152,15 @@ async def test_a_task_group_of_its_own_hides_no_fault() -> None:
         await grouped("lost")
     with pytest.raises(ExtractError, match="of queues\\) has failed: KeyError: 'in a task'"):
         await grouped("own")
+
+
+@pytest.mark.asyncio
+async def test_what_its_exceptions_say_is_told_without_secrets() -> None:
+    class Telling(Sound):
+        async def check(self) -> str:
+            raise ValueError("no entry with key-0123456789")
+
+    kind = PluggedSourceType(Kind(Telling), TOLD, Redactor(lambda: frozenset({"key-0123456789"})))
+    async with lend() as lent, kind.open("whole", asked(), lent.resources) as source:
+        with pytest.raises(ExtractError, match=r"ValueError: no entry with \*\*\*;"):
+            await source.check()

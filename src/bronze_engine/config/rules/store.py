@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bronze_engine.config.api import Timeout
 from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.rules.custom import own_faults
 from bronze_engine.config.stores.address import SCHEMES, parse_address
 from bronze_engine.config.stores.connection_string import connection_parts
 from bronze_engine.config.stores.loopback import is_loopback
@@ -53,7 +54,7 @@ def store_faults(store: StoreConfig, path: KeyPath) -> Iterator[Fault]:
     if isinstance(store, LocalStoreConfig):
         return
     if isinstance(store, CustomStore):
-        yield from (Fault((*path, key), message) for key, message in store.faults())
+        yield from own_faults(store, path)
         return
     yield from _url_faults(store, path)
     yield from _network_faults(store, path)
