@@ -79,7 +79,7 @@ class Load:
 
 LOADS: Final[dict[Size, list[Load]]] = {
     "tiny": [Load(3, 1000, 20)],
-    "short": [Load(60, 1000, 20)],
+    "short": [Load(300, 1000, 20)],
     "full": [
         Load(500_000 // size, size, latency)
         for size in (100, 1000, 5000)
