@@ -122,7 +122,7 @@ class _PeakRss:
         self._process = psutil.Process(pid)
         self._peak = 0
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
+        self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def _sample(self) -> None:
