@@ -56,7 +56,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     is_narrowed: bool
     """Whether names or tags were given."""
     days: tuple[dt.date, ...] = ()
-    """None where the dates are those of an earlier batch."""
+    """None at all where the dates are those of an earlier batch."""
     warnings: tuple[str, ...] = ()
     shard: Shard | None = None
     retry_of: str | None = None

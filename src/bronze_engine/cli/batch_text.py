@@ -17,8 +17,9 @@ LEFT_SHOWN: Final = 20
 """Of runs that a signal has left, which may be thousands; what failed is listed whole."""
 
 
-def print_batch(report: BatchReport) -> None:
-    """What failed or was not run, a line each, and the sums below."""
+def print_batch(report: BatchReport, *, is_kept: bool = True) -> None:
+    """What failed or was not run, a line each, and the sums below; how what is missing is run, of
+    a batch whose report was stored."""
     left = report.with_status("left")
     bad = (*report.with_status("failed", "skipped"), *left[:LEFT_SHOWN])
     if bad:
@@ -52,7 +53,7 @@ def print_batch(report: BatchReport) -> None:
             ("left", _count(report, "left")),
             ("seconds", f"{report.seconds:.1f}"),
             ("warning", "\n".join(report.warnings)),
-            ("next", f"`{again}` runs what is missing" if bad else ""),
+            ("next", f"`{again}` runs what is missing" if bad and is_kept else ""),
         ]
     )
 

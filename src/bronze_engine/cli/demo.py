@@ -129,9 +129,11 @@ def _run_batch(place: DemoPlace, svg: Path | None, *, as_json: bool) -> None:
             if as_json:
                 text.print_json(batch.report())
             else:
-                print_batch(batch.report())
+                print_batch(batch.report(), is_kept=False)
     if not fails_as_meant(begun[0].report()):
         raise typer.Exit(begun[0].report().exit_code or 1)
+    if not as_json:
+        print("\nThese three are meant to fail: a credential is refused, and a server is down.")
 
 
 def _serve(port: int, records: int, fault_rate: float) -> None:

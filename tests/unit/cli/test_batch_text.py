@@ -34,6 +34,13 @@ def test_all_that_failed_is_listed_and_some_of_what_is_left(
     assert re.search(r"^next +`bronze batch --retry-failed 2025\S+`", out, re.MULTILINE)
 
 
+def test_what_was_not_stored_is_not_offered_again(capsys: pytest.CaptureFixture[str]) -> None:
+    print_batch(report_of(failed("t.f", "EXT001")), is_kept=False)
+    out = capsys.readouterr().out
+    assert "EXT001" in out
+    assert "--retry-failed" not in out
+
+
 def test_a_batch_that_went_well_has_no_table_and_nothing_next(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
