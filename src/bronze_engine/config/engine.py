@@ -31,5 +31,9 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     processes share their rate limits and pauses through; where unset each has its own."""
     log_dir: str = "logs"
     """Where `bronze-{date}.log` is appended (relative to pipelines.toml); empty means off."""
+    spill_dir: str | None = None
+    """Where Silver keeps what does not fit into memory, and copies of what it reads from a store,
+    for as long as a run lasts (relative to pipelines.toml); the system's temporary directory
+    where unset."""
     timezone: str = "UTC"
     """The IANA zone in which "today" is meant."""

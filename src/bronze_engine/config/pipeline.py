@@ -9,6 +9,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import SourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest import Load
@@ -43,5 +44,6 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     schema: SchemaConfig = SchemaConfig()
     quality: Quality = Quality()
     output: Output = Output()
+    silver: Silver | None = None
     config_hash: str = ""
     """SHA-256 of what changes rows, set on loading."""

@@ -15,6 +15,7 @@ from bronze_engine.model.layout import Column
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.quality import RuleResult
+from bronze_engine.model.silver import SilverTable
 from bronze_engine.model.window import Window
 
 __all__ = [
@@ -144,6 +145,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     quality: tuple[RuleResult, ...] | dict[str, str] = ()
     """What each rule of `quality.rules` found, in their order. Texts by name are an older
     version's."""
+    silver: SilverTable | None = None
+    """Of a Silver table, whose `run_date` is the newest that it holds; None of a partition."""
     config_hash: str = ""
     engine_version: str = ""
     duration_seconds: float = 0.0
@@ -152,8 +155,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def listed(self) -> tuple[DataFile | RejectFile | PageFile, ...]:
-        """All files that it names: data, rejected records, captured pages."""
-        return (*self.files, *self.quarantine, *self.pages)
+        """All files that it names: data, rejected records, captured pages, keys that are gone."""
+        deleted = () if self.silver is None else self.silver.deleted
+        return (*self.files, *self.quarantine, *self.pages, *deleted)
 
     @property
     def names(self) -> frozenset[str]:

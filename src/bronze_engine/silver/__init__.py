@@ -1,0 +1,1 @@
+"""The curated layer: one table of each pipeline, computed from what its manifests list."""

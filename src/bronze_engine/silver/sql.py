@@ -1,0 +1,46 @@
+"""SQL from names and values, quoted. No other module of the package writes a quote character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+__all__ = ["columns", "identifier", "literal", "same"]
+
+
+def identifier(name: str) -> str:
+    """A name as DuckDB reads it back, whatever is in it."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def columns(names: Iterable[str], relation: str | None = None) -> str:
+    """Names with commas between them, each of `relation` where one is given."""
+    before = "" if relation is None else f"{identifier(relation)}."
+    return ", ".join(f"{before}{identifier(name)}" for name in names)
+
+
+def literal(value: str | int | bool | date | None) -> str:
+    """A value as a constant."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int():
+            return str(value)
+        case date():
+            return f"DATE '{value.isoformat()}'"
+        case str():
+            escaped = value.replace("'", "''")
+            return f"'{escaped}'"
+
+
+def same(names: Iterable[str], left: str, right: str) -> str:
+    """A condition: both relations have the same values there, NULL the same as NULL."""
+    pairs = (
+        f"{identifier(left)}.{identifier(name)} IS NOT DISTINCT FROM"
+        f" {identifier(right)}.{identifier(name)}"
+        for name in names
+    )
+    return " AND ".join(pairs)
