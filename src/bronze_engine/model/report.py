@@ -9,6 +9,7 @@ import msgspec
 
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.concurrency import ConcurrencyTrace
+from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.profile import RunProfile
 from bronze_engine.model.quality import RuleResult
@@ -21,10 +22,12 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One finished run, committed or failed; stored at `_runs/` and printed by `--json`."""
 
     format_version: int = 1
+    layer: Literal["bronze", "silver"] = "bronze"
     pipeline: str
     system: str
     entity: str
     run_date: date
+    """Of Silver: the newest that the table counts."""
     run: str
     attempt: str
     status: Literal["committed", "failed", "cancelled"]
@@ -40,6 +43,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """Rows whose primary key came before: left out, or only counted."""
     changes: ChangeCounts | None = None
     """What the rows did, where `load` is "cdc"."""
+    silver: Curated | None = None
+    """Of a run of Silver, whose `rows` are those of the table."""
     later_rows: int = 0
     """Received above the window's end, and left for the run that it belongs to."""
     files: int = 0
