@@ -23,7 +23,7 @@ import anyio
 from bronze_engine.budget import Budget, Lane, Reservation
 from bronze_engine.gate import Gate
 
-__all__ = ["Budget", "Gate", "Lane", "Reservation", "each", "ordered", "single"]
+__all__ = ["CANCELLED_WITHIN", "Budget", "Gate", "Lane", "Reservation", "each", "ordered", "single"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -75,10 +75,10 @@ async def each(
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
     if done < len(items):
-        raise RuntimeError(_CANCELLED_WITHIN)
+        raise RuntimeError(CANCELLED_WITHIN)
 
 
-_CANCELLED_WITHIN: Final = "work was cancelled from within, and not by whoever runs it"
+CANCELLED_WITHIN: Final = "work was cancelled from within, and not by whoever runs it"
 """A task group takes the cancellation of one of its tasks for its own, and says nothing of it."""
 
 
@@ -198,4 +198,4 @@ async def ordered(
         for slot in live:
             lane.add(-slot.size)
     if not is_over:
-        raise RuntimeError(_CANCELLED_WITHIN)
+        raise RuntimeError(CANCELLED_WITHIN)

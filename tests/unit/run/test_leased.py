@@ -1,0 +1,39 @@
+"""Work under a lease is done, or it is known that it was not."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bronze_engine.flow import CANCELLED_WITHIN
+from bronze_engine.model.part import Expect, Version
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.testing import ManualClock, Pause, ScriptedSource, page
+from tests.unit.run.harness import DAY, NAME, Bench, is_idle
+
+pytestmark = pytest.mark.unit
+
+
+class CancelsWhoRenews(MemoryStore):
+    """Its library cancels the task that calls, as one does whose own timeout goes wrong."""
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> Version:
+        if key.endswith(".lease") and isinstance(expect, str):
+            raise asyncio.CancelledError
+        return await super().put(key, body, expect=expect)
+
+
+@pytest.mark.asyncio
+async def test_a_library_that_cancels_who_renews_the_lease_ends_the_run_in_an_error(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock()
+    bench = Bench(tmp_path, store=CancelsWhoRenews(clock))
+    source = ScriptedSource([[page(b'{"id": 1}'), Pause(60.0), page(b'{"id": 2}')]])
+    async with bench.engine(source, clock=clock) as engine:
+        with pytest.raises(RuntimeError, match=CANCELLED_WITHIN):
+            await clock.drive(engine.run(NAME, run_date=DAY))
+        assert is_idle(engine)
+    assert not [key for key in await bench.left() if key.endswith(".parquet")]
