@@ -8,16 +8,26 @@ import msgspec
 
 __all__ = ["Fenced", "Garbage", "GcFault", "GcReport", "Kind", "Skipped"]
 
-Kind = Literal["data", "quarantine", "pages", "staged", "rejected", "trial", "lease", "checkpoint"]
+Kind = Literal[
+    "data",
+    "quarantine",
+    "pages",
+    "deleted",
+    "staged",
+    "rejected",
+    "trial",
+    "lease",
+    "checkpoint",
+]
 
 
 class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """One object or staged file that nothing needs any more."""
 
     kind: Kind
-    """`data`, `quarantine` and `pages` files that no manifest names; `staged` ones that were never
-    completed; `rejected` records of a killed run; what a `trial` of the store left; a `lease`
-    that ran out; a `checkpoint` that no run can be resumed from."""
+    """`data`, `quarantine`, `pages` and `deleted` files that no manifest names; `staged` ones that
+    were never completed; `rejected` records of a killed run; what a `trial` of the store left; a
+    `lease` that ran out; a `checkpoint` that no run can be resumed from."""
     store: str
     key: str
     size_bytes: int | None

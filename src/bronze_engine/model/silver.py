@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Literal
 
@@ -9,7 +10,7 @@ import msgspec
 
 from bronze_engine.model.part import DataFile
 
-__all__ = ["DELETED_FOLDER", "BronzeInput", "SilverTable"]
+__all__ = ["DELETED_FOLDER", "BronzeInput", "SilverTable", "table_path"]
 
 DELETED_FOLDER = "_deleted"
 """Below a Silver table: the keys that are gone, for merges to come. No reader opens it."""
@@ -48,3 +49,10 @@ class SilverTable(msgspec.Struct, frozen=True, kw_only=True):
     """Data files of the generation before that stand as they were."""
     current_rows: int = 0
     """Of a full history: one a living key."""
+
+
+def table_path(pattern: str, system: str, entity: str) -> str:
+    """The folder of a Silver table, relative to the target: `silver.path`, filled in."""
+    # In one go: a system's name may itself be "{entity}".
+    parts = {"{system}": system, "{entity}": entity}
+    return re.sub(r"\{(?:system|entity)\}", lambda found: parts[found[0]], pattern)

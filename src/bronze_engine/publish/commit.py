@@ -32,7 +32,7 @@ from bronze_engine.errors import (
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Lineage, Manifest
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
-from bronze_engine.model.part import ABSENT, Staged, StoredObject
+from bronze_engine.model.part import ABSENT, DataFile, Staged, StoredObject
 from bronze_engine.publish.base import Base, read_base, superseded, superseded_by
 from bronze_engine.publish.checksums import checksums_of, write_checksums
 
@@ -68,16 +68,18 @@ async def publish(
     clock: Clock,
     *,
     shared: Collection[str] = (),
-    keeps_files: bool = False,
+    kept: Collection[str] = (),
     commit_seconds: float = COMMIT_SECONDS,
 ) -> Published:
     """Complete the files, commit the manifest over `base`, write the checksums.
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
     the files that it names, without captured pages that `base` names already, or there are
-    none and it names those of `base`; with `keeps_files` its data files are all those of `base`,
-    and then the staged ones (ValueError otherwise). `shared` are the keys of those that a
-    checkpoint names: another process may come to publish them, or has done so already.
+    none and it names those of `base`; `kept` are names of data files (of a Silver table also of
+    keys that are gone) of `base` that it names again, as they are and before the staged ones
+    (ValueError otherwise). What else `base` names is dropped, and the next reap removes it.
+    `shared` are the keys of those that a checkpoint names: another process may come to publish
+    them, or has done so already.
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -85,7 +87,7 @@ async def publish(
     is sent, it removes its files and nothing has changed; cancelled later, the outcome is
     unknown, so callers shield this. What fails after the commit is a warning.
     """
-    _check(base, manifest, staged, keeps_files=keeps_files)
+    _check(base, manifest, staged, frozenset(kept))
     manifest = msgspec.structs.replace(manifest, lineage=_lineage(base, manifest))
     commit = _Commit(store, base, manifest, clock)
     try:
@@ -267,21 +269,38 @@ async def _discard(store: Store, staged: Sequence[Staged]) -> None:
         await each(staged, discard, at_once=_AT_ONCE)
 
 
-def _check(base: Base, manifest: Manifest, staged: Sequence[Staged], *, keeps_files: bool) -> None:
+def _check(base: Base, manifest: Manifest, staged: Sequence[Staged], kept: frozenset[str]) -> None:
     if manifest.generation != base.generation + 1:
         raise ValueError(f"generation {manifest.generation} does not follow {base.generation}")
     before = base.manifest
     standing = set[str]() if before is None else {file.name for file in before.pages}
-    if keeps_files:
-        kept = () if before is None else before.files
-        if manifest.files[: len(kept)] != kept:
-            raise ValueError("the manifest must name the data files that stand, as they are")
-        standing |= {file.name for file in kept}
+    if kept:
+        _check_kept(before, manifest, kept)
+        standing |= kept
     named = [file.name for file in manifest.listed if file.name not in standing]
     made = sorted(f"{base.partition}/{name}" for name in named)
     is_fence = not staged and before is not None and manifest.names == before.names
     if made != sorted(one.key for one in staged) and not is_fence:
         raise ValueError("the manifest must name exactly the staged files")
+
+
+def _check_kept(before: Manifest | None, manifest: Manifest, kept: frozenset[str]) -> None:
+    """What stays is told of as before: its sizes and hashes are those that were verified."""
+    found = 0
+    for now, then in zip(_rows_and_keys(manifest), _rows_and_keys(before), strict=True):
+        stays = tuple(file for file in then if file.name in kept)
+        if now[: len(stays)] != stays:
+            raise ValueError("the manifest must name the files that stand, as they are, first")
+        found += len(stays)
+    if found != len(kept):
+        raise ValueError("the base does not name all the files that stand")
+
+
+def _rows_and_keys(manifest: Manifest | None) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
+    """Data files, and those of the keys that are gone."""
+    if manifest is None:
+        return (), ()
+    return manifest.files, () if manifest.silver is None else manifest.silver.deleted
 
 
 def _lineage(base: Base, manifest: Manifest) -> tuple[Lineage, ...]:

@@ -1,4 +1,4 @@
-"""Names of data files, quarantine files and page files, written and read back strictly.
+"""Names of the files of a partition or a table, written and read back strictly.
 
 Whoever removes files reads their names with `parse`; what it does not recognise to the
 last character is not ours and is never touched.
@@ -11,19 +11,30 @@ from typing import Final, Literal
 
 import msgspec
 
-__all__ = ["FileName", "Kind", "data_name", "pages_name", "parse", "quarantine_name"]
+from bronze_engine.model.silver import DELETED_FOLDER
+
+__all__ = [
+    "FileName",
+    "Kind",
+    "data_name",
+    "deleted_name",
+    "pages_name",
+    "parse",
+    "quarantine_name",
+]
 
 _RUN: Final = r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}"
 _RUN_ID: Final = re.compile(_RUN, re.ASCII)
 _START: Final = rf"g(?P<generation>\d{{8,}})-(?P<run>{_RUN})-(?P<slice>\d{{5,}})"
 _NUMBER: Final = r"-(?P<number>\d{5,})"
 
-Kind = Literal["data", "quarantine", "pages"]
+Kind = Literal["data", "quarantine", "pages", "deleted"]
 
 _PATTERNS: Final[dict[Kind, re.Pattern[str]]] = {
     "data": re.compile(rf"(?:[^/=]+=[^/]*/)*part-{_START}{_NUMBER}\.parquet", re.ASCII),
     "quarantine": re.compile(rf"_quarantine/{_START}\.jsonl\.zst", re.ASCII),
     "pages": re.compile(rf"_pages/{_START}{_NUMBER}\.jsonl\.zst", re.ASCII),
+    "deleted": re.compile(rf"{DELETED_FOLDER}/part-{_START}{_NUMBER}\.parquet", re.ASCII),
 }
 
 
@@ -60,6 +71,13 @@ def pages_name(*, generation: int, run: str, slice: int, number: int) -> str:  #
     )
 
 
+def deleted_name(*, generation: int, run: str, slice: int, number: int) -> str:  # noqa: A002
+    """`_deleted/part-g{generation:08}-{run}-{slice:05}-{number:05}.parquet`; errors as above."""
+    return _written(
+        FileName(kind="deleted", generation=generation, run=run, slice=slice, number=number)
+    )
+
+
 def parse(name: str) -> FileName | None:
     """Read a path relative to its partition; None where it is no name of ours.
 
@@ -91,6 +109,8 @@ def _text(name: FileName) -> str:
             return f"_quarantine/{start}.jsonl.zst"
         case "pages":
             return f"_pages/{start}-{name.number:05}.jsonl.zst"
+        case "deleted":
+            return f"{DELETED_FOLDER}/part-{start}-{name.number:05}.parquet"
 
 
 def _written(name: FileName) -> str:

@@ -61,6 +61,14 @@ class Publishing:
         for warning in self.degraded:
             log.warning("%s %s: committed, but %s", manifest.pipeline, manifest.run_date, warning)
 
+    @property
+    def _kept_files(self) -> frozenset[str]:
+        """Those that stand: of a mended partition all of them."""
+        before = self._base.manifest
+        if self._job.mended is None or before is None:
+            return frozenset()
+        return frozenset(file.name for file in before.files)
+
     async def _commit(self, clock: Clock) -> None:
         """What the checkpoint names stays for who resumes, unless the run is not ours any more."""
         state = self._job.state
@@ -73,7 +81,7 @@ class Publishing:
                 [one for landed in self._landed for one in landed.committed],
                 clock,
                 shared={one.key for landed in named for one in landed.committed},
-                keeps_files=self._job.mended is not None,
+                kept=self._kept_files,
             )
         except BaseException as exc:
             if not is_kept_for(exc):

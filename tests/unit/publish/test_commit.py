@@ -16,6 +16,7 @@ from bronze_engine.errors import (
 from bronze_engine.model.manifest import Checksums, Manifest
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ABSENT, ANY, Expect, StoredObject, Version
+from bronze_engine.model.silver import SilverTable
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.commit import COMMIT_SECONDS, LINEAGE_LENGTH, publish
 from bronze_engine.publish.reap import reap
@@ -176,6 +177,67 @@ async def test_a_commit_may_keep_the_captured_pages_of_its_base_and_nothing_else
     left = {key.removeprefix(f"{PARTITION}/") for key in await keys_of(store, f"{PARTITION}/")}
     assert left == {*published.manifest.names, "_checksums.json", "_metadata.json"}
     assert published.manifest.pages == before.pages
+
+
+@pytest.mark.asyncio
+async def test_a_commit_may_keep_some_files_of_its_base_as_they_are() -> None:
+    store = MemoryStore()
+    first = (await publish_run(store, "r1")).manifest
+    base = await read_base(store, PARTITION, pipeline=PIPELINE)
+    made, staged = await stage_run(store, base, "r2")
+    (kept,), (new,) = first.files, made.files
+    both = msgspec.structs.replace(made, files=(kept, new))
+    for wrong, names in (
+        (msgspec.structs.replace(made, files=(new, kept)), {kept.name}),  # not before the new one
+        (
+            msgspec.structs.replace(
+                made, files=(msgspec.structs.replace(kept, sha256="0" * 64), new)
+            ),
+            {kept.name},
+        ),
+        (both, {kept.name, "part-g00000001-r0-00000-00000.parquet"}),  # the base names no such one
+        (made, {kept.name}),
+        (both, set[str]()),
+    ):
+        with pytest.raises(ValueError, match=r"as they are, first|all the files|exactly"):
+            await publish(store, base, wrong, staged, ManualClock(), kept=names)
+    second = await publish(store, base, both, staged, ManualClock(), kept={kept.name})
+    await reap(store, PARTITION, second.manifest)
+    base = await read_base(store, PARTITION, pipeline=PIPELINE)
+    made, staged = await stage_run(store, base, "r3")
+    dropping = msgspec.structs.replace(made, files=(new, *made.files))
+    third = await publish(store, base, dropping, staged, ManualClock(), kept={new.name})
+    reaped = await reap(store, PARTITION, third.manifest)
+    assert kept.name in reaped.removed
+    left = {key.removeprefix(f"{PARTITION}/") for key in await keys_of(store, f"{PARTITION}/")}
+    assert left == {*third.manifest.names, "_checksums.json", "_metadata.json"}
+    assert new.name in left
+
+
+@pytest.mark.asyncio
+async def test_keys_that_are_gone_are_kept_files_too() -> None:
+    store = MemoryStore()
+    first = (await publish_run(store, "r1")).manifest
+    (gone,) = first.files
+    table = SilverTable(
+        kind="state",
+        history="current",
+        deletes="hard",
+        unique_columns=("id",),
+        order_by=(),
+        inputs=(),
+        deleted=(gone,),
+    )
+    base = await read_base(store, PARTITION, pipeline=PIPELINE)
+    base = msgspec.structs.replace(
+        base, manifest=msgspec.structs.replace(first, files=(), silver=table)
+    )
+    made, staged = await stage_run(store, base, "r2")
+    with pytest.raises(ValueError, match="as they are"):
+        await publish(store, base, made, staged, ManualClock(), kept={gone.name})
+    made = msgspec.structs.replace(made, silver=table)
+    published = await publish(store, base, made, staged, ManualClock(), kept={gone.name})
+    assert gone.name not in (await reap(store, PARTITION, published.manifest)).removed
 
 
 @pytest.mark.asyncio

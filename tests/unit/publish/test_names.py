@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.publish.names import FileName, data_name, pages_name, parse, quarantine_name
+from bronze_engine.publish.names import (
+    FileName,
+    data_name,
+    deleted_name,
+    pages_name,
+    parse,
+    quarantine_name,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -21,6 +28,8 @@ def test_names_are_those_of_the_design() -> None:
     assert rejected == "_quarantine/g00000001-a1b2-00003.jsonl.zst"
     captured = pages_name(generation=1, run="a1b2", slice=3, number=0)
     assert captured == "_pages/g00000001-a1b2-00003-00000.jsonl.zst"
+    gone = deleted_name(generation=1, run="a1b2", slice=3, number=0)
+    assert gone == "_deleted/part-g00000001-a1b2-00003-00000.parquet"
 
 
 @given(generation=COUNTS, run=RUNS, place=COUNTS, number=COUNTS)
@@ -36,6 +45,10 @@ def test_names_are_read_back(generation: int, run: str, place: int, number: int)
     captured = pages_name(generation=generation, run=run, slice=place, number=number)
     assert parse(captured) == FileName(
         kind="pages", generation=generation, run=run, slice=place, number=number
+    )
+    gone = deleted_name(generation=generation, run=run, slice=place, number=number)
+    assert parse(gone) == FileName(
+        kind="deleted", generation=generation, run=run, slice=place, number=number
     )
 
 
