@@ -33,6 +33,7 @@ from bronze_engine.model.status import PipelineStatus
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.reading.once import (
     open_partition,
+    open_table,
     partition_files,
     read_manifest,
     read_partition,
@@ -84,6 +85,7 @@ __all__ = [
     "open_monitoring",
     "open_partition",
     "open_reader",
+    "open_table",
     "partition_files",
     "read_manifest",
     "read_partition",

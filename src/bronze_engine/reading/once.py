@@ -1,4 +1,4 @@
-"""Reading one partition, once: a reader is opened for the call."""
+"""Reading one partition or table, once: a reader is opened for the call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.files import open_files
-from bronze_engine.reading.place import Target, place
+from bronze_engine.reading.place import Target, place, table_place
 from bronze_engine.reading.reader import NO_STORES, Reader, open_reader
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "open_partition",
+    "open_table",
     "partition_files",
     "read_manifest",
     "read_partition",
@@ -74,6 +75,25 @@ def open_partition(target: Target, name: str, run_date: date) -> ds.Dataset:
     files = open_files(store, NO_STORES)
     try:
         return Reader(files).open_partition(entity, run_date)
+    except BaseException:
+        files.close()
+        raise
+
+
+def open_table(target: Target, name: str) -> ds.Dataset:
+    """A curated (Silver) table as a dataset of pyarrow's; no row of it is read yet.
+
+        customers = open_table("bronze", "myteam.customers")
+        duckdb.sql("SELECT * FROM customers WHERE is_current")
+
+    `name` is `system.entity`, or the path of the table's folder below the target; with a whole
+    configuration as `target`, a pipeline's name. What holds of a partition while a run replaces
+    it holds here, and the errors are those of `open_partition`.
+    """
+    store, path = table_place(target, name)
+    files = open_files(store, NO_STORES)
+    try:
+        return Reader(files).at(path).dataset()
     except BaseException:
         files.close()
         raise

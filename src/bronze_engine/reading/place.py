@@ -12,7 +12,7 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.manifest import partition_path
 
-__all__ = ["Target", "partition_named", "place"]
+__all__ = ["Target", "partition_named", "place", "table_named", "table_place"]
 
 Target = str | os.PathLike[str] | StoreConfig | Config
 """A URL, the path of a directory, a store of a configuration (`Config.store`, `Config.place`),
@@ -25,6 +25,35 @@ def place(target: Target, name: str) -> tuple[StoreConfig, str]:
         pipeline = target.pipeline(name)
         return pipeline.target, f"{pipeline.system}/{pipeline.entity}"
     return target if isinstance(target, StoreConfig) else load_store(target), name
+
+
+def table_place(target: Target, name: str) -> tuple[StoreConfig, str]:
+    """The store, and the path of the curated table in it. Raises ConfigError."""
+    if isinstance(target, Config):
+        pipeline = target.pipeline(name)
+        if pipeline.silver is None:
+            raise ConfigError(
+                f"{name} has no curated table; give it a [pipelines.{name}.silver], and run"
+                f" `bronze silver {name}`"
+            )
+        return pipeline.target, pipeline.silver.folder(pipeline.system, pipeline.entity)
+    store, named = place(target, name)
+    return store, table_named(named)
+
+
+def table_named(name: str) -> str:
+    """The path of a curated table within its target: that of `system.entity`, or one with a
+    slash, which is taken as it is. Raises ConfigError for what is neither."""
+    parts = name.strip("/").split("/") if "/" in name else ["silver", *name.split(".")]
+    faults: list[Fault] = []
+    for part in parts:
+        check_path_part(part, ("name",), faults)
+    if faults or ("/" not in name and len(parts) != 3):
+        raise ConfigError(
+            f'"{name}" names no curated table; write "system.entity", or the path of its folder'
+            ' below the target, such as "silver/system/entity"'
+        )
+    return "/".join(parts)
 
 
 def partition_named(name: str, run_date: date) -> str:

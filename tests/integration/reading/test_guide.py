@@ -16,8 +16,8 @@ import bronze_engine
 from bronze_engine import Reader
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.model.block import Block
+from bronze_engine.reading.committed import HELD_FILES
 from bronze_engine.reading.partition import TRIES
-from bronze_engine.reading.reader import HELD_FILES
 from bronze_engine.testing import ScriptedSource, page
 from tests.documents import READING
 from tests.unit.run.harness import load_text, opened

@@ -15,7 +15,7 @@ from bronze_engine import StateError, StoreError, open_partition, open_reader, s
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY
-from bronze_engine.reading import reader as reader_module
+from bronze_engine.reading import committed
 from bronze_engine.reading.files import Files, Judge, LocalFiles
 from bronze_engine.reading.partition import TRIES
 from bronze_engine.reading.reader import Reader
@@ -187,7 +187,7 @@ def test_a_stream_of_a_directory_can_not_lose_the_race(tmp_path: Path) -> None:
 def test_a_stream_that_opens_its_files_late_ends_with_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "HELD_FILES", FILES - 1)
+    monkeypatch.setattr(committed, "HELD_FILES", FILES - 1)
     monkeypatch.setattr("bronze_engine.reading.portions.PORTION", 1)
     asyncio.run(land_in(local(tmp_path), 1))
     stream = stream_partition(tmp_path / "lake", NAME, DAY)

@@ -30,8 +30,7 @@ from bronze_engine import (
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
 from bronze_engine.model.part import ANY
-from bronze_engine.reading import portions
-from bronze_engine.reading import reader as reader_module
+from bronze_engine.reading import committed, portions
 from bronze_engine.store.memory import MemoryStore
 from tests.unit.reading.landed import (
     DAY,
@@ -229,7 +228,7 @@ def test_a_manifest_can_not_lead_out_of_the_target(tmp_path: Path) -> None:
 def test_more_files_than_are_held_open_are_read_all_the_same(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "HELD_FILES", 1)
+    monkeypatch.setattr(committed, "HELD_FILES", 1)
     assert reader.read_partition(NAME, DAY).equals(EXPECTED)
     assert reader.stream_partition(NAME, DAY).read_all().equals(EXPECTED)
 
