@@ -35,10 +35,19 @@ REPORT_SECONDS: Final = 10.0
 
 @final
 class Account:
-    """The counts of one run, and where they are told."""
+    """The counts of one run, and where they are told.
+
+    `table` is the path of the Silver table that it makes; None of a run of Bronze.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, run_date: date, services: Services, identity: Identity
+        self,
+        pipeline: Pipeline,
+        run_date: date,
+        services: Services,
+        identity: Identity,
+        *,
+        table: str | None = None,
     ) -> None:
         self.tally = SourceTally()
         self.profile = Profile()
@@ -47,12 +56,18 @@ class Account:
         self.takes_reports = False
         """Set once the stores have answered: one that is down is not waited for twice."""
         self._pipeline = pipeline
-        self._run_date = run_date
+        self.run_date = run_date
+        """Of a run of Silver the newest that its table counts, once that is known."""
+        self._table = table
         self._services = services
         self.identity = identity
         """Another's once its run is resumed: the report takes the place of that one's."""
         self._usage = Usage()
         self._began = services.clock.monotonic()
+
+    @property
+    def layer(self) -> Literal["bronze", "silver"]:
+        return "bronze" if self._table is None else "silver"
 
     @property
     def seconds(self) -> float:
@@ -62,7 +77,10 @@ class Account:
     def begin(self) -> None:
         self._services.publish(
             RunStarted(
-                pipeline=self._pipeline.name, run_date=str(self._run_date), run=self.identity.run
+                pipeline=self._pipeline.name,
+                run_date=str(self.run_date),
+                run=self.identity.run,
+                layer=self.layer,
             )
         )
 
@@ -73,7 +91,7 @@ class Account:
             self._services.publish(
                 RunRenamed(
                     pipeline=self._pipeline.name,
-                    run_date=str(self._run_date),
+                    run_date=str(self.run_date),
                     run=identity.run,
                     before=before,
                 )
@@ -87,17 +105,20 @@ class Account:
     def warn(self, message: str) -> None:
         """Tell it in the log, and in the report."""
         self.tally.warn(message)
-        log.warning("%s %s: %s", self._pipeline.name, self._run_date, message)
+        log.warning("%s %s: %s", self._pipeline.name, self.run_date, message)
 
     def report(self, *, status: Status, **known: Any) -> RunReport:
         """The report of this run; `known` is what only a committed or a failed one has."""
         pipeline, stores = self._pipeline, self.stores
-        partition = partition_path(pipeline.system, pipeline.entity, self._run_date)
+        partition = self._table
+        if partition is None:
+            partition = partition_path(pipeline.system, pipeline.entity, self.run_date)
         return RunReport(
+            layer=self.layer,
             pipeline=pipeline.name,
             system=pipeline.system,
             entity=pipeline.entity,
-            run_date=self._run_date,
+            run_date=self.run_date,
             run=self.identity.run,
             attempt=self.identity.attempt,
             status=status,

@@ -1,4 +1,7 @@
-"""Run reports and the records of failed runs, under `_runs/{system}/{entity}/{date}/`."""
+"""Run reports and the records of failed runs, under `_runs/{system}/{entity}/{date}/`.
+
+Those of Silver lie at `_runs/silver/{system}/{entity}/`: give `silver_system` as the system.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ __all__ = [
     "rejected_key",
     "rejected_runs",
     "report_key",
+    "silver_system",
     "sweep",
     "write",
 ]
@@ -37,6 +41,11 @@ _STAGED: Final = re.compile(
 _KEPT: Final = re.compile(
     r"(?P<run>[0-9A-Za-z][0-9A-Za-z_]*)(?:-(?P<slice>\d{5,}))?\.rejected\.jsonl\.zst", re.ASCII
 )
+
+
+def silver_system(system: str) -> str:
+    """What stands for the system in the keys of Silver's runs."""
+    return f"silver/{system}"
 
 
 def report_key(system: str, entity: str, run_date: date, run: str) -> str:
@@ -53,7 +62,8 @@ async def write(store: Store, report: RunReport) -> tuple[str, ...]:
 
     Never raises for the store's faults: what the report tells of has happened.
     """
-    key = report_key(report.system, report.entity, report.run_date, report.run)
+    system = report.system if report.layer == "bronze" else silver_system(report.system)
+    key = report_key(system, report.entity, report.run_date, report.run)
     body = msgspec.json.format(msgspec.json.encode(report, order="deterministic")) + b"\n"
     try:
         await store.put(key, body, expect=ANY)

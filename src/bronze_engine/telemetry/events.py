@@ -65,7 +65,9 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True):
 
     pipeline: str
     run_date: str
+    """Of Silver the newest date that is asked for, or today."""
     run: str
+    layer: Literal["bronze", "silver"] = "bronze"
 
 
 class RunRenamed(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,8 @@ class RunRenamed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPhase(msgspec.Struct, frozen=True, kw_only=True):
-    """The run entered a phase: "waiting for memory", "reading", "publishing"."""
+    """The run entered a phase: "waiting for memory", "reading", "publishing"; of Silver also
+    "reading bronze" and "merging"."""
 
     pipeline: str
     run: str
