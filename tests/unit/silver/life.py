@@ -1,0 +1,110 @@
+"""A history played on a real engine, and what must be true after each of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from bronze_engine import open_engine
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.engine import Engine
+
+from . import oracle
+from .histories import Curate, History, Land, Remove
+from .lake import NAME, Lake, comparable
+from .oracle import Landed, Row, Table
+
+__all__ = ["Life", "check_versions", "live"]
+
+
+async def live(folder: Path, history: History) -> None:
+    """Play all of a history; at the end its table is what a rebuild makes of the same dates."""
+    lake = Lake(folder, history.table, history.schema, load=history.load)
+    async with open_engine(lake.config(), clock=SYSTEM_CLOCK) as engine:
+        life = Life(lake, engine)
+        for step in history.steps:
+            match step:
+                case Land(landed):
+                    lake.land(landed)
+                    life.bronze[landed.run_date] = landed
+                case Remove(run_date):
+                    lake.remove(run_date)
+                    del life.bronze[run_date]
+                case Curate(run_dates):
+                    await life.curate(run_dates)
+        await life.rebuild()
+
+
+class Life:
+    """What is in Bronze, what the table has taken in, and the runs between the two."""
+
+    def __init__(self, lake: Lake, engine: Engine) -> None:
+        self.lake = lake
+        self.engine = engine
+        self.bronze: dict[date, Landed] = {}
+        self.taken: dict[date, Landed] = {}
+
+    async def curate(self, run_dates: Sequence[date] | None = None) -> None:
+        """Run Silver. The table counts what it should, and holds what the oracle says."""
+        if run_dates is None:
+            dates = self.taken | self.bronze
+        else:
+            asked = {each: self.bronze[each] for each in run_dates if each in self.bronze}
+            dates = self.taken | asked
+        before = self.lake.manifest()
+        report = await self.engine.silver(NAME, run_dates=run_dates)
+        self._check(dates)
+        manifest = self.lake.manifest()
+        assert (manifest and manifest.generation) == report.generation
+        if self.lake.manifest() == before:
+            assert report.silver is not None
+            assert report.silver.mode is None
+
+    async def rebuild(self) -> None:
+        """Make everything anew: what is gone from Bronze is gone from the table, too."""
+        await self.engine.silver(NAME, rebuild=True)
+        self._check(self.bronze)
+
+    def _check(self, dates: dict[date, Landed]) -> None:
+        expected = oracle.counted(dates.values())
+        manifest = self.lake.manifest()
+        if manifest is None:
+            assert expected == []
+            return
+        assert manifest.silver is not None
+        inputs = [(each.run_date, each.generation) for each in manifest.silver.inputs]
+        assert inputs == [(each.run_date, each.generation) for each in expected]
+        found = self.lake.rows()
+        assert found is not None
+        table = self.lake.table
+        assert comparable(found) == comparable(oracle.rows(table, expected))
+        if table.history == "full":
+            check_versions(table, found)
+        assert self.lake.unowned() == []
+        self.taken = {each.run_date: each for each in expected}
+
+
+def check_versions(table: Table, rows: Sequence[Row]) -> None:
+    """Of each key: intervals one after another, without a gap while it lives, and one current
+    row where it does."""
+    keyed: dict[str, list[Row]] = {}
+    for row in rows:
+        keyed.setdefault(repr([row[name] for name in table.keys]), []).append(row)
+    for versions in keyed.values():
+        open_ended = [row for row in versions if row["effective_to"] is None]
+        current = [row for row in versions if row["is_current"]]
+        assert len(open_ended) <= 1, "two versions that have not ended"
+        assert current == [row for row in open_ended if not row.get("is_deleted")]
+        starts = [repr(row["effective_from"]) for row in versions]
+        ends = [repr(row["effective_to"]) for row in versions if row["effective_to"] is not None]
+        assert len(set(starts)) == len(starts), "two versions from one instant"
+        assert len(set(ends)) == len(ends), "two versions to one instant"
+        assert all(
+            row["effective_from"] != row["effective_to"]
+            for row in versions
+            if row["effective_to"] is not None
+        ), "a version of no time"
+        if table.deletes != "hard":  # with it a gap is what a delete leaves
+            assert len(set(ends) - set(starts)) == 0, "a gap"
+            assert len(open_ended) == 1, "no last version"
