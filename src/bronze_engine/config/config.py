@@ -12,6 +12,7 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.token_place import token_faults
+from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.entries import Entries
@@ -81,6 +82,7 @@ class Config:
         self.api_names: Final = tuple(sorted(document.apis))
         self.connection_names: Final = tuple(sorted(document.connections))
         self.store_names: Final = tuple(sorted(document.stores))
+        self.catalog_names: Final = tuple(sorted(document.catalogs))
         faults: list[Fault] = []
         engine = self._tables.convert(document.engine, EngineConfig, ("engine",), faults)
         if isinstance(engine, EngineConfig):
@@ -170,6 +172,14 @@ class Config:
             raise self._tables.refusal(self._document.origin("stores", name), faults)
         return store
 
+    def catalog(self, name: str) -> Catalog:
+        """An entry of [catalogs], its paths absolute. Raises ConfigError."""
+        faults: list[Fault] = []
+        catalog = self._entries.catalog(name, ("catalogs", name), faults)
+        if faults or not isinstance(catalog, Catalog):
+            raise self._tables.refusal(self._document.origin("catalogs", name), faults)
+        return catalog
+
     def notices(self) -> tuple[Notify, ...]:
         """All entries of [notify], in the order of their names. Raises ConfigError."""
         faults: list[Fault] = []
@@ -209,6 +219,7 @@ class Config:
             (self.api, self.api_names),
             (self.connection, self.connection_names),
             (self.store, self.store_names),
+            (self.catalog, self.catalog_names),
         ]
         for check, names in checks:
             for name in names:
@@ -254,6 +265,7 @@ class Config:
             state=state,
             timezone=self.engine.timezone,
             incremental=with_instant(pipeline.incremental),
+            catalogs=self._entries.catalogs_of(pipeline, path, faults),
         )
         if isinstance(pipeline.source, FilesSourceConfig):
             source = self._with_places(pipeline.source, (*path, "source", "url"), faults)

@@ -1,4 +1,4 @@
-"""What pipelines refer to by name: APIs, connections, stores. Each is converted once."""
+"""What pipelines refer to by name: APIs, connections, stores, catalogs. Each is converted once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import msgspec
 
 from bronze_engine.config.api import Api, RateLimit
 from bronze_engine.config.auths.token_place import with_token_place
+from bronze_engine.config.catalog import Catalog, with_absolute_paths
 from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.variables import with_libpq_variables
 from bronze_engine.config.file.convert import UNRESOLVED, options_of
 from bronze_engine.config.file.document import Document
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
-from bronze_engine.config.file.sensitive import of_api, of_connection, of_store, of_url
+from bronze_engine.config.file.sensitive import of_api, of_catalog, of_connection, of_store, of_url
+from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.references import refers_to
 from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
+from bronze_engine.config.rules.catalog import catalog_faults
 from bronze_engine.config.rules.connection import connection_faults
 from bronze_engine.config.rules.rate import group_faults, with_default_rate
 from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
@@ -49,6 +52,7 @@ class Entries:
         self._default_rate = default_rate
         self._apis: dict[str, Api] = {}
         self._connections: dict[str, Connection] = {}
+        self._catalogs: dict[str, Catalog] = {}
         self._stores: dict[str, StoreConfig] = {}
         """By name or URL."""
         self._wrapping: list[str] = []
@@ -127,6 +131,38 @@ class Entries:
             return UNRESOLVED
         self._connections[name] = connection
         return connection
+
+    def catalog(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
+        known = self._document.catalogs
+        if name not in known:
+            faults.append(Fault(path, f'there is no catalog "{name}"; {nearest(name, known)}'))
+            return UNRESOLVED
+        if name in self._catalogs:
+            return self._catalogs[name]
+        here = ("catalogs", name)
+        found: list[Fault] = []
+        catalog = self._tables.convert(known[name], Catalog, here, found)
+        if isinstance(catalog, Catalog):
+            self._tables.hide(of_catalog(catalog))
+            found.extend(catalog_faults(catalog, here))
+        if found or not isinstance(catalog, Catalog):
+            faults.extend(found)
+            return UNRESOLVED
+        catalog = with_absolute_paths(catalog, self._tables.absolute)
+        self._catalogs[name] = msgspec.structs.replace(catalog, name=name)
+        return self._catalogs[name]
+
+    def catalogs_of(
+        self, pipeline: Pipeline, path: KeyPath, faults: list[Fault]
+    ) -> dict[str, Catalog]:
+        """Those that the tables of a pipeline are in, by their names."""
+        found: dict[str, Catalog] = {}
+        for output, key in pipeline.table_outputs:
+            if output.catalog is not None:
+                catalog = self.catalog(output.catalog, (*path, *key, "catalog"), faults)
+                if isinstance(catalog, Catalog):
+                    found[output.catalog] = catalog
+        return found
 
     def store(self, name: str, path: KeyPath, faults: list[Fault]) -> object:
         known = self._document.stores

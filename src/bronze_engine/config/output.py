@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.units import ByteSize
 
 __all__ = ["Output"]
@@ -13,7 +14,7 @@ __all__ = ["Output"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Output(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the data files are cut and compressed."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"

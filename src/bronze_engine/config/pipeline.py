@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.cdc import Cdc
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.output import Output
@@ -12,6 +13,7 @@ from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import SourceConfig
 from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.table_format import TableOutput
 from bronze_engine.model.manifest import Load
 
 __all__ = ["Pipeline"]
@@ -32,6 +34,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From [engine] state; not a key of the pipeline."""
     timezone: str = "UTC"
     """From [engine] timezone, which says when a date window begins; not a key of the pipeline."""
+    catalogs: dict[str, Catalog] = {}
+    """From [catalogs], those that its tables are in; not a key of the pipeline."""
     load: Load = "full"
     primary_key: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -47,3 +51,16 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     silver: Silver | None = None
     config_hash: str = ""
     """SHA-256 of what changes rows, set on loading."""
+
+    @property
+    def table_outputs(self) -> tuple[tuple[TableOutput, tuple[str, ...]], ...]:
+        """Its [output], and that of Silver where there is one, each with the keys to it."""
+        if self.silver is None:
+            return ((self.output, ("output",)),)
+        return (self.output, ("output",)), (self.silver.output, ("silver", "output"))
+
+    def table_of(self, output: TableOutput) -> str:
+        """The name of the table of `output` in its catalog: "namespace.name"."""
+        if output.table is not None:
+            return output.table
+        return f"{self.system}.{self.entity}{'' if output is self.output else '_silver'}"

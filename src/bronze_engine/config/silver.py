@@ -8,6 +8,7 @@ import msgspec
 
 from bronze_engine.config.output import Positive
 from bronze_engine.config.quality import Quality
+from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.units import ByteSize, Duration
 
 __all__ = ["Silver", "SilverColumns", "SilverOutput"]
@@ -29,7 +30,7 @@ class SilverColumns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rejected."""
 
 
-class SilverOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SilverOutput(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the data files of the table are cut and compressed; as [output]."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"

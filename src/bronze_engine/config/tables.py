@@ -13,6 +13,7 @@ from bronze_engine.config.file.expand import Expander
 from bronze_engine.config.file.fault import Fault, KeyPath, config_error
 from bronze_engine.config.file.sensitive import (
     of_api_table,
+    of_catalog_table,
     of_connection_table,
     of_engine_table,
     of_store_table,
@@ -85,6 +86,8 @@ class Tables:
             self._secrets.update(of_api_table(expanded))
         elif path[0] == "connections":
             self._secrets.update(of_connection_table(expanded))
+        elif path[0] == "catalogs":
+            self._secrets.update(of_catalog_table(expanded))
         elif path[0] == "engine":
             self._secrets.update(of_engine_table(expanded))
         elif path[0] == "stores":

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
@@ -47,7 +48,8 @@ __all__ = [
 ]
 
 _SET_ON_LOADING: Final[Mapping[type, frozenset[str]]] = {
-    Pipeline: frozenset({"name", "state", "timezone", "config_hash"}),
+    Pipeline: frozenset({"name", "state", "timezone", "catalogs", "config_hash"}),
+    Catalog: frozenset({"name"}),
     Api: frozenset({"name"}),
     PostgresConnection: frozenset({"name"}),
     AdbcConnection: frozenset({"name"}),

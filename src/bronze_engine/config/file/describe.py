@@ -16,6 +16,7 @@ from typing import Any, Final, Union, final, get_args, get_origin
 import msgspec
 
 from bronze_engine.config.api import Api
+from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.file.convert import (
@@ -101,6 +102,7 @@ def json_schema() -> Schema:
             "stores": _entries(_schema_of(StoreConfig, definitions), _NAME),
             "apis": _entries(_schema_of(Api, definitions), _NAME),
             "connections": _entries(_schema_of(Connection, definitions), _NAME),
+            "catalogs": _entries(_schema_of(Catalog, definitions), _NAME),
             "notify": _entries(_schema_of(Notify, definitions), _NAME),
             "defaults": pipeline,
             "templates": _entries(pipeline, _NAME),

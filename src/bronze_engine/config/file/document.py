@@ -18,7 +18,7 @@ __all__ = ["Document", "parse_toml"]
 
 Table = dict[str, Any]
 
-_SHARED: Final = ("templates", "stores", "apis", "connections", "notify", "pipelines")
+_SHARED: Final = ("templates", "stores", "apis", "connections", "catalogs", "notify", "pipelines")
 _MAIN_ONLY: Final = ("engine", "telemetry", "defaults", "include")
 _SINGLE: Final = ("engine", "telemetry", "defaults")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
@@ -59,6 +59,7 @@ class Document:
         self.stores: dict[str, Table] = {}
         self.apis: dict[str, Table] = {}
         self.connections: dict[str, Table] = {}
+        self.catalogs: dict[str, Table] = {}
         self.notify: dict[str, Table] = {}
         self.pipelines: dict[str, Table] = {}
         self.include: list[str] = []

@@ -17,6 +17,7 @@ from bronze_engine.config.auths.oauth2 import (
     OAuth2ClientCredentialsAuth,
     OAuth2RefreshTokenAuth,
 )
+from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.file.fault import KeyPath
 from bronze_engine.config.file.fields import fields_of_table
@@ -43,6 +44,8 @@ __all__ = [
     "of_api",
     "of_api_table",
     "of_auth",
+    "of_catalog",
+    "of_catalog_table",
     "of_connection",
     "of_connection_table",
     "of_engine_table",
@@ -112,6 +115,13 @@ def of_variables(found: Iterable[tuple[KeyPath, str]]) -> Iterator[str]:
             if path[-1] in ("dsn", "uri"):  # host, database and user are no secrets
                 yield from _of_dsn(value)
                 continue
+        elif path[0] == "catalogs":
+            if path[2:] == ("uri",):
+                yield from _of_dsn(value)
+                continue
+            is_public = path[2:] == ("warehouse",) or (
+                path[2:3] == ("properties",) and not is_credential_name(str(path[-1]))
+            )
         elif path == ("engine", "limits"):  # found whole by `of_engine_table`
             continue
         elif path[0] == "apis" and path[2:3] == ("auth",):
@@ -300,6 +310,25 @@ def of_connection_table(table: Any) -> Iterator[str]:
         if name in ("dsn", "uri"):
             yield from _of_dsn(value if isinstance(value, str) else "")
         elif name not in _PUBLIC_CONNECTION_KEYS:
+            yield from credential_values(value, name)
+
+
+def of_catalog(catalog: Catalog) -> Iterator[str]:
+    """What is secret in its address, and its properties that are named like credentials."""
+    if catalog.uri is not None:
+        yield from _of_dsn(catalog.uri.reveal())
+    for name, value in catalog.properties.items():
+        yield from of_url(value.reveal())
+        if is_credential_name(name):
+            yield from worth_hiding(value.reveal())
+
+
+def of_catalog_table(table: Any) -> Iterator[str]:
+    """The same of a table of [catalogs] that may yet be refused."""
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if name == "uri":
+            yield from _of_dsn(value if isinstance(value, str) else "")
+        else:
             yield from credential_values(value, name)
 
 
