@@ -7,7 +7,6 @@ from typing import Final, Literal, final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.manifest import Load
 
 __all__ = [
@@ -78,31 +77,3 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sees_deletes(self) -> bool:
         return self.kind == "state" and self.deletes != "ignore"
-
-    @property
-    def at(self) -> DataType:
-        """The type of what says since when a row holds: the first column of `order`, or the run
-        date."""
-        if self.is_snapshot or not self.order:
-            return pa.date32()
-        return self.columns.field(self.order[0]).type
-
-    @property
-    def table(self) -> pa.Schema:
-        """All columns of the table's data files, in order."""
-        ours: list[Field] = []
-        if self.history == "full":
-            ours += [pa.field(FROM, self.at), pa.field(TO, self.at), pa.field(CURRENT, pa.bool_())]
-        if self.deletes == "tombstone":
-            ours.append(pa.field(DELETED, pa.bool_()))
-            if self.history == "current":
-                ours += [pa.field(DELETED_AT, self.at), pa.field(DELETED_DATE, pa.date32())]
-        return pa.schema([*self.columns, *ours, pa.field(BRONZE_DATE, pa.date32())])
-
-    @property
-    def gone(self) -> pa.Schema:
-        """All columns of the files below `_deleted/`: when which key was deleted, and by which
-        partition."""
-        at = pa.field(FROM if self.history == "full" else DELETED_AT, self.at)
-        keys = [self.columns.field(name) for name in self.keys]
-        return pa.schema([*keys, at, pa.field(BRONZE_DATE, pa.date32())])
