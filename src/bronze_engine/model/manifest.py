@@ -132,6 +132,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     base_schema: tuple[ColumnInfo, ...] = ()
     schema_changes: tuple[SchemaChange, ...] = ()
     files: tuple[DataFile, ...] = ()
+    superseded: tuple[str, ...] = ()
+    """Data files of the generation before that are no longer among `files` and stay, for whoever
+    still reads it: `reap = "next_run"`. What replaces this manifest has them removed."""
     quarantine: tuple[RejectFile, ...] = ()
     pages: tuple[PageFile, ...] = ()
     """In the order in which a replay reads them; it names them too, for they stay."""

@@ -12,7 +12,10 @@ from bronze_engine.model.manifest import FORMAT_VERSION, Manifest
 __all__ = ["decode_manifest", "encode_manifest"]
 
 
-_LATER: Final = frozenset({"cdc", "pages", "replay_of", "duplicate_rows", "override", "sources"})
+_LATER: Final = frozenset(
+    {"cdc", "pages", "replay_of", "duplicate_rows", "override", "sources"}
+    | {"silver", "superseded"}
+)
 """Keys that the format did not have at first: they stand only where they say something."""
 
 

@@ -10,7 +10,7 @@ from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import ABSENT, Expect
 
-__all__ = ["Base", "read_base", "superseded", "superseded_by"]
+__all__ = ["Base", "keeping_superseded", "read_base", "superseded", "superseded_by"]
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +58,14 @@ async def read_base(store: Store, partition: str, *, pipeline: str, adopt: bool 
             pipeline=manifest.pipeline,
         )
     return base
+
+
+def keeping_superseded(manifest: Manifest, base: Base) -> Manifest:
+    """The manifest that is to replace `base`, with the data files that it has no more spared until
+    it is itself replaced: for `reap = "next_run"`."""
+    old = () if base.committed is None else base.committed.files
+    gone = {file.name for file in old} - manifest.names
+    return msgspec.structs.replace(manifest, superseded=tuple(sorted(gone)))
 
 
 async def superseded(store: Store, base: Base) -> StateError | None:

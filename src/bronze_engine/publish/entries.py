@@ -35,16 +35,17 @@ def entry_of(found: ObjectInfo | Staged, partition: str) -> Entry:
 
 
 class Named(msgspec.Struct, frozen=True):
-    """What a manifest names, by the last part of each name too: where a file system knows no case,
-    the folders of two partition values may be one, under the name that it had first."""
+    """What a manifest names or spares, by the last part of each name too: where a file system knows
+    no case, the folders of two partition values may be one, under the name that it had first."""
 
     names: frozenset[str] = frozenset()
     files: frozenset[FileName] = frozenset()
 
     @classmethod
     def of(cls, manifest: Manifest) -> Named:
-        files = (parse(name) for name in manifest.names)
-        return cls(manifest.names, frozenset(file for file in files if file is not None))
+        names = manifest.names.union(manifest.superseded)
+        files = (parse(name) for name in names)
+        return cls(names, frozenset(file for file in files if file is not None))
 
     def has(self, entry: Entry) -> bool:
         """Whether the manifest means this entry: never a staged file, not even one of a name that

@@ -71,7 +71,7 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
         rows=manifest.row_count,
         bytes=sum(file.size_bytes for file in manifest.files),
         faults=tuple(sorted(faults, key=lambda fault: fault.path)),
-        unlisted=tuple(sorted(present.keys() - _OURS - {file.name for file in files})),
+        unlisted=tuple(sorted(present.keys() - _OURS - manifest.names.union(manifest.superseded))),
         mended=(CHECKSUMS_NAME,) if mended else (),
     )
 

@@ -9,7 +9,7 @@ from typing import final
 from bronze_engine.clock import Clock
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.publish.base import Base
+from bronze_engine.publish.base import Base, keeping_superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.run.checkpoint import RunCheckpoint, is_kept_for
@@ -34,7 +34,8 @@ class Publishing:
         checkpoint: RunCheckpoint,
         claim: ChainClaim | None,
     ) -> None:
-        self.manifest = manifest
+        keeps = job.pipeline.output.keeps_superseded
+        self.manifest = keeping_superseded(manifest, base) if keeps else manifest
         """Once it is committed, as it was written."""
         self.is_committed = False
         self.degraded: list[str] = []
