@@ -234,8 +234,14 @@ def _cursor_type(kind: Any) -> str:
 
 def _keys(keys: Mapping[str, object]) -> str:
     lines = (
-        f"{name} = {json.dumps(value)}\n"
+        f"{name} = {_toml(value)}\n"
         for name, value in keys.items()
         if value is not None and value != ()
     )
     return "".join(lines)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_toml(each)}" for name, each in value.items()) + " }"
+    return json.dumps(value)

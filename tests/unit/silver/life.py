@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from bronze_engine import open_engine
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.engine import Engine
+from bronze_engine.errors import StateError
 
 from . import oracle
 from .histories import Curate, History, Land, Remove
@@ -46,13 +49,19 @@ class Life:
         self.taken: dict[date, Landed] = {}
 
     async def curate(self, run_dates: Sequence[date] | None = None) -> None:
-        """Run Silver. The table counts what it should, and holds what the oracle says."""
-        if run_dates is None:
-            dates = self.taken | self.bronze
-        else:
-            asked = {each: self.bronze[each] for each in run_dates if each in self.bronze}
-            dates = self.taken | asked
+        """Run Silver. The table counts what it should, and holds what the oracle says.
+
+        A date that it has, and that was landed again, is taken in whatever was asked for.
+        """
+        asked = set(self.bronze if run_dates is None else run_dates)
+        known = {day: one for day, one in self.bronze.items() if day in asked | self.taken.keys()}
         before = self.lake.manifest()
+        if not asked & (self.bronze.keys() | self.taken.keys()):
+            with pytest.raises(StateError, match="no committed Bronze"):
+                await self.engine.silver(NAME, run_dates=run_dates)
+            assert self.lake.manifest() == before
+            return
+        dates = self.taken | known
         report = await self.engine.silver(NAME, run_dates=run_dates)
         self._check(dates)
         manifest = self.lake.manifest()

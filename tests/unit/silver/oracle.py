@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-__all__ = ["Landed", "Row", "Table", "counted", "rows"]
+__all__ = ["Landed", "Row", "Table", "column_names", "counted", "rows"]
 
 Row = dict[str, Any]
 
@@ -81,6 +81,17 @@ def rows(table: Table, landed: Iterable[Landed]) -> list[Row]:
         keyed.setdefault(_key(table, record.values), []).append(record)
     made = _versions if table.history == "full" else _current
     return [row for each in keyed.values() for row in made(table, each)]
+
+
+def column_names(table: Table) -> tuple[str, ...]:
+    """Of the rows, in the order in which readers see them."""
+    ours: tuple[str, ...] = ()
+    if table.history == "full":
+        ours += ("effective_from", "effective_to", "is_current")
+    if table.deletes == "tombstone":
+        ours += ("is_deleted",)
+        ours += ("deleted_at", "_deleted_date") if table.history == "current" else ()
+    return (*table.columns, *ours, "_bronze_date")
 
 
 def counted(landed: Iterable[Landed]) -> list[Landed]:
