@@ -1,0 +1,119 @@
+"""From records to rows: which record stands for a key, and what became of it. Pure text.
+
+`records` is the name of a relation with the table's own columns (Shape.names) and `_is_delete`,
+`_bronze_date`, `_bronze_part`, `_bronze_row`, which together with the keys and `order_by` decide
+everything. What is made of it has `fold_columns`: keys that are gone are rows as well, and say so.
+`visible` leaves them out where readers see none, `departed` is what is kept of them then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import pyarrow as pa
+
+from bronze_engine.silver.fold_current import current
+from bronze_engine.silver.fold_versions import versions
+from bronze_engine.silver.shape import (
+    BRONZE_DATE,
+    CURRENT,
+    DELETED,
+    DELETED_AT,
+    DELETED_DATE,
+    FROM,
+    TO,
+    Shape,
+)
+from bronze_engine.silver.sql import columns, identifier
+from bronze_engine.silver.winners import at
+
+__all__ = [
+    "departed",
+    "departed_schema",
+    "fold",
+    "fold_columns",
+    "moment_type",
+    "table_columns",
+    "table_schema",
+    "visible",
+]
+
+
+def fold(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+    """All rows of all keys of `records`, deleted ones included, with `fold_columns`.
+
+    `snapshots` are the dates of the full loads among which keys can vanish.
+    """
+    make = versions if shape.history == "full" else current
+    return make(shape, records, snapshots)
+
+
+def moment_type(shape: Shape) -> pa.DataType:
+    """Of effective_from, effective_to and deleted_at."""
+    first = at(shape)
+    return pa.date32() if first is None else shape.columns.field(first).type
+
+
+def fold_columns(shape: Shape) -> tuple[str, ...]:
+    """The columns of `fold`, in order, whatever deletes do."""
+    if shape.history == "full":
+        return (*shape.names, FROM, TO, CURRENT, DELETED, BRONZE_DATE)
+    return (*shape.names, DELETED, DELETED_AT, DELETED_DATE, BRONZE_DATE)
+
+
+def table_columns(shape: Shape) -> tuple[str, ...]:
+    """The columns that readers see, in order."""
+    says_so = shape.sees_deletes and shape.deletes == "tombstone"
+    hidden = () if says_so else (DELETED, DELETED_AT, DELETED_DATE)
+    ours = fold_columns(shape)[len(shape.names) :]
+    return (*shape.names, *(name for name in ours if name not in hidden))
+
+
+def table_schema(shape: Shape) -> pa.Schema:
+    """Of the table, as readers see it."""
+    moment = moment_type(shape)
+    types = {
+        FROM: moment,
+        TO: moment,
+        CURRENT: pa.bool_(),
+        DELETED: pa.bool_(),
+        DELETED_AT: moment,
+        DELETED_DATE: pa.date32(),
+        BRONZE_DATE: pa.date32(),
+    }
+    ours = table_columns(shape)[len(shape.names) :]
+    return pa.schema([*shape.columns, *(pa.field(name, types[name]) for name in ours)])
+
+
+def departed_schema(shape: Shape) -> pa.Schema:
+    """Of the files below `_deleted/`: keys that are gone, since when, and the date that says so.
+
+    Of a full history also until when: each end of a key is there, not only the last.
+    """
+    moment = moment_type(shape)
+    since = (FROM, TO) if shape.history == "full" else (DELETED_AT,)
+    return pa.schema(
+        [
+            *(shape.columns.field(name) for name in shape.keys),
+            *(pa.field(name, moment) for name in since),
+            pa.field(BRONZE_DATE, pa.date32()),
+        ]
+    )
+
+
+def visible(shape: Shape, folded: str) -> str:
+    """The rows of a folded relation that readers see, with `table_schema`."""
+    hides = shape.sees_deletes and shape.deletes == "hard"
+    where = f" WHERE NOT {identifier(DELETED)}" if hides else ""
+    return f"SELECT {columns(table_columns(shape))} FROM {folded}{where}"
+
+
+def departed(shape: Shape, folded: str) -> str:
+    """The rows of a folded relation that no reader sees, with `departed_schema`."""
+    if shape.history == "full":
+        since = columns((FROM, TO, BRONZE_DATE))
+    else:
+        told = f"{identifier(DELETED_DATE)} AS {identifier(BRONZE_DATE)}"
+        since = f"{identifier(DELETED_AT)}, {told}"
+    return f"SELECT {columns(shape.keys)}, {since} FROM {folded} WHERE {identifier(DELETED)}"
