@@ -1,0 +1,213 @@
+"""Which columns a table has, and what a record of Bronze is as one of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from bronze_engine.errors import QualityError
+from bronze_engine.model.changes import Changes
+from bronze_engine.model.layout import Column
+from bronze_engine.silver.columns import resolve
+from tests.unit.silver.bronze import DAY, manifest, pipeline, records
+
+pytestmark = pytest.mark.unit
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("status", pa.string()),
+        Column(
+            name="status__variant", type=pa.string(), key=None, role="variant", of="status"
+        ).field(),
+        Column(name="_raw", type=pa.string(), key=None, role="raw").field(),
+        ("_load_date", pa.date32()),
+        ("_source_system", pa.string()),
+    ]
+)
+
+
+def test_a_table_has_what_was_read_and_not_what_bronze_adds(tmp_path: Path) -> None:
+    shape = resolve(pipeline(tmp_path, ""), [manifest(SCHEMA)], None)
+    assert shape.names == ("id", "status", "status__variant")
+    assert (shape.keys, shape.order, shape.load) == (("id",), (), "full")
+
+
+def test_columns_that_are_kept_come_in_the_order_in_which_they_are_named(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, '[.columns]\nkeep = ["_load_date", "status", "id"]')
+    shape = resolve(chosen, [manifest(SCHEMA)], None)
+    assert shape.names == ("_load_date", "status", "status__variant", "id")
+
+
+def test_a_column_that_is_dropped_takes_what_did_not_fit_it_along(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, '[.columns]\ndrop = ["status"]')
+    assert resolve(chosen, [manifest(SCHEMA)], None).names == ("id",)
+
+
+def test_a_key_is_called_as_the_table_calls_it(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, '[.columns]\nrename = { id = "order id\\n\\"x\\"" }')
+    shape = resolve(chosen, [manifest(SCHEMA)], None)
+    assert shape.keys == ('order id\n"x"',)
+    assert shape.names[0] == 'order id\n"x"'
+
+
+def test_the_order_is_that_of_the_changes_then_that_of_the_cursor(tmp_path: Path) -> None:
+    top = 'load = "incremental"\nprimary_key = ["id"]\nincremental = { cursor = "at" }'
+    schema = pa.schema([("id", pa.int64()), ("at", pa.timestamp("us", "UTC")), ("lsn", pa.int64())])
+    chosen = pipeline(tmp_path, '[.columns]\nrename = { at = "since" }', top)
+    assert resolve(chosen, [manifest(schema, made_by="incremental")], None).order == ("since",)
+    top = top.replace("incremental", "cdc", 1) + '\ncdc = { operation = "op", order_by = ["lsn"] }'
+    chosen = pipeline(tmp_path, '[.columns]\nrename = { at = "since" }', top)
+    cdc = Changes(operation="op", insert=("I",), update=("U",), delete=("D",), order_by=("lsn",))
+    schema = schema.append(pa.field("op", pa.string()))
+    shape = resolve(chosen, [manifest(schema, made_by="cdc", cdc=cdc)], None)
+    assert shape.order == ("lsn",)
+    assert shape.names == ("id", "since", "lsn")
+
+
+def test_types_of_dates_that_differ_become_one_that_holds_both(tmp_path: Path) -> None:
+    pairs = {
+        "whole": (pa.int32(), pa.int64(), pa.int64()),
+        "amount": (pa.decimal128(10, 2), pa.decimal128(12, 4), pa.decimal128(12, 4)),
+        "code": (pa.int64(), pa.string(), pa.string()),
+        "share": (pa.int64(), pa.float64(), pa.string()),
+        "long": (pa.int64(), pa.decimal128(38, 20), pa.string()),
+        "at": (pa.timestamp("us", "UTC"), pa.timestamp("ns", "UTC"), pa.timestamp("ns", "UTC")),
+        "parts": (
+            pa.struct([("a", pa.int32())]),
+            pa.struct([("a", pa.int64()), ("b", pa.string())]),
+            pa.struct([("a", pa.int64()), ("b", pa.string())]),
+        ),
+    }
+    first = pa.schema({"id": pa.int64()} | {name: one for name, (one, _, _) in pairs.items()})
+    later = pa.schema({"id": pa.int64()} | {name: two for name, (_, two, _) in pairs.items()})
+    one, two = manifest(first), manifest(later, date(2025, 1, 16))
+    for order in ([one, two], [two, one]):
+        shape = resolve(pipeline(tmp_path, ""), order, None)
+        found = dict(zip(shape.columns.names, shape.columns.types, strict=True))
+        assert found == {"id": pa.int64()} | {name: wide for name, (_, _, wide) in pairs.items()}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.timestamp("us"), pa.timestamp("us", "UTC")),
+        (pa.date32(), pa.timestamp("us")),
+        (pa.binary(), pa.string()),
+        (pa.list_(pa.int64()), pa.int64()),
+        (pa.struct([("a", pa.int64())]), pa.struct([("a", pa.string())])),
+    ],
+    ids=str,
+)
+def test_types_without_one_that_holds_both_are_refused(
+    tmp_path: Path, one: pa.DataType, other: pa.DataType
+) -> None:
+    dates = [
+        manifest(pa.schema([("id", pa.int64()), ("x", kind)]), date(2025, 1, day))
+        for day, kind in ((15, one), (16, other))
+    ]
+    with pytest.raises(QualityError, match=r"column 'x' is .* on some dates"):
+        resolve(pipeline(tmp_path, ""), dates, None)
+
+
+@pytest.mark.parametrize(
+    ("silver", "message"),
+    [
+        ('unique_columns = ["idd"]', "silver.unique_columns names 'idd'.* did you mean 'id'"),
+        ('order_by = ["statuss"]', "silver.order_by names 'statuss'.* did you mean 'status'"),
+        ('partition_by = ["day(x)"]', "silver.partition_by names 'x'"),
+        ('[.columns]\nkeep = ["id", "stat"]', "silver.columns.keep names 'stat'"),
+        ('[.columns]\ndrop = ["stats"]', "silver.columns.drop names 'stats'"),
+        ('[.columns]\nrename = { statu = "x" }', "silver.columns.rename names 'statu'"),
+        ('[.columns]\ncast = { statu = "json" }', "silver.columns.cast names 'statu'"),
+        ('[.columns]\nrename = { id = "Status" }', "names that differ by case are one"),
+        ('[.columns]\ncast = { id = "date" }', "no exact way from that to date"),
+    ],
+)
+def test_what_the_configuration_names_and_no_record_has(
+    tmp_path: Path, silver: str, message: str
+) -> None:
+    with pytest.raises(QualityError, match=message):
+        resolve(pipeline(tmp_path, silver), [manifest(SCHEMA)], None)
+
+
+@pytest.mark.parametrize("name", ["effective_from", "Deleted_At", "_bronze_row", "_FAULT"])
+def test_a_record_takes_no_name_of_ours(tmp_path: Path, name: str) -> None:
+    schema = pa.schema([("id", pa.int64()), (name, pa.int64())])
+    with pytest.raises(QualityError, match=r"which Silver itself writes.*silver\.columns\.rename"):
+        resolve(pipeline(tmp_path, ""), [manifest(schema)], None)
+
+
+def test_a_frozen_table_takes_no_new_column_and_no_wider_type(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, 'contract = "freeze"')
+    base = manifest(pa.schema({"id": pa.int32(), "_bronze_date": pa.date32()}))
+    resolve(chosen, [manifest(pa.schema([("id", pa.int32())]))], base)
+    with pytest.raises(QualityError, match="'id' is int64, and the table has int32"):
+        resolve(chosen, [manifest(pa.schema([("id", pa.int64())]))], base)
+    with pytest.raises(QualityError, match=r"'n' is new, and silver\.contract"):
+        resolve(chosen, [manifest(pa.schema([("id", pa.int32()), ("n", pa.int32())]))], base)
+
+
+def test_without_a_row_of_bronze_a_table_has_no_column(tmp_path: Path) -> None:
+    shape = resolve(pipeline(tmp_path, ""), [manifest(pa.schema([]))], None)
+    assert (shape.names, shape.keys) == ((), ())
+
+
+def test_records_say_where_they_stand_whatever_columns_are_called(tmp_path: Path) -> None:
+    odd = ["id", "file_row_number", "filename", 'a"b', "c0", "sélect *; --", "x.y\n"]
+    table = pa.table({name: pa.array([7, 8]) for name in odd})
+    found = records(pipeline(tmp_path, ""), tmp_path, table, name="pa[r]t*?'s.parquet")
+    assert [list(row) for row in found] == [
+        [*odd, "_is_delete", "_bronze_date", "_bronze_part", "_bronze_row", "_fault"]
+    ] * 2
+    assert [row["_bronze_row"] for row in found] == [0, 1]
+    assert {row["file_row_number"] for row in found} == {7, 8}
+    assert (found[0]["_bronze_date"], found[0]["_bronze_part"]) == (DAY, 0)
+    assert found[0]["_fault"] is None
+    assert found[0]["_is_delete"] is False
+
+
+def test_a_column_that_a_file_lacks_is_null(tmp_path: Path) -> None:
+    later = manifest(pa.schema([("id", pa.int64()), ("n", pa.int32())]), date(2025, 1, 16))
+    found = records(
+        pipeline(tmp_path, ""), tmp_path, pa.table({"id": pa.array([1])}), others=[later]
+    )
+    assert found[0]["n"] is None
+    assert found[0]["_fault"] is None
+
+
+def test_a_value_that_its_cast_can_not_hold_says_so(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, '[.columns]\ncast = { status = "int16" }')
+    table = pa.table({"id": [1, 2, 3], "status": pa.array(["7", None, "40000"])})
+    found = records(chosen, tmp_path, table)
+    assert [row["status"] for row in found] == [7, None, None]
+    assert [row["_fault"] for row in found] == [
+        None,
+        None,
+        "column 'status' (int16) can't hold 40000",
+    ]
+
+
+def test_deletes_are_codes_and_marks(tmp_path: Path) -> None:
+    top = (
+        'load = "cdc"\nprimary_key = ["id"]\nincremental = { cursor = "at" }\n'
+        'cdc = { operation = "op" }'
+    )
+    cdc = Changes(operation="op", insert=("I",), update=("U",), delete=("D", "3"))
+    at = pa.array([1, 2, 3, 4])
+    texts = pa.table({"id": [1, 2, 3, 4], "at": at, "op": ["I", "D", "d", None]})
+    of = manifest(texts.schema, made_by="cdc", cdc=cdc)
+    found = records(pipeline(tmp_path, "", top), tmp_path, texts, of=of)
+    assert [row["_is_delete"] for row in found] == [False, True, False, False]
+    numbers = pa.table({"id": [1, 2], "at": at[:2], "op": pa.array([2, 3])})
+    of = manifest(numbers.schema, made_by="cdc", cdc=cdc)
+    found = records(pipeline(tmp_path, "", top), tmp_path, numbers, of=of)
+    assert [row["_is_delete"] for row in found] == [False, True]
+    marked = pipeline(tmp_path, 'deletes = "hard"\ndeleted_column = "gone"')
+    truths = pa.table({"id": [1, 2, 3], "gone": pa.array([True, False, None])})
+    assert [row["_is_delete"] for row in records(marked, tmp_path, truths)] == [True, False, False]
+    times = pa.table({"id": [1, 2], "gone": pa.array(["2025-01-01", None])})
+    assert [row["_is_delete"] for row in records(marked, tmp_path, times)] == [True, False]
