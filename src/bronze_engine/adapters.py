@@ -51,6 +51,7 @@ __all__ = [
     "otel_hook",
     "otel_providers",
     "shared_tokens",
+    "silver_layer",
     "source_type",
     "store_limits",
     "store_opener",
@@ -156,6 +157,11 @@ async def shared_tokens(engine: EngineConfig, workers: Workers, clock: Clock) ->
     tokens_type = await workers.run(_redis_tokens)
     tokens: Tokens = tokens_type(parse_redis_url(engine.limits.reveal()), clock=clock)
     return tokens
+
+
+async def silver_layer(workers: Workers) -> Any:
+    """The module `bronze_engine.silver.steps`, imported with DuckDB: only who curates needs it."""
+    return await workers.run(import_module, "bronze_engine.silver.steps")
 
 
 def _redis_tokens() -> Any:

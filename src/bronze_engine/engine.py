@@ -20,6 +20,7 @@ import msgspec
 from bronze_engine.adapters import (
     StoreOpener,
     shared_tokens,
+    silver_layer,
 )
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
@@ -136,17 +137,75 @@ class Engine:
         options = Options(full_refresh=full_refresh, wait_seconds=wait_seconds, admitted=admitted)
         return await self._begin(self.config.pipeline(name), run_date, options)
 
+    async def silver(
+        self,
+        name: str,
+        *,
+        run_dates: Collection[date] | None = None,
+        rebuild: bool = False,
+        adopt: bool = False,
+        wait_seconds: float = 0.0,
+    ) -> RunReport:
+        """Bring the Silver table of a pipeline up to what Bronze has committed, and publish it.
+
+        With `run_dates` of the dates that the table does not have only these are taken in; others
+        stay pending. What is new goes in, dates of the table that were landed again are taken
+        back and applied anew. With `rebuild` all rows are made anew. Where nothing is new nothing
+        is committed: `report.silver.mode` is None then.
+
+        Raises ConfigError where the pipeline has no [silver], StateError where Bronze has nothing
+        to read or a date was landed again meanwhile, StoreError for a file of Bronze that differs
+        from its manifest, and else as `run`; the table is then as it was before. Cancelled before
+        the commit it aborts, during the commit it finishes that first.
+        """
+        await self._turn()
+        try:
+            return await self.silver_now(
+                name, run_dates=run_dates, rebuild=rebuild, adopt=adopt, wait_seconds=wait_seconds
+            )
+        finally:
+            self._slots.release()
+
+    async def silver_now(
+        self,
+        name: str,
+        *,
+        run_dates: Collection[date] | None = None,
+        rebuild: bool = False,
+        adopt: bool = False,
+        wait_seconds: float = 0.0,
+    ) -> RunReport:
+        """As `silver`, for a caller that counts the runs under way itself: see `run_now`."""
+        pipeline = self.config.pipeline(name)
+        layer = await silver_layer(self._services.workers)
+        options = layer.SilverOptions(
+            run_dates=None if run_dates is None else frozenset(run_dates),
+            rebuild=rebuild,
+            adopt=adopt,
+            wait_seconds=wait_seconds,
+        )
+        self._running += 1
+        try:
+            report: RunReport = await layer.run_silver(pipeline, self._services, options)
+        finally:
+            self._running -= 1
+        return report
+
     async def _run(self, name: str, run_date: date, options: Options) -> RunReport:
         pipeline = self.config.pipeline(name)
+        await self._turn()
+        try:
+            return await self._begin(pipeline, run_date, options)
+        finally:
+            self._slots.release()
+
+    async def _turn(self) -> None:
+        """Wait for one of the places of engine.max_pipelines."""
         self._waiting += 1
         try:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
-        try:
-            return await self._begin(pipeline, run_date, options)
-        finally:
-            self._slots.release()
 
     async def _begin(self, pipeline: Pipeline, run_date: date, options: Options) -> RunReport:
         self._running += 1

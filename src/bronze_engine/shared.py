@@ -100,6 +100,7 @@ class Shared:
             today=self._today,
             grace_seconds=lambda: DRAIN_SECONDS if self.is_draining else GRACE_SECONDS,
             resume_seconds=self._config.engine.resume_max_age,
+            spill_dir=self._config.engine.spill_dir,
         )
 
     async def aclose(self) -> None:

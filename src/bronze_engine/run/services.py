@@ -45,6 +45,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """How long a cancelled run may still work on its commit, or on cleaning up."""
     resume_seconds: float
     """How old the checkpoint of a run may be that is resumed."""
+    spill_dir: str | None = None
+    """Where runs of Silver put what does not fit into memory; None: where the system does."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

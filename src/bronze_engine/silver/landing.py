@@ -1,0 +1,149 @@
+"""The files of a table's next generation: what DuckDB gives, encoded and staged.
+
+An output is a slice of its own, so rows of different outputs never share a file. Batches come in
+the order of the query, and files are cut by rows and bytes alone: the same rows in the same order
+give the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Literal, final
+
+import anyio
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.config.output import Output
+from bronze_engine.contracts import Store
+from bronze_engine.decode.stamp import Stamps
+from bronze_engine.errors import BronzeError
+from bronze_engine.flow import each, single
+from bronze_engine.land.datafiles import DataFiles
+from bronze_engine.land.valuefiles import ValueFiles
+from bronze_engine.model.layout import Layout
+from bronze_engine.model.part import DataFile, Staged
+from bronze_engine.publish.names import data_name, deleted_name
+from bronze_engine.silver.database import Database
+from bronze_engine.workers import Workers
+
+__all__ = ["Landing", "Query"]
+
+_AT_ONCE: Final = 8
+_AHEAD: Final = 2
+"""Batches that DuckDB makes while one is encoded: 4 MB each."""
+_DISCARD_SECONDS: Final = 10.0
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes files of one kind."""
+
+    sql: str
+    """A SELECT; ordered, where the order of its rows matters."""
+    schema: pa.Schema
+    kind: Literal["data", "deleted"]
+    """Rows of the table, or keys that are gone."""
+
+
+@final
+class Landing:
+    """The files that one run stages in a table's folder."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        folder: str,
+        generation: int,
+        run: str,
+        output: Output,
+        workers: Workers,
+        on_rows: Callable[[int], None],
+        on_file: Callable[[DataFile], None],
+    ) -> None:
+        self.data: list[Staged] = []
+        self.deleted: list[Staged] = []
+        self.others: list[Staged] = []
+        """Staged by others, in the same commit: the quarantine."""
+        self._store = store
+        self._folder = folder
+        self._generation = generation
+        self._run = run
+        self._output = output
+        self._workers = workers
+        self._on_rows = on_rows
+        self._on_file = on_file
+        self._slices = 0
+
+    @property
+    def staged(self) -> list[Staged]:
+        """All that the commit makes visible."""
+        return [*self.data, *self.deleted, *self.others]
+
+    async def land(self, database: Database, query: Query) -> None:
+        """Encode and stage the rows of a query. An empty one stages nothing.
+
+        Failed or cancelled, what is staged by then stays in `data` and `deleted`, for `discard`.
+        """
+        number, self._slices = self._slices, self._slices + 1
+        files = self._files(query, number)
+        layout = Layout(version=0, schema=query.schema, is_settled=True)
+        async with files:
+            async with database.batches(query.sql, schema=query.schema) as batches:
+                send, receive = anyio.create_memory_object_stream[pa.RecordBatch](_AHEAD)
+
+                async def feed() -> None:
+                    async with send:
+                        async for batch in batches:
+                            await send.send(batch)
+
+                try:
+                    async with anyio.create_task_group() as tasks, receive:
+                        tasks.start_soon(feed)
+                        async for batch in receive:
+                            await files.write(batch, layout)
+                except BaseExceptionGroup as group:
+                    error = single(group)
+                    raise error from error.__cause__  # hides the group, keeps its cause
+            await files.finish(layout)
+
+    async def discard(self) -> None:
+        """Remove what is staged; what the store refuses to remove, the next run reaps."""
+
+        async def discard(one: Staged) -> None:
+            with suppress(BronzeError):
+                await self._store.discard(one)
+
+        # Cleanup is bounded by real time, also where the clock is a test's.
+        with anyio.move_on_after(_DISCARD_SECONDS, shield=True):  # noqa: TID251
+            await each(self.staged, discard, at_once=_AT_ONCE)
+
+    def _files(self, query: Query, number: int) -> DataFiles | ValueFiles:
+        is_data = query.kind == "data"
+        staged = self.data if is_data else self.deleted
+        name = data_name if is_data else deleted_name
+        output = self._output
+        if not is_data:  # keys that are gone are looked up, never by a reader's folders
+            output = msgspec.structs.replace(output, partition_by=())
+
+        def told(one: Staged) -> None:
+            staged.append(one)
+            if one.file is not None:
+                self._on_file(one.file)
+
+        writes = ValueFiles if output.partition_by else DataFiles
+        return writes(
+            store=self._store,
+            partition=self._folder,
+            name=lambda n: name(generation=self._generation, run=self._run, slice=number, number=n),
+            output=output,
+            stamps=Stamps(),
+            workers=self._workers,
+            on_rows=self._on_rows if is_data else _untold,
+            on_file=told,
+        )
+
+
+def _untold(_rows: int) -> None:
+    """Rows of keys that are gone are none of the table's."""

@@ -1,0 +1,58 @@
+"""The commit of a run of Silver, and what follows from it: nothing after it fails the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import final
+
+from bronze_engine.clock import Clock
+from bronze_engine.contracts import Store
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.publish.base import Base
+from bronze_engine.publish.commit import publish
+from bronze_engine.publish.reap import reap
+from bronze_engine.silver.landing import Landing
+
+__all__ = ["Publishing"]
+
+log = logging.getLogger(__name__)
+
+
+@final
+class Publishing:
+    """One run's. What it has come to stands in it, whoever is cancelled meanwhile."""
+
+    def __init__(
+        self, store: Store, base: Base, manifest: Manifest, landing: Landing, kept: Collection[str]
+    ) -> None:
+        self.manifest = manifest
+        """Once it is committed, as it was written."""
+        self.is_committed = False
+        self.degraded: list[str] = []
+        """What went wrong after the commit."""
+        self._store = store
+        self._base = base
+        self._landing = landing
+        self._kept = kept
+
+    async def run(self, clock: Clock) -> None:
+        """Commit, and tidy up. Raises what `publish` raises."""
+        published = await publish(
+            self._store, self._base, self.manifest, self._landing.staged, clock, kept=self._kept
+        )
+        self.manifest, self.is_committed = published.manifest, True
+        self.degraded += published.warnings
+        manifest = self.manifest
+        log.info(
+            "%s: run %s committed generation %d of %s with %d rows",
+            manifest.pipeline,
+            manifest.run,
+            manifest.generation,
+            self._base.partition,
+            manifest.row_count,
+        )
+        reaped = await reap(self._store, self._base.partition, manifest)
+        self.degraded += reaped.warnings
+        for warning in self.degraded:
+            log.warning("%s: committed, but %s", manifest.pipeline, warning)

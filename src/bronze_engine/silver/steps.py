@@ -1,0 +1,290 @@
+"""One run of Silver, step by step.
+
+    admit -> lease -> which generations -> records of them -> rows -> files, staged
+        -> publish -> reap
+
+Up to the commit an error or a cancellation aborts: what was staged is discarded, and the table
+stays as it was. Bronze needs no lease: its files are verified as they are read, and a date that
+is landed again meanwhile ends the run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from datetime import date
+from functools import partial
+from typing import final
+
+import msgspec
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.silver import Silver
+from bronze_engine.errors import BronzeError, ConfigError
+from bronze_engine.model.curated import Curated
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.part import DataFile
+from bronze_engine.model.report import RunReport
+from bronze_engine.model.silver import table_path
+from bronze_engine.publish.base import Base, superseded
+from bronze_engine.run.account import Account
+from bronze_engine.run.leased import under_lease
+from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.shield import finish
+from bronze_engine.silver.bronze import landed_again, read_bronze
+from bronze_engine.silver.identity import silver_hash
+from bronze_engine.silver.inputs import Work, select
+from bronze_engine.silver.landing import Landing
+from bronze_engine.silver.making import Made, Making
+from bronze_engine.silver.memory import Share, output_of, share_of
+from bronze_engine.silver.publishing import Publishing
+from bronze_engine.silver.table import lease_of_table, read_table
+from bronze_engine.telemetry.events import FileStaged, RowsWritten
+from bronze_engine.telemetry.profile import applied, working
+
+__all__ = ["SilverOptions", "run_silver", "silver_of"]
+
+log = logging.getLogger(__name__)
+
+
+class SilverOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller asks of one run beyond the configuration."""
+
+    run_dates: frozenset[date] | None = None
+    """Whose new generations are taken in; None for all."""
+    rebuild: bool = False
+    """Make everything anew of what Bronze has."""
+    adopt: bool = False
+    """Take over a table that stands under another pipeline's name."""
+    wait_seconds: float = 0.0
+    """How long to wait for a lease that another run holds."""
+
+
+def silver_of(pipeline: Pipeline) -> Silver:
+    """Its [silver]. Raises ConfigError where there is none."""
+    if pipeline.silver is None:
+        raise ConfigError(
+            f"{pipeline.name} has no [silver]; add [pipelines.{pipeline.name}.silver] with"
+            " unique_columns and order_by",
+            pipeline=pipeline.name,
+        )
+    return pipeline.silver
+
+
+async def run_silver(pipeline: Pipeline, services: Services, options: SilverOptions) -> RunReport:
+    """Bring a table up to what Bronze has committed, and say how it went. See `Engine.silver`."""
+    run = _Run(pipeline, silver_of(pipeline), services, options)
+    with applied(run.account.profile):
+        return await run.execute()
+
+
+@final
+class _Run:
+    """What the steps of one run share."""
+
+    def __init__(
+        self, pipeline: Pipeline, silver: Silver, services: Services, options: SilverOptions
+    ) -> None:
+        self.pipeline = pipeline
+        self.silver = silver
+        self.services = services
+        self.options = options
+        self.folder = table_path(silver.path, pipeline.system, pipeline.entity)
+        self.identity = Identity.new(services.clock)
+        day = max(options.run_dates or [services.today()])
+        self.account = Account(pipeline, day, services, self.identity, table=self.folder)
+        self.publishing: Publishing | None = None
+        self.curated: Curated | None = None
+        """What the run does to the table, once that is known."""
+        self.rows = 0
+        """Written so far."""
+
+    async def execute(self) -> RunReport:
+        """All steps; whatever happens is told."""
+        services, account = self.services, self.account
+        account.begin()
+        waiting = partial(account.phase, "waiting for memory")
+        try:
+            share = share_of(self.pipeline.name, self.silver, services.budget.limit_bytes)
+            async with services.budget.reserve(share.size_bytes, on_wait=waiting):
+                account.phase("preparing")
+                stores = account.stores = await services.stores(self.pipeline)
+                single_writer = self.pipeline.target.single_writer
+                await services.preflight.check(stores.target, single_writer=single_writer)
+                account.takes_reports = True
+                report = await under_lease(
+                    stores,
+                    lease_of_table(self.folder),
+                    self.identity,
+                    services,
+                    partial(self._curate, stores, share),
+                    wait_seconds=self.options.wait_seconds,
+                )
+        except BaseException as exc:
+            if isinstance(exc, BronzeError):
+                exc.context.setdefault("pipeline", self.pipeline.name)
+                exc.context.setdefault("run", self.identity.run)
+            await finish(self._fail, exc, grace_seconds=services.grace_seconds)
+            raise
+        await finish(account.tell, report, grace_seconds=services.grace_seconds)
+        return report
+
+    async def _curate(self, stores: Stores, share: Share) -> RunReport:
+        """Decide, make, publish."""
+        pipeline, options, services = self.pipeline, self.options, self.services
+        base = await read_table(
+            stores.target, self.folder, pipeline=pipeline.name, adopt=options.adopt
+        )
+        landed = await read_bronze(stores.target, pipeline.system, pipeline.entity)
+        work = select(
+            pipeline.name,
+            landed,
+            base.committed,
+            asked=options.run_dates,
+            rebuild=options.rebuild,
+            config_hash=silver_hash(pipeline, self.silver),
+        )
+        self.account.run_date = work.run_date
+        if work.is_nothing and base.committed is not None:
+            return self._unchanged(base.committed, work)
+        self._tell_beginning(work)
+        landing = Landing(
+            store=stores.target,
+            folder=self.folder,
+            generation=base.generation + 1,
+            run=self.identity.run,
+            output=output_of(self.silver),
+            workers=services.workers,
+            on_rows=self._tell_rows,
+            on_file=self._tell_file,
+        )
+        try:
+            made = await self._make(stores, share, base, work, landing)
+        except BaseException as exc:
+            await finish(landing.discard, grace_seconds=services.grace_seconds)
+            news = await self._news(stores, base, work, exc)
+            if news is not None:
+                raise news from exc
+            raise
+        self.account.phase("publishing")
+        self.curated = made.curated
+        publishing = Publishing(stores.target, base, made.manifest, landing, made.kept)
+        self.publishing = publishing
+        with working("commit"):
+            await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
+        return self._committed(publishing.manifest, publishing.degraded)
+
+    async def _make(
+        self, stores: Stores, share: Share, base: Base, work: Work, landing: Landing
+    ) -> Made:
+        async with AsyncExitStack() as stack:
+            making = await stack.enter_async_context(
+                Making.open(
+                    self.pipeline,
+                    self.silver,
+                    stores.target,
+                    self.services,
+                    self.account,
+                    self.identity,
+                    share,
+                    base,
+                    work,
+                    landing,
+                )
+            )
+            return await making.run()
+
+    async def _news(
+        self, stores: Stores, base: Base, work: Work, exc: BaseException
+    ) -> BronzeError | None:
+        """What an error of the stores may come from: another run, of the table or of Bronze."""
+        if not isinstance(exc, BronzeError):
+            return None
+        pipeline = self.pipeline
+        news = await superseded(stores.target, base)
+        if news is not None:
+            return news
+        return await landed_again(stores.target, pipeline.system, pipeline.entity, work.counted)
+
+    def _tell_beginning(self, work: Work) -> None:
+        log.info(
+            "%s: run %s of Silver begins with %d of %d dates%s",
+            self.pipeline.name,
+            self.identity.run,
+            len(work.taken_in),
+            len(work.counted) + len(work.retained),
+            "" if work.rebuild is None else f", all rows are made anew ({work.rebuild})",
+        )
+
+    def _tell_rows(self, rows: int) -> None:
+        self.rows += rows
+        self.services.publish(
+            RowsWritten(pipeline=self.pipeline.name, run=self.identity.run, rows=self.rows)
+        )
+
+    def _tell_file(self, file: DataFile) -> None:
+        self.services.publish(
+            FileStaged(
+                pipeline=self.pipeline.name,
+                run=self.identity.run,
+                name=file.name,
+                rows=file.row_count,
+                size_bytes=file.size_bytes,
+            )
+        )
+
+    def _unchanged(self, manifest: Manifest, work: Work) -> RunReport:
+        """Of a run that has found nothing new: what stands, and that nothing was committed."""
+        log.info(
+            "%s: nothing is new since generation %d of %s; nothing was committed",
+            self.pipeline.name,
+            manifest.generation,
+            self.folder,
+        )
+        self.curated = Curated(
+            mode=None,
+            pending=work.pending,
+            kept_files=len(manifest.files),
+            current_rows=None if manifest.silver is None else current_rows_of(manifest),
+        )
+        return self._committed(manifest, (), bytes_out=0)
+
+    def _committed(
+        self, manifest: Manifest, degraded: Collection[str], *, bytes_out: int | None = None
+    ) -> RunReport:
+        if bytes_out is None:
+            new = manifest.generation
+            bytes_out = sum(
+                file.size_bytes for file in manifest.files if f"part-g{new:08}-" in file.name
+            )
+        return self.account.report(
+            status="committed",
+            generation=manifest.generation,
+            rows=manifest.row_count,
+            rejected=manifest.rejected_count,
+            files=len(manifest.files),
+            bytes_out=bytes_out,
+            schema_changes=manifest.schema_changes,
+            quality=manifest.quality,
+            silver=self.curated,
+            degraded=tuple(degraded),
+        )
+
+    async def _fail(self, error: BaseException) -> None:
+        done = self.publishing
+        if done is not None and done.is_committed:  # cancelled in the commit, and after
+            await self.account.tell(self._committed(done.manifest, done.degraded))
+            return
+        report = self.account.report(
+            status="failed" if isinstance(error, Exception) else "cancelled",
+            error_code=error.code if isinstance(error, BronzeError) else None,
+            error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
+        )
+        await self.account.tell(report)
+
+
+def current_rows_of(manifest: Manifest) -> int | None:
+    """Of a full history one a living key; None of others."""
+    table = manifest.silver
+    return table.current_rows if table is not None and table.history == "full" else None

@@ -1,0 +1,27 @@
+"""A Silver table as a run finds it: a partition of the commit protocol, in a folder of its own."""
+
+from __future__ import annotations
+
+from bronze_engine.contracts import Store
+from bronze_engine.errors import StateError
+from bronze_engine.publish.base import Base, read_base
+
+__all__ = ["lease_of_table", "read_table"]
+
+
+def lease_of_table(folder: str) -> str:
+    """The key of the lease that a run of Silver holds."""
+    return f"_state/{folder}.lease"
+
+
+async def read_table(store: Store, folder: str, *, pipeline: str, adopt: bool = False) -> Base:
+    """The table's manifest as the base of a run. Raises what `read_base` does, and StateError
+    where something else than a table lies there."""
+    base = await read_base(store, folder, pipeline=pipeline, adopt=adopt)
+    if base.committed is not None and base.committed.silver is None:
+        raise StateError(
+            f"{folder} holds a partition of Bronze (run {base.committed.run}), and no table; give"
+            " silver.path another place",
+            partition=folder,
+        )
+    return base
