@@ -54,6 +54,7 @@ class Backfill:
         force: bool = False,
         full_refresh: bool = False,
         wait_seconds: float = 0.0,
+        table: bool = True,
     ) -> None:
         self._engine = engine
         self._pipeline = engine.config.pipeline(name)
@@ -62,6 +63,8 @@ class Backfill:
         self._force = force or full_refresh
         self._full_refresh = full_refresh
         self._wait_seconds = wait_seconds
+        self._has_table = table and self._pipeline.silver is not None
+        self._table: DateResult | None = None
         self._warnings: list[str] = []
         self._check()
         self._parallel = self._at_once(parallel)
@@ -77,7 +80,11 @@ class Backfill:
         if not isinstance(event, RunFinished) or event.status != "committed":
             return
         report = event.report
-        if report.pipeline == self._pipeline.name and report.run_date in self._dates:
+        if report.pipeline != self._pipeline.name:
+            return
+        if report.layer == "silver":
+            self._table = _committed(report)
+        elif report.run_date in self._dates:
             self._results[report.run_date] = _committed(report)
 
     def report(self) -> BackfillReport:
@@ -91,6 +98,7 @@ class Backfill:
                 self._results.get(day) or DateResult(run_date=day, status="left")
                 for day in self._dates
             ),
+            table=self._table,
             seconds=round(self._clock.monotonic() - self._began, 3),
             warnings=tuple(self._warnings),
         )
@@ -102,6 +110,14 @@ class Backfill:
         committed stays, and `report` tells what is left.
         """
         self._began = self._clock.monotonic()
+        if self._has_table:
+            self._table = DateResult(run_date=self._last, status="left")
+        await self._run_dates()
+        if self._has_table:
+            await self._make_table()
+        return self.report()
+
+    async def _run_dates(self) -> None:
         standing = await self._engine.manifests(self._pipeline.name, run_dates=self._dates)
         if is_dated(self._pipeline):
             newest = await self._engine.newest(self._pipeline.name)
@@ -124,10 +140,23 @@ class Backfill:
             lead = todo[0] if is_chained(self._pipeline) else todo[-1]
             await self._run(lead, full_refresh=True)
             if self._results[lead].status == "failed":
-                return self.report()
+                return
             todo.remove(lead)
         await each(todo, self._run, at_once=self._parallel)
-        return self.report()
+
+    async def _make_table(self) -> None:
+        """Of dates that had landed before as well: it may be what failed the last time."""
+        name = self._pipeline.name
+        if not any(each.status in ("committed", "skipped") for each in self._results.values()):
+            log.warning("%s: the curated table was not run: none of these dates is landed", name)
+            return
+        try:
+            report = await self._engine.silver(name, wait_seconds=self._wait_seconds)
+        except BronzeError as exc:
+            log.error("%s (%s silver)", exc, name)  # noqa: TRY400  # the message says it all
+            self._table = _failed(self._last, exc)
+        else:
+            self._table = _committed(report)
 
     def _check(self) -> None:
         pipeline, today = self._pipeline, self._engine.today()
@@ -191,13 +220,7 @@ class Backfill:
             )
         except BronzeError as exc:
             log.error("%s (%s %s)", exc, name, day)  # noqa: TRY400  # the message says it all
-            self._results[day] = DateResult(
-                run_date=day,
-                status="failed",
-                error_code=exc.code,
-                error=str(exc),
-                exit_code=exc.exit_code,
-            )
+            self._results[day] = _failed(day, exc)
             return
         self._results[day] = _committed(report)
 
@@ -209,4 +232,14 @@ def _committed(report: RunReport) -> DateResult:
         rows=report.rows,
         generation=report.generation,
         report=report,
+    )
+
+
+def _failed(day: date, error: BronzeError) -> DateResult:
+    return DateResult(
+        run_date=day,
+        status="failed",
+        error_code=error.code,
+        error=str(error),
+        exit_code=error.exit_code,
     )

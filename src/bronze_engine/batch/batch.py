@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date
-from typing import final
+from typing import Final, final
 
 import anyio
-import msgspec
 
+from bronze_engine.batch.curation import Curation, tables_of
 from bronze_engine.batch.ears import Ears
 from bronze_engine.batch.order import Key, plan_order
 from bronze_engine.batch.places import Places, Sign, Turn
+from bronze_engine.batch.result import failed, skipped, told
 from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.engine import Engine
@@ -27,12 +28,22 @@ from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.flow import Gate, single
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.report import RunReport
-from bronze_engine.telemetry.events import BatchFinished, BatchRunEnded, BatchStarted
+from bronze_engine.telemetry.events import (
+    BatchFinished,
+    BatchRunEnded,
+    BatchStarted,
+    Event,
+    RunFinished,
+)
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["Batch"]
 
 log = logging.getLogger(__name__)
+
+_TABLES: Final = 2
+"""Curated tables that are made side by side: each takes a third of engine.memory_limit and all
+processors, and most of what a small one takes is waiting for its store."""
 
 
 @final
@@ -47,6 +58,10 @@ class Batch:
     it is, and which runs are set aside. engine.memory_limit bounds them all.
 
     `full_refresh` reads all of them anew, or the pipelines that it names.
+
+    A pipeline's curated table is made once, when the last of its dates has ended, of all that is
+    new in Bronze. `tables` are the pipelines whose table is made, whether dates of theirs are run
+    or not; None: all of these that have one.
 
     A pipeline whose configuration is wrong is failed runs. Raises ConfigError where there is
     nothing to run.
@@ -63,8 +78,9 @@ class Batch:
         wait_seconds: float = 0.0,
         batch: str | None = None,
         shard: str | None = None,
+        tables: Collection[str] | None = None,
     ) -> None:
-        if not runs:
+        if not runs and not tables:
             raise ConfigError("there is nothing to run: the batch has no pipeline and date")
         if max_parallel is not None and max_parallel < 1:
             raise ConfigError(f"max_parallel is {max_parallel}; it must be at least 1")
@@ -89,6 +105,12 @@ class Batch:
             self._runs, self._pipelines, full_refresh=frozenset(full_refresh)
         )
         self._numbers = {key: number for number, key in enumerate(self._runs)}
+        if tables is None:
+            tables = tables_of(engine.config, self._pipelines)
+        self._curation = Curation(self._runs, tables, engine.today())
+        self._due: list[str] = list(self._curation.begin())
+        """Curated tables whose turn it is."""
+        self._table_places = anyio.Semaphore(_TABLES)
         self._places = Places(self.max_parallel, self._clock)
         self._ears = Ears(on_sign=self._hear, on_report=self._reports.__setitem__)
         self._changed = Gate()
@@ -108,6 +130,7 @@ class Batch:
                 self._results.get(key) or BatchRun(pipeline=key[0], run_date=key[1], status="left")
                 for key in self._runs
             ),
+            tables=self._curation.results,
         )
 
     async def run(self) -> BatchReport:
@@ -136,6 +159,9 @@ class Batch:
                 while (turn := self._places.take()) is not None:
                     self._under_way += 1
                     tasks.start_soon(self._run, turn)
+                while self._due:
+                    self._under_way += 1
+                    tasks.start_soon(self._curate, self._due.pop(0))
                 if not self._under_way:
                     return
                 await self._wait(self._places.look_in_seconds)
@@ -169,7 +195,7 @@ class Batch:
             self._places.add(Turn(self._numbers[key], limit_group(self._pipelines[name].source)))
         elif not self._is_ending:
             log.error("%s (%s %s)", wrong, name, day)
-            self._end(key, self._failed(key, wrong))
+            self._end(key, failed(key, wrong, self._masked))
 
     def _hear(self, turn: Turn, sign: Sign) -> None:
         if self._places.hear(turn, sign):
@@ -184,7 +210,7 @@ class Batch:
         except BaseException:
             report = self._reports.get(turn)
             if report is not None:  # a commit is finished while its run is cancelled
-                self._results[key] = _told(report)
+                self._results[key] = told(report)
             raise
         finally:
             self._reports.pop(turn, None)
@@ -194,89 +220,95 @@ class Batch:
 
     async def _result(self, key: Key, turn: Turn) -> BatchRun:
         name, day = key
-        try:
-            report = await self._engine.run_now(
+
+        async def land() -> RunReport:
+            return await self._engine.run_now(
                 name,
                 run_date=day,
                 full_refresh=key in self._refreshing,
                 wait_seconds=self._wait_seconds,
                 admitted=turn.admit,
             )
+
+        ended = await self._ended(f"{name} {day}", land)
+        if isinstance(ended, BronzeError):
+            return failed(key, ended, self._masked, self._reports.get(turn))
+        return told(ended)
+
+    async def _curate(self, name: str) -> None:
+        """Make one curated table."""
+        reports: list[RunReport] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, RunFinished):
+                report = event.report
+                if (report.layer, report.pipeline) == ("silver", name):
+                    reports.append(report)
+
+        async def make() -> RunReport:
+            return await self._engine.silver_now(name, wait_seconds=self._wait_seconds)
+
+        try:
+            async with self._table_places:
+                if self._is_ending:
+                    return
+                with self._engine.listening(hear):
+                    ended = await self._ended(f"{name} silver", make)
+            if isinstance(ended, BronzeError):
+                report = reports[-1] if reports else None
+                left = self._curation.result(name, "left")
+                key = (name, left.run_date)
+                result = failed(key, ended, self._masked, report, layer="silver")
+            else:
+                result = told(ended)
+            self._curation.keep(result)
+            self._tell(result)
+        except BaseException:
+            if reports:  # a commit is finished while its run is cancelled
+                self._curation.keep(told(reports[-1]))
+            raise
+        finally:
+            self._under_way -= 1
+            self._changed.open()
+
+    async def _ended(
+        self, what: str, begin: Callable[[], Awaitable[RunReport]]
+    ) -> RunReport | BronzeError:
+        """What one run has come to, whatever that is."""
+        try:
+            return await begin()
         except BronzeError as exc:
-            log.error("%s (%s %s)", exc, name, day)  # noqa: TRY400  # the message says it all
-            return self._failed(key, exc, self._reports.get(turn))
+            log.error("%s (%s)", exc, what)  # noqa: TRY400  # the message says it all
+            return exc
         except Exception as exc:
             log.exception(
-                "BRONZE %s %s: this is a fault of bronze-engine itself, not of your data or"
+                "BRONZE %s: this is a fault of bronze-engine itself, not of your data or"
                 " configuration; please report it with the traceback below",
-                name,
-                day,
+                what,
             )
-            fault = BronzeError(f"a fault of bronze-engine itself: {exc!r}; the log has more of it")
-            return self._failed(key, fault, self._reports.get(turn))
-        return _told(report)
+            return BronzeError(f"a fault of bronze-engine itself: {exc!r}; the log has more of it")
 
     def _end(self, key: Key, result: BatchRun) -> None:
         """Write down what became of a run, and let those begin that have waited for it."""
         self._keep(key, result)
-        if result.status == "failed" and self._fail_fast:
-            self._is_ending = True
-            self._places.clear()
         if self._is_ending:
             return
         ended = self._order.end(key, committed=result.status == "committed")
         for behind, before in ended.skipped:
-            self._keep(behind, _skipped(behind, self._results[before]))
+            self._keep(behind, skipped(behind, self._results[before]))
             log.error("%s (%s %s)", self._results[behind].error, *behind)
         for behind in ended.ready:
             self._ask(behind)
 
     def _keep(self, key: Key, result: BatchRun) -> None:
         self._results[key] = result
+        if self._curation.end(key[0], committed=result.status == "committed"):
+            self._due.append(key[0])
+        self._tell(result)
+
+    def _tell(self, result: BatchRun) -> None:
+        """A run of either layer has ended."""
+        if result.status == "failed" and self._fail_fast:
+            self._is_ending = True
+            self._places.clear()
         self._engine.tell(BatchRunEnded(batch=self.batch, result=result))
-
-    def _failed(self, key: Key, error: BronzeError, report: RunReport | None = None) -> BatchRun:
-        text = self._masked(str(error))  # a server may repeat what it was sent
-        if report is not None and report.error is not None:
-            report = msgspec.structs.replace(report, error=self._masked(report.error))
-        return BatchRun(
-            pipeline=key[0],
-            run_date=key[1],
-            status="failed",
-            run=None if report is None else report.run,
-            seconds=0.0 if report is None else report.seconds,
-            error_code=error.code,
-            error=text,
-            exit_code=error.exit_code,
-            report=report,
-        )
-
-
-def _told(report: RunReport) -> BatchRun:
-    """What a run tells of itself that committed, or was broken off."""
-    return BatchRun(
-        pipeline=report.pipeline,
-        run_date=report.run_date,
-        status="committed" if report.status == "committed" else "left",
-        run=report.run,
-        rows=report.rows,
-        generation=report.generation,
-        seconds=report.seconds,
-        report=report,
-    )
-
-
-def _skipped(key: Key, before: BatchRun) -> BatchRun:
-    name, day = key
-    why = f"it comes after {before.pipeline}"
-    if before.pipeline == name:
-        why = f"it joins the epoch that {before.run_date} was to begin"
-    what = "has failed" if before.status == "failed" else "was skipped"
-    return BatchRun(
-        pipeline=name,
-        run_date=day,
-        status="skipped",
-        error_code=before.error_code,
-        error=f"{before.error_code} {name} {day} was not run: {why}, which {what}",
-        exit_code=before.exit_code,
-    )

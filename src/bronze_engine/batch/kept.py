@@ -54,6 +54,7 @@ class KeptBatch:
         shard: str | None = None,
         retry_of: str | None = None,
         warnings: Sequence[str] = (),
+        tables: Collection[str] | None = None,
         make: Callable[..., BatchLike] = Batch,
     ) -> None:
         self._engine = engine
@@ -68,7 +69,7 @@ class KeptBatch:
         """Runs that had ended when the report was last stored."""
         self._batch: BatchLike | None = None
         """None where there is nothing to run."""
-        if runs:
+        if runs or tables:
             self._batch = make(
                 engine,
                 runs,
@@ -78,6 +79,7 @@ class KeptBatch:
                 wait_seconds=wait_seconds,
                 batch=self._id,
                 shard=shard,
+                tables=tables,
             )
 
     def report(self) -> BatchReport:
@@ -127,7 +129,7 @@ class KeptBatch:
 
     async def _keep(self) -> None:
         report = self.report()
-        ended = len(report.runs) - len(report.with_status("left"))
+        ended = sum(run.status != "left" for run in report.every)
         if ended == self._kept and not self._is_finished:
             return
         self._kept = ended

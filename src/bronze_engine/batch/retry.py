@@ -24,6 +24,8 @@ class Remaining(msgspec.Struct, frozen=True, kw_only=True):
 
     runs: tuple[Run, ...]
     """In the order of the batch."""
+    tables: tuple[str, ...] = ()
+    """Pipelines whose curated table was not made, or is to take in what is run now."""
     full_refresh: frozenset[str] = frozenset()
     """Pipelines whose epoch is yet to begin. Where one date of a full refresh was committed the
     others join its epoch, as ordinary runs."""
@@ -56,4 +58,10 @@ async def find_remaining(engine: Engine, report: BatchReport) -> Remaining:
     await each(dates, look, at_once=_AT_ONCE)
     runs = tuple(key for key in open_runs if key not in done)
     begun = {name for name, _ in done}
-    return Remaining(runs=runs, full_refresh=frozenset(report.full_refresh) - begun)
+    again = {name for name, _ in runs}
+    tables = tuple(
+        each.pipeline
+        for each in report.tables
+        if each.status != "committed" or each.pipeline in again
+    )
+    return Remaining(runs=runs, tables=tables, full_refresh=frozenset(report.full_refresh) - begun)

@@ -41,6 +41,8 @@ class BackfillReport(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int
     """Dates that were run side by side, at the most."""
     dates: tuple[DateResult, ...]
+    table: DateResult | None = None
+    """What became of the curated table, which is made once, after the dates."""
     seconds: float
     warnings: tuple[str, ...] = ()
 
@@ -49,9 +51,11 @@ class BackfillReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 where no date failed; where all that ran failed alike their own, else 1."""
-        failed = self.with_status("failed")
-        codes = {each.exit_code for each in failed}
-        if not failed:
+        """0 where neither a date nor the table failed; where all that ran failed alike their own,
+        else 1."""
+        ran = (*self.dates, *([] if self.table is None else [self.table]))
+        codes = {each.exit_code for each in ran if each.status == "failed"}
+        if not codes:
             return 0
-        return codes.pop() if len(codes) == 1 and not self.with_status("committed") else 1
+        is_partly = any(each.status == "committed" for each in ran)
+        return codes.pop() if len(codes) == 1 and not is_partly else 1

@@ -16,10 +16,12 @@ BatchStatus = Literal["committed", "failed", "skipped", "left"]
 
 
 class BatchRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one pipeline and date of a batch."""
+    """What became of one pipeline and date of a batch, or of one curated table."""
 
+    layer: Literal["bronze", "silver"] = "bronze"
     pipeline: str
     run_date: date
+    """Of a table the newest that it counts; where that is not known the last of the batch."""
     status: BatchStatus
     """`skipped`: what it comes after has failed. `left`: it was not run, or its run was broken
     off."""
@@ -58,7 +60,14 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     max_parallel: int
     runs: tuple[BatchRun, ...]
+    tables: tuple[BatchRun, ...] = ()
+    """The curated tables of these pipelines, each of which is made once, after the dates."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[BatchRun, ...]:
+        """The runs of both layers."""
+        return self.runs + self.tables
 
     def with_status(self, *statuses: BatchStatus) -> tuple[BatchRun, ...]:
         return tuple(each for each in self.runs if each.status in statuses)
@@ -67,23 +76,28 @@ class BatchReport(msgspec.Struct, frozen=True, kw_only=True):
     def exit_code(self) -> int:
         """0 where every run committed; where none did and all that failed are alike, their own
         code; else 1."""
-        if len(self.with_status("committed")) == len(self.runs):
+        committed = [each for each in self.every if each.status == "committed"]
+        if len(committed) == len(self.every):
             return 0
-        codes = {each.exit_code for each in self.with_status("failed")}
-        return codes.pop() if len(codes) == 1 and not self.with_status("committed") else 1
+        codes = {each.exit_code for each in self.every if each.status == "failed"}
+        return codes.pop() if len(codes) == 1 and not committed else 1
 
     def masked(self, mask: Callable[[str], str]) -> BatchReport:
         """With `mask` over every text that a server or a store has a part in."""
         return msgspec.structs.replace(
             self,
             runs=tuple(_masked(each, mask) for each in self.runs),
+            tables=tuple(_masked(each, mask) for each in self.tables),
             warnings=tuple(map(mask, self.warnings)),
         )
 
     def without_reports(self) -> BatchReport:
         """Without the runs' own reports, which lie beside it one by one."""
-        runs = tuple(msgspec.structs.replace(each, report=None) for each in self.runs)
-        return msgspec.structs.replace(self, runs=runs)
+        runs, tables = (
+            tuple(msgspec.structs.replace(each, report=None) for each in layer)
+            for layer in (self.runs, self.tables)
+        )
+        return msgspec.structs.replace(self, runs=runs, tables=tables)
 
 
 def _masked(run: BatchRun, mask: Callable[[str], str]) -> BatchRun:

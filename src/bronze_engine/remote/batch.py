@@ -11,6 +11,8 @@ from typing import Final, final
 import anyio
 import msgspec
 
+from bronze_engine.batch.curation import Curation, tables_of
+from bronze_engine.batch.result import failed
 from bronze_engine.batch.shard import shares_of
 from bronze_engine.config.load import Texts, load_texts
 from bronze_engine.engine import Engine
@@ -66,6 +68,7 @@ class RemoteBatch:
         wait_seconds: float = 0.0,
         batch: str,
         shard: str | None = None,
+        tables: Collection[str] | None = None,
     ) -> None:
         self.batch = batch
         self._engine = engine
@@ -83,6 +86,10 @@ class RemoteBatch:
         dates: dict[str, list[date]] = {}
         for name, day in self._runs:
             dates.setdefault(name, []).append(day)
+        known = tables_of(engine.config, dates) if tables is None else tables
+        self._curation = Curation(self._runs, known, engine.today())
+        for name in known:
+            dates.setdefault(name, [])
         # One a thread: at the end of each parcel places stand empty. With four a thread a batch of
         # 10,000 took 1.6 times as long (benchmarks.scale).
         count = min(len(dates), cluster.threads or PARCELS_TO_COME)
@@ -96,6 +103,7 @@ class RemoteBatch:
                 texts=texts,
                 overrides=tuple(overrides),
                 runs=tuple((name, day) for name in share for day in dates[name]),
+                tables=None if tables is None else tuple(each for each in share if each in tables),
                 full_refresh=tuple(name for name in share if name in full_refresh),
                 max_parallel=max_parallel,
                 fail_fast=fail_fast,
@@ -116,6 +124,7 @@ class RemoteBatch:
                 self._results.get(key) or BatchRun(pipeline=key[0], run_date=key[1], status="left")
                 for key in self._runs
             ),
+            tables=self._curation.results,
         )
 
     async def run(self) -> BatchReport:
@@ -162,7 +171,7 @@ class RemoteBatch:
         if answer.report is None:
             self._lose(parcel, ConfigError(answer.refusal or "the worker refused it"))
             return
-        for run in answer.report.runs:
+        for run in answer.report.every:
             if run.status != "left":
                 self._keep(run)
 
@@ -171,16 +180,7 @@ class RemoteBatch:
         log.error("%s", error)
         for name, day in parcel.runs:
             if (name, day) not in self._results:
-                self._keep(
-                    BatchRun(
-                        pipeline=name,
-                        run_date=day,
-                        status="failed",
-                        error_code=error.code,
-                        error=str(error),
-                        exit_code=error.exit_code,
-                    )
-                )
+                self._keep(failed((name, day), error, str))
 
     def _hear(self, text: str) -> None:
         sign = decode_sign(text)
@@ -197,15 +197,21 @@ class RemoteBatch:
             self._scopes[sign.parcel].cancel()
 
     def _keep(self, run: BatchRun) -> None:
-        key = (run.pipeline, run.run_date)
-        is_news = key not in self._results
-        self._results[key] = run
+        if run.layer == "silver":
+            is_news = self._curation.keep(run)
+        else:
+            key = (run.pipeline, run.run_date)
+            is_news = key not in self._results
+            self._results[key] = run
         if is_news:
             if run.report is not None:
                 # Who counts runs counts those that have begun and ended.
                 self._engine.tell(
                     RunStarted(
-                        pipeline=run.pipeline, run_date=str(run.run_date), run=run.report.run
+                        layer=run.layer,
+                        pipeline=run.pipeline,
+                        run_date=str(run.run_date),
+                        run=run.report.run,
                     )
                 )
                 self._engine.tell(_finished(run, run.report))

@@ -10,6 +10,7 @@ import anyio
 import msgspec
 
 from bronze_engine.batch.batch import Batch
+from bronze_engine.batch.curation import Curation, tables_of
 from bronze_engine.batch.dates import check_range
 from bronze_engine.batch.retry import find_remaining
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
@@ -82,6 +83,8 @@ async def _until_unwanted(
     tell: Callable[[Sign], None],
     mask: Callable[[str], str],
 ) -> BatchReport:
+    names = dict.fromkeys(name for name, _ in parcel.runs)
+    tables = tables_of(engine.config, names) if parcel.tables is None else parcel.tables
     asked = BatchReport(
         batch=parcel.batch,
         started_at=parcel.started_at,
@@ -91,12 +94,14 @@ async def _until_unwanted(
         runs=tuple(
             BatchRun(pipeline=name, run_date=day, status="left") for name, day in parcel.runs
         ),
+        tables=Curation(parcel.runs, tables, engine.today()).results,
     )
     results = {(run.pipeline, run.run_date): run for run in asked.runs}
 
     def hear(event: Event) -> None:
         if isinstance(event, BatchRunEnded):
-            (told,) = msgspec.structs.replace(asked, runs=(event.result,)).masked(mask).runs
+            only = msgspec.structs.replace(asked, runs=(event.result,), tables=())
+            (told,) = only.masked(mask).runs
             tell(Ended(batch=parcel.batch, run=told))
 
     async def watch() -> None:
@@ -111,7 +116,7 @@ async def _until_unwanted(
             tasks.start_soon(watch)
             todo = await find_remaining(engine, asked)
             results.update(await _committed(engine, asked, frozenset(todo.runs)))
-            if todo.runs:
+            if todo.runs or todo.tables:
                 batch = Batch(
                     engine,
                     todo.runs,
@@ -120,6 +125,7 @@ async def _until_unwanted(
                     full_refresh=todo.full_refresh,
                     wait_seconds=max(parcel.wait_seconds, OUTLAST_SECONDS),
                     batch=parcel.batch,
+                    tables=todo.tables,
                 )
                 with engine.listening(hear):
                     await batch.run()
@@ -129,6 +135,7 @@ async def _until_unwanted(
         raise error from error.__cause__
     if batch is not None:
         results.update({(run.pipeline, run.run_date): run for run in batch.report().runs})
+        asked = msgspec.structs.replace(asked, tables=batch.report().tables)
     return msgspec.structs.replace(asked, runs=tuple(results.values()))
 
 

@@ -32,6 +32,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     texts: Texts
     overrides: tuple[str, ...] = ()
     runs: tuple[tuple[str, date], ...]
+    tables: tuple[str, ...] | None = None
+    """Pipelines whose curated table is made; None: all of these that have one."""
     full_refresh: tuple[str, ...] = ()
     max_parallel: int | None = None
     fail_fast: bool = False
