@@ -18,6 +18,7 @@ from bronze_engine.cli.options import (
     Name,
     Overrides,
     Verbose,
+    Wait,
     read_date,
     read_duration,
 )
@@ -49,9 +50,7 @@ def backfill(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Run them all, as an epoch of their own.")
     ] = False,
-    wait: Annotated[
-        str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
-    ] = "0s",
+    wait: Wait = "0s",
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,

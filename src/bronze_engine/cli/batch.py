@@ -31,11 +31,11 @@ from bronze_engine.cli.options import (
     Overrides,
     Tags,
     Verbose,
+    Wait,
     read_date,
     read_duration,
 )
 from bronze_engine.cli.report_file import ReportFile
-from bronze_engine.cli.run import Wait
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.load import Config, read_texts
 from bronze_engine.engine import Engine

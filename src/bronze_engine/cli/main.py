@@ -26,6 +26,7 @@ from bronze_engine.cli import (
     quarantine,
     run,
     show,
+    silver,
     state,
     status,
     tables,
@@ -68,10 +69,11 @@ def bronze(
         ),
     ] = False,
 ) -> None:
-    """Land APIs, databases and files in a lake's Bronze layer: exact, and exactly once."""
+    """Land APIs, databases and files in a lake: Bronze as it came, Silver curated; exactly once."""
 
 
 app.command("run")(run.run)
+app.command("silver")(silver.silver)
 app.command("batch")(batch.batch)
 app.command("backfill")(backfill.backfill)
 app.command("replay")(run.replay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -20,11 +21,15 @@ __all__ = [
     "DateText",
     "JsonLog",
     "JsonOutput",
+    "Layer",
     "LogFile",
     "Name",
+    "OfSilver",
+    "Only",
     "Overrides",
     "Tags",
     "Verbose",
+    "Wait",
     "read_date",
     "read_duration",
 ]
@@ -48,7 +53,28 @@ Tags = Annotated[
     list[str] | None,
     typer.Option("--tag", help="Only pipelines with this tag; of several, with any of them."),
 ]
+Wait = Annotated[
+    str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
+]
 JsonOutput = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+class Layer(StrEnum):
+    """Which of the two a command is about."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+
+
+Only = Annotated[
+    Layer | None,
+    typer.Option(
+        "--only", help="Only this of the two: land it (bronze), or make the table of it (silver)."
+    ),
+]
+OfSilver = Annotated[
+    bool, typer.Option("--silver", help="The curated table, in place of what a date landed.")
+]
 
 
 def read_date(text: str | None, engine: EngineConfig, *, option: str = "--date") -> date:

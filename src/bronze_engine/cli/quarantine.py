@@ -17,11 +17,12 @@ from bronze_engine.cli.options import (
     Name,
     Overrides,
     Verbose,
+    Wait,
     read_date,
     read_duration,
 )
-from bronze_engine.cli.run import Wait, told
 from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.cli.told import told
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.quarantine import Quarantined, QuarantineReport

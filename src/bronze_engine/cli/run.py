@@ -1,10 +1,10 @@
-"""`bronze run`: land one pipeline for one date."""
+"""`bronze run`: land one pipeline for one date, and make its curated table."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
+import msgspec
 import typer
 
 from bronze_engine.cli import text
@@ -14,33 +14,33 @@ from bronze_engine.cli.options import (
     DateText,
     JsonLog,
     JsonOutput,
+    Layer,
     LogFile,
     Name,
+    Only,
     Overrides,
     Verbose,
+    Wait,
     read_date,
     read_duration,
 )
 from bronze_engine.cli.profile import print_profile
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.config.load import Config
+from bronze_engine.cli.silver import Asked, curate
+from bronze_engine.cli.told import Both, print_plan, told
 from bronze_engine.engine import Engine
-from bronze_engine.model.report import RunPlan, RunReport
-from bronze_engine.telemetry.events import Event, RunFinished
+from bronze_engine.errors import BronzeError, ConfigError
+from bronze_engine.model.profile import RunProfile
+from bronze_engine.model.report import RunReport
 
-__all__ = ["Wait", "replay", "run", "told"]
-
-T = TypeVar("T")
-
-Wait = Annotated[
-    str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')
-]
+__all__ = ["replay", "run"]
 
 
 def run(
     name: Name,
     *,
     date: DateText = None,
+    only: Only = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; no data request, no write.")
     ] = False,
@@ -48,7 +48,7 @@ def run(
         bool, typer.Option("--full-refresh", help="Read everything anew, and begin an epoch.")
     ] = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over a partition that another pipeline landed.")
+        bool, typer.Option("--adopt", help="Take over what stands under another pipeline's name.")
     ] = False,
     no_resume: Annotated[
         bool,
@@ -66,19 +66,38 @@ def run(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land one pipeline for one date and publish the partition."""
+    """Land one pipeline for one date and publish the partition; then its curated table, if any."""
     loaded = load(
         config,
         overrides,
         LogOptions(verbose=verbose, json_lines=json_log, file=log_file, in_log_dir=not dry_run),
     )
-    run_date = read_date(date, loaded.engine)
     wait_seconds = read_duration("--wait", wait)
+    if only is Layer.SILVER:
+        _check_only_silver(
+            {"--full-refresh": full_refresh, "--no-resume": no_resume, "--profile": profile}
+        )
+        asked = Asked(
+            run_dates=None if date is None else (read_date(date, loaded.engine),),
+            adopt=adopt,
+            wait_seconds=wait_seconds,
+            dry_run=dry_run,
+        )
+        curate(loaded, name, asked, as_json=as_json)
+        return
+    run_date = read_date(date, loaded.engine)
+    has_silver = only is None and loaded.pipeline(name).silver is not None
 
-    async def work(engine: Engine) -> RunPlan | RunReport:
-        if dry_run:
-            return await engine.plan(name, run_date=run_date, full_refresh=full_refresh)
-        return await engine.run(
+    async def plan(engine: Engine) -> Both:
+        bronze = await engine.plan(name, run_date=run_date, full_refresh=full_refresh)
+        if not has_silver:
+            return Both(bronze=bronze)
+        silver = await engine.plan_silver(name)
+        notes = (*silver.notes, f"{bronze.run_date} goes in as well, as it is landed before")
+        return Both(bronze=bronze, silver=msgspec.structs.replace(silver, notes=notes))
+
+    async def work(engine: Engine) -> RunProfile | None:
+        report = await engine.run(
             name,
             run_date=run_date,
             full_refresh=full_refresh,
@@ -86,16 +105,47 @@ def run(
             wait_seconds=wait_seconds,
             resume=not no_resume,
         )
+        if has_silver:
+            await _silver_after(engine, report, adopt=adopt, wait_seconds=wait_seconds)
+        return report.profile
 
-    result = told(loaded, work, as_json=as_json, is_monitored=not dry_run)
-    if not isinstance(result, RunPlan):
-        if profile and not as_json and result.profile is not None:
-            print_profile(result.profile)
+    if dry_run:
+        _print_plans(with_engine(loaded, plan), as_json=as_json, both=has_silver)
         return
-    if as_json:
-        text.print_json(result)
-    else:
-        text.print_plan(result)
+    found = told(loaded, work, as_json=as_json, both=has_silver)
+    if profile and not as_json and found is not None:
+        print_profile(found)
+
+
+def _check_only_silver(of_bronze: dict[str, bool]) -> None:
+    for option, is_given in of_bronze.items():
+        if is_given:
+            raise ConfigError(f"{option} is about landing, and --only silver lands nothing")
+
+
+async def _silver_after(
+    engine: Engine, landed: RunReport, *, adopt: bool, wait_seconds: float
+) -> None:
+    """Make the table; a failure says that what was landed stands."""
+    try:
+        await engine.silver(landed.pipeline, adopt=adopt, wait_seconds=wait_seconds)
+    except BronzeError as exc:
+        raise type(exc)(
+            f"{exc.message}. Bronze of {landed.run_date} is committed (generation"
+            f" {landed.generation}), and `bronze silver {landed.pipeline}` goes on from there",
+            **exc.context,
+        ) from exc
+
+
+def _print_plans(plans: Both, *, as_json: bool, both: bool) -> None:
+    if as_json and both:
+        text.print_json(plans)
+        return
+    if plans.bronze is not None:
+        print_plan(plans.bronze, as_json=as_json)
+    if plans.silver is not None:
+        print()
+        print_plan(plans.silver, as_json=as_json)
 
 
 def replay(
@@ -121,28 +171,3 @@ def replay(
         return await engine.replay(name, run_date=run_date, wait_seconds=wait_seconds)
 
     told(loaded, work, as_json=as_json)
-
-
-def told(
-    loaded: Config,
-    work: Callable[[Engine], Awaitable[T]],
-    *,
-    as_json: bool,
-    is_monitored: bool = True,
-) -> T:
-    """Do the work, and print the report of the run that comes of it."""
-    reports: list[RunReport] = []
-
-    def keep(event: Event) -> None:
-        if isinstance(event, RunFinished):
-            reports.append(event.report)
-
-    try:
-        result = with_engine(loaded, work, hooks=[keep], is_monitored=is_monitored)
-    finally:
-        if as_json:  # of a failed run too
-            for report in reports:
-                text.print_json(report)
-    if isinstance(result, RunReport) and not as_json:
-        text.print_report(result)
-    return result

@@ -25,6 +25,7 @@ __all__ = [
     "print_table",
     "print_verify",
     "size",
+    "verdict",
     "window",
 ]
 
@@ -69,7 +70,7 @@ def print_report(report: RunReport) -> None:
                 "columns",
                 "\n".join(change(each) for each in report.schema_changes),
             ),
-            ("quality", "\n".join(map(_verdict, report.quality))),
+            ("quality", "\n".join(map(verdict, report.quality))),
             ("warnings", "\n".join(report.warnings)),
             ("degraded", "\n".join(report.degraded)),
         ]
@@ -111,7 +112,7 @@ def change(of: SchemaChange) -> str:
     return f"{of.change} {of.column} {of.detail}".rstrip()
 
 
-def _verdict(result: RuleResult) -> str:
+def verdict(result: RuleResult) -> str:
     """One rule: what became of the rows that broke it, or of the partition."""
     found = result.detail or f"{result.failed:,} of {result.checked:,} rows"
     if not result.failed:

@@ -1,0 +1,130 @@
+"""`bronze silver`: make the curated table of what a pipeline has landed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bronze_engine.batch.dates import days_from
+from bronze_engine.cli.options import (
+    CONFIG_PATH,
+    ConfigPath,
+    JsonLog,
+    JsonOutput,
+    LogFile,
+    Name,
+    Overrides,
+    Verbose,
+    Wait,
+    read_date,
+    read_duration,
+)
+from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.cli.told import print_plan, told
+from bronze_engine.config.load import Config
+from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError
+from bronze_engine.model.report import RunReport
+
+__all__ = ["Asked", "curate", "silver"]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of one run of Silver."""
+
+    run_dates: tuple[dt.date, ...] | None = None
+    """None: all that is new."""
+    rebuild: bool = False
+    adopt: bool = False
+    wait_seconds: float = 0.0
+    dry_run: bool = False
+
+
+def silver(
+    name: Name,
+    *,
+    date: Annotated[
+        str | None, typer.Option("--date", "-d", help="Take in this run date only, YYYY-MM-DD.")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first of a range of run dates to take in.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last one, itself included.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make all of the table anew from what Bronze has.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over a table that another pipeline has made.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; no data read, no write.")
+    ] = False,
+    wait: Wait = "0s",
+    overrides: Overrides = None,
+    as_json: JsonOutput = False,
+    config: ConfigPath = CONFIG_PATH,
+    verbose: Verbose = False,
+    json_log: JsonLog = False,
+    log_file: LogFile = None,
+) -> None:
+    """Make the curated table of a pipeline: take in what Bronze has committed since."""
+    loaded = load(
+        config,
+        overrides,
+        LogOptions(verbose=verbose, json_lines=json_log, file=log_file, in_log_dir=not dry_run),
+    )
+    run_dates = read_run_dates(loaded, date, first, last)
+    if rebuild and run_dates is not None:
+        raise ConfigError(
+            "--rebuild makes the table anew from all dates; leave --date, --from and --to out"
+        )
+    asked = Asked(
+        run_dates=run_dates,
+        rebuild=rebuild,
+        adopt=adopt,
+        wait_seconds=read_duration("--wait", wait),
+        dry_run=dry_run,
+    )
+    curate(loaded, name, asked, as_json=as_json)
+
+
+def curate(loaded: Config, name: str, asked: Asked, *, as_json: bool) -> None:
+    """Run Silver, or say what a run would do, and print what comes of it."""
+    if asked.dry_run:
+        plan = with_engine(
+            loaded,
+            lambda engine: engine.plan_silver(
+                name, run_dates=asked.run_dates, rebuild=asked.rebuild
+            ),
+        )
+        print_plan(plan, as_json=as_json)
+        return
+
+    async def work(engine: Engine) -> RunReport:
+        return await engine.silver(
+            name,
+            run_dates=asked.run_dates,
+            rebuild=asked.rebuild,
+            adopt=asked.adopt,
+            wait_seconds=asked.wait_seconds,
+        )
+
+    told(loaded, work, as_json=as_json)
+
+
+def read_run_dates(
+    loaded: Config, date: str | None, first: str | None, last: str | None
+) -> tuple[dt.date, ...] | None:
+    """The dates that the options name; None where they name none. Raises ConfigError."""
+    if first is None and last is None:
+        return None if date is None else (read_date(date, loaded.engine),)
+    if date is not None or first is None or last is None:
+        raise ConfigError("give --date, or --from and --to, which begin and end a range")
+    return days_from(
+        read_date(first, loaded.engine, option="--from"),
+        read_date(last, loaded.engine, option="--to"),
+        read_date(None, loaded.engine),
+    )
