@@ -30,6 +30,7 @@ from bronze_engine.flow import Reservation
 from bronze_engine.limits.registry import GroupStatistics
 from bronze_engine.limits.trial import Purse
 from bronze_engine.model.batch import BatchReport
+from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.quarantine import QuarantineReport
@@ -190,6 +191,25 @@ class Engine:
         finally:
             self._running -= 1
         return report
+
+    async def plan_silver(
+        self,
+        name: str,
+        *,
+        run_dates: Collection[date] | None = None,
+        rebuild: bool = False,
+        adopt: bool = False,
+    ) -> SilverPlan:
+        """What `silver` would do, found out from manifests alone: no data read, no write."""
+        layer = await silver_layer(self._services.workers)
+        plan: SilverPlan = await layer.plan_silver(
+            self.config.pipeline(name),
+            self._services,
+            run_dates=run_dates,
+            rebuild=rebuild,
+            adopt=adopt,
+        )
+        return plan
 
     async def _run(self, name: str, run_date: date, options: Options) -> RunReport:
         pipeline = self.config.pipeline(name)

@@ -21,7 +21,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
-from bronze_engine.errors import BronzeError, ConfigError
+from bronze_engine.errors import BronzeError
 from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import DataFile
@@ -38,12 +38,13 @@ from bronze_engine.silver.inputs import Work, select
 from bronze_engine.silver.landing import Landing
 from bronze_engine.silver.making import Made, Making
 from bronze_engine.silver.memory import Share, output_of, share_of
+from bronze_engine.silver.preview import plan_silver
 from bronze_engine.silver.publishing import Publishing
-from bronze_engine.silver.table import lease_of_table, read_table
+from bronze_engine.silver.table import lease_of_table, read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 from bronze_engine.telemetry.profile import applied, working
 
-__all__ = ["SilverOptions", "run_silver", "silver_of"]
+__all__ = ["SilverOptions", "plan_silver", "run_silver"]
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +60,6 @@ class SilverOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Take over a table that stands under another pipeline's name."""
     wait_seconds: float = 0.0
     """How long to wait for a lease that another run holds."""
-
-
-def silver_of(pipeline: Pipeline) -> Silver:
-    """Its [silver]. Raises ConfigError where there is none."""
-    if pipeline.silver is None:
-        raise ConfigError(
-            f"{pipeline.name} has no [silver]; add [pipelines.{pipeline.name}.silver] with"
-            " unique_columns and order_by",
-            pipeline=pipeline.name,
-        )
-    return pipeline.silver
 
 
 async def run_silver(pipeline: Pipeline, services: Services, options: SilverOptions) -> RunReport:

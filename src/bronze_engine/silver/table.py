@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.silver import Silver
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StateError
+from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.publish.base import Base, read_base
 
-__all__ = ["lease_of_table", "read_table"]
+__all__ = ["lease_of_table", "read_table", "silver_of"]
+
+
+def silver_of(pipeline: Pipeline) -> Silver:
+    """Its [silver]. Raises ConfigError where there is none."""
+    if pipeline.silver is None:
+        raise ConfigError(
+            f"{pipeline.name} has no [silver]; add [pipelines.{pipeline.name}.silver] with"
+            " unique_columns and order_by",
+            pipeline=pipeline.name,
+        )
+    return pipeline.silver
 
 
 def lease_of_table(folder: str) -> str:

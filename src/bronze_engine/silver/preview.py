@@ -1,0 +1,79 @@
+"""What a run of Silver would do, found out from manifests alone: no data read, no write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Literal
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.model.curated import SilverPlan
+from bronze_engine.model.silver import table_path
+from bronze_engine.publish.base import Base
+from bronze_engine.run.services import Services
+from bronze_engine.silver.bronze import read_bronze
+from bronze_engine.silver.identity import silver_hash
+from bronze_engine.silver.inputs import Work, select
+from bronze_engine.silver.table import read_table, silver_of
+
+__all__ = ["plan_silver"]
+
+
+async def plan_silver(
+    pipeline: Pipeline,
+    services: Services,
+    *,
+    run_dates: Collection[date] | None,
+    rebuild: bool,
+    adopt: bool = False,
+) -> SilverPlan:
+    """Read the manifests as a run does, and decide as it does. Raises what that raises."""
+    silver = silver_of(pipeline)
+    folder = table_path(silver.path, pipeline.system, pipeline.entity)
+    stores = await services.stores(pipeline)
+    base = await read_table(stores.target, folder, pipeline=pipeline.name, adopt=adopt)
+    landed = await read_bronze(stores.target, pipeline.system, pipeline.entity)
+    work = select(
+        pipeline.name,
+        landed,
+        base.committed,
+        asked=run_dates,
+        rebuild=rebuild,
+        config_hash=silver_hash(pipeline, silver),
+    )
+    mode = _mode(work)
+    files = [file for one in work.taken_in for file in one.manifest.files]
+    own = () if base.committed is None or mode in ("nothing", "rebuild") else base.committed.files
+    manifest = base.committed
+    return SilverPlan(
+        pipeline=pipeline.name,
+        table=f"{stores.target.url}/{folder}",
+        kind=silver.kind,
+        history=silver.history,
+        deletes=silver.deletes,
+        mode=mode,
+        inputs=() if mode == "nothing" else work.inputs,
+        pending=work.pending,
+        files=0 if mode == "nothing" else len(files) + len(own),
+        bytes=0 if mode == "nothing" else sum(file.size_bytes for file in (*files, *own)),
+        generation=base.generation if mode == "nothing" else base.generation + 1,
+        committed=None if manifest is None else manifest.run,
+        notes=_notes(work, base),
+    )
+
+
+def _mode(work: Work) -> Literal["nothing", "merge", "recompute", "rebuild"]:
+    if work.is_nothing:
+        return "nothing"
+    if work.rebuild is not None:
+        return "rebuild"
+    return "recompute" if work.relanded else "merge"
+
+
+def _notes(work: Work, base: Base) -> tuple[str, ...]:
+    if work.rebuild is not None and base.committed is not None:
+        return (f"all rows are made anew: {work.rebuild}",)
+    if work.relanded:
+        days = ", ".join(map(str, work.relanded))
+        return (f"landed again since, and taken back: {days}",)
+    return ()
