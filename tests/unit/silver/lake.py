@@ -199,8 +199,18 @@ class Lake:
 
 
 def comparable(rows: Iterable[Row]) -> list[str]:
-    """Rows as a sorted list of texts: NaN is NaN there, and -0.0 is not 0.0."""
-    return sorted(repr(sorted(row.items())) for row in rows)
+    """Rows as a sorted list of texts: NaN is NaN there, and -0.0 is not 0.0. NULLs are left out,
+    for a column that has not come yet is as one that is NULL."""
+    return sorted(
+        " ".join(
+            f"{name}={_comparable(row[name])}" for name in sorted(row) if row[name] is not None
+        )
+        for row in rows
+    )
+
+
+def _comparable(value: Any) -> str:
+    return f"{value.astimezone(UTC)}" if isinstance(value, datetime) else repr(value)
 
 
 def _data_file(path: Path, name: str, row_count: int) -> DataFile:
