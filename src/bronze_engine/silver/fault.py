@@ -7,7 +7,7 @@ from typing import Final
 
 import duckdb
 
-from bronze_engine.errors import BronzeError, ConfigError, StoreError
+from bronze_engine.errors import BronzeError, ConfigError, QualityError, StoreError
 from bronze_engine.silver.spill import free_bytes
 
 __all__ = ["duckdb_fault"]
@@ -16,7 +16,8 @@ _MEBIBYTE: Final = 1024**2
 _MEMORY: Final = "Out of Memory Error"
 _DISK: Final = "IO Error"
 _FILE: Final = "Invalid Input Error"
-_STREAMED: Final = (_MEMORY, _DISK, _FILE)
+_VALUE: Final = "Conversion Error"
+_STREAMED: Final = (_MEMORY, _DISK, _FILE, _VALUE)
 """What the text of an error of each class begins with: an error that comes through Arrow's
 stream is an OSError with that text, and has lost its class (DuckDB 2.0.1)."""
 
@@ -32,6 +33,8 @@ def duckdb_fault(
             kind = _DISK
         case duckdb.InvalidInputException() | duckdb.SerializationException():
             kind = _FILE
+        case duckdb.ConversionException():
+            kind = _VALUE
         case duckdb.Error() if type(exc) is duckdb.Error:  # a footer that is none has no class
             kind = _FILE
         case duckdb.Error():
@@ -56,5 +59,11 @@ def duckdb_fault(
         return StoreError(
             f"DuckDB could not read what was landed: {told}; see `bronze verify`, and land a "
             "damaged date again"
+        )
+    if kind == _VALUE:
+        return QualityError(
+            f"a value is none that DuckDB can hold: {told} (times in milliseconds may lie past the "
+            "year 294246, its last); leave the column out with silver.columns.drop, or land it as "
+            "text; nothing was published"
         )
     return None

@@ -1,7 +1,8 @@
 """The files of a lake as local paths that DuckDB can open, verified on the way.
 
 DuckDB sees names of ours in the spill folder, never those of the lake: it would take `*`, `?`
-and `[` in a path for a pattern, and `dt=2025-01-15` for a column.
+and `[` in a path for a pattern, and `dt=2025-01-15` for a column. Files with types that it has
+not are written anew there (`rewriting`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Final, Literal, final
 
 import anyio
+import pyarrow as pa
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import DataFile
+from bronze_engine.silver.rewriting import must_rewrite, rewriting
 from bronze_engine.silver.spill import free_bytes
 from bronze_engine.store.local.store import LocalStore
 from bronze_engine.workers import Workers
@@ -94,7 +97,25 @@ class Spool:
                 "engine.spill_dir to another disk, and run again",
                 path=str(path),
             ) from exc
-        return path
+        return await self._readable(store, key, path)
+
+    async def _readable(self, store: Store, key: str, path: Path) -> Path:
+        """The path of what DuckDB reads exactly: the file, or what was made of it."""
+        try:
+            if not await self._workers.run(must_rewrite, path):
+                return path
+            other = path.with_name(f"{path.name}.carried.parquet")
+            async with self._workers.iterate(rewriting(path, other)) as steps:
+                async for _ in steps:
+                    pass
+            await self._workers.run(path.unlink)
+        except (pa.ArrowException, OSError) as exc:
+            raise StoreError(
+                f"{key} in {store.url} can't be read as Parquet ({exc}); nothing was published. "
+                "Land that date again, or see `bronze verify`",
+                key=key,
+            ) from exc
+        return other
 
     async def _hash(self, store: Store, key: str, file: DataFile, verify: Verify) -> None:
         """Of all bytes; with "off" of the first, which tells that there are some."""
