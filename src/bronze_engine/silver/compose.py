@@ -8,14 +8,11 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.decode.schema import schema_changes
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
-from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
     RejectFile,
-    SchemaChange,
     SourceInfo,
     columns_of,
 )
@@ -24,6 +21,7 @@ from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.silver import BronzeInput, SilverTable
 from bronze_engine.publish.base import Base
 from bronze_engine.run.services import Identity
+from bronze_engine.silver.contract import changes
 from bronze_engine.silver.inputs import Work
 from bronze_engine.silver.shape import Shape
 from bronze_engine.version import __version__
@@ -76,7 +74,7 @@ def compose_manifest(
         schema=columns_of(schema),
         arrow_schema=schema_to_text(schema),
         base_schema=() if then is None else columns_of(then),
-        schema_changes=_changes(schema, then),
+        schema_changes=changes(before, schema),
         files=tuple(files),
         quarantine=tuple(quarantine),
         quality=tuple(quality),
@@ -102,10 +100,3 @@ def inputs_of(work: Work, rejected: Mapping[date, int]) -> tuple[BronzeInput, ..
 def files_of(staged: Sequence[Staged]) -> tuple[DataFile, ...]:
     """What the staged files are called in a manifest."""
     return tuple(one.file for one in staged if one.file is not None)
-
-
-def _changes(now: pa.Schema, then: pa.Schema | None) -> tuple[SchemaChange, ...]:
-    """Of a first table none: all of its columns are new."""
-    if then is None:
-        return ()
-    return schema_changes(Layout(version=0, schema=now), Layout(version=0, schema=then))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Final, final
 
 import msgspec
 import pyarrow as pa
@@ -15,15 +15,14 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.contracts import Store
 from bronze_engine.flow import each
-from bronze_engine.model.arrow import schema_from_text
 from bronze_engine.model.curated import Curated
-from bronze_engine.model.layout import RAW_COLUMN, STAMP_COLUMNS
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.silver import SilverTable
 from bronze_engine.publish.base import Base
 from bronze_engine.run.account import Account
 from bronze_engine.run.services import Identity, Services
+from bronze_engine.silver.columns import record_select, resolve
 from bronze_engine.silver.compose import compose_manifest, files_of, inputs_of
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.fold import departed, departed_schema, fold, table_schema, visible
@@ -31,10 +30,10 @@ from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs import Landed, Work
 from bronze_engine.silver.landing import Landing, Query
 from bronze_engine.silver.memory import Share
-from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, IS_DELETE, PART, ROW, Shape
+from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, Shape
 from bronze_engine.silver.spill import open_spill
 from bronze_engine.silver.spool import Spool, root_of
-from bronze_engine.silver.sql import columns, identifier, literal
+from bronze_engine.silver.sql import columns, identifier
 
 __all__ = ["Made", "Making"]
 
@@ -126,26 +125,16 @@ class Making:
         """Read, fold, encode. What is staged stands in the landing, also of a making that fails."""
         work, account = self._work, self._account
         account.phase("reading bronze")
-        shape = _resolve(self._pipeline, self._silver, work)
+        before = self._base.committed if work.rebuild is None else None
+        shape = resolve(self._pipeline, [one.manifest for one in work.counted], before)
         if not shape.names:  # no record has ever landed
             return self._made(shape, pa.schema([]), (), {}, records=0, current_rows=0)
         selects = [
-            _select(shape, landed.manifest, number, path)
+            record_select(self._pipeline, shape, landed.manifest, number, str(path))
             for landed in work.counted
             for number, path in enumerate(await self._paths(landed))
         ]
-        empty = ", ".join(
-            f"CAST(NULL AS {kind}) AS {identifier(name)}"
-            for name, kind in (
-                *((name, "VARCHAR") for name in shape.names),
-                (IS_DELETE, "BOOLEAN"),
-                (BRONZE_DATE, "DATE"),
-                (PART, "INTEGER"),
-                (ROW, "BIGINT"),
-            )
-        )
-        union = " UNION ALL BY NAME ".join(selects) or f"SELECT {empty} WHERE FALSE"
-        await self._database.execute(f"CREATE VIEW records AS {union}")
+        await self._database.execute(f"CREATE VIEW records AS {' UNION ALL '.join(selects)}")
         account.phase("merging")
         snapshots = [landed.run_date for landed in work.counted] if shape.is_snapshot else []
         await self._database.execute(f"CREATE TABLE folded AS {fold(shape, 'records', snapshots)}")
@@ -230,47 +219,3 @@ class Making:
 
         await each(range(len(manifest.files)), read, at_once=_AT_ONCE)
         return [paths[number] for number in range(len(paths))]
-
-
-def _resolve(pipeline: Pipeline, silver: Silver, work: Work) -> Shape:
-    newest = work.counted[-1].manifest
-    fields: dict[str, Any] = {}
-    for landed in work.counted:
-        if landed.manifest.arrow_schema:
-            for field in schema_from_text(landed.manifest.arrow_schema):
-                fields.setdefault(field.name, pa.field(field.name, field.type))
-    hidden = {*STAMP_COLUMNS, RAW_COLUMN, "" if newest.cdc is None else newest.cdc.operation}
-    keep = silver.columns.keep or [name for name in fields if name not in hidden]
-    rename = silver.columns.rename
-    return Shape(
-        kind=silver.kind,
-        history=silver.history,
-        deletes=silver.deletes,
-        load=work.load,
-        columns=pa.schema(
-            [
-                pa.field(rename.get(name, name), fields[name].type)
-                for name in keep
-                if name not in silver.columns.drop
-            ]
-        ),
-        keys=silver.unique_columns or newest.primary_key,
-        order=silver.order_by
-        or (newest.cdc.order_by if newest.cdc else ())
-        or ((pipeline.incremental.cursor,) if pipeline.incremental else ()),
-    )
-
-
-def _select(shape: Shape, manifest: Manifest, part: int, path: Path) -> str:
-    has = schema_from_text(manifest.arrow_schema).names
-    dead = "FALSE"
-    if manifest.cdc is not None:
-        codes = ", ".join(map(literal, manifest.cdc.delete))
-        dead = f"CAST({identifier(manifest.cdc.operation)} AS VARCHAR) IN ({codes})"
-    names = columns(name for name in shape.names if name in has)
-    return (
-        f"SELECT {names}, {dead} AS {identifier(IS_DELETE)},"
-        f" {literal(manifest.run_date)} AS {identifier(BRONZE_DATE)},"
-        f" {part} AS {identifier(PART)}, file_row_number AS {identifier(ROW)}"
-        f" FROM read_parquet({literal(str(path))}, file_row_number = true)"
-    )
