@@ -40,7 +40,14 @@ from bronze_engine.publish.fence import fence
 from bronze_engine.publish.reap import Reaped, reap
 from bronze_engine.shield import finish
 
-__all__ = ["Collected", "Contents", "collect_partition", "find_partitions", "sort_entries"]
+__all__ = [
+    "Collected",
+    "Contents",
+    "collect_partition",
+    "find_partitions",
+    "look_at",
+    "sort_entries",
+]
 
 _AT_ONCE: Final = 16
 _DERIVED: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
@@ -144,22 +151,30 @@ async def find_partitions(
         yield found
 
 
+async def look_at(store: Store, partition: str, *, pipeline: str) -> Contents:
+    """What lies in one folder, whatever it is called. Raises what `read_base` does."""
+    entries = [entry async for entry in scan_entries(store, partition)]
+    return sort_entries(await read_base(store, partition, pipeline=pipeline), entries)
+
+
 async def collect_partition(
     store: Store,
     void: Manifest,
     clock: Clock,
     *,
+    partition: str | None = None,
     live: Checkpoint | None = None,
     grace_seconds: Callable[[], float],
 ) -> Collected:
     """Remove what is garbage in one partition, behind a fence where that is needed.
 
     Interrupted anywhere, the partition is as readable as before, and the next run or gc
-    finishes. `void` is the manifest that a partition without one is fenced with, `live` what can
-    be resumed. Hold the lease: a fence ends a run that is at work. Raises StateError, StoreError,
+    finishes. `void` is the manifest that a partition without one is fenced with, and says which it
+    is unless `partition` does; `live` is what can be resumed. Hold the lease: a fence ends a run that is at work. Raises StateError, StoreError,
     CommitUnknown before anything was removed; what could not be removed is in the warnings.
     """
-    partition = partition_path(void.system, void.entity, void.run_date)
+    if partition is None:
+        partition = partition_path(void.system, void.entity, void.run_date)
     base = await read_base(store, partition, pipeline=void.pipeline)
     found = sort_entries(base, [entry async for entry in scan_entries(store, partition)], live)
     manifest, fenced = base.manifest, None
