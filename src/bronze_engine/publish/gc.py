@@ -170,8 +170,9 @@ async def collect_partition(
 
     Interrupted anywhere, the partition is as readable as before, and the next run or gc
     finishes. `void` is the manifest that a partition without one is fenced with, and says which it
-    is unless `partition` does; `live` is what can be resumed. Hold the lease: a fence ends a run that is at work. Raises StateError, StoreError,
-    CommitUnknown before anything was removed; what could not be removed is in the warnings.
+    is unless `partition` does; `live` is what can be resumed. Hold the lease: a fence ends a run
+    that is at work. Raises StateError, StoreError, CommitUnknown before anything was removed; what
+    could not be removed is in the warnings.
     """
     if partition is None:
         partition = partition_path(void.system, void.entity, void.run_date)
