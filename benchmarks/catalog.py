@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from benchmarks.harness.scenario import Scenario
-from benchmarks.scenarios import batch, end_to_end, files, memory, paged_api, postgres, upload
+from benchmarks.scenarios import (
+    batch,
+    end_to_end,
+    files,
+    memory,
+    paged_api,
+    postgres,
+    silver_merge,
+    upload,
+)
 from benchmarks.studies import (
     adaptive,
     batch_memory,
@@ -27,6 +36,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
         *RIVALLED,
+        silver_merge,
         memory,
         batch_memory,
         batch_scheduler,

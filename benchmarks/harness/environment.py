@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -36,8 +36,9 @@ def _install() -> bool:
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """Of ours, of Python, and of those packages that the rivals' environment has."""
-    found = {"bronze-engine": version("bronze-engine"), "Python": platform.python_version()}
+    """Of ours, of Python, and of those packages that the rivals' environment has, or else ours."""
+    here = {name: version(name) for name in packages if _is_here(name)}
+    found = {"bronze-engine": version("bronze-engine"), "Python": platform.python_version(), **here}
     if packages and RIVALS.exists():
         asked = (
             "import importlib.metadata as m, json, sys;"
@@ -49,6 +50,14 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         )
         found |= json.loads(told.stdout)
     return found
+
+
+def _is_here(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def machine() -> str:

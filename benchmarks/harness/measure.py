@@ -61,6 +61,8 @@ class Measured:
     """Of the process and its children together."""
     lag_ms: dict[str, float] | None = None
     idle_lag_ms: dict[str, float] | None = None
+    base_rss_bytes: int = 0
+    """Of the process as the work begins: interpreter and libraries."""
 
 
 def measure(candidate: Candidate, job: Mapping[str, Any], check: Callable[[], int]) -> Measured:
@@ -98,6 +100,7 @@ def measure(candidate: Candidate, job: Mapping[str, Any], check: Callable[[], in
         peak_rss_bytes=max(report["peak_rss_bytes"], sampled),
         lag_ms=report.get("lag_ms"),
         idle_lag_ms=idle_lag,
+        base_rss_bytes=report["base_rss_bytes"],
     )
 
 

@@ -21,7 +21,7 @@ from benchmarks.harness.figures import (
 )
 from benchmarks.harness.spread import spread
 
-__all__ = ["table", "tell_comparison", "tell_overhead"]
+__all__ = ["table", "tell_comparison", "tell_overhead", "verdict"]
 
 
 def tell_comparison(figures: Figures) -> str:
@@ -77,22 +77,23 @@ def _asked(case: Figures) -> str:
         if name in outcomes:
             found = ratio(case, "ours", name, rate)
             told = f"{found} of {name}'s {noun} (asked: {least})"
-            lines.append(_verdict(found.median >= least, told))
+            lines.append(verdict(found.median >= least, told))
     if rivals := rivals_of(case):
         name = fastest(case, rivals)
         found = ratio(case, "ours", name, rate)
-        lines.append(_verdict(found.median >= 1, f"{found} of the fastest rival's {noun}, {name}"))
+        lines.append(verdict(found.median >= 1, f"{found} of the fastest rival's {noun}, {name}"))
         name = leanest(case, rivals)
         found = ratio(case, "ours", name, cpu)
-        lines.append(_verdict(found.median <= 1, f"{found} of the leanest rival's CPU, {name}"))
+        lines.append(verdict(found.median <= 1, f"{found} of the leanest rival's CPU, {name}"))
     if case["asked_mib"] is not None:
         peak = max(run["peak_rss_bytes"] for run in outcomes["ours"]["runs"]) / MIB
         told = f"peak RSS {peak:,.0f} MiB (asked: {case['asked_mib']:.0f})"
-        lines.append(_verdict(peak <= case["asked_mib"], told))
+        lines.append(verdict(peak <= case["asked_mib"], told))
     return "\n".join(lines)
 
 
-def _verdict(is_kept: bool, text: str) -> str:
+def verdict(is_kept: bool, text: str) -> str:
+    """A line of a list: what was asked, and whether it was kept."""
     return f"- {'met' if is_kept else '**not met**'}: {text}"
 
 

@@ -48,12 +48,14 @@ def measured() -> Iterator[dict[str, Any]]:
     """
     extra: dict[str, Any] = {}
     gc.collect()
+    base = _rss_bytes("VmRSS")
     cpu, started = _cpu_seconds(), time.perf_counter()
     yield extra
     report = {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": _cpu_seconds() - cpu,
-        "peak_rss_bytes": _peak_rss_bytes(),
+        "base_rss_bytes": base,
+        "peak_rss_bytes": _rss_bytes("VmHWM"),
         **extra,
     }
     sys.stdout.write(json.dumps(report) + "\n")
@@ -87,7 +89,7 @@ def _cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in whole)
 
 
-def _peak_rss_bytes() -> int:
+def _rss_bytes(which: str) -> int:
     """Of this program alone: the kernel's ru_maxrss would begin with what its parent held."""
     status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return int(status.partition(f"{which}:")[2].split()[0]) * 1024
