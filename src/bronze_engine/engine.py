@@ -40,7 +40,7 @@ from bronze_engine.publish.verify import verify
 from bronze_engine.run.batches import keep_batch, kept_batch
 from bronze_engine.run.check import Finding, check_pipeline
 from bronze_engine.run.gc import collect_garbage
-from bronze_engine.run.history import History, read_history
+from bronze_engine.run.history import History, read_history, read_table_history
 from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.quarantine import read_quarantine
 from bronze_engine.run.services import Options
@@ -50,6 +50,7 @@ from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
 from bronze_engine.run.trial import Trial, TrialBounds, run_trial
 from bronze_engine.shared import Shared
+from bronze_engine.silver.table import folder_of
 from bronze_engine.state.partitions import read_dates, read_neighbours
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.redact import Redactor
@@ -298,15 +299,23 @@ class Engine:
         """Try configuration, store and source for real; the faults are in what is returned."""
         return await check_pipeline(self.config, name, run_date, self._services)
 
-    async def verify(self, name: str, *, run_date: date) -> VerifyReport:
+    async def verify(
+        self, name: str, *, run_date: date | None = None, silver: bool = False
+    ) -> VerifyReport:
         """Hash the files of a partition again, streaming, and compare with its manifest.
+
+        With `silver` those of the curated table; else of `run_date`, by default today.
 
         Raises StateError where nothing is committed there, StoreError where it can't be
         read; files that differ are in the report.
         """
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
-        partition = partition_path(pipeline.system, pipeline.entity, run_date)
+        if silver:
+            partition = folder_of(pipeline)
+        else:
+            day = self.today() if run_date is None else run_date
+            partition = partition_path(pipeline.system, pipeline.entity, day)
         return await verify(stores.target, partition, self._services.workers)
 
     async def gc(self, *names: str, delete: bool = False) -> GcReport:
@@ -324,10 +333,20 @@ class Engine:
         """What is remembered of a pipeline's entity: to look at, to set, to make anew."""
         return EntityState(self.config.pipeline(name), self._services)
 
-    async def history(self, name: str, *, run_date: date | None = None, limit: int = 20) -> History:
-        """The newest runs of a pipeline, or of one date of it; failed ones are among them."""
+    async def history(
+        self, name: str, *, run_date: date | None = None, limit: int = 20, silver: bool = False
+    ) -> History:
+        """The newest runs of a pipeline, or of one date of it; failed ones are among them.
+
+        With `silver` those that made its curated table.
+        """
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
+        if silver:
+            folder = folder_of(pipeline)
+            return await read_table_history(
+                stores, pipeline, folder, run_date=run_date, limit=limit
+            )
         return await read_history(stores, pipeline, run_date=run_date, limit=limit)
 
     async def status(

@@ -82,7 +82,3 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     output: SilverOutput = SilverOutput()
     path: str = "silver/{system}/{entity}"
     """Where the table lies below the pipeline's target."""
-
-    def folder(self, system: str, entity: str) -> str:
-        """`path` of one pipeline, by the two parts of its own."""
-        return self.path.format(system=system, entity=entity)

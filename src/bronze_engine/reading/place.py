@@ -11,6 +11,7 @@ from bronze_engine.config.load import Config, load_store
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.manifest import partition_path
+from bronze_engine.silver.table import folder_of
 
 __all__ = ["Target", "partition_named", "place", "table_named", "table_place"]
 
@@ -31,12 +32,7 @@ def table_place(target: Target, name: str) -> tuple[StoreConfig, str]:
     """The store, and the path of the curated table in it. Raises ConfigError."""
     if isinstance(target, Config):
         pipeline = target.pipeline(name)
-        if pipeline.silver is None:
-            raise ConfigError(
-                f"{name} has no curated table; give it a [pipelines.{name}.silver], and run"
-                f" `bronze silver {name}`"
-            )
-        return pipeline.target, pipeline.silver.folder(pipeline.system, pipeline.entity)
+        return pipeline.target, folder_of(pipeline)
     store, named = place(target, name)
     return store, table_named(named)
 

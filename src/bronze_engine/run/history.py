@@ -15,24 +15,27 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError
+from bronze_engine.errors import BronzeError, StateError
 from bronze_engine.flow import each
+from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, run_date_of
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import ObjectInfo
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.window import Window
+from bronze_engine.publish.base import read_base
 from bronze_engine.run.services import Stores
 from bronze_engine.state import reports
 from bronze_engine.state.partitions import read_partition
 
-__all__ = ["History", "RunRecord", "read_history"]
+__all__ = ["History", "RunRecord", "read_history", "read_table_history"]
 
 _AT_ONCE: Final = 16
 _FENCED_BY: Final = ("gc-", "fence-")
 """How the run of a commit begins that garbage collection made, or the next run of a chain to keep
 out one that had died: no row of it is new."""
 
+Layer = Literal["bronze", "silver"]
 Status = Literal["committed", "failed", "cancelled", "fence"]
 
 
@@ -41,6 +44,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     run_date: date
+    """Of Silver the newest that the table counted."""
     status: Status
     """"fence": a commit that keeps out a run that died, and kept the rows of the one before it."""
     generation: int | None = None
@@ -60,6 +64,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     committed_at: datetime | None = None
     """Of the partition's present generation."""
     replay_of: str | None = None
+    silver: Curated | None = None
+    """Of a run of Silver: what went in, as its report has it."""
     resumed_slices: int = 0
     """Slices that an earlier process of the run had landed."""
     degraded: tuple[str, ...] = ()
@@ -67,8 +73,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest runs of one pipeline."""
+    """The newest runs of one pipeline: of those that land, or of those that curate."""
 
+    layer: Layer = "bronze"
     pipeline: str
     runs: tuple[RunRecord, ...]
     """Newest first."""
@@ -85,18 +92,8 @@ async def read_history(
     side by side. Raises StoreError.
     """
     system, entity = pipeline.system, pipeline.entity
-    faults: list[str] = []
-    found: list[RunReport] = []
+    found, faults = await _reports(stores, system, entity, run_date, limit)
     manifests: list[Manifest] = []
-
-    async def report(key: tuple[date, str]) -> None:
-        try:
-            read = await reports.read(stores.state, system, entity, *key)
-        except BronzeError as exc:
-            faults.append(str(exc))
-            return
-        if read is not None:
-            found.append(read)
 
     async def manifest(day: date) -> None:
         try:
@@ -107,9 +104,6 @@ async def read_history(
         if read is not None:
             manifests.append(read)
 
-    since, until = (date.min, date.max) if run_date is None else (run_date, run_date)
-    keys = await reports.newest(stores.state, system, entity, limit=limit, since=since, until=until)
-    await each(keys, report, at_once=_AT_ONCE)
     days = (
         await _written_last(stores.target, system, entity, limit)
         if run_date is None
@@ -121,6 +115,50 @@ async def read_history(
         runs=_merged(found, manifests)[:limit],
         faults=tuple(sorted(faults)),
     )
+
+
+async def read_table_history(
+    stores: Stores, pipeline: Pipeline, folder: str, *, run_date: date | None, limit: int
+) -> History:
+    """The same of the runs that made a curated table; a date is the newest that one counted."""
+    system, entity = reports.silver_system(pipeline.system), pipeline.entity
+    found, faults = await _reports(stores, system, entity, run_date, limit)
+    manifests: list[Manifest] = []
+    try:
+        base = await read_base(stores.target, folder, pipeline=pipeline.name, adopt=True)
+    except StateError as exc:
+        faults.append(str(exc))
+    else:
+        if base.committed is not None and run_date in (None, base.committed.run_date):
+            manifests.append(base.committed)
+    return History(
+        layer="silver",
+        pipeline=pipeline.name,
+        runs=_merged(found, manifests)[:limit],
+        faults=tuple(sorted(faults)),
+    )
+
+
+async def _reports(
+    stores: Stores, system: str, entity: str, run_date: date | None, limit: int
+) -> tuple[list[RunReport], list[str]]:
+    """The newest reports, and why others can't be read."""
+    found: list[RunReport] = []
+    faults: list[str] = []
+
+    async def report(key: tuple[date, str]) -> None:
+        try:
+            read = await reports.read(stores.state, system, entity, *key)
+        except BronzeError as exc:
+            faults.append(str(exc))
+            return
+        if read is not None:
+            found.append(read)
+
+    since, until = (date.min, date.max) if run_date is None else (run_date, run_date)
+    keys = await reports.newest(stores.state, system, entity, limit=limit, since=since, until=until)
+    await each(keys, report, at_once=_AT_ONCE)
+    return found, faults
 
 
 async def _written_last(store: Store, system: str, entity: str, limit: int) -> list[date]:
@@ -141,12 +179,13 @@ def _day_of(info: ObjectInfo, prefix: str) -> date | None:
 
 def _merged(found: Sequence[RunReport], manifests: Iterable[Manifest]) -> tuple[RunRecord, ...]:
     """One record a run. A resumed run has one report, and one commit."""
-    records = {(each.run_date, each.run): _reported(each) for each in found}
+    records = {_key(each.layer, each.run_date, each.run): _reported(each) for each in found}
     order = {key: (_instant(record), record.generation or 0) for key, record in records.items()}
     for manifest in manifests:
         bound = manifest.written_at
+        layer: Layer = "bronze" if manifest.silver is None else "silver"
         for lineage in manifest.lineage:
-            key = (manifest.run_date, lineage.run)
+            key = _key(layer, manifest.run_date, lineage.run)
             is_current = lineage.generation == manifest.generation
             if key in records:
                 known = records[key]
@@ -167,6 +206,11 @@ def _merged(found: Sequence[RunReport], manifests: Iterable[Manifest]) -> tuple[
             records[key] = _current(record, manifest) if is_current else record
             order[key] = (bound, lineage.generation)  # before the next one: nothing says when
     return tuple(records[key] for key in sorted(records, key=order.__getitem__, reverse=True))
+
+
+def _key(layer: Layer, run_date: date, run: str) -> tuple[date, str]:
+    """A table's manifest has one date, its runs had others; a fence has one name on all dates."""
+    return (run_date if layer == "bronze" else date.min, run)
 
 
 def _instant(record: RunRecord) -> datetime:
@@ -191,6 +235,7 @@ def _reported(report: RunReport) -> RunRecord:
         seconds=report.seconds,
         started_at=report.started_at,
         replay_of=report.replay_of,
+        silver=report.silver,
         resumed_slices=report.resumed_slices,
         degraded=report.degraded,
         warnings=report.warnings,

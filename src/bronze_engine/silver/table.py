@@ -6,9 +6,10 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.contracts import Store
 from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import Base, read_base
 
-__all__ = ["lease_of_table", "read_table", "silver_of"]
+__all__ = ["folder_of", "lease_of_table", "read_table", "silver_of"]
 
 
 def silver_of(pipeline: Pipeline) -> Silver:
@@ -20,6 +21,11 @@ def silver_of(pipeline: Pipeline) -> Silver:
             pipeline=pipeline.name,
         )
     return pipeline.silver
+
+
+def folder_of(pipeline: Pipeline) -> str:
+    """Where its table lies below its target. Raises ConfigError where it has no [silver]."""
+    return table_path(silver_of(pipeline).path, pipeline.system, pipeline.entity)
 
 
 def lease_of_table(folder: str) -> str:
