@@ -26,10 +26,12 @@ import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
-from bronze_engine.silver.sql import identifier, literal
+from bronze_engine.silver.decimals import plain_decimal
+from bronze_engine.silver.sql import literal
 from bronze_engine.silver.texts import as_decimal, double_as_decimal_text, from_text, is_json
+from bronze_engine.silver.types import is_wide, sql_type, widened
 
-__all__ = ["Cast", "cast", "sql_type"]
+__all__ = ["Cast", "cast"]
 
 _SECOND_DIGITS: Final = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
 _DAY_MICROSECONDS: Final = 86_400_000_000
@@ -40,25 +42,6 @@ _EPOCH_NUMBER: Final = pa.decimal128(38, 9)
 _DATE_BEGAN: Final = "1970-01-01"
 _TIME_CHARACTERS: Final = {"s": 15, "ms": 15, "us": 15, "ns": 18}
 
-_PLAIN_TYPES: Final[dict[DataType, str]] = {
-    pa.bool_(): "BOOLEAN",
-    pa.int8(): "TINYINT",
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.uint8(): "UTINYINT",
-    pa.uint16(): "USMALLINT",
-    pa.uint32(): "UINTEGER",
-    pa.uint64(): "UBIGINT",
-    pa.float32(): "FLOAT",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-    pa.large_string(): "VARCHAR",
-    pa.binary(): "BLOB",
-    pa.large_binary(): "BLOB",
-    pa.date32(): "DATE",
-}
-
 
 class Cast(msgspec.Struct, frozen=True):
     """How a value becomes one of another type."""
@@ -67,27 +50,6 @@ class Cast(msgspec.Struct, frozen=True):
     """An expression: NULL where the value is, and where it has no exact equal."""
     can_fail: bool
     """Whether it may be NULL for a value that is not."""
-
-
-def sql_type(kind: DataType) -> str:
-    """What DuckDB calls a type. Raises ValueError for one that it has not."""
-    if kind in _PLAIN_TYPES:
-        return _PLAIN_TYPES[kind]
-    if pa.types.is_decimal(kind) and kind.precision <= 38:
-        return f"DECIMAL({kind.precision}, {kind.scale})"
-    if pa.types.is_timestamp(kind):
-        return ("TIMESTAMP" if kind.tz is None else "TIMESTAMPTZ") + (
-            "_NS" if kind.unit == "ns" else ""
-        )
-    if pa.types.is_time(kind):
-        return "TIME_NS" if kind.unit == "ns" else "TIME"
-    if _is_list(kind):
-        return f"{sql_type(kind.value_type)}[]"
-    if pa.types.is_struct(kind):
-        fields = (kind.field(place) for place in range(kind.num_fields))
-        listed = ", ".join(f"{identifier(each.name)} {sql_type(each.type)}" for each in fields)
-        return f"STRUCT({listed})"
-    raise ValueError(f"{kind} is no type of DuckDB's")
 
 
 def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") -> Cast | None:
@@ -101,10 +63,12 @@ def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") ->
         )
     if given == wanted or (_is_text(given) and _is_text(wanted)):
         return Cast(value, can_fail=False)
+    if is_wide(given):  # carried as text, from which all else is had
+        value, given = plain_decimal(value, given), pa.string()
     if _is_text(wanted):
         return _to_text(value, given)
     if _is_text(given):
-        found = from_text(value, wanted, _name(wanted)) if _has_name(wanted) else None
+        found = from_text(value, wanted)
         return None if found is None else _may_fail(found)
     if _is_nested(given) or _is_nested(wanted):
         return _nested(value, given, wanted)
@@ -116,14 +80,6 @@ def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") ->
 
 def _may_fail(value: str) -> Cast:
     return Cast(value, can_fail=True)
-
-
-def _has_name(kind: DataType) -> bool:
-    return not (pa.types.is_decimal(kind) and kind.precision > 38)
-
-
-def _name(kind: DataType) -> str:
-    return sql_type(kind)
 
 
 def _whole(value: str, given: DataType, wanted: DataType) -> Cast:
@@ -153,18 +109,22 @@ def _double_to_whole(value: str, given: DataType, wanted: DataType) -> Cast:
     return _may_fail(f"CASE WHEN trunc({value}) = {value} THEN {there} END")
 
 
-def _double_to_decimal(value: str, given: DataType, wanted: DataType) -> Cast | None:
+def _double_to_decimal(value: str, given: DataType, wanted: DataType) -> Cast:
     del given
-    if not _has_name(wanted):
-        return None
-    return _may_fail(as_decimal(double_as_decimal_text(value), wanted, sql_type(wanted)))
+    return _may_fail(as_decimal(double_as_decimal_text(value), wanted))
+
+
+def _to_wide(value: str, given: DataType, wanted: DataType) -> Cast:
+    """To decimals that DuckDB has not, by the text of the number."""
+    del given
+    return _may_fail(as_decimal(f"CAST({value} AS VARCHAR)", wanted))
 
 
 def _decimal_to_double(value: str, given: DataType, wanted: DataType) -> Cast:
     """By its text: DuckDB's own cast divides, and misses the nearest double."""
     del wanted
     double = f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
-    back = as_decimal(double_as_decimal_text(double), given, sql_type(given))
+    back = as_decimal(double_as_decimal_text(double), given)
     return _may_fail(f"CASE WHEN {back} = {value} THEN {double} END")
 
 
@@ -268,8 +228,10 @@ def _to_text(value: str, given: DataType) -> Cast | None:
         form = "%Y-%m-%dT%H:%M:%S." + ("%n" if _is_nanoseconds(given) else "%f")
         zone = "" if given.tz is None else "Z"
         return Cast(f"strftime({value}, {literal(form + zone)})", can_fail=False)
+    if _is_text(given):
+        return Cast(value, can_fail=False)
     kinds = _is_whole, _is_double, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_date
-    if any(is_so(given) for is_so in kinds) and _has_name(given):
+    if any(is_so(given) for is_so in kinds):
         return Cast(text, can_fail=False)
     return None
 
@@ -277,7 +239,7 @@ def _to_text(value: str, given: DataType) -> Cast | None:
 def _nested(value: str, given: DataType, wanted: DataType) -> Cast | None:
     if not _only_grows(given, wanted):
         return None
-    return Cast(f"CAST({value} AS {sql_type(wanted)})", can_fail=False)
+    return Cast(widened(value, given, wanted), can_fail=False)
 
 
 def _only_grows(given: DataType, wanted: DataType) -> bool:
@@ -330,13 +292,18 @@ def _is_double(kind: DataType) -> bool:
 
 
 def _is_decimal(kind: DataType) -> bool:
-    return bool(pa.types.is_decimal(kind)) and _has_name(kind)
+    return bool(pa.types.is_decimal(kind)) and not is_wide(kind)
+
+
+def _is_number(kind: DataType) -> bool:
+    return _is_whole(kind) or _is_double(kind) or _is_decimal(kind)
 
 
 _Is = Callable[[DataType], bool]
 _Way = Callable[[str, DataType, DataType], Cast | None]
 _WAYS: Final[tuple[tuple[_Is, _Is, _Way], ...]] = (
     (_is_whole, _is_whole, _whole),
+    (_is_number, is_wide, _to_wide),
     (_is_whole, _is_decimal, _same_back),
     (_is_whole, pa.types.is_float64, _whole_to_double),
     (_is_whole, pa.types.is_boolean, _whole_to_truth),

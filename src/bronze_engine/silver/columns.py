@@ -18,7 +18,7 @@ from bronze_engine.model.arrow import DataType
 from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import STAMP_COLUMNS, Column
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.silver.casts import Cast, cast, sql_type
+from bronze_engine.silver.casts import Cast, cast
 from bronze_engine.silver.contract import check_frozen, schema_of, united, widest
 from bronze_engine.silver.shape import (
     BRONZE_DATE,
@@ -34,6 +34,7 @@ from bronze_engine.silver.shape import (
     Shape,
 )
 from bronze_engine.silver.sql import identifier, literal
+from bronze_engine.silver.types import sql_type
 
 __all__ = ["FAULT", "record_select", "resolve"]
 
@@ -265,19 +266,19 @@ def record_select(
     part: int,
     path: str,
     *,
-    schema: pa.Schema | None = None,
+    names: Sequence[str] | None = None,
 ) -> str:
     """The SELECT of one Bronze file's records: the columns of the shape, `_is_delete`,
     `_bronze_date`, `_bronze_part`, `_bronze_row`, and `_fault`, which says why a value can't be
     had as its column's type.
 
-    `part` is the file's place in the manifest, `path` where it lies on this machine, `schema`
+    `part` is the file's place in the manifest, `path` where it lies on this machine, `names`
     its own columns in order, where that are not all of the manifest's. `_fault` is NULL, as a
     constant, where no value can fail.
     """
     silver = _silver(pipeline)
-    own = schema_of(manifest) if schema is None else schema
-    file = _File(own)
+    schema = schema_of(manifest)
+    file = _File(schema.names if names is None else names, schema)
     bronze_names = {new: old for old, new in silver.columns.rename.items()}
     listed: list[str] = []
     faults: list[str] = []
@@ -311,9 +312,9 @@ class _File:
     """The columns of one file. They are called by their places: no name that Bronze may have is in
     the way of DuckDB's own."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, names: Sequence[str], schema: pa.Schema) -> None:
         self._schema = schema
-        self._places = {name: place for place, name in enumerate(schema.names)}
+        self._places = {name: place for place, name in enumerate(names)}
 
     def name(self, bronze_name: str) -> str:
         return f"c{self._places[bronze_name]}"
@@ -340,7 +341,7 @@ class _File:
         return found
 
     def relation(self, path: str) -> str:
-        aliases = ", ".join(f"c{place}" for place in range(len(self._schema)))
+        aliases = ", ".join(f"c{place}" for place in range(len(self._places)))
         escaped = "".join(f"[{each}]" if each in "[*?" else each for each in path)
         read = f"read_parquet({literal(escaped)}, hive_partitioning = FALSE)"
         return f"{read} AS b({aliases})" if aliases else f"{read} AS b"

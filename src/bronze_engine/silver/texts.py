@@ -12,7 +12,9 @@ from typing import Final
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
+from bronze_engine.silver.decimals import ordered_decimal
 from bronze_engine.silver.sql import literal
+from bronze_engine.silver.types import is_wide, sql_type
 
 __all__ = ["as_decimal", "double_as_decimal_text", "from_text", "is_json"]
 
@@ -37,11 +39,10 @@ _SURE_CHARACTERS: Final = 16
 is the same (IEEE 754, DBL_DIG), but for a whole one past 2^53, which 16 digits may be."""
 
 
-def from_text(text: str, kind: DataType, sql_type: str) -> str | None:
-    """The expression of a text as a value of `kind`, whose name in SQL is `sql_type`; None where
-    there is no way."""
+def from_text(text: str, kind: DataType) -> str | None:
+    """The expression of a text as a value of `kind`; None where there is no way."""
     if pa.types.is_integer(kind):
-        return _matched(text, _INTEGER, f"TRY_CAST({text} AS {sql_type})")
+        return _matched(text, _INTEGER, f"TRY_CAST({text} AS {sql_type(kind)})")
     if pa.types.is_boolean(kind):
         return (
             f"CASE WHEN {_is_one_of(text, _TRUE)} THEN TRUE"
@@ -50,27 +51,39 @@ def from_text(text: str, kind: DataType, sql_type: str) -> str | None:
     if pa.types.is_float64(kind):
         return _double(text)
     if pa.types.is_decimal(kind):
-        return as_decimal(text, kind, sql_type)
+        return as_decimal(text, kind)
     if pa.types.is_date(kind):
-        return _dated(text, _DATE, sql_type)
+        return _dated(text, _DATE, kind)
     if pa.types.is_timestamp(kind):
-        return _timestamp(text, kind, sql_type)
+        return _timestamp(text, kind)
     if pa.types.is_time(kind):
         form = f"{_clock(kind.unit)}"
-        return _matched(text, form, f"TRY_CAST({text} AS {sql_type})")
+        return _matched(text, form, f"TRY_CAST({text} AS {sql_type(kind)})")
     return None
 
 
-def as_decimal(text: str, kind: DataType, sql_type: str) -> str:
+def as_decimal(text: str, kind: DataType) -> str:
     """A number in decimal or scientific notation as a decimal that loses no digit of it."""
     plain = f"CASE WHEN regexp_full_match({text}, {literal(_SCIENTIFIC)}) THEN {_unfolded(text)}"
-    plain += f" ELSE {text} END"
+    plain = f"({plain} ELSE {text} END)"
     whole = kind.precision - kind.scale
     form = f"[-+]?0*[0-9]{{0,{whole}}}([.][0-9]{{0,{kind.scale}}}0*)?"
+    value = f"TRY_CAST({plain} AS {sql_type(kind)})"
+    if is_wide(kind):
+        value = ordered_decimal(_of_scale(plain, kind.scale), kind.scale, kind)
     return (
         f"CASE WHEN regexp_full_match({plain}, {literal(form)}) AND regexp_matches({text},"
-        f" {literal('[0-9]')}) THEN TRY_CAST({plain} AS {sql_type}) END"
+        f" {literal('[0-9]')}) THEN {value} END"
     )
+
+
+def _of_scale(plain: str, scale: int) -> str:
+    """A number with just so many digits behind its point, of which it has no more."""
+    sign = f"CASE WHEN starts_with({plain}, {_MINUS}) THEN {_MINUS} ELSE {_EMPTY} END"
+    bare = f"ltrim({plain}, {_SIGNS})"
+    whole = f"ltrim(split_part({bare}, {_POINT}, 1), {_ZERO})"
+    fraction = f"rpad(split_part({bare}, {_POINT}, 2), {scale}, {_ZERO})"
+    return f"concat({sign}, {_ZERO}, {whole}, {_POINT}, {fraction})"
 
 
 def double_as_decimal_text(double: str) -> str:
@@ -97,9 +110,9 @@ def _is_one_of(text: str, words: tuple[str, ...]) -> str:
     return f"{text} IN ({', '.join(map(literal, words))})"
 
 
-def _dated(text: str, form: str, sql_type: str) -> str:
+def _dated(text: str, form: str, kind: DataType) -> str:
     """Of the years 1 to 9999, as Bronze's own columns of times have them."""
-    value = f"TRY_CAST({text} AS {sql_type})"
+    value = f"TRY_CAST({text} AS {sql_type(kind)})"
     return (
         f"CASE WHEN regexp_full_match({text}, {literal(form)}) AND {text} >= {literal('0001')}"
         f" THEN {value} END"
@@ -112,11 +125,11 @@ def _clock(unit: str) -> str:
     return f"{_HOUR}:[0-5][0-9](:[0-5][0-9]{fraction})?"
 
 
-def _timestamp(text: str, kind: DataType, sql_type: str) -> str:
+def _timestamp(text: str, kind: DataType) -> str:
     """An offset is required where the type has a zone, and refused where it has none."""
     clock = f"[T ]{_clock(kind.unit)}"
     form = f"{_DATE}({clock})?" if kind.tz is None else f"{_DATE}{clock}{_OFFSET}"
-    return _dated(text, form, sql_type)
+    return _dated(text, form, kind)
 
 
 def _double(text: str) -> str:

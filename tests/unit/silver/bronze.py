@@ -78,6 +78,6 @@ def records(
     path = written(folder, table, name)
     made = manifest(table.schema) if of is None else of
     shape = resolve(chosen, [made, *others], None)
-    sql = record_select(chosen, shape, made, 0, str(path), schema=table.schema)
+    sql = record_select(chosen, shape, made, 0, str(path), names=table.schema.names)
     with database() as duck:
         return list(duck.sql(sql).to_arrow_table().to_pylist())

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine.errors import QualityError
+from bronze_engine.model.arrow import DataType
 from bronze_engine.model.changes import Changes
 from bronze_engine.model.layout import Column
 from bronze_engine.silver.columns import resolve
@@ -69,7 +70,7 @@ def test_the_order_is_that_of_the_changes_then_that_of_the_cursor(tmp_path: Path
 
 
 def test_types_of_dates_that_differ_become_one_that_holds_both(tmp_path: Path) -> None:
-    pairs = {
+    pairs: dict[str, tuple[DataType, DataType, DataType]] = {
         "whole": (pa.int32(), pa.int64(), pa.int64()),
         "amount": (pa.decimal128(10, 2), pa.decimal128(12, 4), pa.decimal128(12, 4)),
         "code": (pa.int64(), pa.string(), pa.string()),
@@ -143,8 +144,9 @@ def test_a_record_takes_no_name_of_ours(tmp_path: Path, name: str) -> None:
 
 def test_a_frozen_table_takes_no_new_column_and_no_wider_type(tmp_path: Path) -> None:
     chosen = pipeline(tmp_path, 'contract = "freeze"')
-    base = manifest(pa.schema({"id": pa.int32(), "_bronze_date": pa.date32()}))
-    resolve(chosen, [manifest(pa.schema([("id", pa.int32())]))], base)
+    narrow = pa.schema([("id", pa.int32())])
+    base = manifest(narrow.append(pa.field("_bronze_date", pa.date32())))
+    resolve(chosen, [manifest(narrow)], base)
     with pytest.raises(QualityError, match="'id' is int64, and the table has int32"):
         resolve(chosen, [manifest(pa.schema([("id", pa.int64())]))], base)
     with pytest.raises(QualityError, match=r"'n' is new, and silver\.contract"):
