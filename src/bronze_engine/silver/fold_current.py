@@ -18,19 +18,22 @@ from bronze_engine.silver.winners import (
     NO_DELETE,
     at,
     calendar,
+    facts_of,
     fetched,
-    narrow,
+    key_names,
     newest,
     same_keys,
 )
 
-__all__ = ["current"]
+__all__ = ["CURRENT_MARK", "current", "current_marks"]
 
-# What a mark says of a record: which one it is, and of its key whether it is gone (since, told).
-_MARK: Final = (
-    "landed, part, nth, landed AS shown, FALSE AS gone,"
-    " CASE WHEN FALSE THEN moment END AS since, CAST(NULL AS DATE) AS told"
+CURRENT_MARK: Final = (
+    (DELETED, "gone"),
+    (DELETED_AT, "since"),
+    (DELETED_DATE, "told"),
+    (BRONZE_DATE, "shown"),
 )
+"""The table's columns that a mark fills in."""
 
 
 def current(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
@@ -41,29 +44,39 @@ def current(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
     """
     if not shape.keys:
         return _every(shape, records)
-    where = "TRUE" if shape.sees_deletes else NO_DELETE
-    living = f"SELECT {_MARK} FROM newest"
+    return f"WITH facts AS ({facts_of(shape, records, snapshots)}) " + fetched(
+        shape, records, current_marks(shape, snapshots), CURRENT_MARK
+    )
+
+
+def current_marks(shape: Shape, snapshots: Sequence[date] = ()) -> str:
+    """Of the relation `facts`: which record's values each key has, and whether it is gone (since,
+    and by the date that told so). Narrow."""
     if shape.sees_deletes and shape.deletes == "tombstone":
         marks = _with_last_values(shape, snapshots)
     elif shape.sees_deletes and shape.is_snapshot:
-        where = f"{identifier(BRONZE_DATE)} = {literal(max(snapshots, default=None))}"
-        marks = f"{living} WHERE NOT dead"
+        marks = f"SELECT {_mark(shape)} FROM newest WHERE NOT dead"
     elif shape.sees_deletes:
-        ended = "landed, part, nth, landed AS shown, TRUE AS gone, moment AS since, landed AS told"
-        marks = f"{living} WHERE NOT dead UNION ALL SELECT {ended} FROM newest WHERE dead"
+        marks = (
+            f"SELECT {_mark(shape)} FROM newest WHERE NOT dead UNION ALL"
+            f" SELECT {_ended(shape, 'landed')} FROM"
+            " (SELECT *, moment AS since, landed AS told FROM newest WHERE dead)"
+        )
     else:
-        marks = living
-    ours = (
-        (DELETED, "gone"),
-        (DELETED_AT, "since"),
-        (DELETED_DATE, "told"),
-        (BRONZE_DATE, "shown"),
-    )
+        marks = f"SELECT {_mark(shape)} FROM newest"
+    return f"WITH newest AS MATERIALIZED ({newest(shape, 'facts')}) {marks}"
+
+
+def _mark(shape: Shape) -> str:
     return (
-        f"WITH facts AS ({narrow(shape, records, where)}),"
-        f" newest AS MATERIALIZED ({newest(shape, 'facts')})"
-        f" {fetched(shape, records, marks, ours)}"
+        f"{', '.join(key_names(shape))}, landed, part, nth, landed AS shown, FALSE AS gone,"
+        " CASE WHEN FALSE THEN moment END AS since, CAST(NULL AS DATE) AS told"
     )
+
+
+def _ended(shape: Shape, shown: str) -> str:
+    keys = ", ".join(key_names(shape))
+    return f"{keys}, landed, part, nth, {shown} AS shown, TRUE AS gone, since, told"
 
 
 def _every(shape: Shape, records: str) -> str:
@@ -81,20 +94,18 @@ def _with_last_values(shape: Shape, snapshots: Sequence[date]) -> str:
     """Marks where deleted keys show what they were. Only these are sorted a second time."""
     alive, ended = "NOT dead", "SELECT *, moment AS since, landed AS told FROM newest WHERE dead"
     if snapshots and shape.is_snapshot:
-        last = literal(max(snapshots))
-        alive = f"NOT dead AND landed >= {last}"
-        ended = (
-            f"{ended} AND landed >= {last} UNION ALL"
-            f" SELECT newest.*, days.day AS since, days.day AS told FROM newest"
-            f" ASOF JOIN {calendar(snapshots)} ON newest.landed < days.day"
+        alive = f"NOT dead AND landed >= {literal(max(snapshots))}"
+        ended += (
+            " UNION ALL SELECT newest.*, days.day AS since, days.day AS told FROM newest"
+            f" ASOF JOIN {calendar(snapshots)} ON newest.landed < days.day WHERE NOT newest.dead"
         )
     return (
+        f"SELECT {_mark(shape)} FROM newest WHERE {alive} UNION ALL SELECT * FROM ("
         f"WITH ended AS MATERIALIZED ({ended}),"
-        " lives AS MATERIALIZED (SELECT facts.*, ended.since, ended.told FROM facts"
+        " lives AS (SELECT facts.*, ended.since, ended.told FROM facts"
         f" JOIN ended ON {same_keys(shape, 'facts', 'ended')} WHERE NOT facts.dead),"
         f" latest AS MATERIALIZED ({newest(shape, 'lives')})"
-        f" SELECT {_MARK} FROM newest WHERE {alive} UNION ALL"
-        " SELECT landed, part, nth, landed AS shown, TRUE AS gone, since, told FROM latest"
-        " UNION ALL SELECT landed, part, nth, told AS shown, TRUE AS gone, since, told"
-        f" FROM ended ANTI JOIN latest ON {same_keys(shape, 'ended', 'latest')}"
+        f" SELECT {_ended(shape, 'landed')} FROM latest UNION ALL"
+        f" SELECT {_ended(shape, 'told')}"
+        f" FROM ended ANTI JOIN latest ON {same_keys(shape, 'ended', 'latest')})"
     )

@@ -9,27 +9,35 @@ from typing import Final
 from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, DELETED, FROM, TO, Shape
 from bronze_engine.silver.sql import columns
 from bronze_engine.silver.winners import (
-    NO_DELETE,
     at,
     calendar,
     descending,
+    facts_of,
     fetched,
     key_names,
-    narrow,
     same_record,
 )
 
-__all__ = ["versions"]
+__all__ = ["VERSION_MARK", "version_marks", "versions"]
+
+VERSION_MARK: Final = (
+    (FROM, "moment"),
+    (TO, "until"),
+    (CURRENT, "is_open"),
+    (DELETED, "gone"),
+    (BRONZE_DATE, "shown"),
+)
+"""The table's columns that a mark fills in."""
 
 _IS_NEWS: Final = "after_dead IS NULL OR dead <> after_dead OR NOT (dead OR repeats)"
 
 # An end shows the values of the version that it ends; one that ends nothing, its own.
 _BORROWS: Final = "dead AND landed_before IS NOT NULL"
-_MARKS: Final = (
-    f"SELECT CASE WHEN {_BORROWS} THEN landed_before ELSE landed END AS landed,"
+_MARK: Final = (
+    f"CASE WHEN {_BORROWS} THEN landed_before ELSE landed END AS landed,"
     f" CASE WHEN {_BORROWS} THEN part_before ELSE part END AS part,"
     f" CASE WHEN {_BORROWS} THEN nth_before ELSE nth END AS nth,"
-    " moment, until, is_last AND NOT dead AS is_open, dead, landed AS shown FROM linked"
+    " moment, until, is_last AND NOT dead AS is_open, dead AS gone, landed AS shown"
 )
 
 
@@ -39,8 +47,16 @@ def versions(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
     Of the records of a moment the newest counts; one that says what the one before it said is
     none of its own.
     """
+    marks = version_marks(shape, records, snapshots)
+    return f"WITH facts AS ({facts_of(shape, records)}) " + fetched(
+        shape, records, marks, VERSION_MARK
+    )
+
+
+def version_marks(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+    """Of the relation `facts`: each version and each end of a key, and which record's values it
+    has. Narrow. `records` has the values of all of them, for comparing."""
     keys = ", ".join(key_names(shape))
-    facts = narrow(shape, records, "TRUE" if shape.sees_deletes else NO_DELETE)
     newest_last = f"PARTITION BY {keys}, moment ORDER BY {descending(shape)}"
     through = f"PARTITION BY {keys} ORDER BY moment ASC NULLS FIRST"
     vanishes = shape.sees_deletes and shape.is_snapshot and bool(snapshots)
@@ -51,21 +67,13 @@ def versions(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
         " lag(nth) OVER w AS nth_before"
     )
     steps = (
-        f"facts AS ({facts})",
         f"latest AS (SELECT * FROM facts QUALIFY row_number() OVER ({newest_last}) = 1)",
         f"sequence AS ({sequence})",
         f"compared AS ({_compared(shape, records)})",
         f"kept AS (SELECT * FROM compared WHERE {_IS_NEWS})",
         f"linked AS (SELECT {linked} FROM kept WINDOW w AS ({through}))",
     )
-    ours = (
-        (FROM, "moment"),
-        (TO, "until"),
-        (CURRENT, "is_open"),
-        (DELETED, "dead"),
-        (BRONZE_DATE, "shown"),
-    )
-    return f"WITH {', '.join(steps)} {fetched(shape, records, _MARKS, ours)}"
+    return f"WITH {', '.join(steps)} SELECT {keys}, {_MARK} FROM linked"
 
 
 def _and_vanished(keys: str, snapshots: Sequence[date]) -> str:
@@ -76,7 +84,7 @@ def _and_vanished(keys: str, snapshots: Sequence[date]) -> str:
         f"SELECT {told} FROM latest UNION ALL"
         f" SELECT {keys}, days.day, TRUE, days.day, NULL, NULL FROM ({seen}) seen"
         f" ASOF JOIN {calendar(snapshots)} ON seen.landed < days.day"
-        " WHERE seen.again IS NULL OR days.day < seen.again"
+        " WHERE NOT seen.dead AND (seen.again IS NULL OR days.day < seen.again)"
     )
 
 

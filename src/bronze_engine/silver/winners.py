@@ -9,7 +9,7 @@ them, so none can collide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -21,6 +21,7 @@ __all__ = [
     "at",
     "calendar",
     "descending",
+    "facts_of",
     "fetched",
     "key_names",
     "narrow",
@@ -62,6 +63,16 @@ def narrow(shape: Shape, records: str, where: str = "TRUE") -> str:
     ]
     listed = ", ".join(f"{name} AS {short}" for name, short in named)
     return f"SELECT {listed} FROM {records} WHERE {where}"
+
+
+def facts_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+    """The records, narrow, of those that can count: without deletes where these do nothing."""
+    if not shape.sees_deletes:
+        return narrow(shape, records, NO_DELETE)
+    if shape.is_snapshot and shape.history == "current" and shape.deletes == "hard" and snapshots:
+        # What earlier snapshots held is of no account: the newest is the table.
+        return narrow(shape, records, f"{identifier(BRONZE_DATE)} = {literal(max(snapshots))}")
+    return narrow(shape, records)
 
 
 def descending(shape: Shape) -> str:

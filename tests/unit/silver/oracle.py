@@ -146,25 +146,26 @@ def _is_late(table: Table, at: Any, landed: Landed) -> bool:
 
 
 def _vanished(table: Table, dates: Sequence[Landed]) -> list[Record]:
-    """One delete for each key and each snapshot that lacks it where the one before had it."""
+    """One delete for each key and each snapshot that lacks it where the one before had it: a key
+    that the one before says is deleted is not deleted once more."""
     found: list[Record] = []
-    before: dict[tuple[Any, ...], Row] = {}
+    before: dict[tuple[Any, ...], Record] = {}
     for landed in dates:
+        records = _records(table, landed, is_snapshot=True, is_first=False)
         here = {
-            _key(table, row): {name: row.get(name) for name in table.columns}
-            for file in landed.files
-            for row in file
+            _key(table, record.values): record
+            for record in sorted(records, key=lambda record: record.place)
         }
         found += [
             Record(
-                values=row,
+                values=record.values,
                 at=landed.run_date,
                 place=(_sortable(landed.run_date),),
                 run_date=landed.run_date,
                 is_delete=True,
             )
-            for key, row in before.items()
-            if key not in here
+            for key, record in before.items()
+            if key not in here and not record.is_delete
         ]
         before = here
     return found
