@@ -29,7 +29,15 @@ from bronze_engine.config.plugins import (
 )
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
-from bronze_engine.contracts import Limits, SourceType, Store, StoreResources, StoreType
+from bronze_engine.config.table_format import TableFormat
+from bronze_engine.contracts import (
+    LakeTableType,
+    Limits,
+    SourceType,
+    Store,
+    StoreResources,
+    StoreType,
+)
 from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
@@ -45,6 +53,7 @@ __all__ = [
     "adbc_probe",
     "dask_cluster",
     "figure_type",
+    "lake_table_type",
     "open_auth",
     "open_sender",
     "open_store",
@@ -132,6 +141,25 @@ def figure_type() -> Callable[..., Any]:
             'a plot needs an extra: pip install "bronze-engine[plot]", and run it again'
         ) from exc
     return figure
+
+
+def lake_table_type(table_format: TableFormat) -> LakeTableType:
+    """What opens tables of a format. Raises ConfigError without its extra.
+
+    Imports the format's library: half a second of work, for a worker.
+    """
+    library = {"delta": "deltalake", "iceberg": "pyiceberg"}[table_format]
+    try:
+        module = import_module(f"bronze_engine.tables.{table_format}.table")
+    except ModuleNotFoundError as exc:
+        if exc.name is None or exc.name.partition(".")[0] != library:
+            raise
+        raise ConfigError(
+            f'table_format = "{table_format}" needs an extra: pip install'
+            f' "bronze-engine[{table_format}]"'
+        ) from exc
+    opener: LakeTableType = getattr(module, f"open_{table_format}")
+    return opener
 
 
 def _adbc(module: str) -> Any:

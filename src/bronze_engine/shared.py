@@ -14,6 +14,7 @@ import msgspec
 
 from bronze_engine.adapters import (
     StoreOpener,
+    lake_table_type,
     open_auth,
     source_type,
     store_limits,
@@ -27,7 +28,16 @@ from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.contracts import Hook, Limits, Resources, SourceType, Store
+from bronze_engine.config.table_format import TableOutput
+from bronze_engine.contracts import (
+    Hook,
+    LakeTable,
+    Limits,
+    Resources,
+    SourceType,
+    Store,
+    TablePlace,
+)
 from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
@@ -35,6 +45,7 @@ from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.limits.tokens import Tokens
+from bronze_engine.model.silver import table_path
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.state.quota import QuotaLedger
@@ -96,6 +107,7 @@ class Shared:
             publish=self._publish,
             source_type=self._source_type,
             stores=self._stores,
+            table=self._table,
             resources=self._resources,
             today=self._today,
             grace_seconds=lambda: DRAIN_SECONDS if self.is_draining else GRACE_SECONDS,
@@ -153,6 +165,21 @@ class Shared:
         target = await self._store(pipeline.target)
         state = target if pipeline.state is None else await self._store(pipeline.state)
         return Stores(target=target, state=state)
+
+    async def _table(self, pipeline: Pipeline, output: TableOutput) -> LakeTable | None:
+        if output.table_format is None:
+            return None
+        # In a worker: it imports the format's library.
+        opener = await self._workers.run(lake_table_type, output.table_format)
+        place = TablePlace(
+            format=output.table_format,
+            root=_root(pipeline, is_silver=output is not pipeline.output),
+            is_dated=output is pipeline.output,
+            target=pipeline.target,
+            catalog=None if output.catalog is None else pipeline.catalogs[output.catalog],
+            name=pipeline.table_of(output),
+        )
+        return opener(place, await self._store(pipeline.target), self._workers, self._clock)
 
     async def _store(self, config: StoreConfig) -> Store:
         resources = store_resources(
@@ -257,6 +284,13 @@ class Shared:
 
     async def _open_tokens(self, text: str) -> TokenStore:
         return await token_store(text, self._config, self._workers, self._store)
+
+
+def _root(pipeline: Pipeline, *, is_silver: bool) -> str:
+    """The folder of the files of its table."""
+    if is_silver and pipeline.silver is not None:
+        return table_path(pipeline.silver.path, pipeline.system, pipeline.entity)
+    return f"{pipeline.system}/{pipeline.entity}"
 
 
 def _tag(config: msgspec.Struct) -> str:

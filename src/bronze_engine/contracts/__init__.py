@@ -13,6 +13,7 @@ encoders are synchronous, do no I/O, run in workers, and are tested without a lo
     decoding   blocks become batches
     landing    rules judge their rows, encoders write files of them
     storing    files are staged, completed, and read again
+    tables     other formats' tables over what is committed
     lent       what an engine lends to all of them
 """
 
@@ -40,6 +41,7 @@ from bronze_engine.contracts.storing import (
     Telling,
     Upload,
 )
+from bronze_engine.contracts.tables import LakeTable, LakeTableType, TablePlace
 
 __all__ = [
     "Decoded",
@@ -48,6 +50,8 @@ __all__ = [
     "Encoder",
     "Hide",
     "Hook",
+    "LakeTable",
+    "LakeTableType",
     "Limits",
     "Locking",
     "OpenAuth",
@@ -65,6 +69,7 @@ __all__ = [
     "Store",
     "StoreResources",
     "StoreType",
+    "TablePlace",
     "Telling",
     "TextCaster",
     "TextTypes",

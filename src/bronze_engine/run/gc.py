@@ -159,6 +159,8 @@ class _Entity:
         self.told = collection
         self.pipeline = pipeline
         self.services = collection.services
+        self._dates: list[date] = []
+        """Those that there are folders of."""
 
     async def collect(self) -> None:
         told, pipeline = self.told, self.pipeline
@@ -166,7 +168,10 @@ class _Entity:
         for store in (stores.target, stores.state):
             await told.traces(store)
         by_lease: dict[str, list[_Day]] = {}
-        for day in await self._look(stores):
+        found = await self._look(stores)
+        if told.delete and not await self._follow():
+            return
+        for day in found:
             by_lease.setdefault(lease_of(pipeline, day.run_date), []).append(day)
         stale = await find_stale(stores.state, pipeline.system, pipeline.entity)
         for key in stale:
@@ -179,6 +184,20 @@ class _Entity:
             if await work(stores, key, days) and key in stale:
                 why = "its holder is gone, or has not renewed it"
                 told.found("lease", stores.state, key, why, removed=told.delete)
+
+    async def _follow(self) -> bool:
+        """Bring the table of another format up to the manifests, before files that it may still
+        show are removed; False where it can't be."""
+        pipeline = self.pipeline
+        table = await self.services.table(pipeline, pipeline.output)
+        dates = [partition_path(pipeline.system, pipeline.entity, each) for each in self._dates]
+        try:
+            if table is not None:
+                await table.follow(dates, whole=True)
+        except BronzeError as exc:
+            self.told.fault(f"{pipeline.system}/{pipeline.entity}", exc)
+            return False
+        return True
 
     async def _look(self, stores: Stores) -> list[_Day]:
         """The dates that may have garbage, in order."""
@@ -200,6 +219,7 @@ class _Entity:
             if found.run_date is None:
                 continue
             told.partitions += 1
+            self._dates.append(found.run_date)
             if found.fault is not None:
                 told.fault(self._partition(found.run_date), found.fault)
             elif found.contents is not None and self._is_garbage(found.contents):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import final
 
 from bronze_engine.clock import Clock
+from bronze_engine.contracts import LakeTable
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.publish.base import Base, keeping_superseded
@@ -14,6 +15,7 @@ from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.run.checkpoint import RunCheckpoint, is_kept_for
 from bronze_engine.run.claim import ChainClaim
+from bronze_engine.run.tables import follow
 from bronze_engine.state import hint, overrides, reports
 
 __all__ = ["Publishing"]
@@ -33,6 +35,7 @@ class Publishing:
         landed: Sequence[Landed],
         checkpoint: RunCheckpoint,
         claim: ChainClaim | None,
+        table: LakeTable | None,
     ) -> None:
         keeps = job.pipeline.output.keeps_superseded
         self.manifest = keeping_superseded(manifest, base) if keeps else manifest
@@ -45,6 +48,7 @@ class Publishing:
         self._landed = landed
         self._checkpoint = checkpoint
         self._claim = claim
+        self._table = table
 
     async def run(self, clock: Clock) -> None:
         """Commit, and tidy up. Raises what `publish` raises."""
@@ -103,8 +107,10 @@ class Publishing:
         if self._claim is not None:
             degraded += await self._claim.give_back(committed=True)
         degraded += await overrides.mark_used(job.state, manifest)
-        reaped = await reap(job.target, job.partition, manifest)
-        degraded += reaped.warnings
+        behind = await follow(self._table, [job.partition])
+        degraded += behind
+        if not behind:
+            degraded += (await reap(job.target, job.partition, manifest)).warnings
         degraded += await reports.sweep(
             job.state, manifest.system, manifest.entity, manifest.run_date
         )

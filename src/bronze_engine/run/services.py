@@ -11,7 +11,8 @@ import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.contracts import Hook, Resources, SourceType, Store
+from bronze_engine.config.table_format import TableOutput
+from bronze_engine.contracts import Hook, LakeTable, Resources, SourceType, Store
 from bronze_engine.flow import Budget, Reservation
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.telemetry.metrics import SourceTally
@@ -37,6 +38,9 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     publish: Hook
     source_type: Callable[[Pipeline], Awaitable[SourceType[Any]]]
     stores: Callable[[Pipeline], Awaitable[Stores]]
+    table: Callable[[Pipeline, TableOutput], Awaitable[LakeTable | None]]
+    """Of the pipeline's [output] or its Silver's; None where that has no `table_format`. Raises
+    ConfigError where the format's extra is not installed."""
     resources: Callable[[Pipeline, SourceTally], Resources]
     """For a pipeline, and where its source counts."""
     today: Callable[[], date]

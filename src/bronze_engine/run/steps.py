@@ -44,6 +44,7 @@ from bronze_engine.run.resume import open_checkpoint
 from bronze_engine.run.rules import judge, row_history, rule_warnings, run_rules
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
+from bronze_engine.run.tables import admit
 from bronze_engine.shield import finish
 from bronze_engine.state import reports
 from bronze_engine.telemetry.profile import applied, working
@@ -162,6 +163,7 @@ class _Run:
 
     async def _attempt(self, stores: Stores, stale: str | None = None) -> RunReport:
         pipeline, services, options = self.pipeline, self.services, self.options
+        table = await services.table(pipeline, pipeline.output)
         standing = await survey(
             stores,
             pipeline,
@@ -216,6 +218,7 @@ class _Run:
             )
             if mended is not None:
                 manifest = joined(manifest, mended)
+            await admit(table, manifest)
             for warning in (*column_warnings(job, self.landed), *rule_warnings(self.rules)):
                 self.account.warn(warning)
         except BaseException as exc:
@@ -228,7 +231,9 @@ class _Run:
             raise
         self.account.phase("publishing")
         self.is_certain = False
-        publishing = Publishing(job, standing.base, manifest, self.landed, checkpoint, self.claim)
+        publishing = Publishing(
+            job, standing.base, manifest, self.landed, checkpoint, self.claim, table
+        )
         self.publishing = publishing
         with working("commit"):
             await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)

@@ -1,0 +1,60 @@
+"""Tables of other formats over committed files, for engines that open no manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import msgspec
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.catalog import Catalog
+from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.table_format import TableFormat
+from bronze_engine.contracts.storing import Store
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.workers import Workers
+
+__all__ = ["LakeTable", "LakeTableType", "TablePlace"]
+
+
+class TablePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """What one table stands over, and what it is called."""
+
+    format: TableFormat
+    root: str
+    """The folder of its files within the target: of Bronze's dates, or of a Silver table."""
+    is_dated: bool
+    """Whether its partitions are the run dates below `root`; else `root` is the only one."""
+    target: StoreConfig
+    catalog: Catalog | None = None
+    """Of Iceberg."""
+    name: str = ""
+    """Of Iceberg: "namespace.name"."""
+
+
+class LakeTable(Protocol):
+    """A table that says what manifests say: they stay the truth, and it follows them.
+
+    Whoever follows reads the table first and the manifests then, and commits only over the table
+    that was read. So no generation is ever in it twice, none takes the place of a newer one, and
+    whatever died in between is mended by following again.
+    """
+
+    async def admit(self, manifest: Manifest, /) -> None:
+        """Raise QualityError (QUAL001) where the table can't have the columns of a manifest that
+        is to be committed. Raises StoreError (STG001) where the table can't be read."""
+        ...
+
+    async def follow(self, partitions: Collection[str], /, *, whole: bool = False) -> bool:
+        """Show what is committed in these partitions, in one commit of the table; False where it
+        shows that already. With `whole` it shows no other partition.
+
+        Raises StoreError (STG001), and QualityError for columns that it can't have. Interrupted
+        anywhere, the table is as it was or as it should be.
+        """
+        ...
+
+
+LakeTableType = Callable[[TablePlace, Store, Workers, Clock], LakeTable]
+"""Opens a table of one format; nothing is read before it is asked for something."""

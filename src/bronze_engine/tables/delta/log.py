@@ -1,0 +1,142 @@
+"""The log of a Delta table: what the table is, read by deltalake from the few files that say it.
+
+They are fetched through the store, so that a table lies wherever data can land, with the same
+credentials, and deltalake sees a folder of a few kilobytes for as long as it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+from deltalake import DeltaTable as Reader
+from deltalake.exceptions import DeltaError
+
+from bronze_engine.contracts import Store
+from bronze_engine.errors import StoreError
+from bronze_engine.flow import each
+from bronze_engine.tables.delta.columns import Columns
+
+__all__ = ["LOG_FOLDER", "Live", "Log", "commit_name", "fetch_log", "make_checkpoint", "read_log"]
+
+LOG_FOLDER: Final = "_delta_log"
+
+_COMMIT: Final = re.compile(r"(\d{20})\.json", re.ASCII)
+_CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet", re.ASCII)
+_AT_ONCE: Final = 16
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A data file that the table shows."""
+
+    run_date: date | None
+    size_bytes: int
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a table; `version` -1 is none."""
+
+    version: int = -1
+    id: str = ""
+    created_ms: int = 0
+    configuration: dict[str, str] = {}
+    columns: Columns = Columns()
+    partition_columns: tuple[str, ...] = ()
+    reader_version: int = 0
+    writer_version: int = 0
+    features: frozenset[str] = frozenset()
+    live: dict[str, Live] = {}
+    """By path, relative to the table."""
+
+
+def commit_name(version: int) -> str:
+    return f"{version:020}.json"
+
+
+async def fetch_log(store: Store, root: str) -> dict[str, bytes]:
+    """The newest checkpoint and the commits since, by name; empty where there is no table."""
+    prefix = f"{root}/{LOG_FOLDER}/"
+    names = [info.key.removeprefix(prefix) async for info in store.scan(prefix)]
+    checkpoints = [name for name in names if _CHECKPOINT.fullmatch(name)]
+    newest = max(checkpoints, default="")
+    wanted = [name for name in names if _COMMIT.fullmatch(name) and name[:20] > newest[:20]]
+    wanted += [newest] if newest else []
+    found: dict[str, bytes] = {}
+
+    async def fetch(name: str) -> None:
+        stored = await store.get(f"{prefix}{name}")
+        if stored is not None:
+            found[name] = stored.body
+
+    await each(wanted, fetch, at_once=_AT_ONCE)
+    return found
+
+
+def read_log(files: Mapping[str, bytes], where: str) -> Log:
+    """What these files say together. For a worker. Raises StoreError (STG001)."""
+    if not files:
+        return Log()
+    with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
+        try:
+            return _parsed(_opened(Path(folder), files))
+        except DeltaError as exc:
+            raise StoreError(
+                f"{where} is no log of Delta that can be read ({exc}); move {LOG_FOLDER} away, and"
+                " `bronze gc --delete` makes the table anew from the manifests",
+                table=where,
+            ) from exc
+
+
+def make_checkpoint(files: Mapping[str, bytes], where: str) -> dict[str, bytes]:
+    """The checkpoint of the newest version, and what tells readers of it, in the order in which
+    they are to be written. For a worker. Raises StoreError."""
+    with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
+        try:
+            _opened(Path(folder), files).create_checkpoint()
+        except DeltaError as exc:
+            raise StoreError(f"{where}: no checkpoint could be made: {exc}", table=where) from exc
+        made = {path.name: path.read_bytes() for path in (Path(folder) / LOG_FOLDER).iterdir()}
+    new = sorted(made.keys() - files.keys(), key=lambda name: name.startswith("_"))
+    return {name: made[name] for name in new}
+
+
+def _opened(folder: Path, files: Mapping[str, bytes]) -> Reader:
+    log = folder / LOG_FOLDER
+    log.mkdir()
+    for name, body in files.items():
+        (log / name).write_bytes(body)
+    return Reader(folder)
+
+
+def _parsed(table: Reader) -> Log:
+    metadata, protocol = table.metadata(), table.protocol()
+    features = {*(protocol.reader_features or ()), *(protocol.writer_features or ())}
+    fields = json.loads(table.schema().to_json())["fields"]
+    mode = metadata.configuration.get("delta.columnMapping.mode", "none")
+    adds: dict[str, Any] = pa.table(table.get_add_actions(flatten=True)).to_pydict()
+    none = [None] * len(adds["path"])
+    dates = adds[f"partition.{metadata.partition_columns[0]}"] if _is_dated(metadata) else none
+    rows = zip(adds["path"], dates, adds["size_bytes"], strict=True)
+    return Log(
+        version=table.version(),
+        id=str(metadata.id),
+        created_ms=metadata.created_time or 0,
+        configuration=dict(metadata.configuration),
+        columns=Columns(tuple(fields), is_mapped=mode == "name"),
+        partition_columns=tuple(metadata.partition_columns),
+        reader_version=protocol.min_reader_version,
+        writer_version=protocol.min_writer_version,
+        features=frozenset(features),
+        live={path: Live(run_date, size) for path, run_date, size in rows},
+    )
+
+
+def _is_dated(metadata: Any) -> bool:
+    return len(metadata.partition_columns) == 1
