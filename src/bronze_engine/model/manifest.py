@@ -20,6 +20,7 @@ from bronze_engine.model.window import Window
 
 __all__ = [
     "CHECKSUMS_NAME",
+    "DELTA_LOG",
     "FORMAT_VERSION",
     "MANIFEST_NAME",
     "Checksums",
@@ -38,6 +39,8 @@ __all__ = [
 FORMAT_VERSION: Final = 1
 MANIFEST_NAME: Final = "_metadata.json"
 CHECKSUMS_NAME: Final = "_checksums.json"
+DELTA_LOG: Final = "_delta_log"
+"""The folder of a Delta table's log, which lies among the files that the table shows."""
 _FOLDER: Final = re.compile(r"dt=(\d{4}-\d\d-\d\d)", re.ASCII)
 
 Load = Literal["full", "incremental", "cdc"]

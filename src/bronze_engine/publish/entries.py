@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest import DELTA_LOG, Manifest
 from bronze_engine.model.part import ObjectInfo, Staged
 from bronze_engine.publish.names import FileName, parse
 
@@ -54,8 +54,10 @@ class Named(msgspec.Struct, frozen=True):
 
 
 async def scan_entries(store: Store, partition: str) -> AsyncIterator[Entry]:
-    """All that lies in a partition, the visible objects first."""
+    """All that lies in a partition, the visible objects first; without a table's log."""
+    log = f"{partition}/{DELTA_LOG}/"
     async for info in store.scan(f"{partition}/"):
-        yield entry_of(info, partition)
+        if not info.key.startswith(log):
+            yield entry_of(info, partition)
     async for staged in store.scan_staged(f"{partition}/"):
         yield entry_of(staged, partition)

@@ -27,6 +27,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.manifest import (
     CHECKSUMS_NAME,
+    DELTA_LOG,
     MANIFEST_NAME,
     Manifest,
     partition_path,
@@ -216,6 +217,8 @@ async def _find(
     live: Mapping[date, Checkpoint],
 ) -> Found:
     run_date = run_date_of(folder)
+    if folder == DELTA_LOG:
+        return Found(run_date=None)
     if run_date is None:
         return Found(run_date=None, unknown=tuple(one.key for one in found))
     partition = f"{prefix}{folder}"

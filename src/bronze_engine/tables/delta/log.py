@@ -22,11 +22,10 @@ from deltalake.exceptions import DeltaError
 from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.flow import each
+from bronze_engine.model.manifest import DELTA_LOG
 from bronze_engine.tables.delta.columns import Columns
 
-__all__ = ["LOG_FOLDER", "Live", "Log", "commit_name", "fetch_log", "make_checkpoint", "read_log"]
-
-LOG_FOLDER: Final = "_delta_log"
+__all__ = ["Live", "Log", "commit_name", "fetch_log", "make_checkpoint", "read_log"]
 
 _COMMIT: Final = re.compile(r"(\d{20})\.json", re.ASCII)
 _CHECKPOINT: Final = re.compile(r"(\d{20})\.checkpoint\.parquet", re.ASCII)
@@ -62,7 +61,7 @@ def commit_name(version: int) -> str:
 
 async def fetch_log(store: Store, root: str) -> dict[str, bytes]:
     """The newest checkpoint and the commits since, by name; empty where there is no table."""
-    prefix = f"{root}/{LOG_FOLDER}/"
+    prefix = f"{root}/{DELTA_LOG}/"
     names = [info.key.removeprefix(prefix) async for info in store.scan(prefix)]
     checkpoints = [name for name in names if _CHECKPOINT.fullmatch(name)]
     newest = max(checkpoints, default="")
@@ -88,7 +87,7 @@ def read_log(files: Mapping[str, bytes], where: str) -> Log:
             return _parsed(_opened(Path(folder), files))
         except DeltaError as exc:
             raise StoreError(
-                f"{where} is no log of Delta that can be read ({exc}); move {LOG_FOLDER} away, and"
+                f"{where} is no log of Delta that can be read ({exc}); move {DELTA_LOG} away, and"
                 " `bronze gc --delete` makes the table anew from the manifests",
                 table=where,
             ) from exc
@@ -102,13 +101,13 @@ def make_checkpoint(files: Mapping[str, bytes], where: str) -> dict[str, bytes]:
             _opened(Path(folder), files).create_checkpoint()
         except DeltaError as exc:
             raise StoreError(f"{where}: no checkpoint could be made: {exc}", table=where) from exc
-        made = {path.name: path.read_bytes() for path in (Path(folder) / LOG_FOLDER).iterdir()}
+        made = {path.name: path.read_bytes() for path in (Path(folder) / DELTA_LOG).iterdir()}
     new = sorted(made.keys() - files.keys(), key=lambda name: name.startswith("_"))
     return {name: made[name] for name in new}
 
 
 def _opened(folder: Path, files: Mapping[str, bytes]) -> Reader:
-    log = folder / LOG_FOLDER
+    log = folder / DELTA_LOG
     log.mkdir()
     for name, body in files.items():
         (log / name).write_bytes(body)

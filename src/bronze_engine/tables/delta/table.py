@@ -17,7 +17,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.contracts.tables import TablePlace
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
 from bronze_engine.flow import each
-from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest import DELTA_LOG, Manifest
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.tables.content import (
     DATE_COLUMN,
@@ -38,7 +38,6 @@ from bronze_engine.tables.delta.actions import (
 )
 from bronze_engine.tables.delta.columns import Columns, merged
 from bronze_engine.tables.delta.log import (
-    LOG_FOLDER,
     Log,
     commit_name,
     fetch_log,
@@ -73,7 +72,7 @@ class DeltaTable:
         self._store = store
         self._workers = workers
         self._clock = clock
-        self._where = f"{store.url}/{place.root}/{LOG_FOLDER}"
+        self._where = f"{store.url}/{place.root}/{DELTA_LOG}"
 
     async def admit(self, manifest: Manifest) -> None:
         content = content_of(self._root, self._root, manifest)
@@ -176,7 +175,7 @@ class DeltaTable:
             log_.warning("%s: version %d has no checkpoint yet: %s", self._where, version, exc)
 
     def _key(self, name: str) -> str:
-        return f"{self._root}/{LOG_FOLDER}/{name}"
+        return f"{self._root}/{DELTA_LOG}/{name}"
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
