@@ -13,6 +13,7 @@ from bronze_engine.cli.options import (
     ConfigPath,
     JsonOutput,
     Name,
+    OfSilver,
     Overrides,
     Verbose,
     read_date,
@@ -33,6 +34,7 @@ def history(
     date: Annotated[
         str | None, typer.Option("--date", "-d", help="Only runs of this date, YYYY-MM-DD.")
     ] = None,
+    silver: OfSilver = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -43,15 +45,43 @@ def history(
         raise ConfigError(f"--limit {limit} shows nothing; give 1 or more")
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     run_date = None if date is None else read_date(date, loaded.engine)
-    found = with_engine(loaded, lambda engine: engine.history(name, run_date=run_date, limit=limit))
+    found = with_engine(
+        loaded,
+        lambda engine: engine.history(name, run_date=run_date, limit=limit, silver=silver),
+    )
     for fault in found.faults:
         log.warning("%s", fault)
     if as_json:
         text.print_json(found)
     elif not found.runs:
-        print(f"no run of {name} is known" + ("" if run_date is None else f" for {run_date}"))
+        what = f"{name} silver" if silver else name
+        print(f"no run of {what} is known" + ("" if run_date is None else f" for {run_date}"))
+    elif silver:
+        _print_silver(found.runs)
     else:
         _print(found.runs)
+
+
+def _print_silver(runs: tuple[RunRecord, ...]) -> None:
+    header = [
+        *("started", "newest", "run", "status", "generation", "mode", "went in", "records"),
+        *("rows", "rejected", "files", "bytes", "seconds"),
+    ]
+    text.print_table(header, [_silver_cells(run) for run in runs])
+
+
+def _silver_cells(run: RunRecord) -> list[str]:
+    made = run.silver
+    started, newest, name, status, generation, rows, rejected, files, size, seconds, _ = _cells(run)
+    if made is not None and made.mode is None and run.status == "committed":
+        status = "nothing new"
+    return [
+        *(started, newest, name, status, generation),
+        "" if made is None else made.mode or "",
+        "" if made is None or not made.inputs else f"{len(made.inputs):,} dates",
+        "" if made is None or made.mode is None else f"{made.records:,}",
+        *(rows, rejected, files, size, seconds),
+    ]
 
 
 def _print(runs: tuple[RunRecord, ...]) -> None:

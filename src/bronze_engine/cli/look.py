@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
 from typing import Annotated
 
 import anyio
@@ -21,12 +19,15 @@ from bronze_engine.cli.options import (
     JsonOutput,
     LogFile,
     Name,
+    OfSilver,
     Overrides,
     Verbose,
     read_date,
 )
-from bronze_engine.cli.place import find_place, load_if_there
+from bronze_engine.cli.place import find_folder, is_folder, load_if_there
 from bronze_engine.cli.session import LogOptions, load, with_engine
+from bronze_engine.cli.silver import Asked, curate
+from bronze_engine.cli.told import print_plan
 from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.source import (
     CustomSource,
@@ -37,9 +38,8 @@ from bronze_engine.config.source import (
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
-from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.report import VerifyReport
-from bronze_engine.publish.verify import verify as verify_partition
+from bronze_engine.publish.verify import verify as verify_folder
 from bronze_engine.run.check import Finding
 from bronze_engine.telemetry.redact import Redactor, redact_url
 from bronze_engine.workers import Workers
@@ -101,6 +101,7 @@ def plan(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="As `run --full-refresh` would.")
     ] = False,
+    silver: OfSilver = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -108,14 +109,20 @@ def plan(
 ) -> None:
     """Say what a run would do: no data request, no write."""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+    if silver:
+        if full_refresh:
+            raise ConfigError(
+                "--full-refresh is about landing, and --silver plans none;"
+                f" `bronze silver {name} --rebuild --dry-run` plans a table made anew"
+            )
+        run_dates = None if date is None else (read_date(date, loaded.engine),)
+        curate(loaded, name, Asked(run_dates=run_dates, dry_run=True), as_json=as_json)
+        return
     run_date = read_date(date, loaded.engine)
     found = with_engine(
         loaded, lambda engine: engine.plan(name, run_date=run_date, full_refresh=full_refresh)
     )
-    if as_json:
-        text.print_json(found)
-    else:
-        text.print_plan(found)
+    print_plan(found, as_json=as_json)
 
 
 def check(
@@ -157,49 +164,45 @@ def check(
 
 
 def verify(
-    what: Annotated[str, typer.Argument(help="A pipeline, or the path or URL of a partition.")],
+    what: Annotated[
+        str, typer.Argument(help="A pipeline, or the path or URL of a partition or a table.")
+    ],
     *,
     date: DateText = None,
+    silver: OfSilver = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Hash the files of a partition again and compare them with its manifest."""
-    if "/" in what or Path(what).is_dir():
-        place, partition = _partition(what)
-        loaded = load_if_there(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-        report = anyio.run(_verify_partition, find_place(loaded, place), partition)
+    """Hash the files of a partition or a table again and compare them with its manifest."""
+    if silver and date is not None:
+        raise ConfigError("a table is of all its dates; leave --date out")
+    if is_folder(what):
+        there = load_if_there(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
+        report = anyio.run(_verify_folder, *find_folder(there, what))
     else:
         loaded = load(config, overrides, LogOptions(verbose=verbose))
-        run_date = read_date(date, loaded.engine)
-        report = with_engine(loaded, lambda engine: engine.verify(what, run_date=run_date))
+        run_date = None if silver else read_date(date, loaded.engine)
+        report = with_engine(
+            loaded, lambda engine: engine.verify(what, run_date=run_date, silver=silver)
+        )
     if as_json:
         text.print_json(report)
     else:
         text.print_verify(report)
     if not report.ok:
-        raise StoreError(
-            f"{report.partition}: {len(report.faults)} files are not what the manifest says;"
-            " run the pipeline again for that date"
-        )
+        again = "run the pipeline again for that date"
+        if report.layer == "silver":
+            again = f"`bronze silver {report.pipeline} --rebuild` makes the table anew"
+        faults = f"{len(report.faults)} files are not what the manifest says"
+        raise StoreError(f"{report.partition}: {faults}; {again}")
 
 
-def _partition(text: str) -> tuple[str, str]:
-    """`{target}/{system}/{entity}/dt=YYYY-MM-DD` as its target and the rest."""
-    whole = text.rstrip("/") if "://" in text else os.path.realpath(text)
-    place, *parts = whole.rsplit("/", 3)
-    if len(parts) < 3 or run_date_of(parts[-1]) is None or place.endswith(("/", ":")):
-        raise ConfigError(
-            f"{redact_url(whole)} is no partition: it ends in system/entity/dt=YYYY-MM-DD"
-        )
-    return place or "/", "/".join(parts)
-
-
-async def _verify_partition(place: StoreConfig, partition: str) -> VerifyReport:
+async def _verify_folder(place: StoreConfig, folder: str) -> VerifyReport:
     with Workers(2) as workers:
         async with open_store(place, workers) as store:
-            return await verify_partition(store, partition, workers)
+            return await verify_folder(store, folder, workers)
 
 
 def schema() -> None:

@@ -27,13 +27,21 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.profile import print_profile
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.cli.silver import Asked, curate
-from bronze_engine.cli.told import Both, print_plan, told
+from bronze_engine.cli.told import print_plan, told
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
+from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.profile import RunProfile
-from bronze_engine.model.report import RunReport
+from bronze_engine.model.report import RunPlan, RunReport
 
 __all__ = ["replay", "run"]
+
+
+class _Plans(msgspec.Struct, frozen=True, kw_only=True):
+    """Of both layers: one JSON document, as their reports are."""
+
+    bronze: RunPlan
+    silver: SilverPlan | None = None
 
 
 def run(
@@ -88,13 +96,13 @@ def run(
     run_date = read_date(date, loaded.engine)
     has_silver = only is None and loaded.pipeline(name).silver is not None
 
-    async def plan(engine: Engine) -> Both:
+    async def plan(engine: Engine) -> _Plans:
         bronze = await engine.plan(name, run_date=run_date, full_refresh=full_refresh)
         if not has_silver:
-            return Both(bronze=bronze)
+            return _Plans(bronze=bronze)
         silver = await engine.plan_silver(name)
         notes = (*silver.notes, f"{bronze.run_date} goes in as well, as it is landed before")
-        return Both(bronze=bronze, silver=msgspec.structs.replace(silver, notes=notes))
+        return _Plans(bronze=bronze, silver=msgspec.structs.replace(silver, notes=notes))
 
     async def work(engine: Engine) -> RunProfile | None:
         report = await engine.run(
@@ -137,12 +145,11 @@ async def _silver_after(
         ) from exc
 
 
-def _print_plans(plans: Both, *, as_json: bool, both: bool) -> None:
+def _print_plans(plans: _Plans, *, as_json: bool, both: bool) -> None:
     if as_json and both:
         text.print_json(plans)
         return
-    if plans.bronze is not None:
-        print_plan(plans.bronze, as_json=as_json)
+    print_plan(plans.bronze, as_json=as_json)
     if plans.silver is not None:
         print()
         print_plan(plans.silver, as_json=as_json)

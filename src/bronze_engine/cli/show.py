@@ -1,55 +1,75 @@
-"""`bronze show`: what a partition is, and its first rows."""
+"""`bronze show`: what a partition or a curated table is, and its first rows."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 import typer
 
 from bronze_engine.cli import text
+from bronze_engine.cli.committed import committed_at
 from bronze_engine.cli.grid import print_grid
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     DateText,
     JsonOutput,
-    Name,
+    OfSilver,
     Overrides,
     Verbose,
-    read_date,
 )
-from bronze_engine.cli.session import LogOptions, load
+from bronze_engine.cli.session import LogOptions
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.manifest import ColumnInfo, Manifest
+from bronze_engine.model.silver import BronzeInput, SilverTable
 from bronze_engine.reading.cells import plain
-from bronze_engine.reading.place import place
-from bronze_engine.reading.reader import open_reader
+from bronze_engine.reading.matching import first_matching
 
 __all__ = ["show"]
 
+INPUTS: Final = 5
+"""Run dates that a table is made of, of which the newest are listed; --json has all."""
+
 
 def show(
-    name: Name,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|PATH",
+            help="A pipeline, or the path or URL of a partition or a table.",
+            show_default=False,
+        ),
+    ],
     *,
     date: DateText = None,
+    silver: OfSilver = False,
     rows: Annotated[int, typer.Option("--rows", "-n", help="So many of the first rows.")] = 10,
     columns: Annotated[
         str | None, typer.Option("--columns", help="Only these, a comma between them.")
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option("--where", help="Only rows like these: \"country = 'DE' AND amount > 10\"."),
     ] = None,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Show the manifest of a partition and its first rows."""
+    """Show the manifest of a partition or a table and its first rows."""
     if rows < 0:
         raise ConfigError(f"--rows {rows} is no number of rows; 0 shows the manifest alone")
-    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-    run_date = read_date(date, loaded.engine)
-    target, entity = place(loaded, name)
+    if where is not None and not rows:
+        raise ConfigError("--where chooses rows, and --rows 0 shows none; leave one of them out")
+    log = LogOptions(verbose=verbose, in_log_dir=False)
     wanted = None if columns is None else [each.strip() for each in columns.split(",")]
-    with open_reader(target) as reader:
-        manifest, table = reader.first_rows(entity, run_date, rows=rows, columns=wanted)
+    with committed_at(what, config, overrides, log, date=date, silver=silver) as committed:
+        if where is None:
+            manifest, table = committed.first_rows(rows, columns=wanted)
+        else:
+            manifest, table = first_matching(committed, where, rows, columns=wanted)
+        location = committed.location
     found = [
         {column: plain(table.column(i)[row]) for i, column in enumerate(table.schema.names)}
         for row in range(table.num_rows)
@@ -57,19 +77,58 @@ def show(
     if as_json:
         text.print_json({"manifest": manifest, "rows": found})
         return
-    _print(manifest, f"{target.location}/{entity}/dt={run_date}")
+    if manifest.silver is None:
+        _print(manifest, location)
+    else:
+        _print_table(manifest, manifest.silver, location)
     if rows:
         print()
-        _print_rows(table.schema.names, found, manifest.row_count)
+        _print_rows(table.schema.names, found, None if where else manifest.row_count)
 
 
-def _print_rows(names: list[str], found: list[dict[str, Any]], row_count: int) -> None:
+def _print_rows(names: list[str], found: list[dict[str, Any]], row_count: int | None) -> None:
+    """`row_count` is of all rows there are, where that is known."""
     if not found:
-        print("no rows")
+        print("no rows" if row_count is not None else "no such rows")
         return
     print_grid(names, found)
-    if len(found) < row_count:
+    if row_count is not None and len(found) < row_count:
         print(f"… {row_count - len(found):,} more rows")
+
+
+def _print_table(manifest: Manifest, silver: SilverTable, location: str) -> None:
+    size = sum(file.size_bytes for file in manifest.files)
+    current = f" ({silver.current_rows:,} of them current)" if silver.history == "full" else ""
+    kept = f", {silver.kept_files:,} of them from before" if silver.kept_files else ""
+    text.print_pairs(
+        [
+            ("pipeline", f"{manifest.pipeline} (silver)"),
+            ("table", location),
+            (
+                "keeps",
+                f"{silver.kind}, history {silver.history}, deletes {silver.deletes}",
+            ),
+            ("key", ", ".join(silver.unique_columns)),
+            ("order", ", ".join(silver.order_by)),
+            ("committed", _committed(manifest)),
+            ("mode", silver.mode),
+            ("rows", f"{manifest.row_count:,}{current}{_aside(manifest)}"),
+            ("files", f"{len(manifest.files):,} ({text.size(size)}){kept}"),
+            ("made of", _inputs(silver.inputs)),
+            *_rest(manifest),
+        ]
+    )
+
+
+def _inputs(inputs: Sequence[BronzeInput]) -> str:
+    """The newest run dates, and how many there are."""
+    lines = [
+        f"{each.run_date}: generation {each.generation}, {each.rows:,} rows"
+        for each in inputs[-INPUTS:]
+    ]
+    if len(inputs) > INPUTS:
+        lines.insert(0, f"{len(inputs):,} dates from {inputs[0].run_date} on; the newest are")
+    return "\n".join(lines)
 
 
 def _print(manifest: Manifest, partition: str) -> None:
@@ -87,14 +146,21 @@ def _print(manifest: Manifest, partition: str) -> None:
             ("source", _source(manifest)),
             ("replay of", f"run {manifest.replay_of}" if manifest.replay_of else ""),
             ("key", ", ".join(manifest.primary_key)),
-            ("quality", "\n".join(_quality(manifest))),
-            ("schema", "\n".join(text.change(each) for each in manifest.schema_changes)),
-            ("lineage", "\n".join(f"{each.generation}  {each.run}" for each in manifest.lineage)),
-            ("written by", f"bronze-engine {manifest.engine_version}"),
-            ("seconds", f"{manifest.duration_seconds:.2f}"),
-            ("columns", "\n".join(_column(each, manifest) for each in manifest.schema)),
+            *_rest(manifest),
         ]
     )
+
+
+def _rest(manifest: Manifest) -> list[tuple[str, str]]:
+    """What a partition and a table tell alike."""
+    return [
+        ("quality", "\n".join(_quality(manifest))),
+        ("schema", "\n".join(text.change(each) for each in manifest.schema_changes)),
+        ("lineage", "\n".join(f"{each.generation}  {each.run}" for each in manifest.lineage)),
+        ("written by", f"bronze-engine {manifest.engine_version}"),
+        ("seconds", f"{manifest.duration_seconds:.2f}"),
+        ("columns", "\n".join(_column(each, manifest) for each in manifest.schema)),
+    ]
 
 
 def _committed(manifest: Manifest) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bronze_engine.cli import text
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.curated import Curated, SilverInput, SilverPlan
 from bronze_engine.model.report import RunReport
 
@@ -45,15 +46,15 @@ def print_silver_report(report: RunReport) -> None:
                 "changes",
                 f"{changes.inserts:,} inserted, {changes.updates:,} updated,"
                 f" {changes.deletes:,} deleted"
-                if made.mode
+                if made.mode and (made.mode != "rebuild" or changes != ChangeCounts())
                 else "",
             ),
             ("rows", _rows(report, made)),
             ("bytes in", text.size(report.bytes_in) if made.mode else ""),
             ("bytes out", _bytes_out(report, made)),
             ("seconds", f"{report.seconds:.2f}"),
-            ("CPU seconds", f"{report.cpu_seconds:.2f}"),
-            ("peak memory", text.size(report.peak_rss_bytes)),
+            ("CPU seconds", f"{report.cpu_seconds:.2f}" if made.mode else ""),
+            ("peak memory", text.size(report.peak_rss_bytes) if made.mode else ""),
             ("columns", "\n".join(text.change(each) for each in report.schema_changes)),
             ("quality", "\n".join(map(text.verdict, report.quality))),
             ("warnings", "\n".join(report.warnings)),
@@ -102,8 +103,8 @@ def _inputs(inputs: Sequence[SilverInput]) -> str:
     days = [each.run_date for each in inputs]
     counts = [
         f"{count:,} {change}"
-        for change in ("new", "re-landed", "gone")
-        if (count := sum(each.change == change for each in inputs))
+        for change in ("new", "re-landed", "again", "gone")
+        if (count := sum(_change(each) == change for each in inputs))
     ]
     rows = sum(each.rows for each in inputs)
     told = f"{len(inputs):,} dates ({', '.join(counts)})"
@@ -113,8 +114,14 @@ def _inputs(inputs: Sequence[SilverInput]) -> str:
 def _input(of: SilverInput) -> str:
     if of.change == "gone":
         return f"{of.run_date}: gone from Bronze (the table has generation {of.before})"
-    was = "" if of.before is None else f", before {of.before}"
-    return f"{of.run_date}: {of.change}, generation {of.generation}{was}, {of.rows:,} rows"
+    change = _change(of)
+    was = f", before {of.before}" if change == "re-landed" else ""
+    return f"{of.run_date}: {change}, generation {of.generation}{was}, {of.rows:,} rows"
+
+
+def _change(of: SilverInput) -> str:
+    """A rebuild takes in what the table has already."""
+    return "again" if of.generation is not None and of.generation == of.before else of.change
 
 
 def _pending(pending: Sequence[SilverInput]) -> str:

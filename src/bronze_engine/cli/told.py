@@ -16,7 +16,7 @@ from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.report import RunPlan, RunReport
 from bronze_engine.telemetry.events import Event, RunFinished
 
-__all__ = ["Both", "print_plan", "print_report", "told"]
+__all__ = ["Both", "print_plan", "told"]
 
 T = TypeVar("T")
 
@@ -24,8 +24,8 @@ T = TypeVar("T")
 class Both(msgspec.Struct, frozen=True, kw_only=True):
     """What a command that does both layers prints as JSON: one document."""
 
-    bronze: RunPlan | RunReport | None = None
-    silver: SilverPlan | RunReport | None = None
+    bronze: RunReport | None = None
+    silver: RunReport | None = None
     """None where it was not begun."""
 
 
@@ -59,10 +59,10 @@ def told(
             for number, report in enumerate(done):
                 if number:
                     print()
-                print_report(report)
+                _print_report(report)
 
 
-def print_report(report: RunReport) -> None:
+def _print_report(report: RunReport) -> None:
     """The summary of a committed run, of either layer."""
     if report.layer == "silver":
         print_silver_report(report)

@@ -108,8 +108,10 @@ class FileFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of one partition against its manifest."""
+    """The files of one partition, or one curated table, against its manifest."""
 
+    layer: Literal["bronze", "silver"] = "bronze"
+    pipeline: str = ""
     partition: str
     generation: int
     run: str

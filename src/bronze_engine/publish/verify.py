@@ -11,7 +11,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.flow import each
-from bronze_engine.model.manifest import CHECKSUMS_NAME, MANIFEST_NAME
+from bronze_engine.model.manifest import CHECKSUMS_NAME, DELTA_LOG, MANIFEST_NAME
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.report import FileFault, VerifyReport
 from bronze_engine.publish.checksums import checksums_of, write_checksums
@@ -50,6 +50,7 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
     present = {
         info.key.removeprefix(f"{partition}/"): info.size_bytes
         async for info in store.scan(f"{partition}/")
+        if not info.key.startswith(f"{partition}/{DELTA_LOG}/")
     }
     files = [_File(file.name, file.size_bytes, file.sha256) for file in manifest.listed]
     faults: list[FileFault] = []
@@ -64,6 +65,8 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
     with suppress(BronzeError, OutcomeUnknown):  # readers who may not write verify all the same
         mended = await write_checksums(store, partition, checksums_of(manifest, found.body))
     return VerifyReport(
+        layer="bronze" if manifest.silver is None else "silver",
+        pipeline=manifest.pipeline,
         partition=partition,
         generation=manifest.generation,
         run=manifest.run,

@@ -24,7 +24,7 @@ def first_rows(
 ) -> pa.Table:
     """The first `rows` rows in the manifest's order, with NULL where a file lacks a column.
 
-    Raises ConfigError for a column that the partition does not have.
+    Raises ConfigError for a column that there is not.
     """
     chosen = chosen_schema(manifest, columns)
     # What a file lacks is NULL, whatever the column allows.
@@ -51,7 +51,7 @@ def chosen_schema(manifest: Manifest, columns: Sequence[str] | None) -> pa.Schem
     for name in columns:
         if name not in schema.names:
             known = ", ".join(schema.names[:40]) or "none"
-            raise ConfigError(f"there is no column {name!r} in this partition; it has {known}")
+            raise ConfigError(f"there is no column {name!r}; the columns are {known}")
     return pa.schema([schema.field(name) for name in columns])
 
 
