@@ -19,10 +19,13 @@ class Threshold:
     """Counts accepted and rejected records over all slices of a run.
 
     `kept_at` is the path that the messages give: where the rejected records can be read
-    after the run has failed.
+    after the run has failed. `mend` is where they say that the fault may lie.
     """
 
-    def __init__(self, quality: Quality, kept_at: str) -> None:
+    def __init__(
+        self, quality: Quality, kept_at: str, mend: str = "the source or [schema]"
+    ) -> None:
+        self._mend = mend
         self._ratio = quality.max_bad_ratio
         self._rows = quality.max_bad_rows
         if self._rows is None and self._ratio is None:
@@ -67,7 +70,7 @@ class Threshold:
         hint = "" if is_hopeless else ", or raise the limit"
         return QualityError(
             f"{self.rejected} records were rejected, {why}; nothing was committed.{example}"
-            f" {kept} kept with their reasons at {self._kept_at}; mend the source or [schema]{hint}"
+            f" {kept} kept with their reasons at {self._kept_at}; mend {self._mend}{hint}"
         )
 
 

@@ -36,7 +36,7 @@ from bronze_engine.silver.shape import (
 from bronze_engine.silver.sql import identifier, literal
 from bronze_engine.silver.types import sql_type
 
-__all__ = ["FAULT", "record_select", "resolve"]
+__all__ = ["FAULT", "Selected", "raw_select", "record_select", "resolve", "selected"]
 
 FAULT: Final = "_fault"
 """Why a record can't be one of the table, in words; NULL of all others."""
@@ -259,6 +259,14 @@ def _unknown(option: str, name: str, known: Iterable[str], why: str) -> NoReturn
     )
 
 
+class Selected(msgspec.Struct, frozen=True):
+    """The records of one file."""
+
+    sql: str
+    can_fail: bool
+    """Whether `_fault` may be anything but NULL."""
+
+
 def record_select(
     pipeline: Pipeline,
     shape: Shape,
@@ -273,12 +281,23 @@ def record_select(
     had as its column's type.
 
     `part` is the file's place in the manifest, `path` where it lies on this machine, `names`
-    its own columns in order, where that are not all of the manifest's. `_fault` is NULL, as a
-    constant, where no value can fail.
+    its own columns in order, where that are not all of the manifest's.
     """
+    return selected(pipeline, shape, manifest, part, path, names=names).sql
+
+
+def selected(
+    pipeline: Pipeline,
+    shape: Shape,
+    manifest: Manifest,
+    part: int,
+    path: str,
+    *,
+    names: Sequence[str] | None = None,
+) -> Selected:
+    """As `record_select`."""
     silver = _silver(pipeline)
-    schema = schema_of(manifest)
-    file = _File(schema.names if names is None else names, schema)
+    file = _File(schema_of(manifest), names)
     bronze_names = {new: old for old, new in silver.columns.rename.items()}
     listed: list[str] = []
     faults: list[str] = []
@@ -289,32 +308,43 @@ def record_select(
         found = file.cast(bronze_name, column, role)
         listed.append(f"{found.value} AS {identifier(column.name)}")
         if found.can_fail:
-            kind = column.type if text is None else text
-            said = literal(f"column {column.name!r} ({kind}) can't hold ")
+            said = literal(f"column {column.name!r} ({text or column.type}) can't hold ")
             value = file.name(bronze_name)
             faults.append(
                 f"WHEN {value} IS NOT NULL AND ({found.value}) IS NULL"
                 f" THEN concat({said}, left(CAST({value} AS VARCHAR), {_SHOWN_CHARACTERS}))"
             )
     fault = f"CASE {' '.join(faults)} END" if faults else f"CAST({literal(None)} AS VARCHAR)"
-    deleted = _is_delete(silver, manifest, file)
     listed += [
-        f"{deleted} AS {identifier(IS_DELETE)}",
+        f"{_is_delete(silver, manifest, file)} AS {identifier(IS_DELETE)}",
         f"{literal(manifest.run_date)} AS {identifier(BRONZE_DATE)}",
         f"CAST({literal(part)} AS INTEGER) AS {identifier(PART)}",
         f"file_row_number AS {identifier(ROW)}",
         f"{fault} AS {identifier(FAULT)}",
     ]
-    return f"SELECT {', '.join(listed)} FROM {file.relation(path)}"
+    sql = f"SELECT {', '.join(listed)} FROM {file.relation(path)}"
+    return Selected(sql, can_fail=bool(faults))
+
+
+def raw_select(names: Sequence[str], path: str, rows: Iterable[int]) -> str:
+    """The SELECT of some rows of a Bronze file, whose columns are `names`, as they landed."""
+    file = _File(pa.schema([]), names)
+    places = ", ".join(map(literal, rows))
+    listed = ", ".join(f"{file.name(name)} AS {identifier(name)}" for name in names)
+    return (
+        f"SELECT {listed} FROM {file.relation(path)} WHERE file_row_number IN ({places})"
+        " ORDER BY file_row_number"
+    )
 
 
 class _File:
     """The columns of one file. They are called by their places: no name that Bronze may have is in
     the way of DuckDB's own."""
 
-    def __init__(self, names: Sequence[str], schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, names: Sequence[str] | None) -> None:
+        own = schema.names if names is None else names
         self._schema = schema
-        self._places = {name: place for place, name in enumerate(names)}
+        self._places = {name: place for place, name in enumerate(own)}
 
     def name(self, bronze_name: str) -> str:
         return f"c{self._places[bronze_name]}"
