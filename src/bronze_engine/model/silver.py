@@ -28,6 +28,8 @@ class BronzeInput(msgspec.Struct, frozen=True, kw_only=True):
     """Of `_metadata.json`, as it was read."""
     rejected: int = 0
     """Records of it that Silver's rules, casts or lateness kept out."""
+    quarantine: str = ""
+    """The file of the table's quarantine that holds them; "" where there is none."""
 
 
 class SilverTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -26,7 +26,7 @@ from bronze_engine.silver.inputs import Work
 from bronze_engine.silver.shape import Shape
 from bronze_engine.version import __version__
 
-__all__ = ["compose_manifest", "files_of", "inputs_of"]
+__all__ = ["compose_manifest", "files_of", "inputs_of", "quarantine_of"]
 
 
 def compose_manifest(
@@ -85,16 +85,32 @@ def compose_manifest(
     )
 
 
-def inputs_of(work: Work, rejected: Mapping[date, int]) -> tuple[BronzeInput, ...]:
-    """All generations that the table counts now. `rejected` of the dates whose records were read;
-    what was kept out of the others stands as it was."""
+def inputs_of(
+    work: Work, rejected: Mapping[date, int], quarantine: Mapping[date, RejectFile]
+) -> tuple[BronzeInput, ...]:
+    """All generations that the table counts now. `rejected` of the dates whose records were taken
+    in, with the files that hold these; what was kept out of the others stands as it was."""
     inputs = {one.run_date: one for one in work.retained}
     for landed in work.counted:
         day = landed.run_date
         had = work.before.get(day)
-        before = 0 if had is None else had.rejected
-        inputs[day] = landed.as_input(rejected=rejected.get(day, before))
+        if day in rejected or had is None:
+            file = quarantine.get(day)
+            name = "" if file is None else file.name
+            inputs[day] = landed.as_input(rejected=rejected.get(day, 0), quarantine=name)
+        else:
+            inputs[day] = landed.as_input(rejected=had.rejected, quarantine=had.quarantine)
     return tuple(inputs[day] for day in sorted(inputs))
+
+
+def quarantine_of(
+    inputs: Iterable[BronzeInput], before: Manifest | None, new: Iterable[RejectFile]
+) -> tuple[RejectFile, ...]:
+    """The quarantine files of what the table counts, by run date: a date that was landed again has
+    taken its own along."""
+    known = () if before is None else before.quarantine
+    files = {file.name: file for file in (*known, *new)}
+    return tuple(files[one.quarantine] for one in inputs if one.quarantine in files)
 
 
 def files_of(staged: Sequence[Staged]) -> tuple[DataFile, ...]:

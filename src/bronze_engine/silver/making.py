@@ -174,7 +174,7 @@ class Making:
             deletes=shape.deletes,
             unique_columns=shape.keys,
             order_by=shape.order,
-            inputs=inputs_of(work, rejected),
+            inputs=inputs_of(work, rejected, {}),
             mode="rebuild",
             deleted=files_of(self._landing.deleted),
             kept_files=len(kept),
