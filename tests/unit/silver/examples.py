@@ -37,8 +37,6 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     table: Table
     schema: pa.Schema
     dates: tuple[Landed, Landed]
-    silver: dict[str, Any] = {}
-    """Keys of [silver] that are no part of `table`."""
 
     @property
     def group(self) -> str:
@@ -109,14 +107,13 @@ def _states() -> Iterator[Example]:
         _rows(logged, (1, "Paris", 101, "I"), (2, "Rome", 102, "I"), (1, "Lyon", 103, "U")),
         _rows(logged, (2, None, 104, "D"), (3, "Oslo", 105, "I")),
     )
-    patterns: list[tuple[Load, pa.Schema, Any, Table, dict[str, Any]]] = [
-        ("full", people, snapshots, Table(columns=("id", "name", "city"), keys=("id",)), {}),
+    patterns: list[tuple[Load, pa.Schema, Any, Table]] = [
+        ("full", people, snapshots, Table(columns=("id", "name", "city"), keys=("id",))),
         (
             "incremental",
             changed,
             increments,
             Table(columns=("id", "city", "at"), keys=("id",), order=("at",), deleted_column="gone"),
-            {"columns": {"drop": ["gone"]}},
         ),
         (
             "cdc",
@@ -129,10 +126,9 @@ def _states() -> Iterator[Example]:
                 operation="op",
                 delete_codes=("D",),
             ),
-            {},
         ),
     ]
-    for load, schema, files, table, more in patterns:
+    for load, schema, files, table in patterns:
         for history, deletes in itertools.product(
             ("current", "full"), ("ignore", "tombstone", "hard")
         ):
@@ -141,7 +137,6 @@ def _states() -> Iterator[Example]:
                 table=msgspec.structs.replace(table, history=history, deletes=deletes),
                 schema=schema,
                 dates=_dates(load, files),
-                silver=more,
             )
 
 

@@ -54,15 +54,12 @@ _WRITTEN_AT: Final = datetime(2025, 4, 1, tzinfo=UTC)
 class Lake:
     """One pipeline's Bronze and Silver, below a folder."""
 
-    def __init__(
-        self, folder: Path, table: Table, schema: pa.Schema, *, load: str, cursor: str = "at"
-    ) -> None:
+    def __init__(self, folder: Path, table: Table, schema: pa.Schema, *, load: str) -> None:
         """`schema`: of Bronze's columns, without the stamps; a landed row may lack some."""
         self.folder: Final = folder
         self.table: Final = table
         self.schema: Final = schema
         self.load: Final = load
-        self.cursor: Final = cursor
 
     @property
     def root(self) -> Path:
@@ -86,6 +83,8 @@ class Lake:
             "deletes": table.deletes,
             "deleted_column": table.deleted_column,
         } | more
+        if table.deleted_column not in {None, *table.columns}:
+            silver["columns"] = {"drop": [table.deleted_column]}
         if table.late_after is not None:
             silver |= {
                 "late_data": "quarantine",
@@ -96,9 +95,10 @@ class Lake:
             ".silver": silver,
         }
         if self.load != "full":
+            cursor = table.order[0]
             sections[".incremental"] = {
-                "cursor": self.cursor,
-                "cursor_type": _cursor_type(self.schema.field(self.cursor).type),
+                "cursor": cursor,
+                "cursor_type": _cursor_type(self.schema.field(cursor).type),
                 "start_param": "since",
             }
         if self.load == "cdc":

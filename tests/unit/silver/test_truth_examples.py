@@ -28,7 +28,7 @@ GUIDE: Final = Document("docs/silver.md")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 async def test_a_run_makes_the_example(tmp_path: Path, example: Example) -> None:
     lake = example.lake(tmp_path)
-    async with open_engine(lake.config(**example.silver), clock=SYSTEM_CLOCK) as engine:
+    async with open_engine(lake.config(), clock=SYSTEM_CLOCK) as engine:
         for count, landed in enumerate(example.dates, start=1):
             lake.land(landed)
             await engine.silver(NAME)
