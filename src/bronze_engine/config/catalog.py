@@ -38,7 +38,7 @@ def with_absolute_paths(catalog: Catalog, absolute: Callable[[str], Path]) -> Ca
     """The catalog with the paths of its warehouse and of a SQLite database made absolute."""
     warehouse, uri = catalog.warehouse, catalog.uri
     if warehouse is not None and "://" not in warehouse:
-        warehouse = absolute(warehouse).as_uri()
+        warehouse = f"file://{absolute(warehouse)}"  # unescaped, as pyiceberg takes it
     if uri is not None and uri.reveal().startswith(_SQLITE):
         name = uri.reveal().removeprefix(_SQLITE)
         uri = Secret(f"{_SQLITE}{absolute(name)}") if name not in ("", ":memory:") else uri

@@ -1,0 +1,1 @@
+"""Iceberg tables: in a catalog, over the data files where they landed."""

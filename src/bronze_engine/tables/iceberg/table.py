@@ -1,0 +1,146 @@
+"""An Iceberg table over the files of an entity's dates, or of a Silver table.
+
+A commit of a catalog names the snapshot that it follows. Whoever is beaten looks at the table and
+at the manifests anew. pyiceberg's own retries are off for these tables: they would put a
+generation over a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, final
+
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    CommitStateUnknownException,
+    TableAlreadyExistsError,
+    ValidationException,
+)
+
+from bronze_engine.clock import Clock
+from bronze_engine.config.stores.uri import uri_of
+from bronze_engine.contracts import Store, TablePlace
+from bronze_engine.errors import BronzeError, StoreError
+from bronze_engine.flow import each
+from bronze_engine.model.arrow import schema_from_text
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.tables.content import DATE_COLUMN, Content, Shown, read_contents
+from bronze_engine.tables.footer import read_footer
+from bronze_engine.tables.iceberg.commit import Beaten, Change, Seen, apply, check_columns, look
+from bronze_engine.workers import Workers
+
+__all__ = ["IcebergTable", "open_iceberg"]
+
+_TRIES: Final = 20
+_AT_ONCE: Final = 8
+_BEATEN: Final = (
+    Beaten,
+    CommitFailedException,
+    CommitStateUnknownException,
+    TableAlreadyExistsError,
+    ValidationException,
+)
+"""What the table says when it is read again: whose commit it is, and what is left to do."""
+
+
+def open_iceberg(place: TablePlace, store: Store, workers: Workers, clock: Clock) -> IcebergTable:  # noqa: ARG001
+    """A `contracts.LakeTableType`; pyiceberg has a clock of its own."""
+    return IcebergTable(place, store, workers)
+
+
+@final
+class IcebergTable:
+    """See `contracts.LakeTable`. Cancelled, it first waits for what the catalog is doing."""
+
+    def __init__(self, place: TablePlace, store: Store, workers: Workers) -> None:
+        self._place = place
+        self._store = store
+        self._workers = workers
+
+    async def admit(self, manifest: Manifest) -> None:
+        if not manifest.arrow_schema:
+            return
+        columns = schema_from_text(manifest.arrow_schema)
+        try:
+            await self._workers.run(check_columns, self._place, columns)
+        except BronzeError:
+            raise
+        except Exception as exc:
+            raise self._broken(exc) from exc
+
+    async def follow(self, partitions: Collection[str], *, whole: bool = False) -> bool:
+        place = self._place
+        for _ in range(_TRIES):
+            try:
+                seen = await self._workers.run(look, place)
+                contents = await read_contents(self._store, place.root, partitions)
+                change = await self._change(seen, contents, whole=whole)
+                if change is None:
+                    return False
+                await self._workers.run(apply, place, change)
+            except BronzeError:
+                raise
+            except _BEATEN:
+                continue
+            except Exception as exc:
+                raise self._broken(exc) from exc
+            return True
+        raise StoreError(
+            f"table {place.name}: others committed {_TRIES} times in a row; run"
+            " `bronze gc --delete` when they are done",
+            table=place.name,
+        )
+
+    async def _change(
+        self, seen: Seen, contents: Sequence[Content], *, whole: bool
+    ) -> Change | None:
+        """What makes the table show these contents; None where it does."""
+        place = self._place
+        before = f"{uri_of(place.target, place.root)}/"
+        wanted = {before + each.path: each for content in contents for each in content.files}
+        meant = {content.partition for content in contents}
+        gone = {
+            url
+            for url, run_date in seen.live.items()
+            if url not in wanted
+            and (
+                whole
+                or (place.root if run_date is None else f"{place.root}/{DATE_COLUMN}={run_date}")
+                in meant
+            )
+        }
+        new = [shown for url, shown in wanted.items() if url not in seen.live]
+        if not (new or gone):
+            return None
+        changed = [content for content in contents if content.manifest is not None]
+        schemas = [content.schema for content in changed if content.files]
+        return Change(
+            seen=seen,
+            schemas=tuple(schema for schema in schemas if schema is not None),
+            new=tuple(await self._with_footers(new)),
+            gone=frozenset(gone),
+            generations={
+                content.partition: content.manifest.generation
+                for content in changed
+                if content.manifest is not None
+            },
+        )
+
+    async def _with_footers(self, new: Sequence[Shown]) -> list[tuple[Shown, bytes]]:
+        found: dict[str, bytes] = {}
+
+        async def read(shown: Shown) -> None:
+            key = f"{self._place.root}/{shown.path}"
+            found[shown.path] = await read_footer(self._store, key, shown.file)
+
+        await each(new, read, at_once=_AT_ONCE)
+        return [(shown, found[shown.path]) for shown in new]
+
+    def _broken(self, exc: Exception) -> StoreError:
+        name = self._place.name
+        catalog = "" if self._place.catalog is None else self._place.catalog.name
+        return StoreError(
+            f"table {name} of catalogs.{catalog}: {type(exc).__name__}: {exc}; look whether the"
+            " catalog is there, and lets this pipeline write",
+            table=name,
+        )
