@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from datetime import date
 from typing import final
 
@@ -15,16 +14,20 @@ from bronze_engine.model.batch import BatchRun, BatchStatus
 __all__ = ["Curation", "tables_of"]
 
 
-def tables_of(config: Config, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the pipelines that have a curated table, as far as their configuration is known.
+def tables_of(config: Config, names: Iterable[str], *, with_wrong: bool = False) -> tuple[str, ...]:
+    """Those of the pipelines that have a curated table.
 
-    One that is wrong says so when it is run.
+    Of one whose configuration is wrong nobody knows: it says so when it is run, and is among these
+    where nothing else of it is, `with_wrong`.
     """
     found: list[str] = []
     for name in names:
-        with suppress(ConfigError):
-            if config.pipeline(name).silver is not None:
-                found.append(name)
+        try:
+            has_table = config.pipeline(name).silver is not None
+        except ConfigError:
+            has_table = with_wrong
+        if has_table:
+            found.append(name)
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bronze_engine.model.batch import BatchReport, BatchRun
+from bronze_engine.model.batch import BatchReport, BatchRun, BatchStatus
 
 __all__ = ["NEXT_STEPS", "to_markdown"]
 
@@ -45,7 +45,7 @@ def to_markdown(report: BatchReport) -> str:
     lines += _failed(report)
     lines += _unrun(report)
     committed = report.with_status("committed")
-    if len(committed) < len(report.runs):
+    if any(run.status != "committed" for run in report.every):
         lines += ["", f"To run these again: `bronze batch --retry-failed {report.batch}`"]
     if len(committed) > 1:
         slowest = sorted(committed, key=lambda run: -run.seconds)[:SHOWN]
@@ -60,7 +60,8 @@ def to_markdown(report: BatchReport) -> str:
 
 
 def _verdict(report: BatchReport) -> str:
-    total, good = len(report.runs), len(report.with_status("committed"))
+    total = len(report.every)
+    good = sum(run.status == "committed" for run in report.every)
     if good == total:
         return f"all {total:,} runs committed" if total else "nothing to run"
     return f"{good:,} of {total:,} runs committed"
@@ -68,15 +69,19 @@ def _verdict(report: BatchReport) -> str:
 
 def _totals(report: BatchReport) -> list[list[str]]:
     committed = report.with_status("committed")
-    counts = [(status, len(report.with_status(status))) for status in ("failed", "skipped", "left")]
+    statuses = Counter(run.status for run in report.every)
+    bad: tuple[BatchStatus, ...] = ("failed", "skipped", "left")
     rows = [
         ["committed", f"{len(committed):,}"],
-        *([status, f"{count:,}"] for status, count in counts if count),
+        *([status, f"{statuses[status]:,}"] for status in bad if statuses[status]),
         ["rows", f"{sum(run.rows for run in committed):,}"],
         ["seconds", f"{report.seconds:,.1f}"],
         ["runs at once, at most", str(report.max_parallel)],
         ["began", f"{report.started_at:%Y-%m-%d %H:%M:%S} UTC"],
     ]
+    if report.tables:
+        made = sum(run.status == "committed" for run in report.tables)
+        rows.append(["curated tables", f"{made:,} of {len(report.tables):,} up to date"])
     if report.shard is not None:
         rows.append(["shard", report.shard])
     if report.retry_of is not None:
@@ -85,7 +90,7 @@ def _totals(report: BatchReport) -> list[list[str]]:
 
 
 def _failed(report: BatchReport) -> list[str]:
-    failed = report.with_status("failed")
+    failed = [run for run in report.every if run.status == "failed"]
     if not failed:
         return []
     codes = Counter(run.error_code or "" for run in failed)
@@ -101,7 +106,7 @@ def _failed(report: BatchReport) -> list[str]:
     lines += _table(
         ["pipeline", "date", "code", "message"],
         [
-            [run.pipeline, str(run.run_date), run.error_code or "", run.message]
+            [run.pipeline, _date(run), run.error_code or "", run.message]
             for run in failed[:FAILED_SHOWN]
         ],
     )
@@ -111,13 +116,13 @@ def _failed(report: BatchReport) -> list[str]:
 
 
 def _unrun(report: BatchReport) -> list[str]:
-    runs = report.with_status("skipped", "left")
+    runs = [run for run in report.every if run.status in ("skipped", "left")]
     if not runs:
         return []
     lines = ["", "## Not run", ""]
     lines += _table(
         ["pipeline", "date", "status", "why"],
-        [[run.pipeline, str(run.run_date), run.status, run.message] for run in runs[:FAILED_SHOWN]],
+        [[run.pipeline, _date(run), run.status, run.message] for run in runs[:FAILED_SHOWN]],
     )
     if len(runs) > FAILED_SHOWN:
         lines += ["", f"and {len(runs) - FAILED_SHOWN:,} more."]
@@ -129,6 +134,10 @@ def _runs_table(runs: Iterable[BatchRun]) -> list[str]:
         ["pipeline", "date", "rows", "seconds"],
         [[run.pipeline, str(run.run_date), f"{run.rows:,}", f"{run.seconds:,.1f}"] for run in runs],
     )
+
+
+def _date(run: BatchRun) -> str:
+    return str(run.run_date) if run.layer == "bronze" else "silver"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

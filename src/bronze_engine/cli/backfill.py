@@ -14,8 +14,10 @@ from bronze_engine.cli.options import (
     ConfigPath,
     JsonLog,
     JsonOutput,
+    Layer,
     LogFile,
     Name,
+    Only,
     Overrides,
     Verbose,
     Wait,
@@ -24,6 +26,7 @@ from bronze_engine.cli.options import (
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
+from bronze_engine.errors import ConfigError
 from bronze_engine.model.backfill import BackfillReport, DateResult
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.redact import Redactor
@@ -50,6 +53,7 @@ def backfill(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Run them all, as an epoch of their own.")
     ] = False,
+    only: Only = None,
     wait: Wait = "0s",
     overrides: Overrides = None,
     as_json: JsonOutput = False,
@@ -58,7 +62,11 @@ def backfill(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land the dates of a range that this configuration has not committed yet."""
+    """Land the dates of a range that this configuration has not committed yet; then Silver."""
+    if only is Layer.SILVER:
+        raise ConfigError(
+            f"a backfill lands; `bronze silver {name} --from {first} --to {last}` makes the table"
+        )
     loaded = load(
         config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
     )
@@ -77,6 +85,7 @@ def backfill(
             force=force,
             full_refresh=full_refresh,
             wait_seconds=wait_seconds,
+            table=only is None,
         )
         begun.append(dates)
         await dates.run()
@@ -105,7 +114,10 @@ def _masked(report: BackfillReport, masked: Redactor) -> BackfillReport:
         each if each.error is None else msgspec.structs.replace(each, error=masked(each.error))
         for each in report.dates
     )
-    return msgspec.structs.replace(report, dates=tuple(dates))
+    table = report.table
+    if table is not None and table.error is not None:
+        table = msgspec.structs.replace(table, error=masked(table.error))
+    return msgspec.structs.replace(report, dates=tuple(dates), table=table)
 
 
 def _print(report: BackfillReport) -> None:
@@ -130,6 +142,7 @@ def _print(report: BackfillReport) -> None:
             ("skipped", _count(report.with_status("skipped"))),
             ("failed", _failed(report.with_status("failed"))),
             ("left", _left(report.with_status("left"))),
+            ("silver", _table(report)),
             ("seconds", f"{report.seconds:.1f}"),
             ("warning", "\n".join(report.warnings)),
         ]
@@ -144,6 +157,20 @@ def _count(dates: tuple[DateResult, ...]) -> str:
 
 def _failed(dates: tuple[DateResult, ...]) -> str:
     return ", ".join(f"{each.run_date} {each.error_code}" for each in dates)
+
+
+def _table(report: BackfillReport) -> str:
+    """What became of the curated table, and what makes it where it was not made."""
+    table = report.table
+    if table is None:
+        return ""
+    if table.status == "committed":
+        made = None if table.report is None else table.report.silver
+        new = "" if made is None or made.mode else "nothing new, "
+        return f"{new}generation {table.generation}, {table.rows or 0:,} rows"
+    again = f"`bronze silver {report.pipeline}` goes on from there"
+    why = f"failed: {table.error}" if table.error else "not run"
+    return f"{why}; {again}"
 
 
 def _left(dates: tuple[DateResult, ...]) -> str:

@@ -15,6 +15,7 @@ import typer
 
 from bronze_engine.adapters import dask_cluster
 from bronze_engine.batch.batch import Batch
+from bronze_engine.batch.curation import tables_of
 from bronze_engine.batch.dates import check_range, days_from
 from bronze_engine.batch.kept import BatchLike, KeptBatch
 from bronze_engine.batch.retry import Remaining, find_remaining
@@ -27,7 +28,9 @@ from bronze_engine.cli.options import (
     DateText,
     JsonLog,
     JsonOutput,
+    Layer,
     LogFile,
+    Only,
     Overrides,
     Tags,
     Verbose,
@@ -61,6 +64,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     shard: Shard | None = None
     retry_of: str | None = None
     full_refresh: bool = False
+    only: Layer | None = None
 
     @property
     def shard_text(self) -> str | None:
@@ -111,6 +115,7 @@ def batch(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Read everything anew, as epochs of their own.")
     ] = False,
+    only: Only = None,
     wait: Wait = "0s",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run; nothing is run or written.")
@@ -126,7 +131,7 @@ def batch(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land many pipelines side by side; one that fails stops no other."""
+    """Land many pipelines side by side, and make their tables; one that fails stops no other."""
     loaded = load(
         config,
         overrides,
@@ -142,14 +147,17 @@ def batch(
         shard=None if shard is None else parse_shard(shard),
         retry_of=retry_failed,
         full_refresh=full_refresh,
+        only=only,
     )
+    if only is Layer.SILVER:
+        _check_only_silver(asked, date, first, last)
     if retry_failed is None:
         asked = _dated(loaded, asked, date, first, last)
     else:
         _check_retry(asked, date, first, last)
     if dry_run:
         todo, _ = with_engine(loaded, lambda engine: _todo(engine, asked))
-        batch_text.print_dry_run(loaded, todo.runs, as_json=as_json)
+        batch_text.print_dry_run(loaded, todo.runs, todo.tables, as_json=as_json)
         return
     begun: list[KeptBatch] = []
     place = _here if on is None else _workers(on, config, overrides or ())
@@ -167,6 +175,8 @@ def batch(
                 shard=asked.shard_text if earlier is None else earlier.shard,
                 retry_of=None if earlier is None else earlier.batch,
                 warnings=asked.warnings,
+                # A cluster's workers may know of tables that the command's secrets don't reach.
+                tables=todo.tables if asked.only or earlier is not None else None,
                 make=make,
             )
             begun.append(kept)
@@ -212,6 +222,8 @@ def _dated(
 ) -> _Asked:
     """With the dates; with this shard's pipelines only."""
     names = asked.names if asked.shard is None else share_of(loaded, asked.names, asked.shard)
+    if asked.only is Layer.SILVER:
+        return msgspec.structs.replace(asked, names=names)
     if first is None and last is None:
         day = read_date(date, loaded.engine)
         return msgspec.structs.replace(asked, names=names, days=(day,))
@@ -225,6 +237,20 @@ def _dated(
     # Of all that are selected: each copy of a sharded batch ends alike.
     warnings = check_range(loaded, asked.names)
     return msgspec.structs.replace(asked, names=names, days=days, warnings=warnings)
+
+
+def _check_only_silver(asked: _Asked, *dates: str | None) -> None:
+    if any(each is not None for each in dates):
+        raise ConfigError(
+            "--only silver takes in all that is new; leave --date and --from out, or give them to"
+            " `bronze silver NAME`"
+        )
+    if asked.full_refresh:
+        raise ConfigError("--full-refresh is about landing, and --only silver lands nothing")
+    if asked.retry_of is not None:
+        raise ConfigError(
+            "--retry-failed runs what it finds as that batch did; leave --only silver out"
+        )
 
 
 def _check_retry(asked: _Asked, *dates: str | None) -> None:
@@ -247,8 +273,12 @@ async def _todo(engine: Engine, asked: _Asked) -> tuple[Remaining, BatchReport |
     """What is to be run, and the batch that it is left of."""
     if asked.retry_of is None:
         runs = tuple((name, day) for day in asked.days for name in asked.names)
+        with_wrong = asked.only is Layer.SILVER
+        tables = tables_of(engine.config, asked.names, with_wrong=with_wrong)
         return Remaining(
-            runs=runs, full_refresh=frozenset(asked.names if asked.full_refresh else ())
+            runs=runs,
+            tables=() if asked.only is Layer.BRONZE else tables,
+            full_refresh=frozenset(asked.names if asked.full_refresh else ()),
         ), None
     earlier = await engine.kept_batch(asked.retry_of, shard=asked.shard_text)
     if not earlier.is_finished:
@@ -257,5 +287,8 @@ async def _todo(engine: Engine, asked: _Asked) -> tuple[Remaining, BatchReport |
     if asked.is_narrowed:
         names = frozenset(asked.names)
         runs = tuple(run for run in todo.runs if run[0] in names)
-        todo = msgspec.structs.replace(todo, runs=runs)
+        tables = tuple(name for name in todo.tables if name in names)
+        todo = msgspec.structs.replace(todo, runs=runs, tables=tables)
+    if asked.only is Layer.BRONZE:
+        todo = msgspec.structs.replace(todo, tables=())
     return todo, earlier

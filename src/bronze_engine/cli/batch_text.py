@@ -20,15 +20,15 @@ LEFT_SHOWN: Final = 20
 def print_batch(report: BatchReport, *, is_kept: bool = True) -> None:
     """What failed or was not run, a line each, and the sums below; how what is missing is run, of
     a batch whose report was stored."""
-    left = report.with_status("left")
-    bad = (*report.with_status("failed", "skipped"), *left[:LEFT_SHOWN])
+    left = [run for run in report.every if run.status == "left"]
+    bad = [run for run in report.every if run.status in ("failed", "skipped")] + left[:LEFT_SHOWN]
     if bad:
         text.print_table(
             ["pipeline", "date", "status", "code", "message"],
             [
                 [
                     run.pipeline,
-                    str(run.run_date),
+                    str(run.run_date) if run.layer == "bronze" else "silver",
                     run.status,
                     run.error_code or "",
                     run.message,
@@ -47,7 +47,13 @@ def print_batch(report: BatchReport, *, is_kept: bool = True) -> None:
             ("batch", report.batch),
             ("shard", report.shard or ""),
             ("retry of", report.retry_of or ""),
-            ("committed", f"{len(committed):,} of {len(report.runs):,} runs, {rows:,} rows"),
+            (
+                "committed",
+                f"{len(committed):,} of {len(report.runs):,} runs, {rows:,} rows"
+                if report.runs or not report.tables
+                else "",
+            ),
+            ("silver", _tables(report)),
             ("failed", _codes(report)),
             ("skipped", _count(report, "skipped")),
             ("left", _count(report, "left")),
@@ -58,17 +64,29 @@ def print_batch(report: BatchReport, *, is_kept: bool = True) -> None:
     )
 
 
-def print_dry_run(config: Config, runs: Sequence[tuple[str, date]], *, as_json: bool) -> None:
-    """What would be run. Raises ConfigError with the faults of all of them, told last; what many
-    have in common, such as a fault of their API, once."""
-    names = dict.fromkeys(name for name, _ in runs)
+def print_dry_run(
+    config: Config, runs: Sequence[tuple[str, date]], tables: Sequence[str] = (), *, as_json: bool
+) -> None:
+    """What would be run, and which curated tables would be made after it.
+
+    Raises ConfigError with the faults of all of them, told last; what many have in common, such as
+    a fault of their API, once.
+    """
+    names = dict.fromkeys((*(name for name, _ in runs), *tables))
     if as_json:
-        text.print_json([{"pipeline": name, "run_date": day} for name, day in runs])
+        of_bronze = [{"pipeline": name, "run_date": day} for name, day in runs]
+        text.print_json([*of_bronze, *({"pipeline": name, "layer": "silver"} for name in tables)])
     else:
         if runs:
             text.print_table(["pipeline", "date"], [[name, str(day)] for name, day in runs])
             print()
-        text.print_pairs([("would run", f"{len(runs):,} runs of {len(names):,} pipelines")])
+        landed = len({name for name, _ in runs})
+        text.print_pairs(
+            [
+                ("would run", f"{len(runs):,} runs of {landed:,} pipelines"),
+                ("silver", ", ".join(tables)),
+            ]
+        )
     faults: dict[str, None] = {}
     for name in names:
         try:
@@ -79,14 +97,24 @@ def print_dry_run(config: Config, runs: Sequence[tuple[str, date]], *, as_json: 
         raise ConfigError("\n".join(faults))
 
 
+def _tables(report: BatchReport) -> str:
+    """Of the curated tables, those in which nothing was new among them."""
+    if not report.tables:
+        return ""
+    done = [run for run in report.tables if run.status == "committed"]
+    return f"{len(done):,} of {len(report.tables):,} tables are up to date"
+
+
 def _codes(report: BatchReport) -> str:
     counts: dict[str, int] = {}
-    for run in report.with_status("failed"):
+    for run in report.every:
+        if run.status != "failed":
+            continue
         code = run.error_code or "a fault of ours"
         counts[code] = counts.get(code, 0) + 1
     return ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()))
 
 
 def _count(report: BatchReport, status: str) -> str:
-    count = sum(run.status == status for run in report.runs)
+    count = sum(run.status == status for run in report.every)
     return f"{count:,}" if count else ""

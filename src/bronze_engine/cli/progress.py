@@ -72,7 +72,8 @@ class Progress:
         """Nothing: no terminal was touched."""
 
     def _run(self, view: RunView) -> str:
-        name = f"{view.pipeline} {view.run_date}" if self._board.has_dates else view.pipeline
+        has_date = self._board.has_dates and not view.is_table
+        name = f"{view.pipeline} {view.run_date}" if has_date else view.pipeline
         rows = f"{view.written:,} rows written"
         if not view.pages:  # a database has none
             return f"{name}: {rows}"

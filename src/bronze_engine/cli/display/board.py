@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain, islice
-from typing import final, get_args
+from typing import Literal, final, get_args
 
 from bronze_engine.cli.display.rate import Rate
 from bronze_engine.cli.display.view import RunView, Standing
@@ -67,7 +67,8 @@ class Board:
                     self._heard += view.page(event)
             case RowsWritten():
                 if (view := self._runs.get(event.run)) is not None:
-                    self._heard += view.write(event.rows)
+                    more = view.write(event.rows)
+                    self._heard += 0 if view.is_table else more
             case RunPhase():
                 if (view := self._runs.get(event.run)) is not None:
                     view.phase = event.phase
@@ -121,8 +122,8 @@ class Board:
 
     @property
     def rows(self) -> int:
-        """Landed, and read or written by those under way."""
-        return self._done_rows + sum(view.rows for view in self.active)
+        """Landed, and read or written by those under way; not once more in curated tables."""
+        return self._done_rows + sum(view.rows for view in self.active if not view.is_table)
 
     @property
     def pages(self) -> int:
@@ -166,14 +167,15 @@ class Board:
         if not self._order:
             self.began = self._clock.monotonic()
         self._order[key] = len(self._order)
-        self._dates.add(key[1])
+        if key[1]:
+            self._dates.add(key[1])
         self.name_width = max(self.name_width, len(key[0]))
         return RunView(*key)
 
     def _start(self, event: RunStarted) -> None:
-        key = (event.pipeline, event.run_date)
+        key = _key(event.layer, event.pipeline, event.run_date)
         before = self._known(key)
-        if before.standing != "waiting":  # it is run once more
+        if before.standing != "waiting" and not before.is_table:  # it is run once more
             self._done_rows -= before.rows
         view = RunView(*key)
         view.standing = "active"
@@ -192,20 +194,25 @@ class Board:
 
     def _finish(self, event: RunFinished) -> None:
         self._runs.pop(event.run, None)
-        key = (event.pipeline, str(event.report.run_date))
+        key = _key(event.report.layer, event.pipeline, str(event.report.run_date))
         view = self._known(key)
         view.finish(event.report)
         self._groups[view.standing][key] = view
-        self._done_rows += view.rows
+        self._done_rows += 0 if view.is_table else view.rows
         self._done_pages += view.pages
         self._done_bytes += view.bytes_in
 
     def _end(self, result: BatchRun) -> None:
         """A run that was never begun: skipped, or of a configuration that is wrong."""
-        key = (result.pipeline, str(result.run_date))
+        key = _key(result.layer, result.pipeline, str(result.run_date))
         if key not in self._groups["waiting"] or result.status not in ("failed", "skipped"):
             return
         view = self._known(key)
         view.standing = result.status
         view.code = result.error_code
         self._groups[view.standing][key] = view
+
+
+def _key(layer: Literal["bronze", "silver"], pipeline: str, run_date: str) -> _Key:
+    """A curated table is of no one date."""
+    return (pipeline, run_date) if layer == "bronze" else (f"{pipeline} silver", "")

@@ -1,4 +1,4 @@
-"""One pipeline and date, as far as the display has heard of it."""
+"""One pipeline and date, or one curated table, as far as the display has heard of it."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ class RunView:
         """Of the rows."""
         self.reading = Rate()
         """Of the records."""
+
+    @property
+    def is_table(self) -> bool:
+        """A curated table is of no one date; its rows have been counted as they landed."""
+        return not self.run_date
 
     def page(self, event: PageFetched) -> int:
         """How many rows more there are now."""
