@@ -1,4 +1,4 @@
-"""From Bronze's columns to the table's: kept, renamed, cast; and the SELECT that does so."""
+"""Which columns a table has: those of its Bronze, kept, renamed and cast."""
 
 from __future__ import annotations
 
@@ -14,39 +14,17 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.errors import QualityError
-from bronze_engine.model.arrow import DataType
 from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import STAMP_COLUMNS, Column
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.silver.casts import Cast, cast
+from bronze_engine.model.silver_columns import RESERVED
+from bronze_engine.silver.casts import cast
 from bronze_engine.silver.contract import check_frozen, schema_of, united, widest
-from bronze_engine.silver.shape import (
-    BRONZE_DATE,
-    CURRENT,
-    DELETED,
-    DELETED_AT,
-    DELETED_DATE,
-    FROM,
-    IS_DELETE,
-    PART,
-    ROW,
-    TO,
-    Shape,
-)
-from bronze_engine.silver.sql import identifier, literal
-from bronze_engine.silver.types import sql_type
+from bronze_engine.silver.shape import Shape
 
-__all__ = ["FAULT", "Selected", "raw_select", "record_select", "resolve", "selected"]
+__all__ = ["resolve"]
 
-FAULT: Final = "_fault"
-"""Why a record can't be one of the table, in words; NULL of all others."""
-
-_OURS: Final = (
-    *(FROM, TO, CURRENT, DELETED, DELETED_AT, BRONZE_DATE, DELETED_DATE),
-    *(IS_DELETE, PART, ROW, FAULT),
-)
 _SHOWN_NAMES: Final = 12
-_SHOWN_CHARACTERS: Final = 80
 
 
 def resolve(pipeline: Pipeline, manifests: Sequence[Manifest], base: Manifest | None) -> Shape:
@@ -99,7 +77,7 @@ def _with_gone(columns: Sequence[Column], base: Manifest) -> list[Column]:
     """The columns, wide enough for the rows that the table has, and those that only these have."""
     found = {column.name: column for column in columns}
     for before in map(Column.parse, schema_of(base)):
-        if before.name in _OURS:
+        if before.name in RESERVED:
             continue
         now = found.get(before.name)
         if now is None:
@@ -176,11 +154,11 @@ def _with_variants(names: Sequence[str], bronze: Mapping[str, Column]) -> Iterat
 def _take(found: dict[str, Column], column: Column, bronze_name: str) -> None:
     """Add a column. DuckDB's names differ by more than case."""
     folded = column.name.casefold()
-    taken = next((name for name in (*found, *_OURS) if name.casefold() == folded), None)
+    taken = next((name for name in (*found, *RESERVED) if name.casefold() == folded), None)
     if taken is None:
         found[column.name] = column
         return
-    if taken in _OURS and taken not in found:
+    if taken in RESERVED and taken not in found:
         what = f"takes the name of {taken!r}, which Silver itself writes"
     else:
         what = f"would be {column.name!r} beside {taken!r}, and names that differ by case are one"
@@ -244,7 +222,7 @@ def _check_named(silver: Silver, shape: Shape) -> None:
         )
     for entry in silver.partition_by:
         name = PartitionField.parse(entry).column
-        if name not in known and name not in _OURS:
+        if name not in known and name not in RESERVED:
             _unknown("silver.partition_by", name, known, why)
 
 
@@ -257,137 +235,3 @@ def _unknown(option: str, name: str, known: Iterable[str], why: str) -> NoReturn
     raise QualityError(
         f"{option} names {name!r}, and {why}; nothing was published; {hint}", column=name
     )
-
-
-class Selected(msgspec.Struct, frozen=True):
-    """The records of one file."""
-
-    sql: str
-    can_fail: bool
-    """Whether `_fault` may be anything but NULL."""
-
-
-def record_select(
-    pipeline: Pipeline,
-    shape: Shape,
-    manifest: Manifest,
-    part: int,
-    path: str,
-    *,
-    names: Sequence[str] | None = None,
-) -> str:
-    """The SELECT of one Bronze file's records: the columns of the shape, `_is_delete`,
-    `_bronze_date`, `_bronze_part`, `_bronze_row`, and `_fault`, which says why a value can't be
-    had as its column's type.
-
-    `part` is the file's place in the manifest, `path` where it lies on this machine, `names`
-    its own columns in order, where that are not all of the manifest's.
-    """
-    return selected(pipeline, shape, manifest, part, path, names=names).sql
-
-
-def selected(
-    pipeline: Pipeline,
-    shape: Shape,
-    manifest: Manifest,
-    part: int,
-    path: str,
-    *,
-    names: Sequence[str] | None = None,
-) -> Selected:
-    """As `record_select`."""
-    silver = _silver(pipeline)
-    file = _File(schema_of(manifest), names)
-    bronze_names = {new: old for old, new in silver.columns.rename.items()}
-    listed: list[str] = []
-    faults: list[str] = []
-    for column in map(Column.parse, shape.columns):
-        bronze_name = bronze_names.get(column.name, column.name)
-        text = silver.columns.cast.get(column.name)
-        role = parse_type(column.name, text)[1] if text is not None else "value"
-        found = file.cast(bronze_name, column, role)
-        listed.append(f"{found.value} AS {identifier(column.name)}")
-        if found.can_fail:
-            said = literal(f"column {column.name!r} ({text or column.type}) can't hold ")
-            value = file.name(bronze_name)
-            faults.append(
-                f"WHEN {value} IS NOT NULL AND ({found.value}) IS NULL"
-                f" THEN concat({said}, left(CAST({value} AS VARCHAR), {_SHOWN_CHARACTERS}))"
-            )
-    fault = f"CASE {' '.join(faults)} END" if faults else f"CAST({literal(None)} AS VARCHAR)"
-    listed += [
-        f"{_is_delete(silver, manifest, file)} AS {identifier(IS_DELETE)}",
-        f"{literal(manifest.run_date)} AS {identifier(BRONZE_DATE)}",
-        f"CAST({literal(part)} AS INTEGER) AS {identifier(PART)}",
-        f"file_row_number AS {identifier(ROW)}",
-        f"{fault} AS {identifier(FAULT)}",
-    ]
-    sql = f"SELECT {', '.join(listed)} FROM {file.relation(path)}"
-    return Selected(sql, can_fail=bool(faults))
-
-
-def raw_select(names: Sequence[str], path: str, rows: Iterable[int]) -> str:
-    """The SELECT of some rows of a Bronze file, whose columns are `names`, as they landed."""
-    file = _File(pa.schema([]), names)
-    places = ", ".join(map(literal, rows))
-    listed = ", ".join(f"{file.name(name)} AS {identifier(name)}" for name in names)
-    return (
-        f"SELECT {listed} FROM {file.relation(path)} WHERE file_row_number IN ({places})"
-        " ORDER BY file_row_number"
-    )
-
-
-class _File:
-    """The columns of one file. They are called by their places: no name that Bronze may have is in
-    the way of DuckDB's own."""
-
-    def __init__(self, schema: pa.Schema, names: Sequence[str] | None) -> None:
-        own = schema.names if names is None else names
-        self._schema = schema
-        self._places = {name: place for place, name in enumerate(own)}
-
-    def name(self, bronze_name: str) -> str:
-        return f"c{self._places[bronze_name]}"
-
-    def has(self, bronze_name: str) -> bool:
-        return bronze_name in self._places
-
-    def type(self, bronze_name: str) -> DataType:
-        return self._schema.field(bronze_name).type
-
-    def cast(self, bronze_name: str, column: Column, role: str) -> Cast:
-        """A column as the table has it; NULL where the file has none."""
-        if not self.has(bronze_name):
-            return Cast(f"CAST({literal(None)} AS {sql_type(column.type)})", can_fail=False)
-        given = self.type(bronze_name)
-        found = cast(self.name(bronze_name), given, column.type, role)  # type: ignore[arg-type]
-        if found is None:
-            raise QualityError(
-                f"column {bronze_name!r} is {given} in a file of Bronze, and there is no exact way"
-                f" from that to {column.type}; nothing was published; cast it to another type in"
-                " silver.columns",
-                column=bronze_name,
-            )
-        return found
-
-    def relation(self, path: str) -> str:
-        aliases = ", ".join(f"c{place}" for place in range(len(self._places)))
-        escaped = "".join(f"[{each}]" if each in "[*?" else each for each in path)
-        read = f"read_parquet({literal(escaped)}, hive_partitioning = FALSE)"
-        return f"{read} AS b({aliases})" if aliases else f"{read} AS b"
-
-
-def _is_delete(silver: Silver, manifest: Manifest, file: _File) -> str:
-    """The condition that a record says that its key is gone."""
-    told: list[str] = []
-    if manifest.cdc is not None and file.has(manifest.cdc.operation):
-        operation = f"CAST({file.name(manifest.cdc.operation)} AS VARCHAR)"
-        codes = ", ".join(map(literal, manifest.cdc.delete))
-        if codes:
-            told.append(f"coalesce({operation} IN ({codes}), FALSE)")
-    marked = silver.deleted_column
-    if marked is not None and file.has(marked):
-        name = file.name(marked)
-        is_truth = pa.types.is_boolean(file.type(marked))
-        told.append(f"coalesce({name}, FALSE)" if is_truth else f"{name} IS NOT NULL")
-    return " OR ".join(told) if told else literal(False)

@@ -24,12 +24,13 @@ from bronze_engine.model.block import Reject
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.row_text import printed_rows
+from bronze_engine.model.silver_columns import FAULT, LATE
 from bronze_engine.quality.thresholds import KEPT_REJECTS, Threshold
-from bronze_engine.silver.columns import FAULT, raw_select, selected
 from bronze_engine.silver.contract import schema_of
 from bronze_engine.silver.database import Database
-from bronze_engine.silver.lateness import LATE, check_none_late, is_judged, late
+from bronze_engine.silver.lateness import check_none_late, is_judged, late
 from bronze_engine.silver.quality import Judge, Refusal, merged
+from bronze_engine.silver.records import raw_select, selected
 from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape
 from bronze_engine.silver.sql import columns, identifier, literal

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
 
 import pyarrow as pa
 
 from bronze_engine.config.silver import Silver
 from bronze_engine.errors import QualityError
+from bronze_engine.model.silver_columns import LATE
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.shape import BRONZE_DATE, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
 from bronze_engine.silver.types import sql_type
 
-__all__ = ["LATE", "check_none_late", "is_judged", "late"]
-
-LATE: Final = "_late"
-"""Why a record is late, in words; NULL of all others."""
+__all__ = ["check_none_late", "is_judged", "late"]
 
 
 def is_judged(silver: Silver, shape: Shape) -> bool:

@@ -22,7 +22,7 @@ from bronze_engine.model.silver import SilverTable
 from bronze_engine.publish.base import Base
 from bronze_engine.run.account import Account
 from bronze_engine.run.services import Identity, Services
-from bronze_engine.silver.columns import record_select, resolve
+from bronze_engine.silver.columns import resolve
 from bronze_engine.silver.compose import compose_manifest, files_of, inputs_of
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.fold import departed, departed_schema, fold, table_schema, visible
@@ -30,6 +30,7 @@ from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs import Landed, Work
 from bronze_engine.silver.landing import Landing, Query
 from bronze_engine.silver.memory import Share
+from bronze_engine.silver.records import record_select
 from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, Shape
 from bronze_engine.silver.spill import open_spill
 from bronze_engine.silver.spool import Spool, root_of

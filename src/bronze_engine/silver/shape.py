@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, final
+from typing import Literal, final
 
 import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.manifest import Load
+from bronze_engine.model.silver_columns import (
+    BRONZE_DATE,
+    CURRENT,
+    DELETED,
+    DELETED_AT,
+    DELETED_DATE,
+    FROM,
+    IS_DELETE,
+    PART,
+    ROW,
+    TO,
+)
 
 __all__ = [
     "BRONZE_DATE",
@@ -22,24 +34,6 @@ __all__ = [
     "TO",
     "Shape",
 ]
-
-# Columns of the table that are ours.
-FROM: Final = "effective_from"
-TO: Final = "effective_to"
-CURRENT: Final = "is_current"
-DELETED: Final = "is_deleted"
-DELETED_AT: Final = "deleted_at"
-BRONZE_DATE: Final = "_bronze_date"
-"""The run date of the partition that a row's values come from."""
-DELETED_DATE: Final = "_deleted_date"
-"""Of a deleted row of a current table: the run date of the partition that deleted it."""
-
-# Columns that only records have.
-IS_DELETE: Final = "_is_delete"
-PART: Final = "_bronze_part"
-"""Number of the data file in its manifest's list, from 0."""
-ROW: Final = "_bronze_row"
-"""Number of the row in its file, from 0."""
 
 
 @final

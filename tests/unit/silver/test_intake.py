@@ -325,7 +325,8 @@ async def test_lateness_is_of_any_time(tmp_path: Path, kind: pa.DataType) -> Non
     days = pa.array([at(13), at(14), at(15)], pa.timestamp("us")).cast(pa.timestamp("s"))
     times = days if pa.types.is_date(kind) else days.cast(pa.int64()).cast(pa.timestamp("s"))
     async with running(tmp_path, f'{LATE}"quarantine"', INCREMENTAL) as run:
-        run.land(FIRST, pa.table({"id": [0], "at": pa.nulls(1, kind)}))
+        nothing: Any = pa.array([None], kind)
+        run.land(FIRST, pa.table({"id": [0], "at": nothing}))
         made = times.cast(pa.timestamp("us", "UTC")) if getattr(kind, "tz", None) else times
         run.land(SECOND, pa.table({"id": [1, 2, 3], "at": made.cast(kind)}))
         await run.take(FIRST, SECOND)
