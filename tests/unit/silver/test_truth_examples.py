@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from bronze_engine.config.load import parse_config
 from bronze_engine.config.silver import Silver
 from bronze_engine.model.silver import SilverTable
 from tests.documents import Document
+from tests.unit.run.harness import load_text
 
 from . import oracle
 from .examples import EXAMPLES, Example, page
@@ -62,6 +64,43 @@ def test_the_configuration_is_one() -> None:
     [toml] = GUIDE.blocks("toml")
     pipeline = parse_config(f'[engine]\ntarget = "./bronze"\n{toml}').pipeline("shop.customers")
     assert pipeline.silver == Silver(history="full", deletes="tombstone")
+
+
+CHANGES: Final = """\
+lsn,op,id,status
+101,I,1,new
+102,U,1,paid
+103,I,2,new
+104,D,2,
+"""
+
+
+@pytest.mark.asyncio
+async def test_its_readers_read_what_its_pipeline_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [toml] = GUIDE.blocks("toml")
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "1.csv").write_text(CHANGES)
+    config = load_text(f'[engine]\ntarget = "bronze"\nlog_dir = ""\n{toml}', folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    async with open_engine(config, clock=SYSTEM_CLOCK) as engine:
+        await engine.run("shop.customers", run_date=date(2025, 3, 1))
+        await engine.silver("shop.customers")
+    names: dict[str, Any] = {}
+    for block in GUIDE.blocks("python", "Reading it"):
+        exec(compile(block, "docs/silver.md", "exec"), names)  # noqa: S102
+    assert capsys.readouterr().out == "4\n"
+    assert names["current"].fetchall() == [
+        ("102", "1", "paid", "102", None, True, False, date(2025, 3, 1))
+    ]
+    frame = names["frame"].sort("effective_from")
+    assert frame.select("id", "status", "effective_from", "effective_to", "is_deleted").rows() == [
+        ("1", "new", "101", "102", False),
+        ("1", "paid", "102", None, False),
+        ("2", "new", "103", "104", False),
+        ("2", "new", "104", None, True),
+    ]
 
 
 def test_every_key_stands_in_the_tables() -> None:
