@@ -18,7 +18,7 @@ from bronze_engine.cli.options import (
     read_duration,
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.model.status import PipelineStatus
+from bronze_engine.model.status import PipelineStatus, TableStatus
 
 __all__ = ["status"]
 
@@ -60,14 +60,27 @@ def status(
 
 def _print(found: tuple[PipelineStatus, ...], max_age: str | None) -> None:
     header = ["pipeline", "date", "committed", "age", "rows", "newest run", "code"]
-    if max_age is not None:
-        header.append("late")
-    text.print_table(header, [_cells(each)[: len(header)] for each in found])
+    of_silver = ["silver", "pending"] if any(each.silver is not None for each in found) else []
+    late = ["late"] if max_age is not None else []
+    text.print_table(
+        [*header, *of_silver, *late],
+        [
+            _cells(each)
+            + (_silver_cells(each.silver) if of_silver else [])
+            + (["late" if each.is_late else ""] if late else [])
+            for each in found
+        ],
+    )
     print()
-    late = [each for each in found if each.is_late]
-    told = "" if max_age is None else f"{len(late):,} (older than {max_age}, or never committed)"
+    count = sum(bool(each.is_late) for each in found)
+    told = "" if max_age is None else f"{count:,} (older than {max_age}, or never committed)"
     text.print_pairs([("pipelines", f"{len(found):,}"), ("late", told)])
     failed = [(each.pipeline, each.error) for each in found if each.error is not None]
+    failed += [
+        (f"{each.pipeline} silver", each.silver.error)
+        for each in found
+        if each.silver is not None and each.silver.error is not None
+    ]
     if failed:
         print()
         text.print_pairs(failed)
@@ -82,8 +95,16 @@ def _cells(of: PipelineStatus) -> list[str]:
         "" if of.rows is None else f"{of.rows:,}",
         of.run_status or "",
         of.code or "",
-        "late" if of.is_late else "",
     ]
+
+
+def _silver_cells(of: TableStatus | None) -> list[str]:
+    """The newest date in the table, and how many generations it is behind."""
+    if of is None:
+        return ["", ""]
+    if of.run_date is None:
+        return [of.code or "never", ""]
+    return [f"{of.run_date} {of.code or ''}".rstrip(), f"{of.pending or 0:,}"]
 
 
 def _date(of: PipelineStatus) -> str:

@@ -7,7 +7,25 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["PipelineStatus"]
+__all__ = ["PipelineStatus", "TableStatus"]
+
+
+class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A curated table, and how far it is behind what has landed."""
+
+    run_date: date | None = None
+    """The newest that it counts; None where there is no table."""
+    generation: int | None = None
+    rows: int | None = None
+    committed_at: datetime | None = None
+    age_seconds: float | None = None
+    """Since the commit: a run that finds nothing new commits nothing."""
+    pending: int | None = None
+    """Generations of Bronze that it has yet to take in, of its newest date and of later ones; None
+    where there is no table. Earlier dates that were landed again a plan tells of."""
+    code: str | None = None
+    """Why its newest run failed, or why it could not be looked at."""
+    error: str | None = None
 
 
 class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,3 +48,5 @@ class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     """Why the newest run failed; or why the pipeline could not be looked at, without a run."""
     error: str | None = None
+    silver: TableStatus | None = None
+    """None where the pipeline has no curated table."""

@@ -20,6 +20,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.status import PipelineStatus
 from bronze_engine.run.services import Services, Stores
+from bronze_engine.run.table_status import read_table_status
 from bronze_engine.state import hint, reports
 from bronze_engine.state.partitions import committed_dates, read_neighbours, read_partition
 
@@ -47,7 +48,13 @@ async def read_statuses(
     async def look(name: str) -> None:
         try:
             pipeline = config.pipeline(name)
-            status = await _status(pipeline, await services.stores(pipeline), services)
+            stores = await services.stores(pipeline)
+            status = await _status(pipeline, stores, services)
+            if pipeline.silver is not None:
+                table = await read_table_status(pipeline, pipeline.silver, stores, services)
+                if table.error is not None:
+                    table = msgspec.structs.replace(table, error=mask(table.error))
+                status = msgspec.structs.replace(status, silver=table)
         except BronzeError as exc:
             status = PipelineStatus(pipeline=name, code=exc.code, error=str(exc))
         if status.error is not None:

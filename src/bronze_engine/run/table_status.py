@@ -1,0 +1,86 @@
+"""Where a curated table stands: what it holds, and what of Bronze it has yet to take in."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+import msgspec
+
+from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.silver import Silver
+from bronze_engine.errors import BronzeError
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.silver import table_path
+from bronze_engine.model.status import TableStatus
+from bronze_engine.publish.base import read_base
+from bronze_engine.run.services import Services, Stores
+from bronze_engine.state import reports
+from bronze_engine.state.partitions import committed_dates, read_partition
+
+__all__ = ["read_table_status"]
+
+_REPORTS_DAYS: Final = 31
+"""Reports of so many days are looked at where there is no table."""
+
+
+async def read_table_status(
+    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services
+) -> TableStatus:
+    """In a few small reads. What keeps it from being looked at is its code and error."""
+    try:
+        return await _status(pipeline, silver, stores, services)
+    except BronzeError as exc:
+        return TableStatus(code=exc.code, error=str(exc))
+
+
+async def _status(
+    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services
+) -> TableStatus:
+    folder = table_path(silver.path, pipeline.system, pipeline.entity)
+    base = await read_base(stores.target, folder, pipeline=pipeline.name, adopt=True)
+    manifest = base.committed
+    until = services.today() + timedelta(days=1)  # a scheduler further east has begun it
+    status = TableStatus()
+    if manifest is not None:
+        age = (services.clock.now() - manifest.written_at).total_seconds()
+        status = TableStatus(
+            run_date=manifest.run_date,
+            generation=manifest.generation,
+            rows=manifest.row_count,
+            committed_at=manifest.written_at,
+            age_seconds=max(0.0, age),
+            pending=await _pending(pipeline, manifest, stores, until),
+        )
+    since = until - timedelta(days=_REPORTS_DAYS) if manifest is None else manifest.run_date
+    code, error = await _failure(pipeline, stores, manifest, since, until)
+    return msgspec.structs.replace(status, code=code, error=error)
+
+
+async def _pending(pipeline: Pipeline, manifest: Manifest, stores: Stores, until: date) -> int:
+    """Generations of Bronze, of the table's newest date and later ones, that it does not hold."""
+    system, entity = pipeline.system, pipeline.entity
+    held = manifest.silver.inputs if manifest.silver is not None else ()
+    generations = {each.run_date: each.generation for each in held}
+    count = 0
+    for day in await committed_dates(
+        stores.target, system, entity, since=manifest.run_date, until=max(until, manifest.run_date)
+    ):
+        landed = await read_partition(stores.target, system, entity, day)
+        count += landed is not None and generations.get(day) != landed.generation
+    return count
+
+
+async def _failure(
+    pipeline: Pipeline, stores: Stores, manifest: Manifest | None, since: date, until: date
+) -> tuple[str | None, str | None]:
+    """The code and the error of the newest run, where it failed."""
+    system, entity = reports.silver_system(pipeline.system), pipeline.entity
+    keys = await reports.newest(
+        stores.state, system, entity, since=since, until=max(since, until), limit=1
+    )
+    for day, run in keys:
+        last = await reports.read(stores.state, system, entity, day, run)
+        if last is not None and (manifest is None or last.started_at > manifest.written_at):
+            return last.error_code, last.error
+    return None, None
