@@ -7,11 +7,13 @@ from collections.abc import Collection
 from typing import final
 
 from bronze_engine.clock import Clock
-from bronze_engine.contracts import Store
+from bronze_engine.config.silver import SilverOutput
+from bronze_engine.contracts import LakeTable, Store
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.publish.base import Base
+from bronze_engine.publish.base import Base, keeping_superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
+from bronze_engine.run.tables import follow
 from bronze_engine.silver.landing import Landing
 
 __all__ = ["Publishing"]
@@ -24,9 +26,17 @@ class Publishing:
     """One run's. What it has come to stands in it, whoever is cancelled meanwhile."""
 
     def __init__(
-        self, store: Store, base: Base, manifest: Manifest, landing: Landing, kept: Collection[str]
+        self,
+        store: Store,
+        base: Base,
+        manifest: Manifest,
+        landing: Landing,
+        kept: Collection[str],
+        output: SilverOutput,
+        table: LakeTable | None,
     ) -> None:
-        self.manifest = manifest
+        keeps = output.keeps_superseded
+        self.manifest = keeping_superseded(manifest, base) if keeps else manifest
         """Once it is committed, as it was written."""
         self.is_committed = False
         self.degraded: list[str] = []
@@ -35,6 +45,7 @@ class Publishing:
         self._base = base
         self._landing = landing
         self._kept = kept
+        self._table = table
 
     async def run(self, clock: Clock) -> None:
         """Commit, and tidy up. Raises what `publish` raises."""
@@ -52,7 +63,9 @@ class Publishing:
             self._base.partition,
             manifest.row_count,
         )
-        reaped = await reap(self._store, self._base.partition, manifest)
-        self.degraded += reaped.warnings
+        behind = await follow(self._table, [self._base.partition])
+        self.degraded += behind
+        if not behind:
+            self.degraded += (await reap(self._store, self._base.partition, manifest)).warnings
         for warning in self.degraded:
             log.warning("%s: committed, but %s", manifest.pipeline, warning)

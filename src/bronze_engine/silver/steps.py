@@ -31,6 +31,7 @@ from bronze_engine.publish.base import Base, superseded
 from bronze_engine.run.account import Account
 from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.run.tables import admit, follow
 from bronze_engine.shield import finish
 from bronze_engine.silver.bronze import landed_again, read_bronze
 from bronze_engine.silver.identity import silver_hash
@@ -123,6 +124,7 @@ class _Run:
     async def _curate(self, stores: Stores, share: Share) -> RunReport:
         """Decide, make, publish."""
         pipeline, options, services = self.pipeline, self.options, self.services
+        table = await services.table(pipeline, self.silver.output)
         base = await read_table(
             stores.target, self.folder, pipeline=pipeline.name, adopt=options.adopt
         )
@@ -137,7 +139,8 @@ class _Run:
         )
         self.account.run_date = work.run_date
         if work.is_nothing and base.committed is not None:
-            return self._unchanged(base.committed, work)
+            behind = await follow(table, [self.folder])
+            return self._unchanged(base.committed, work, behind)
         self._tell_beginning(work)
         landing = Landing(
             store=stores.target,
@@ -151,6 +154,7 @@ class _Run:
         )
         try:
             made = await self._make(stores, share, base, work, landing)
+            await admit(table, made.manifest)
         except BaseException as exc:
             await finish(landing.discard, grace_seconds=services.grace_seconds)
             news = await self._news(stores, base, work, exc)
@@ -159,7 +163,9 @@ class _Run:
             raise
         self.account.phase("publishing")
         self.curated = made.curated
-        publishing = Publishing(stores.target, base, made.manifest, landing, made.kept)
+        publishing = Publishing(
+            stores.target, base, made.manifest, landing, made.kept, self.silver.output, table
+        )
         self.publishing = publishing
         with working("commit"):
             await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
@@ -224,7 +230,7 @@ class _Run:
             )
         )
 
-    def _unchanged(self, manifest: Manifest, work: Work) -> RunReport:
+    def _unchanged(self, manifest: Manifest, work: Work, degraded: Collection[str]) -> RunReport:
         """Of a run that has found nothing new: what stands, and that nothing was committed."""
         log.info(
             "%s: nothing is new since generation %d of %s; nothing was committed",
@@ -238,7 +244,7 @@ class _Run:
             kept_files=len(manifest.files),
             current_rows=None if manifest.silver is None else current_rows_of(manifest),
         )
-        return self._committed(manifest, (), bytes_out=0)
+        return self._committed(manifest, degraded, bytes_out=0)
 
     def _committed(
         self, manifest: Manifest, degraded: Collection[str], *, bytes_out: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io.pyarrow import (
+    MetricModeTypes,
+    MetricsMode,
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
     parquet_path_to_id_mapping,
@@ -194,12 +197,21 @@ def _folder(place: TablePlace) -> str:
     return uri_of(place.target, place.root)
 
 
+def _without_statistics(parquet: Any) -> set[str]:
+    """Paths of columns that a row group says nothing of."""
+    groups = [parquet.row_group(at) for at in range(parquet.num_row_groups)]
+    columns = [group.column(at) for group in groups for at in range(group.num_columns)]
+    return {column.path_in_schema for column in columns if not column.is_stats_set}
+
+
 def _data_file(metadata: Any, place: TablePlace, shown: Shown, footer: bytes) -> DataFile:
-    schema = metadata.schema()
+    schema, parquet = metadata.schema(), parse_footer(footer)
+    ids = parquet_path_to_id_mapping(schema)
+    plan = compute_statistics_plan(schema, metadata.properties)
+    for name in _without_statistics(parquet):  # pyiceberg warns of each
+        plan[ids[name]] = replace(plan[ids[name]], mode=MetricsMode(MetricModeTypes.NONE))
     statistics = data_file_statistics_from_parquet_metadata(
-        parquet_metadata=parse_footer(footer),
-        stats_columns=compute_statistics_plan(schema, metadata.properties),
-        parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        parquet_metadata=parquet, stats_columns=plan, parquet_column_mapping=ids
     )
     run_date = shown.run_date
     days = [] if run_date is None else [run_date.toordinal() - _EPOCH.toordinal()]
