@@ -160,15 +160,21 @@ async def run(lake: Lake, at: int = 0, fault: Fault | None = None) -> bool:
     return any(script.fired for script in scripts)
 
 
-SCENES: Final[tuple[What, ...]] = ("first run", "newer", "re-landed")
+FAULTS: Final[tuple[Fault, ...]] = (
+    "fail_before",
+    "fail_after",
+    "lost",
+    "cancel_before",
+    "cancel_after",
+    "die_before",
+)
 
 
 @pytest.mark.asyncio
 @pytest.mark.slow
-@pytest.mark.parametrize("what", SCENES)
 @pytest.mark.parametrize(
-    "fault",
-    ["fail_before", "fail_after", "lost", "cancel_before", "cancel_after", "die_before"],
+    ("what", "fault"),
+    [*(("re-landed", fault) for fault in FAULTS), ("first run", "lost"), ("newer", "die_before")],
 )
 async def test_a_run_that_is_cut_off_leaves_the_old_table_or_the_new(
     tmp_path: Path, what: What, fault: Fault
@@ -189,8 +195,15 @@ async def test_a_run_that_is_cut_off_leaves_the_old_table_or_the_new(
 
 @pytest.mark.asyncio
 @pytest.mark.slow
-@pytest.mark.parametrize("what", SCENES)
-@pytest.mark.parametrize("fault", ["kill_before", "kill_after"])
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        ("first run", "kill_after"),
+        ("newer", "kill_before"),
+        ("re-landed", "kill_before"),
+        ("re-landed", "kill_after"),
+    ],
+)
 async def test_kill_at_any_operation_leaves_the_old_table_or_the_new(
     server: KillServer, tmp_path: Path, what: What, fault: Fault
 ) -> None:
