@@ -13,8 +13,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from bronze_engine.silver.fold_current import current
-from bronze_engine.silver.fold_versions import versions
+from bronze_engine.silver.fold_current import CURRENT_MARK, current, current_marks
+from bronze_engine.silver.fold_versions import VERSION_MARK, version_marks, versions
 from bronze_engine.silver.shape import (
     BRONZE_DATE,
     CURRENT,
@@ -26,14 +26,17 @@ from bronze_engine.silver.shape import (
     Shape,
 )
 from bronze_engine.silver.sql import columns, identifier
-from bronze_engine.silver.winners import at
+from bronze_engine.silver.winners import at, facts_of, fetched
 
 __all__ = [
     "departed",
+    "departed_of_marks",
     "departed_schema",
     "fold",
     "fold_columns",
+    "marks_of",
     "moment_type",
+    "rows_of_marks",
     "table_columns",
     "table_schema",
     "visible",
@@ -47,6 +50,30 @@ def fold(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
     """
     make = versions if shape.history == "full" else current
     return make(shape, records, snapshots)
+
+
+def marks_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+    """What `fold` decides, without values: which record each row has them of, and the rest."""
+    full = shape.history == "full"
+    marks = version_marks(shape, records, snapshots) if full else current_marks(shape, snapshots)
+    return f"WITH facts AS ({facts_of(shape, records, snapshots)}) SELECT * FROM ({marks})"
+
+
+def rows_of_marks(shape: Shape, records: str, marks: str) -> str:
+    """The rows of marks (a SELECT), with `fold_columns`: `records` has their values."""
+    if shape.history == "full":
+        return fetched(shape, records, marks, VERSION_MARK)
+    return fetched(shape, records, marks, CURRENT_MARK)
+
+
+def departed_of_marks(shape: Shape, marks: str) -> str:
+    """The rows of marks (a relation) that no reader sees, with `departed_schema`."""
+    keys = (f"k{number} AS {identifier(name)}" for number, name in enumerate(shape.keys))
+    named = {DELETED_AT: "since", BRONZE_DATE: "told"}
+    if shape.history == "full":
+        named = {FROM: "moment", TO: "until", BRONZE_DATE: "shown"}
+    since = (f"{short} AS {identifier(name)}" for name, short in named.items())
+    return f"SELECT {', '.join([*keys, *since])} FROM {marks} WHERE gone"
 
 
 def moment_type(shape: Shape) -> pa.DataType:

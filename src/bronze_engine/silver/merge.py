@@ -1,0 +1,417 @@
+"""How the next generation of a table comes of the one that stands and of what is new.
+
+    append      the new records decide together with the rows of their keys
+    recompute   of some keys that is not enough: all that Bronze has of them is read again
+    rebuild     there is no table yet, or it is not to be relied on: all is made of Bronze
+
+A file none of whose keys has changed stays. The others are read once for their keys, and once
+more, whole, to be written without the rows that go; what takes their place is written after them,
+in files of its own. Keys and positions of what is new are all that is held of it meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import date
+from typing import Final, Literal, final
+
+import msgspec
+import pyarrow as pa
+
+from bronze_engine.model.part import DataFile
+from bronze_engine.silver.database import Database
+from bronze_engine.silver.fold import (
+    departed_of_marks,
+    departed_schema,
+    marks_of,
+    rows_of_marks,
+    table_columns,
+    table_schema,
+)
+from bronze_engine.silver.merge_facts import (
+    ANEW,
+    DIFFERS,
+    KNOWN,
+    MARKS,
+    NEW,
+    TOUCHED,
+    changed_marks,
+    differing_keys,
+    known_of,
+    new_of,
+    traced_keys,
+    undecided_keys,
+)
+from bronze_engine.silver.merge_files import rewritten
+from bronze_engine.silver.merge_held import Held, HeldFile, departed_rows, retained_records, rows
+from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, FROM, IS_DELETE, PART, ROW, TO, Shape
+from bronze_engine.silver.sql import columns, identifier, literal
+from bronze_engine.silver.winners import NO_DELETE, at, key_names, same_keys
+
+__all__ = ["Everything", "MergePlan", "News", "Output", "plan_merge"]
+
+Everything = Callable[[str | None], Awaitable[str]]
+"""Makes a relation of the records of all dates that count and that Bronze has, and returns its
+name: of the keys in a relation (k0, k1, … as in Shape.keys; NULL is a value) alone, where one is
+named. Called once at the most."""
+
+Source = tuple[str, str]
+"""Records, and a SELECT of marks of some of them."""
+
+_ALL: Final = "merge_all"
+_ALL_MARKS: Final = "merge_all_marks"
+_VALUES: Final = "merge_values"
+
+
+@final
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run takes in."""
+
+    records: str
+    """A relation with the records of `dates`."""
+    dates: tuple[date, ...]
+    """The run dates that are new, or were landed again."""
+    back: tuple[date, ...] = ()
+    """Those of them that the table has of a generation before: what came of that is taken back."""
+    gone: tuple[date, ...] = ()
+    """Dates that the table has and Bronze has no more."""
+    snapshots: tuple[date, ...] = ()
+    """All dates of Bronze that count, where they are snapshots."""
+
+
+@final
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows for new files, which no other output's rows are in."""
+
+    sql: str
+    schema: pa.Schema
+    kind: Literal["data", "deleted"]
+
+
+@final
+class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next generation is made of."""
+
+    mode: Literal["append", "recompute", "rebuild"]
+    kept: tuple[DataFile, ...]
+    kept_departed: tuple[DataFile, ...]
+    outputs: tuple[Output, ...]
+    current_rows: int
+    """Of a full history: its current rows, after this."""
+    anew_keys: int = 0
+    """Keys for which Bronze was read again."""
+
+
+async def plan_merge(
+    database: Database,
+    shape: Shape,
+    held: Held | None,
+    news: News,
+    everything: Everything,
+    *,
+    max_rows: int,
+) -> MergePlan:
+    """Decide, by relations within `database`, what changes; the outputs are for the caller to run.
+
+    `held` is None where all is made anew. `max_rows` is the size of a full file. Relations whose
+    names begin with `merge_` are this module's.
+    """
+    merge = _Merge(database, shape, news, everything)
+    if held is None:
+        return await merge.rebuild()
+    if not shape.keys:
+        return await merge.add_up(held, max_rows)
+    in_order = not news.dates or min(news.dates) > max(held.dates, default=date.min)
+    if shape.is_snapshot:
+        if not in_order:
+            return await merge.from_all(held)
+        if shape.history == "current" and shape.sees_deletes and shape.deletes == "hard":
+            return await merge.from_newest()
+    return await merge.by_key(held, max_rows, in_order=in_order)
+
+
+@final
+class _Merge:
+    def __init__(
+        self, database: Database, shape: Shape, news: News, everything: Everything
+    ) -> None:
+        self.database = database
+        self.shape = shape
+        self.news = news
+        self.everything = everything
+
+    async def rebuild(self) -> MergePlan:
+        """All of Bronze, and nothing else."""
+        shape, records = self.shape, await self.everything(None)
+        if not shape.keys:
+            return self._plan("rebuild", (), (), [self._events(records)], 0)
+        return await self._made_of(records, self.news.snapshots, "rebuild")
+
+    async def from_all(self, held: Held) -> MergePlan:
+        """All of Bronze, and what the table has of dates that are gone from there."""
+        await self._all(held, None)
+        return await self._made_of(_ALL, self.news.snapshots, "recompute")
+
+    async def from_newest(self) -> MergePlan:
+        """Of snapshots without a past the newest is all there is."""
+        return await self._made_of(self.news.records, self.news.dates, "append")
+
+    async def add_up(self, held: Held, max_rows: int) -> MergePlan:
+        """Events without keys: all that came, without what is taken back."""
+        shape, back = self.shape, ", ".join(literal(day) for day in sorted(self.news.back))
+        landed = identifier(BRONZE_DATE)
+        hit: set[int] = set()
+        if back:
+            every = rows(shape, _numbered(held.files))
+            hit = await self._numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
+        again = rewritten(held.files, hit, max_rows=max_rows)
+        outputs = [self._events(self.news.records)]
+        if again:
+            where = f" WHERE {landed} NOT IN ({back})" if back else ""
+            kept = rows(shape, _numbered(held.files, again))
+            outputs.insert(
+                0, self._data(f"SELECT {columns(table_columns(shape))} FROM ({kept}){where}")
+            )
+        mode: Literal["append", "recompute"] = "recompute" if back else "append"
+        return self._plan(mode, _others(held.files, again), (), outputs, 0)
+
+    async def by_key(self, held: Held, max_rows: int, *, in_order: bool) -> MergePlan:
+        """The keys of what is new, and no others."""
+        shape, news, full = self.shape, self.news, self.shape.history == "full"
+        every = rows(shape, _numbered(held.files))
+        ends = departed_rows(shape, _numbered(held.departed)) if held.departed else None
+        await self._decide(held, every, ends, in_order=in_order)
+        touched = (
+            f"(SELECT n.* FROM {KNOWN} n SEMI JOIN {TOUCHED} t ON {same_keys(shape, 'n', 't')})"
+        )
+        hit = await self._numbers(f"{touched} WHERE NOT is_end", "part")
+        ends_hit = await self._numbers(f"{touched} WHERE is_end", "part")
+        removed = await self._count(f"{touched} WHERE NOT gone") if full else 0
+        sources = [
+            (news.records, f"SELECT * FROM {MARKS} WHERE part >= 0"),
+            (_rows_at(shape, held, hit), f"SELECT * FROM {MARKS} WHERE part < 0"),
+        ]
+        marks = [MARKS]
+        anew = await self._count(ANEW)
+        if anew:
+            traced = _of_keys(shape, every, ANEW)
+            hit |= await self._numbers(traced, identifier(PART))
+            removed += await self._count(f"{traced} WHERE {identifier(CURRENT)}") if full else 0
+            if ends is not None:
+                ends_hit |= await self._numbers(_of_keys(shape, ends, ANEW), identifier(PART))
+            await self._all(held, ANEW)
+            await self._table(_ALL_MARKS, marks_of(shape, _ALL, news.snapshots))
+            sources.append((_ALL, f"SELECT * FROM {_ALL_MARKS}"))
+            marks.append(_ALL_MARKS)
+        again = rewritten(held.files, hit, max_rows=max_rows)
+        ends_again = rewritten(held.departed, ends_hit, max_rows=max_rows)
+        return self._plan(
+            "recompute" if anew or news.back else "append",
+            _others(held.files, again),
+            _others(held.departed, ends_again),
+            [
+                *self._survivors(held, again, is_anew=anew > 0),
+                *await self._made(sources),
+                *await self._ends(held, ends_again, marks, is_anew=anew > 0),
+            ],
+            held.current_rows - removed + await self._current(marks),
+            anew_keys=anew,
+        )
+
+    async def _decide(self, held: Held, every: str, ends: str | None, *, in_order: bool) -> None:
+        """NEW, KNOWN, ANEW, MARKS and TOUCHED."""
+        shape, news = self.shape, self.news
+        versions = shape.is_snapshot and shape.history == "full"
+        if versions:
+            await self._table(
+                DIFFERS, differing_keys(shape, news.records, f"({every})", news.dates)
+            )
+        await self._table(NEW, new_of(shape, news.records, differing=versions))
+        vanishing = shape.is_snapshot and shape.sees_deletes
+        of = DIFFERS if versions else NEW
+        known = known_of(shape, every, ends, of, vanishing=vanishing and not versions)
+        await self._table(KNOWN, known)
+        undecided = [undecided_keys(shape, in_order=in_order)]
+        if news.back:
+            undecided.append(traced_keys(shape, every, ends, news.back))
+        keys = ", ".join(key_names(shape))
+        await self._table(ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})")
+        values = news.records
+        if shape.history == "full" and at(shape) is None:
+            # Only here values are compared: elsewhere they differ by their moments.
+            numbers = await self._numbers(f"{KNOWN} WHERE NOT is_end", "part")
+            compared = rows(shape, _numbered(held.files, numbers))
+            own = columns((*shape.names, BRONZE_DATE, PART, ROW))
+            values = _VALUES
+            await self.database.execute(
+                f"CREATE VIEW {_VALUES} AS SELECT {own} FROM {news.records}"
+                f" UNION ALL SELECT {own} FROM ({compared})"
+            )
+        dates = news.dates if vanishing else ()
+        await self._table(MARKS, changed_marks(shape, values, dates))
+        await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
+
+    async def _made_of(
+        self,
+        records: str,
+        snapshots: Sequence[date],
+        mode: Literal["append", "recompute", "rebuild"],
+    ) -> MergePlan:
+        """A table of records alone."""
+        await self._table(_ALL_MARKS, marks_of(self.shape, records, snapshots))
+        outputs = [
+            *await self._made([(records, f"SELECT * FROM {_ALL_MARKS}")]),
+            *await self._ends(None, (), [_ALL_MARKS], is_anew=False),
+        ]
+        return self._plan(mode, (), (), outputs, await self._current([_ALL_MARKS]))
+
+    async def _all(self, held: Held, keys: str | None) -> None:
+        """The records of Bronze, and what the table has of dates that are gone from there."""
+        records, own = await self.everything(keys), self._record_columns()
+        retained = ""
+        if self.news.gone:
+            retained = f" UNION ALL {retained_records(self.shape, held, self.news.gone, keys)}"
+        await self.database.execute(f"CREATE VIEW {_ALL} AS SELECT {own} FROM {records}{retained}")
+
+    def _record_columns(self) -> str:
+        return columns((*self.shape.names, IS_DELETE, BRONZE_DATE, PART, ROW))
+
+    def _survivors(self, held: Held, again: Sequence[int], *, is_anew: bool) -> list[Output]:
+        """The rows of files that are written anew, without those that go."""
+        shape = self.shape
+        if not again:
+            return []
+        table = rows(shape, _numbered(held.files, again))
+        full = shape.history == "full"
+        last = f" AND r.{identifier(TO)} IS NULL" if full else ""
+        sql = (
+            f"SELECT {columns(table_columns(shape), 'r')} FROM ({table}) r"
+            f" ANTI JOIN {TOUCHED} t ON {_same_row(shape, 'r', 't')}{last}"
+        )
+        if is_anew:
+            sql += f" ANTI JOIN {ANEW} a ON {_same_row(shape, 'r', 'a')}"
+        if not full:
+            return [self._data(sql)]
+        current = f"r.{identifier(CURRENT)}"
+        return [self._data(f"{sql} WHERE {current}"), self._data(f"{sql} WHERE NOT {current}")]
+
+    async def _made(self, sources: Sequence[Source]) -> list[Output]:
+        """The rows of marks: of a full history the current ones apart."""
+        shape = self.shape
+        seen = "TRUE"
+        if shape.sees_deletes and shape.deletes == "hard":
+            seen = "NOT gone"
+        if shape.history == "current":
+            return await self._made_where(sources, seen, columns(shape.keys))
+        order = columns((*shape.keys, FROM))
+        return [
+            *await self._made_where(sources, "is_open", columns(shape.keys)),
+            *await self._made_where(sources, f"NOT is_open AND {seen}", order),
+        ]
+
+    async def _made_where(self, sources: Sequence[Source], where: str, order: str) -> list[Output]:
+        names = columns(table_columns(self.shape))
+        made: list[str] = []
+        for records, marks in sources:
+            wanted = f"SELECT * FROM ({marks}) WHERE {where}"
+            if await self._count(f"({wanted})"):
+                made.append(f"SELECT {names} FROM ({rows_of_marks(self.shape, records, wanted)})")
+        return [self._data(f"{' UNION ALL '.join(made)} ORDER BY {order}")] if made else []
+
+    async def _ends(
+        self, held: Held | None, again: Sequence[int], marks: Sequence[str], *, is_anew: bool
+    ) -> list[Output]:
+        """The keys that are gone, where no row of the table says so."""
+        shape = self.shape
+        if not (shape.sees_deletes and shape.deletes == "hard"):
+            return []
+        schema = departed_schema(shape)
+        names = columns(schema.names)
+        parts = [departed_of_marks(shape, relation) for relation in marks]
+        if held is not None and again:
+            last = f" AND r.{identifier(TO)} IS NULL" if shape.history == "full" else ""
+            kept = (
+                f"SELECT {columns(schema.names, 'r')}"
+                f" FROM ({departed_rows(shape, _numbered(held.departed, again))}) r"
+                f" ANTI JOIN {TOUCHED} t ON {_same_row(shape, 'r', 't')}{last}"
+            )
+            if is_anew:
+                kept += f" ANTI JOIN {ANEW} a ON {_same_row(shape, 'r', 'a')}"
+            parts.append(kept)
+        sql = f"SELECT {names} FROM ({' UNION ALL '.join(parts)})"
+        if not await self._count(f"({sql})"):
+            return []
+        order = columns(schema.names[:-1])
+        return [Output(sql=f"{sql} ORDER BY {order}", schema=schema, kind="deleted")]
+
+    def _events(self, records: str) -> Output:
+        order = columns((BRONZE_DATE, PART, ROW))
+        names = columns(table_columns(self.shape))
+        return self._data(f"SELECT {names} FROM {records} WHERE {NO_DELETE} ORDER BY {order}")
+
+    def _data(self, sql: str) -> Output:
+        return Output(sql=sql, schema=table_schema(self.shape), kind="data")
+
+    def _plan(
+        self,
+        mode: Literal["append", "recompute", "rebuild"],
+        kept: Sequence[DataFile],
+        kept_departed: Sequence[DataFile],
+        outputs: Sequence[Output],
+        current_rows: int,
+        *,
+        anew_keys: int = 0,
+    ) -> MergePlan:
+        return MergePlan(
+            mode=mode,
+            kept=tuple(kept),
+            kept_departed=tuple(kept_departed),
+            outputs=tuple(outputs),
+            current_rows=current_rows,
+            anew_keys=anew_keys,
+        )
+
+    async def _current(self, marks: Sequence[str]) -> int:
+        if self.shape.history != "full":
+            return 0
+        return sum([await self._count(f"{relation} WHERE is_open") for relation in marks])
+
+    async def _table(self, name: str, sql: str) -> None:
+        await self.database.execute(f"CREATE TABLE {name} AS {sql}")
+
+    async def _count(self, relation: str) -> int:
+        ((count,),) = await self.database.execute(f"SELECT count(*) FROM {relation}")
+        return int(count)
+
+    async def _numbers(self, relation: str, part: str) -> set[int]:
+        """The numbers of the files that a relation has rows of."""
+        found = await self.database.execute(f"SELECT DISTINCT {part} AS part FROM {relation}")
+        return {-1 - number for (number,) in found}
+
+
+def _numbered(
+    files: Sequence[HeldFile], numbers: Collection[int] | None = None
+) -> list[tuple[int, HeldFile]]:
+    """Files with their numbers: all, or some."""
+    every = enumerate(files)
+    return [(number, one) for number, one in every if numbers is None or number in numbers]
+
+
+def _others(files: Sequence[HeldFile], again: Collection[int]) -> list[DataFile]:
+    return [one.file for number, one in enumerate(files) if number not in again]
+
+
+def _rows_at(shape: Shape, held: Held, numbers: Collection[int]) -> str:
+    return f"({rows(shape, _numbered(held.files, numbers))})"
+
+
+def _of_keys(shape: Shape, table: str, keys: str) -> str:
+    """The rows (a relation) whose keys are in a narrow one."""
+    return f"(SELECT r.* FROM ({table}) r SEMI JOIN {keys} a ON {_same_row(shape, 'r', 'a')})"
+
+
+def _same_row(shape: Shape, wide: str, short: str) -> str:
+    return " AND ".join(
+        f"{wide}.{identifier(name)} IS NOT DISTINCT FROM {short}.k{number}"
+        for number, name in enumerate(shape.keys)
+    )
