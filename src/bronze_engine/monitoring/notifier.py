@@ -53,8 +53,7 @@ class Notifier:
                 self._batches.pop(event.batch, None)
                 return event
             case RunFinished():
-                run = (event.pipeline, str(event.report.run_date))
-                if not any(run in runs for runs in self._batches.values()):
+                if not any(_is_of(event.report, runs) for runs in self._batches.values()):
                     return event.report
             case _:
                 pass
@@ -85,7 +84,7 @@ class Notifier:
         found = [message_of_runs(reports)] if reports else []
         for item in items:
             if isinstance(item, BatchFinished):
-                runs = [run for run in item.report.runs if self._concerns(run.pipeline)]
+                runs = [run for run in item.report.every if self._concerns(run.pipeline)]
                 message = message_of_batch(item.report, runs)
                 if runs and ("batch" in self._notify.on or message.outcome in self._notify.on):
                     found.append(message)
@@ -98,3 +97,11 @@ class Notifier:
         ):
             return False
         return not notify.tags or not set(notify.tags).isdisjoint(self._tags_of(pipeline))
+
+
+def _is_of(report: RunReport, runs: frozenset[tuple[str, str]]) -> bool:
+    """Whether a batch with these pipelines and dates tells of it. A curated table is of no one
+    date."""
+    if report.layer == "silver":
+        return any(report.pipeline == pipeline for pipeline, _ in runs)
+    return (report.pipeline, str(report.run_date)) in runs

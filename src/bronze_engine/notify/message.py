@@ -28,6 +28,8 @@ _ERROR_CHARACTERS: Final = 500
 class RunNote(msgspec.Struct, frozen=True, kw_only=True):
     """One run in few words."""
 
+    layer: Literal["bronze", "silver"] = "bronze"
+    """`silver`: it made the pipeline's curated table."""
     pipeline: str
     run_date: date
     run: str | None
@@ -80,6 +82,7 @@ def message_of_batch(report: BatchReport, runs: Sequence[BatchRun]) -> Message:
     """Of a batch, as far as it concerns these of its runs."""
     notes = [
         RunNote(
+            layer=run.layer,
             pipeline=run.pipeline,
             run_date=run.run_date,
             run=run.run,
@@ -98,6 +101,7 @@ def message_of_batch(report: BatchReport, runs: Sequence[BatchRun]) -> Message:
 
 def _note(report: RunReport) -> RunNote:
     return RunNote(
+        layer=report.layer,
         pipeline=report.pipeline,
         run_date=report.run_date,
         run=report.run,
@@ -123,7 +127,8 @@ def _message(
     listed = [*bad, *good][:LISTED]
     if event != "run":
         listed = [_shortened(note) for note in listed]
-    rows = sum(note.rows for note in good)
+    # A curated table's have been told of as they landed.
+    rows = sum(note.rows for note in good if note.layer == "bronze" or event == "run")
     counts = Counter(note.status for note in notes)
     if event == "run":
         summary = _summary_of_run(notes[0])
@@ -151,7 +156,7 @@ def _shortened(note: RunNote) -> RunNote:
 
 
 def _summary_of_run(note: RunNote) -> str:
-    what = f"{note.pipeline} {note.run_date}"
+    what = _what(note)
     if note.status == "committed":
         return f"{what} committed {note.rows:,} rows in {note.seconds:.1f} s"
     why = (note.error or note.code or "")[:_ERROR_CHARACTERS]
@@ -165,11 +170,15 @@ def _summary_of_runs(bad: Sequence[RunNote], counts: Counter[str], rows: int) ->
     told = [f"{counts[status]} {status}" for status in sorted(counts) if status != "committed"]
     codes = Counter(note.code for note in bad if note.code)
     shown = "".join(f", {code} x{count}" for code, count in codes.most_common(_NAMED))
-    names = _several(f"{note.pipeline} {note.run_date}" for note in bad)
+    names = _several(map(_what, bad))
     return (
         f"{len(bad)} of {sum(counts.values())} runs did not commit"
         f" ({', '.join(told)}{shown}): {names}"
     )
+
+
+def _what(note: RunNote) -> str:
+    return f"{note.pipeline} {note.run_date if note.layer == 'bronze' else note.layer}"
 
 
 def _several(texts: Iterator[str]) -> str:

@@ -85,11 +85,13 @@ class MetricLines:
 
 
 def _run(report: RunReport) -> None:
+    layer = f" layer={report.layer}" if report.layer != "bronze" else ""
     code = f" code={report.error_code}" if report.error_code else ""
     log.info(
-        "metric=run pipeline=%s run_date=%s status=%s%s rows=%d seconds=%.2f rows_per_second=%.0f "
-        "bytes_in=%d bytes_out=%d requests=%d retries=%d",
+        "metric=run pipeline=%s%s run_date=%s status=%s%s rows=%d seconds=%.2f"
+        " rows_per_second=%.0f bytes_in=%d bytes_out=%d requests=%d retries=%d",
         report.pipeline,
+        layer,
         report.run_date,
         report.status,
         code,

@@ -103,6 +103,8 @@ class Instruments:
 
     def _run(self, report: RunReport) -> None:
         pipeline = {"bronze.pipeline": report.pipeline}
+        if report.layer != "bronze":
+            pipeline["bronze.layer"] = report.layer
         ended = pipeline | {"bronze.run.status": report.status}
         if report.error_code is not None:
             ended |= {"error.type": report.error_code}

@@ -125,14 +125,16 @@ class Spans:
     def _begin(self, event: RunStarted) -> None:
         now = self._clock.now()
         batch = self._batches.get(_batch.get() or "")
+        is_bronze = event.layer == "bronze"
         span = self._tracer.start_span(
-            f"run {event.pipeline}",
+            f"{'run' if is_bronze else event.layer} {event.pipeline}",
             # Without a batch of ours the current context: a span of the caller's, if there is one.
             context=None if batch is None else set_span_in_context(batch),
             attributes={
                 "bronze.pipeline": event.pipeline,
                 "bronze.run.id": event.run,
                 "bronze.run.date": event.run_date,
+                **({} if is_bronze else {"bronze.layer": event.layer}),
             },
             start_time=_nanoseconds(now),
         )

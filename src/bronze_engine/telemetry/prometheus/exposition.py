@@ -45,12 +45,12 @@ class Family:
         self.text = text
         self.samples: dict[Labels, float] = {}
 
-    def drop(self, label: str, values: Container[str]) -> None:
-        """Drop the samples in which this label has one of these values."""
+    def drop(self, names: Container[str], values: Container[Labels]) -> None:
+        """Drop the samples whose labels of these names are one of `values`."""
         gone = [
             labels
             for labels in self.samples
-            if any(name == label and value in values for name, value in labels)
+            if tuple((name, value) for name, value in labels if name in names) in values
         ]
         for labels in gone:
             del self.samples[labels]

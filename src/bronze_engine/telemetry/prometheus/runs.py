@@ -1,4 +1,4 @@
-"""What Prometheus is told of runs, by pipeline.
+"""What Prometheus is told of runs, by pipeline; of those that make curated tables by themselves.
 
 Gauges tell of the last run and of the last commit, counters of all runs since the file began.
 """
@@ -81,20 +81,25 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 def record(families: dict[str, Family], runs: Iterable[Ended]) -> None:
     """Put runs, in order, into what is known: gauges of their pipelines are replaced, counters
     grow."""
-    gauges: dict[str, dict[str, tuple[Labels, float]]] = {}
+    gauges: dict[str, dict[Labels, tuple[Labels, float]]] = {}
     for ended in runs:
-        pipeline = ended.report.pipeline
-        of = (("pipeline", pipeline),)
+        of = _owner(ended.report)
         for name, labels, value in _gauges(ended):
-            gauges.setdefault(name, {})[pipeline] = ((*of, *labels), value)
+            gauges.setdefault(name, {})[of] = ((*of, *labels), value)
         for name, labels, value in _counts(ended.report):
             samples = _family(families, name).samples
             key = (*of, *labels)
             samples[key] = samples.get(key, 0.0) + value
     for name, told in gauges.items():
         family = _family(families, name)
-        family.drop("pipeline", told.keys())
+        family.drop(("pipeline", "layer"), told.keys())
         family.samples.update(told.values())
+
+
+def _owner(report: RunReport) -> Labels:
+    """Runs that land have no layer: they had none before there was another."""
+    pipeline = ("pipeline", report.pipeline)
+    return (pipeline,) if report.layer == "bronze" else (pipeline, ("layer", report.layer))
 
 
 def in_order(families: Mapping[str, Family]) -> Iterator[Family]:
