@@ -51,8 +51,11 @@ async def _tail(store: Store, key: str, file: DataFile, size: int) -> bytes:
 
 
 def parse_footer(tail: bytes) -> Any:
-    """pyarrow's FileMetaData."""
-    return pq.read_metadata(pa.BufferReader(tail))
+    """pyarrow's FileMetaData. Raises StoreError (STG001) for what is none."""
+    try:
+        return pq.read_metadata(pa.BufferReader(tail))
+    except (pa.ArrowException, OSError) as exc:
+        raise StoreError(f"a footer can't be read ({exc}); look with `bronze verify`") from exc
 
 
 def bounds_of(metadata: Any) -> dict[str, Bounds]:

@@ -17,7 +17,6 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable as Reader
-from deltalake.exceptions import DeltaError
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
@@ -85,7 +84,7 @@ def read_log(files: Mapping[str, bytes], where: str) -> Log:
     with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
         try:
             return _parsed(_opened(Path(folder), files))
-        except DeltaError as exc:
+        except Exception as exc:
             raise StoreError(
                 f"{where} is no log of Delta that can be read ({exc}); move {DELTA_LOG} away, and"
                 " `bronze gc --delete` makes the table anew from the manifests",
@@ -99,7 +98,7 @@ def make_checkpoint(files: Mapping[str, bytes], where: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
         try:
             _opened(Path(folder), files).create_checkpoint()
-        except DeltaError as exc:
+        except Exception as exc:
             raise StoreError(f"{where}: no checkpoint could be made: {exc}", table=where) from exc
         made = {path.name: path.read_bytes() for path in (Path(folder) / DELTA_LOG).iterdir()}
     new = sorted(made.keys() - files.keys(), key=lambda name: name.startswith("_"))

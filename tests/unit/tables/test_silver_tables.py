@@ -1,0 +1,155 @@
+"""The table of Silver: files that stay are not added twice, and a run with nothing new mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from pyiceberg.catalog import load_catalog
+
+from bronze_engine.config.load import Config
+from bronze_engine.errors import StoreError
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.model.report import RunReport
+from bronze_engine.testing import ScriptedSource, page
+from bronze_engine.testing.clock import ManualClock
+from tests.unit.run.harness import DAY, HEAD, NAME, load_text, opened
+from tests.unit.tables.delta_reader import Row, ordered, read_delta
+
+pytestmark = pytest.mark.unit
+
+ROOT: Final = "silver/team/orders"
+CATALOG: Final = (
+    '[catalogs.lake]\ntype = "sql"\nuri = "sqlite:///lake.db"\nwarehouse = "./tables"\n'
+)
+EXTRA: Final = {"delta": "", "iceberg": 'catalog = "lake"\n'}
+NEXT = DAY + timedelta(days=1)
+
+
+def config_of(folder: Path, table_format: str) -> Config:
+    text = (
+        f"{HEAD}[pipelines.{NAME}]\n"
+        'load = "incremental"\nprimary_key = ["id"]\n'
+        f'[pipelines.{NAME}.source]\ntype = "http"\napi = "shop"\npath = "/orders"\n'
+        f'[pipelines.{NAME}.incremental]\ncursor = "at"\n'
+        f'[pipelines.{NAME}.silver]\norder_by = ["at"]\n'
+        f'[pipelines.{NAME}.silver.output]\ntable_format = "{table_format}"\n'
+        f"{EXTRA[table_format]}{CATALOG}"
+    )
+    return load_text(text, folder=folder)
+
+
+def source_of(*records: Row) -> ScriptedSource:
+    return ScriptedSource([[page(1, *records)]])
+
+
+def row(key: int, day: date, note: str) -> Row:
+    return {"id": key, "at": f"{day}T10:00:00Z", "note": note}
+
+
+async def curated(config: Config, source: ScriptedSource, day: date) -> RunReport:
+    clock = ManualClock()
+    async with opened(config, source, clock=clock) as engine:
+        await clock.drive(engine.run(NAME, run_date=day))
+        report: RunReport = await clock.drive(engine.silver(NAME))
+    return report
+
+
+def manifest_of(folder: Path) -> Manifest:
+    path = folder / "bronze" / ROOT / "_metadata.json"
+    return decode_manifest(path.read_bytes(), path.name)
+
+
+def listed(folder: Path) -> list[Row]:
+    """The rows of the files that the manifest lists."""
+    place = folder / "bronze" / ROOT
+    names = [file.name for file in manifest_of(folder).files]
+    tables = [pq.read_table(place / name, partitioning=None) for name in names]
+    return plain(pa.concat_tables(tables, promote_options="default").to_pylist())
+
+
+def plain(rows: list[Row]) -> list[Row]:
+    return ordered([dict(sorted(each.items())) for each in rows])
+
+
+def by_delta(folder: Path) -> list[Row]:
+    return plain(read_delta(folder / "bronze" / ROOT))
+
+
+def by_iceberg(folder: Path) -> list[Row]:
+    catalog = load_catalog("lake", type="sql", uri=f"sqlite:///{folder}/lake.db")
+    try:
+        found = catalog.load_table("team.orders_silver").scan().to_arrow()
+    finally:
+        catalog.close()
+    with duckdb.connect() as connection:
+        connection.register("t", found)
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (found.num_rows,)
+    return plain(found.to_pylist())
+
+
+Read = Callable[[Path], list[Row]]
+READERS: Final[list[Any]] = [
+    pytest.param("delta", by_delta, id="delta"),
+    pytest.param("iceberg", by_iceberg, id="iceberg"),
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_it_has_the_rows_of_the_manifest_after_each_run(
+    tmp_path: Path, table_format: str, read: Read
+) -> None:
+    config = config_of(tmp_path, table_format)
+    for day, note in ((DAY, "a"), (NEXT, "b"), (DAY, "c")):
+        rows = [row(key, day, note) for key in range(3 if day == DAY else 1)]
+        report = await curated(config, source_of(*rows), day)
+        assert report.degraded == ()
+        assert read(tmp_path) == listed(tmp_path)
+    assert sorted(each["id"] for each in read(tmp_path)) == [0, 1, 2]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_a_run_with_nothing_new_mends_a_table_that_is_behind(
+    tmp_path: Path, table_format: str, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(tmp_path, table_format)
+    await curated(config, source_of(row(1, DAY, "a")), DAY)
+    before = read(tmp_path)
+
+    def broken(*_args: object) -> None:
+        raise StoreError("the table is not there to be read")
+
+    name = {"delta": "delta.table.read_log", "iceberg": "iceberg.table.look"}[table_format]
+    with monkeypatch.context() as patched:
+        patched.setattr(f"bronze_engine.tables.{name}", broken)
+        report = await curated(config, source_of(row(1, NEXT, "b")), NEXT)
+    assert "the table is not there to be read" in report.degraded[0]
+    assert read(tmp_path) == before  # whose files are all there
+    async with opened(config, None) as engine:
+        await engine.silver(NAME)
+    assert read(tmp_path) == listed(tmp_path)
+    assert read(tmp_path) != before
+
+
+@pytest.mark.asyncio
+async def test_its_log_is_in_the_folder_of_the_table(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "delta")
+    await curated(config, source_of(row(1, DAY, "a")), DAY)
+    table = DeltaTable(tmp_path / "bronze" / ROOT)
+    assert table.version() == 0
+    assert table.transaction_version(f"bronze-engine/{ROOT}") == 1
+    async with opened(config, None) as engine:
+        await engine.silver(NAME)
+        verified = await engine.verify(NAME, silver=True)
+    assert DeltaTable(tmp_path / "bronze" / ROOT).version() == 0
+    assert (verified.faults, verified.unlisted) == ((), ())
