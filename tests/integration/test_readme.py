@@ -304,6 +304,18 @@ def test_day_after_day_as_it_says(shop: Shell) -> None:
     assert shop.manifest("myteam.orders", date(2025, 1, 14))["generation"] == 1
 
 
+def test_a_table_is_made_as_it_says(shop: Shell) -> None:
+    days, silver = README.blocks("toml", "Day after day")[0], README.blocks("toml", "A table of it")
+    path = shop.folder / "pipelines.toml"
+    own = re.sub(r"^\[pipelines\.myteam\.orders\].*\n", "", path.read_text(), flags=re.MULTILINE)
+    path.write_text(own + days + silver[0])
+    shop("bronze run myteam.orders --date 2025-01-14 --only bronze")
+    made, shown = README.blocks("sh", "A table of it")[0].splitlines()
+    assert re.search(rf"^rows +{len(ORDERS):,} ", shop(made).stdout, re.MULTILINE)
+    assert "effective_from" in shop(shown).stdout
+    assert "nothing new" in shop(made).stdout
+
+
 def test_many_pipelines_run_as_it_says(shop: Shell) -> None:
     items = README.blocks("toml", "Many pipelines at once")[0]
     with (shop.folder / "pipelines.toml").open("a") as file:
