@@ -19,6 +19,7 @@ from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.output import output_faults
 from bronze_engine.config.rules.quality import quality_faults
 from bronze_engine.config.rules.schema import schema_faults, timezone_faults
+from bronze_engine.config.rules.silver import silver_faults
 from bronze_engine.config.rules.table_format import table_format_faults
 from bronze_engine.config.rules.window import date_window_faults
 from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
@@ -62,6 +63,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
     yield from schema_faults(pipeline.schema, (*path, "schema"))
     yield from quality_faults(pipeline.quality, pipeline.primary_key, (*path, "quality"))
     yield from output_faults(pipeline.output, (*path, "output"))
+    yield from silver_faults(pipeline, (*path, "silver"))
     yield from table_format_faults(pipeline, path)
     if isinstance(pipeline.source, HttpSourceConfig):
         yield from http_source_faults(pipeline.source, incremental, (*path, "source"))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.schema import SchemaConfig
 
-__all__ = ["schema_faults", "timezone_faults"]
+__all__ = ["schema_faults", "timezone_faults", "type_faults"]
 
 _SIMPLE_TYPES: Final = (
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -26,7 +26,7 @@ _DECIMAL_TYPE: Final = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
 
 def schema_faults(schema: SchemaConfig, path: KeyPath) -> Iterator[Fault]:
     for column, kind in schema.columns.items():
-        yield from _type(kind, (*path, "columns", column))
+        yield from type_faults(kind, (*path, "columns", column))
     if schema.contract == "freeze" and schema.on_drift in ("widen", "quarantine"):
         yield Fault(
             (*path, "on_drift"),
@@ -51,7 +51,8 @@ def timezone_faults(name: str, path: KeyPath) -> Iterator[Fault]:
         yield Fault(path, f"{json.dumps(name)} is no time zone; {hint}")
 
 
-def _type(kind: str, path: KeyPath) -> Iterator[Fault]:
+def type_faults(kind: str, path: KeyPath) -> Iterator[Fault]:
+    """Of the name of a column's type."""
     if kind in _SIMPLE_TYPES:
         return
     timestamp = _TIMESTAMP_TYPE.fullmatch(kind)
