@@ -48,6 +48,7 @@ from bronze_engine.run.state import EntityState
 from bronze_engine.run.status import read_statuses
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
+from bronze_engine.run.table_quarantine import read_table_quarantine
 from bronze_engine.run.trial import Trial, TrialBounds, run_trial
 from bronze_engine.shared import Shared
 from bronze_engine.silver.table import folder_of
@@ -366,14 +367,28 @@ class Engine:
         )
 
     async def quarantine(
-        self, name: str, *, run_date: date, run: str | None = None, limit: int | None = None
+        self,
+        name: str,
+        *,
+        run_date: date | None = None,
+        run: str | None = None,
+        limit: int | None = None,
+        silver: bool = False,
     ) -> QuarantineReport:
-        """The rejected records of a committed date, or of a run that failed for them."""
+        """The rejected records of a committed date, by default today's, or of a run that failed
+        for them.
+
+        With `silver` those of the curated table: of all its dates, where none is given.
+        """
         pipeline = self.config.pipeline(name)
-        stores = await self._services.stores(pipeline)
-        return await read_quarantine(
-            stores, self._services.workers, pipeline, run_date, run=run, limit=limit
-        )
+        stores, workers = await self._services.stores(pipeline), self._services.workers
+        if silver:
+            folder = folder_of(pipeline)
+            return await read_table_quarantine(
+                stores, workers, pipeline, folder, run_date=run_date, run=run, limit=limit
+            )
+        day = self.today() if run_date is None else run_date
+        return await read_quarantine(stores, workers, pipeline, day, run=run, limit=limit)
 
     def statistics(self) -> EngineStatistics:
         """What is going on now."""

@@ -15,6 +15,7 @@ from bronze_engine.cli.options import (
     JsonOutput,
     LogFile,
     Name,
+    OfSilver,
     Overrides,
     Verbose,
     Wait,
@@ -34,7 +35,7 @@ quarantine = typer.Typer(
     name="quarantine",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The records that a partition's rules and types kept out.",
+    help="The records that rules and types kept out of a partition or a table.",
 )
 
 
@@ -47,6 +48,7 @@ def show(
         str | None,
         typer.Option("--run", help="A run that failed for them; default: the committed one."),
     ] = None,
+    silver: OfSilver = False,
     limit: Annotated[int, typer.Option("--limit", "-n", help="At most so many records.")] = 20,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
@@ -57,10 +59,12 @@ def show(
     if limit < 1:
         raise ConfigError(f"--limit {limit} shows nothing; give 1 or more")
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-    run_date = read_date(date, loaded.engine)
+    run_date = None if silver and date is None else read_date(date, loaded.engine)
     found = with_engine(
         loaded,
-        lambda engine: engine.quarantine(name, run_date=run_date, run=run, limit=limit),
+        lambda engine: engine.quarantine(
+            name, run_date=run_date, run=run, limit=limit, silver=silver
+        ),
     )
     if as_json:
         text.print_json(found)

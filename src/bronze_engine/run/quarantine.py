@@ -23,7 +23,7 @@ from bronze_engine.state.partitions import read_partition
 from bronze_engine.state.reports import rejected_key, rejected_runs
 from bronze_engine.workers import Workers
 
-__all__ = ["RejectsFile", "read_quarantine", "read_rejects"]
+__all__ = ["RejectsFile", "first_rejects", "read_quarantine", "read_rejects"]
 
 _STEP_BYTES: Final = 256 * 1024
 _LINE: Final = msgspec.json.Decoder(Quarantined)
@@ -59,7 +59,7 @@ async def read_quarantine(
             RejectsFile(key=f"{partition}/{file.name}", sha256=file.sha256)
             for file in manifest.quarantine
         ]
-        records = await _first(stores.target, files, workers, limit)
+        records = await first_rejects(stores.target, files, workers, limit)
         return QuarantineReport(
             pipeline=pipeline.name,
             run_date=run_date,
@@ -82,7 +82,7 @@ async def read_quarantine(
             partition=partition,
         )
     files = [RejectsFile(key=key) for key in known[run]]
-    records = await _first(stores.state, files, workers, limit)
+    records = await first_rejects(stores.state, files, workers, limit)
     return QuarantineReport(
         pipeline=pipeline.name,
         run_date=run_date,
@@ -94,9 +94,10 @@ async def read_quarantine(
     )
 
 
-async def _first(
+async def first_rejects(
     store: Store, files: Sequence[RejectsFile], workers: Workers, limit: int | None
 ) -> tuple[Quarantined, ...]:
+    """The first `limit` records of some files, or all. Raises StoreError as `read_rejects`."""
     found: list[Quarantined] = []
     async with aclosing(read_rejects(store, files, workers)) as groups:
         async for group in groups:
