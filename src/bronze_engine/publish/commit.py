@@ -32,7 +32,7 @@ from bronze_engine.errors import (
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Lineage, Manifest
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
-from bronze_engine.model.part import ABSENT, DataFile, Staged, StoredObject
+from bronze_engine.model.part import ABSENT, Staged, StoredObject
 from bronze_engine.publish.base import Base, read_base, superseded, superseded_by
 from bronze_engine.publish.checksums import checksums_of, write_checksums
 
@@ -75,11 +75,10 @@ async def publish(
 
     `manifest` is the generation after `base`, without its lineage; `staged` are exactly
     the files that it names, without captured pages that `base` names already, or there are
-    none and it names those of `base`; `kept` are names of data files (of a Silver table also of
-    keys that are gone) of `base` that it names again, as they are and before the staged ones
-    (ValueError otherwise). What else `base` names is dropped, and the next reap removes it.
-    `shared` are the keys of those that a checkpoint names: another process may come to publish
-    them, or has done so already.
+    none and it names those of `base`; `kept` are names of files of `base` that it names again, as
+    they are, data files before the staged ones and in their order (ValueError otherwise). What
+    else `base` names is dropped, and the next reap removes it. `shared` are the keys of those that
+    a checkpoint names: another process may come to publish them, or has done so already.
 
     Raises StateError (STATE001) where another run changed the partition since `base` was
     read, StoreError (STG001) where the store failed before the commit, and CommitUnknown
@@ -286,21 +285,15 @@ def _check(base: Base, manifest: Manifest, staged: Sequence[Staged], kept: froze
 
 def _check_kept(before: Manifest | None, manifest: Manifest, kept: frozenset[str]) -> None:
     """What stays is told of as before: its sizes and hashes are those that were verified."""
-    found = 0
-    for now, then in zip(_rows_and_keys(manifest), _rows_and_keys(before), strict=True):
-        stays = tuple(file for file in then if file.name in kept)
-        if now[: len(stays)] != stays:
-            raise ValueError("the manifest must name the files that stand, as they are, first")
-        found += len(stays)
-    if found != len(kept):
-        raise ValueError("the base does not name all the files that stand")
-
-
-def _rows_and_keys(manifest: Manifest | None) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
-    """Data files, and those of the keys that are gone."""
-    if manifest is None:
-        return (), ()
-    return manifest.files, () if manifest.silver is None else manifest.silver.deleted
+    then = {} if before is None else {file.name: file for file in before.listed}
+    now = {file.name: file for file in manifest.listed}
+    for name in kept:
+        if name not in then or now.get(name) != then[name]:
+            raise ValueError(f"{name} is to stay, and must be named as the base names it")
+    files = () if before is None else before.files
+    stays = tuple(file for file in files if file.name in kept)
+    if manifest.files[: len(stays)] != stays:
+        raise ValueError("the manifest must name the data files that stand first, in their order")
 
 
 def _lineage(base: Base, manifest: Manifest) -> tuple[Lineage, ...]:

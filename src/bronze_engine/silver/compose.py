@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 
 import pyarrow as pa
 
-from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.model.arrow import schema_from_text, schema_to_text
+from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
@@ -17,12 +16,12 @@ from bronze_engine.model.manifest import (
     columns_of,
 )
 from bronze_engine.model.part import DataFile, Staged
-from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.silver import BronzeInput, SilverTable
-from bronze_engine.publish.base import Base
-from bronze_engine.run.services import Identity
-from bronze_engine.silver.contract import changes
+from bronze_engine.silver.contract import changes, schema_of
 from bronze_engine.silver.inputs import Work
+from bronze_engine.silver.intake import Taken
+from bronze_engine.silver.job import Job
+from bronze_engine.silver.merge import MergePlan
 from bronze_engine.silver.shape import Shape
 from bronze_engine.version import __version__
 
@@ -30,30 +29,36 @@ __all__ = ["compose_manifest", "files_of", "inputs_of", "quarantine_of"]
 
 
 def compose_manifest(
-    pipeline: Pipeline,
-    base: Base,
-    work: Work,
+    job: Job,
     shape: Shape,
-    identity: Identity,
+    plan: MergePlan,
+    taken: Taken,
     *,
-    table: SilverTable,
     schema: pa.Schema,
-    files: Sequence[DataFile],
-    quarantine: Sequence[RejectFile],
-    quality: Sequence[RuleResult],
-    config_hash: str,
-    location: str,
-    written_at: datetime,
-    duration_seconds: float,
+    data: Sequence[Staged],
+    deleted: Sequence[Staged],
+    quarantine: Mapping[date, RejectFile],
 ) -> Manifest:
-    """The generation after `base`, without its lineage: the commit adds that.
+    """The generation after the base, without its lineage: the commit adds that.
 
-    `location` is the folder of the entity's Bronze; `files` are those that stay, then the new
-    ones.
+    `schema` is the table's; `data`, `deleted` and `quarantine` (by run date) are what is new beside
+    the files that stay.
     """
-    before = base.committed
-    then = (
-        None if before is None or not before.arrow_schema else schema_from_text(before.arrow_schema)
+    pipeline, base, work, before = job.pipeline, job.base, job.work, job.before
+    then = None if base.committed is None else schema_of(base.committed)
+    files = (*plan.kept, *files_of(data))
+    inputs = inputs_of(work, taken.rejected, quarantine)
+    table = SilverTable(
+        kind=shape.kind,
+        history=shape.history,
+        deletes=shape.deletes,
+        unique_columns=shape.keys,
+        order_by=shape.order,
+        inputs=inputs,
+        mode=plan.mode,
+        deleted=(*plan.kept_departed, *files_of(deleted)),
+        kept_files=len(plan.kept),
+        current_rows=plan.current_rows,
     )
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -61,27 +66,28 @@ def compose_manifest(
         system=pipeline.system,
         entity=pipeline.entity,
         run_date=work.run_date,
-        run=identity.run,
-        attempt=identity.attempt,
-        generation=base.generation + 1,
+        run=job.identity.run,
+        attempt=job.identity.attempt,
+        generation=job.generation,
         epoch=work.epoch,
-        written_at=written_at,
+        written_at=job.services.clock.now(),
         load=work.load,
         primary_key=shape.keys,
-        source=SourceInfo(type="silver", location=location),
+        source=SourceInfo(type="silver", location=f"{pipeline.system}/{pipeline.entity}"),
         row_count=sum(file.row_count for file in files),
-        rejected_count=sum(one.rejected for one in table.inputs),
+        rejected_count=sum(one.rejected for one in inputs),
+        late_rows=taken.late_rows,
         schema=columns_of(schema),
         arrow_schema=schema_to_text(schema),
         base_schema=() if then is None else columns_of(then),
-        schema_changes=changes(before, schema),
-        files=tuple(files),
-        quarantine=tuple(quarantine),
-        quality=tuple(quality),
+        schema_changes=changes(base.committed, schema),
+        files=files,
+        quarantine=quarantine_of(inputs, before, quarantine.values()),
+        quality=taken.quality,
         silver=table,
-        config_hash=config_hash,
+        config_hash=job.config_hash,
         engine_version=__version__,
-        duration_seconds=round(duration_seconds, 3),
+        duration_seconds=round(job.account.seconds, 3),
     )
 
 

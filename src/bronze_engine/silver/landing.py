@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Literal, final
+from typing import Final, final
 
 import anyio
 import msgspec
@@ -26,24 +26,15 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import DataFile, Staged
 from bronze_engine.publish.names import data_name, deleted_name
 from bronze_engine.silver.database import Database
+from bronze_engine.silver.merge import Output as TableOutput
 from bronze_engine.workers import Workers
 
-__all__ = ["Landing", "Query"]
+__all__ = ["Landing"]
 
 _AT_ONCE: Final = 8
 _AHEAD: Final = 2
 """Batches that DuckDB makes while one is encoded: 4 MB each."""
 _DISCARD_SECONDS: Final = 10.0
-
-
-class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes files of one kind."""
-
-    sql: str
-    """A SELECT; ordered, where the order of its rows matters."""
-    schema: pa.Schema
-    kind: Literal["data", "deleted"]
-    """Rows of the table, or keys that are gone."""
 
 
 @final
@@ -64,8 +55,6 @@ class Landing:
     ) -> None:
         self.data: list[Staged] = []
         self.deleted: list[Staged] = []
-        self.others: list[Staged] = []
-        """Staged by others, in the same commit: the quarantine."""
         self._store = store
         self._folder = folder
         self._generation = generation
@@ -78,10 +67,10 @@ class Landing:
 
     @property
     def staged(self) -> list[Staged]:
-        """All that the commit makes visible."""
-        return [*self.data, *self.deleted, *self.others]
+        """What the commit makes visible."""
+        return [*self.data, *self.deleted]
 
-    async def land(self, database: Database, query: Query) -> None:
+    async def land(self, database: Database, query: TableOutput) -> None:
         """Encode and stage the rows of a query. An empty one stages nothing.
 
         Failed or cancelled, what is staged by then stays in `data` and `deleted`, for `discard`.
@@ -119,7 +108,7 @@ class Landing:
         with anyio.move_on_after(_DISCARD_SECONDS, shield=True):  # noqa: TID251
             await each(self.staged, discard, at_once=_AT_ONCE)
 
-    def _files(self, query: Query, number: int) -> DataFiles | ValueFiles:
+    def _files(self, query: TableOutput, number: int) -> DataFiles | ValueFiles:
         is_data = query.kind == "data"
         staged = self.data if is_data else self.deleted
         name = data_name if is_data else deleted_name

@@ -1,44 +1,44 @@
-"""The rows of a table's next generation: Bronze's records in, staged files and a manifest out."""
+"""The next generation of a table: Bronze's records in, staged files and a manifest out.
+
+files of Bronze, verified -> records -> what of the table changes -> rows, encoded and staged
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
-from pathlib import Path
-from typing import Final, final
+from typing import final
 
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.silver import Silver
-from bronze_engine.contracts import Store
-from bronze_engine.flow import each
+from bronze_engine.errors import StoreError
 from bronze_engine.model.curated import Curated
-from bronze_engine.model.manifest import Manifest, partition_path
-from bronze_engine.model.part import DataFile
-from bronze_engine.model.silver import SilverTable
-from bronze_engine.publish.base import Base
-from bronze_engine.run.account import Account
-from bronze_engine.run.services import Identity, Services
+from bronze_engine.model.manifest import Manifest
 from bronze_engine.silver.columns import resolve
-from bronze_engine.silver.compose import compose_manifest, files_of, inputs_of
+from bronze_engine.silver.compose import compose_manifest
+from bronze_engine.silver.contract import schema_of
 from bronze_engine.silver.database import Database
-from bronze_engine.silver.fold import departed, departed_schema, fold, table_schema, visible
-from bronze_engine.silver.identity import silver_hash
-from bronze_engine.silver.inputs import Landed, Work
-from bronze_engine.silver.landing import Landing, Query
-from bronze_engine.silver.memory import Share
-from bronze_engine.silver.records import record_select
-from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, Shape
+from bronze_engine.silver.fold import table_schema
+from bronze_engine.silver.intake import Intake, Taken
+from bronze_engine.silver.job import Job
+from bronze_engine.silver.landing import Landing
+from bronze_engine.silver.merge import MergePlan, News, plan_merge
+from bronze_engine.silver.quality import Judge
+from bronze_engine.silver.reading import Reading
+from bronze_engine.silver.rejects import Rejects
+from bronze_engine.silver.shape import Shape
 from bronze_engine.silver.spill import open_spill
 from bronze_engine.silver.spool import Spool, root_of
-from bronze_engine.silver.sql import columns, identifier
+from bronze_engine.silver.sql import identifier
 
-__all__ = ["Made", "Making"]
+__all__ = ["Made", "make"]
 
-_AT_ONCE: Final = 4
+_RECORDS = "records"
+_ALL = "all_records"
+_KEYS = "wanted_keys"
+_NOTHING = MergePlan(mode="rebuild", kept=(), kept_departed=(), outputs=(), current_rows=0)
+"""Of a table whose Bronze has never had a row, and so no column."""
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,177 +46,179 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: Manifest
     curated: Curated
-    kept: Collection[str]
+    kept: frozenset[str]
     """Names of files of the base that stay."""
+    warnings: tuple[str, ...] = ()
+
+
+async def make(job: Job, landing: Landing, rejects: Rejects) -> Made:
+    """Read, merge, encode. What is staged stands in `landing` and `rejects`, also of a making that
+    fails; nothing of DuckDB or of copied files stays behind.
+
+    Raises StoreError for a file that differs from its manifest, StateError where that comes of a
+    partition that was landed again meanwhile, QualityError, ConfigError.
+    """
+    async with _opened(job, landing, rejects) as making:
+        try:
+            return await making.run()
+        except StoreError as exc:
+            news = await making.reading.news()
+            if news is not None:
+                raise news from exc
+            raise
+
+
+@asynccontextmanager
+async def _opened(job: Job, landing: Landing, rejects: Rejects) -> AsyncIterator[_Making]:
+    workers, root = job.services.workers, root_of(job.stores.target)
+    async with (
+        open_spill(job.services.spill_dir, job.identity.run, workers) as spill,
+        Spool(workers, spill) as spool,
+        Database(
+            workers,
+            spill,
+            memory_bytes=job.share.database_bytes,
+            threads=workers.threads,
+            readable=() if root is None else (root,),
+        ) as database,
+    ):
+        yield _Making(job, landing, rejects, database, Reading(job, spool))
 
 
 @final
-class Making:
-    """The making of one generation, over an open DuckDB."""
+class _Making:
+    """One, over an open DuckDB."""
 
     def __init__(
-        self,
-        pipeline: Pipeline,
-        silver: Silver,
-        store: Store,
-        services: Services,
-        account: Account,
-        identity: Identity,
-        base: Base,
-        work: Work,
-        landing: Landing,
-        database: Database,
-        spool: Spool,
+        self, job: Job, landing: Landing, rejects: Rejects, database: Database, reading: Reading
     ) -> None:
-        self._pipeline = pipeline
-        self._silver = silver
-        self._store = store
-        self._services = services
-        self._account = account
-        self._identity = identity
-        self._base = base
-        self._work = work
-        self._landing = landing
-        self._database = database
-        self._spool = spool
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        pipeline: Pipeline,
-        silver: Silver,
-        store: Store,
-        services: Services,
-        account: Account,
-        identity: Identity,
-        share: Share,
-        base: Base,
-        work: Work,
-        landing: Landing,
-    ) -> AsyncIterator[Making]:
-        """Leaves nothing of DuckDB or of copied files behind, cancelled or not."""
-        workers, root = services.workers, root_of(store)
-        async with (
-            open_spill(services.spill_dir, identity.run, workers) as spill,
-            Spool(workers, spill) as spool,
-            Database(
-                workers,
-                spill,
-                memory_bytes=share.database_bytes,
-                threads=workers.threads,
-                readable=() if root is None else (root,),
-            ) as database,
-        ):
-            yield cls(
-                pipeline,
-                silver,
-                store,
-                services,
-                account,
-                identity,
-                base,
-                work,
-                landing,
-                database,
-                spool,
-            )
+        self.job = job
+        self.landing = landing
+        self.rejects = rejects
+        self.database = database
+        self.reading = reading
 
     async def run(self) -> Made:
-        """Read, fold, encode. What is staged stands in the landing, also of a making that fails."""
-        work, account = self._work, self._account
-        account.phase("reading bronze")
-        before = self._base.committed if work.rebuild is None else None
-        shape = resolve(self._pipeline, [one.manifest for one in work.counted], before)
-        if not shape.names:  # no record has ever landed
-            return self._made(shape, pa.schema([]), (), {}, records=0, current_rows=0)
-        selects = [
-            record_select(self._pipeline, shape, landed.manifest, number, str(path))
-            for landed in work.counted
-            for number, path in enumerate(await self._paths(landed))
-        ]
-        await self._database.execute(f"CREATE VIEW records AS {' UNION ALL '.join(selects)}")
-        account.phase("merging")
-        snapshots = [landed.run_date for landed in work.counted] if shape.is_snapshot else []
-        await self._database.execute(f"CREATE TABLE folded AS {fold(shape, 'records', snapshots)}")
-        order = columns(shape.keys or (BRONZE_DATE,))
-        schema = table_schema(shape)
-        await self._landing.land(
-            self._database,
-            Query(sql=f"{visible(shape, 'folded')} ORDER BY {order}", schema=schema, kind="data"),
-        )
-        if shape.sees_deletes and shape.deletes == "hard":
-            gone = f"{departed(shape, 'folded')} ORDER BY {order}"
-            await self._landing.land(
-                self._database, Query(sql=gone, schema=departed_schema(shape), kind="deleted")
-            )
-        current = 0
-        if shape.history == "full":
-            ((current,),) = await self._database.execute(
-                f"SELECT count(*) FROM folded WHERE {identifier(CURRENT)}"
-            )
-        ((records,),) = await self._database.execute("SELECT count(*) FROM records")
-        return self._made(shape, schema, (), {}, records=records, current_rows=current)
-
-    def _made(
-        self,
-        shape: Shape,
-        schema: pa.Schema,
-        kept: Collection[DataFile],
-        rejected: Mapping[date, int],
-        *,
-        records: int,
-        current_rows: int,
-    ) -> Made:
-        work, pipeline = self._work, self._pipeline
-        table = SilverTable(
-            kind=shape.kind,
-            history=shape.history,
-            deletes=shape.deletes,
-            unique_columns=shape.keys,
-            order_by=shape.order,
-            inputs=inputs_of(work, rejected, {}),
-            mode="rebuild",
-            deleted=files_of(self._landing.deleted),
-            kept_files=len(kept),
-            current_rows=current_rows,
-        )
+        job, work = self.job, self.job.work
+        job.account.phase("reading bronze")
+        counted = [one.manifest for one in work.counted]
+        shape = resolve(job.pipeline, counted, job.before)
+        taken = Taken(rejected={one.run_date: 0 for one in work.taken_in})
+        plan, schema = _NOTHING, pa.schema([])
+        if shape.names:
+            schema = table_schema(shape)
+            taken, plan = await self._planned(shape, schema)
+            for output in plan.outputs:
+                await self.landing.land(self.database, output)
         manifest = compose_manifest(
-            pipeline,
-            self._base,
-            work,
+            job,
             shape,
-            self._identity,
-            table=table,
+            plan,
+            taken,
             schema=schema,
-            files=(*kept, *files_of(self._landing.data)),
-            quarantine=(),
-            quality=(),
-            config_hash=silver_hash(pipeline, self._silver),
-            location=f"{pipeline.system}/{pipeline.entity}",
-            written_at=self._services.clock.now(),
-            duration_seconds=self._account.seconds,
+            data=self.landing.data,
+            deleted=self.landing.deleted,
+            quarantine=self.rejects.files,
         )
-        curated = Curated(
-            mode=table.mode,
-            inputs=work.inputs,
-            pending=work.pending,
-            records=records,
-            kept_files=len(kept),
-            current_rows=current_rows if shape.history == "full" else None,
+        return Made(
+            manifest=manifest,
+            curated=Curated(
+                mode=plan.mode,
+                inputs=work.inputs,
+                pending=work.pending,
+                records=sum(one.manifest.row_count for one in work.taken_in),
+                kept_files=len(plan.kept),
+                current_rows=plan.current_rows if shape.history == "full" else None,
+            ),
+            kept=frozenset(
+                [one.name for one in (*plan.kept, *plan.kept_departed)]
+                + [one.name for one in manifest.quarantine if one.name in _names(job.before)]
+            ),
         )
-        return Made(manifest=manifest, curated=curated, kept=frozenset(one.name for one in kept))
 
-    async def _paths(self, landed: Landed) -> list[Path]:
-        """Of the files of a partition, verified, in its order."""
-        manifest = landed.manifest
-        folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
-        paths: dict[int, Path] = {}
+    async def _planned(self, shape: Shape, schema: pa.Schema) -> tuple[Taken, MergePlan]:
+        """What is new, as relations, and what it does to the table."""
+        job, work = self.job, self.job.work
+        before = job.before
+        is_anew = before is None or _is_otherwise(schema, before)
+        held = None
+        taken_in = work.taken_in
+        if before is not None and (not is_anew or work.retained):
+            held = await self.reading.held(before)
+        if held is None:
+            taken_in = work.counted
+        intake = self._intake(shape)
+        new = {one.run_date for one in work.taken_in}
+        files = await self.reading.bronze(taken_in)
+        taken = await intake.take_in(files, new=new, relation=_RECORDS)
+        job.account.phase("merging")
 
-        async def read(number: int) -> None:
-            paths[number] = await self._spool.path(
-                self._store, folder, manifest.files[number], verify=self._silver.verify_bronze
+        async def everything(keys: str | None) -> str:
+            if taken_in == work.counted and keys is None:
+                return _RECORDS
+            wanted = None
+            if keys is not None:
+                wanted = _KEYS
+                named = ", ".join(
+                    f"k{number} AS {identifier(name)}" for number, name in enumerate(shape.keys)
+                )
+                await self.database.execute(f"CREATE VIEW {_KEYS} AS SELECT {named} FROM {keys}")
+            every = await self.reading.bronze(work.counted)
+            await intake.take_in(every, new=(), relation=_ALL, keys=wanted)
+            return _ALL
+
+        plan = await plan_merge(
+            self.database,
+            shape,
+            held,
+            News(
+                records=_RECORDS,
+                dates=tuple(sorted(new)),
+                back=work.relanded,
+                gone=tuple(one.run_date for one in work.retained),
+                snapshots=tuple(one.run_date for one in work.counted) if shape.is_snapshot else (),
+            ),
+            everything,
+            max_rows=job.silver.output.max_rows_per_file,
+            anew=is_anew,
+        )
+        return taken, plan
+
+    def _intake(self, shape: Shape) -> Intake:
+        job, work = self.job, self.job.work
+        judge = None
+        rules = job.silver.quality.rules
+        if rules:
+            judge = Judge(
+                rules,
+                shape,
+                job.services.budget,
+                job.services.workers,
+                run=job.identity.run,
+                began=job.identity.started_at,
+                newest=work.run_date,
+                history=job.history,
             )
+        first = min(
+            [one.run_date for one in work.counted] + [one.run_date for one in work.retained]
+        )
+        return Intake(
+            self.database,
+            job.services.workers,
+            job.pipeline,
+            shape,
+            first=first,
+            judge=judge,
+            rejects=self.rejects,
+        )
 
-        await each(range(len(manifest.files)), read, at_once=_AT_ONCE)
-        return [paths[number] for number in range(len(paths))]
+
+def _is_otherwise(schema: pa.Schema, before: Manifest) -> bool:
+    """Whether a column that the table has is of another type now, or is none: all of its files
+    have one type a column."""
+    now = {field.name: field.type for field in schema}
+    return any(now.get(field.name) != field.type for field in schema_of(before))
+
+
+def _names(before: Manifest | None) -> frozenset[str]:
+    return frozenset() if before is None else before.names

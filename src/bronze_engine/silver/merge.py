@@ -110,17 +110,21 @@ async def plan_merge(
     everything: Everything,
     *,
     max_rows: int,
+    anew: bool = False,
 ) -> MergePlan:
     """Decide, by relations within `database`, what changes; the outputs are for the caller to run.
 
-    `held` is None where all is made anew. `max_rows` is the size of a full file. Relations whose
-    names begin with `merge_` are this module's.
+    `held` is None where all is made anew of Bronze alone; with `anew` all is, too, but for what the
+    table has of dates that are gone from there. `max_rows` is the size of a full file. Relations
+    whose names begin with `merge_` are this module's.
     """
     merge = _Merge(database, shape, news, everything)
     if held is None:
         return await merge.rebuild()
     if not shape.keys:
-        return await merge.add_up(held, max_rows)
+        return await merge.add_up(held, max_rows, anew=anew)
+    if anew:
+        return await merge.from_all(held)
     in_order = not news.dates or min(news.dates) > max(held.dates, default=date.min)
     if shape.is_snapshot:
         if not in_order:
@@ -156,12 +160,12 @@ class _Merge:
         """Of snapshots without a past the newest is all there is."""
         return await self._made_of(self.news.records, self.news.dates, "append")
 
-    async def add_up(self, held: Held, max_rows: int) -> MergePlan:
+    async def add_up(self, held: Held, max_rows: int, *, anew: bool) -> MergePlan:
         """Events without keys: all that came, without what is taken back."""
         shape, back = self.shape, ", ".join(literal(day) for day in sorted(self.news.back))
         landed = identifier(BRONZE_DATE)
-        hit: set[int] = set()
-        if back:
+        hit = set(range(len(held.files))) if anew else set[int]()
+        if back and not anew:
             every = rows(shape, _numbered(held.files))
             hit = await self._numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
         again = rewritten(held.files, hit, max_rows=max_rows)
@@ -172,7 +176,7 @@ class _Merge:
             outputs.insert(
                 0, self._data(f"SELECT {columns(table_columns(shape))} FROM ({kept}){where}")
             )
-        mode: Literal["append", "recompute"] = "recompute" if back else "append"
+        mode: Literal["append", "recompute"] = "recompute" if back or anew else "append"
         return self._plan(mode, _others(held.files, again), (), outputs, 0)
 
     async def by_key(self, held: Held, max_rows: int, *, in_order: bool) -> MergePlan:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import final
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.silver import SilverOutput
-from bronze_engine.contracts import LakeTable, Store
+from bronze_engine.contracts import LakeTable
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.publish.base import Base, keeping_superseded
+from bronze_engine.model.part import Staged
+from bronze_engine.publish.base import keeping_superseded
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.run.tables import follow
-from bronze_engine.silver.landing import Landing
+from bronze_engine.silver.job import Job
 
 __all__ = ["Publishing"]
 
@@ -27,30 +27,28 @@ class Publishing:
 
     def __init__(
         self,
-        store: Store,
-        base: Base,
+        job: Job,
         manifest: Manifest,
-        landing: Landing,
+        staged: Sequence[Staged],
         kept: Collection[str],
-        output: SilverOutput,
         table: LakeTable | None,
     ) -> None:
-        keeps = output.keeps_superseded
-        self.manifest = keeping_superseded(manifest, base) if keeps else manifest
+        keeps = job.silver.output.keeps_superseded
+        self.manifest = keeping_superseded(manifest, job.base) if keeps else manifest
         """Once it is committed, as it was written."""
         self.is_committed = False
         self.degraded: list[str] = []
         """What went wrong after the commit."""
-        self._store = store
-        self._base = base
-        self._landing = landing
+        self._store = job.stores.target
+        self._base = job.base
+        self._staged = staged
         self._kept = kept
         self._table = table
 
     async def run(self, clock: Clock) -> None:
         """Commit, and tidy up. Raises what `publish` raises."""
         published = await publish(
-            self._store, self._base, self.manifest, self._landing.staged, clock, kept=self._kept
+            self._store, self._base, self.manifest, self._staged, clock, kept=self._kept
         )
         self.manifest, self.is_committed = published.manifest, True
         self.degraded += published.warnings

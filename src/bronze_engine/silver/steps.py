@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from contextlib import AsyncExitStack
 from datetime import date
 from functools import partial
 from typing import final
@@ -21,26 +20,29 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
-from bronze_engine.errors import BronzeError
+from bronze_engine.contracts import LakeTable
+from bronze_engine.errors import BronzeError, StoreError
 from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.silver import table_path
-from bronze_engine.publish.base import Base, superseded
+from bronze_engine.publish.base import superseded
 from bronze_engine.run.account import Account
 from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.run.tables import admit, follow
 from bronze_engine.shield import finish
-from bronze_engine.silver.bronze import landed_again, read_bronze
+from bronze_engine.silver.bronze import read_bronze
 from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs import Work, select
+from bronze_engine.silver.job import Job
 from bronze_engine.silver.landing import Landing
-from bronze_engine.silver.making import Made, Making
+from bronze_engine.silver.making import make
 from bronze_engine.silver.memory import Share, output_of, share_of
 from bronze_engine.silver.preview import plan_silver
 from bronze_engine.silver.publishing import Publishing
+from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.table import lease_of_table, read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 from bronze_engine.telemetry.profile import applied, working
@@ -129,79 +131,78 @@ class _Run:
             stores.target, self.folder, pipeline=pipeline.name, adopt=options.adopt
         )
         landed = await read_bronze(stores.target, pipeline.system, pipeline.entity)
+        config_hash = silver_hash(pipeline, self.silver)
         work = select(
             pipeline.name,
             landed,
             base.committed,
             asked=options.run_dates,
             rebuild=options.rebuild,
-            config_hash=silver_hash(pipeline, self.silver),
+            config_hash=config_hash,
         )
         self.account.run_date = work.run_date
         if work.is_nothing and base.committed is not None:
             behind = await follow(table, [self.folder])
             return self._unchanged(base.committed, work, behind)
         self._tell_beginning(work)
-        landing = Landing(
-            store=stores.target,
+        job = Job(
+            pipeline=pipeline,
+            silver=self.silver,
             folder=self.folder,
-            generation=base.generation + 1,
+            stores=stores,
+            services=services,
+            account=self.account,
+            identity=self.identity,
+            share=share,
+            base=base,
+            work=work,
+            config_hash=config_hash,
+        )
+        return await self._make(job, table)
+
+    async def _make(self, job: Job, table: LakeTable | None) -> RunReport:
+        """Make the next generation, and publish it."""
+        services, target = self.services, job.stores.target
+        landing = Landing(
+            store=target,
+            folder=self.folder,
+            generation=job.generation,
             run=self.identity.run,
             output=output_of(self.silver),
             workers=services.workers,
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )
-        try:
-            made = await self._make(stores, share, base, work, landing)
-            await admit(table, made.manifest)
-        except BaseException as exc:
-            await finish(landing.discard, grace_seconds=services.grace_seconds)
-            news = await self._news(stores, base, work, exc)
-            if news is not None:
-                raise news from exc
-            raise
-        self.account.phase("publishing")
-        self.curated = made.curated
-        publishing = Publishing(
-            stores.target, base, made.manifest, landing, made.kept, self.silver.output, table
-        )
-        self.publishing = publishing
-        with working("commit"):
-            await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
+        async with Rejects(
+            workers=services.workers,
+            target=target,
+            folder=self.folder,
+            generation=job.generation,
+            run=self.identity.run,
+            state=job.stores.state,
+            rejected_key=job.rejected_key,
+            grace_seconds=services.grace_seconds,
+        ) as rejects:
+            try:
+                made = await make(job, landing, rejects)
+                await admit(table, made.manifest)
+            except BaseException as exc:
+                await finish(landing.discard, grace_seconds=services.grace_seconds)
+                if isinstance(exc, StoreError):
+                    # A run that woke up late finds its uploads reaped: by whom is the news.
+                    news = await superseded(target, job.base)
+                    if news is not None:
+                        raise news from exc
+                raise
+            self.account.phase("publishing")
+            self.curated = made.curated
+            rejects.is_committed = True  # from here on the commit decides what becomes of them
+            staged = (*landing.staged, *rejects.staged)
+            publishing = Publishing(job, made.manifest, staged, made.kept, table)
+            self.publishing = publishing
+            with working("commit"):
+                await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
         return self._committed(publishing.manifest, publishing.degraded)
-
-    async def _make(
-        self, stores: Stores, share: Share, base: Base, work: Work, landing: Landing
-    ) -> Made:
-        async with AsyncExitStack() as stack:
-            making = await stack.enter_async_context(
-                Making.open(
-                    self.pipeline,
-                    self.silver,
-                    stores.target,
-                    self.services,
-                    self.account,
-                    self.identity,
-                    share,
-                    base,
-                    work,
-                    landing,
-                )
-            )
-            return await making.run()
-
-    async def _news(
-        self, stores: Stores, base: Base, work: Work, exc: BaseException
-    ) -> BronzeError | None:
-        """What an error of the stores may come from: another run, of the table or of Bronze."""
-        if not isinstance(exc, BronzeError):
-            return None
-        pipeline = self.pipeline
-        news = await superseded(stores.target, base)
-        if news is not None:
-            return news
-        return await landed_again(stores.target, pipeline.system, pipeline.entity, work.counted)
 
     def _tell_beginning(self, work: Work) -> None:
         log.info(

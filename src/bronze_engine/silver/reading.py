@@ -1,0 +1,107 @@
+"""The files that a run of Silver reads: Bronze's, and those of the table as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bronze_engine.errors import StateError, StoreError
+from bronze_engine.flow import each
+from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.model.part import DataFile
+from bronze_engine.silver.bronze import landed_again
+from bronze_engine.silver.contract import schema_of
+from bronze_engine.silver.inputs import Landed
+from bronze_engine.silver.intake import BronzeFile
+from bronze_engine.silver.job import Job
+from bronze_engine.silver.merge_held import Held, HeldFile
+from bronze_engine.silver.spool import Spool, Verify
+
+__all__ = ["Reading"]
+
+_AT_ONCE: Final = 4
+
+
+@final
+class Reading:
+    """Verified files as local paths. Each is read once, however often it is asked for."""
+
+    def __init__(self, job: Job, spool: Spool) -> None:
+        self._job = job
+        self._spool = spool
+        self._read: dict[str, Landed] = {}
+
+    async def bronze(self, landed: Iterable[Landed]) -> list[BronzeFile]:
+        """The files of these partitions, in order. Raises StoreError for one that differs."""
+        files: list[BronzeFile] = []
+        for one in landed:
+            manifest = one.manifest
+            folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
+            self._read[folder] = one
+            paths = await self._paths(folder, manifest.files, self._job.silver.verify_bronze)
+            files += [
+                BronzeFile(manifest=manifest, part=part, path=path)
+                for part, path in enumerate(paths)
+            ]
+        return files
+
+    async def held(self, before: Manifest) -> Held:
+        """The table as it stands. Raises StoreError for a file that differs."""
+        table = before.silver
+        assert table is not None  # noqa: S101  # read_table takes no other
+        return Held(
+            dates=tuple(one.run_date for one in table.inputs),
+            files=await self._held(before.files, schema_of(before)),
+            departed=await self._held(table.deleted, schema_of(before)),
+            current_rows=table.current_rows,
+        )
+
+    async def news(self) -> StateError | None:
+        """Whether a partition was landed again since it was read: that removes its files."""
+        pipeline = self._job.pipeline
+        read = tuple(self._read.values())
+        return await landed_again(self._job.stores.target, pipeline.system, pipeline.entity, read)
+
+    async def _held(self, files: Sequence[DataFile], schema: pa.Schema) -> tuple[HeldFile, ...]:
+        """`schema` has the columns of the table: what DuckDB sees may be of a type that carries
+        theirs."""
+        paths = await self._paths(self._job.folder, files, "strict")
+        return tuple(
+            [
+                HeldFile(
+                    file=file,
+                    path=path,
+                    schema=await self._job.services.workers.run(_schema_of, file, path, schema),
+                )
+                for file, path in zip(files, paths, strict=True)
+            ]
+        )
+
+    async def _paths(self, folder: str, files: Sequence[DataFile], verify: Verify) -> list[Path]:
+        paths: dict[int, Path] = {}
+
+        async def read(number: int) -> None:
+            paths[number] = await self._spool.path(
+                self._job.stores.target, folder, files[number], verify=verify
+            )
+
+        await each(range(len(files)), read, at_once=_AT_ONCE)
+        return [paths[number] for number in range(len(files))]
+
+
+def _schema_of(file: DataFile, path: Path, schema: pa.Schema) -> pa.Schema:
+    """The columns of a file of the table: of an older generation it may lack some."""
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as exc:
+        raise StoreError(
+            f"{file.name} of the table can't be read as Parquet ({exc}); nothing was published."
+            " Make the table anew with --rebuild",
+            key=file.name,
+        ) from exc
+    known = {field.name: field for field in schema}
+    return pa.schema([known.get(field.name, field) for field in found])
