@@ -127,7 +127,7 @@ def histories(draw: st.DrawFn, pattern: Pattern, *, removes: bool = False) -> Hi
     steps: list[Step] = []
     generations: dict[date, int] = {}
     epoch = 1
-    for _ in range(draw(st.integers(1, 5))):
+    for _ in range(draw(st.integers(2, 7))):
         run_date = draw(st.sampled_from(DAYS[:3] if removes else DAYS))
         epoch += pattern.load == "full" or draw(st.integers(0, 11)) == 0
         generations[run_date] = generations.get(run_date, 0) + 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from bronze_engine import open_engine
 from bronze_engine.clock import SYSTEM_CLOCK
@@ -14,15 +19,47 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import StateError
 
 from . import oracle
-from .histories import Curate, History, Land, Remove
+from .histories import Curate, History, Land, Pattern, Remove, histories
 from .lake import NAME, Lake, comparable
 from .oracle import Landed, Row, Table
 
-__all__ = ["Life", "check_versions", "live"]
+__all__ = ["Life", "check_versions", "live", "play"]
 
 
-async def live(folder: Path, history: History) -> None:
-    """Play all of a history; at the end its table is what a rebuild makes of the same dates."""
+def play(
+    folder: Path, pattern: Pattern, examples: int, *, removes: bool = False, shrinks: bool = True
+) -> set[str]:
+    """So many lives, the same ones each time; how their runs made the tables."""
+    modes: set[str] = set()
+    phases = [Phase.generate, *([Phase.shrink] if shrinks else [])]
+
+    @settings(
+        max_examples=examples,
+        phases=phases,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def lives(data: st.DataObject) -> None:
+        history = data.draw(histories(pattern, removes=removes))
+        place = Path(tempfile.mkdtemp(dir=folder))
+        try:
+            modes.update(asyncio.run(live(place, history)))
+        finally:
+            shutil.rmtree(place)
+
+    lives()
+    return modes
+
+
+async def live(folder: Path, history: History) -> set[str]:
+    """Play all of a history; at the end its table is what a rebuild makes of the same dates.
+
+    Returns how the runs made the table: SilverTable.mode.
+    """
     lake = Lake(folder, history.table, history.schema, load=history.load)
     async with open_engine(lake.config(), clock=SYSTEM_CLOCK) as engine:
         life = Life(lake, engine)
@@ -37,6 +74,7 @@ async def live(folder: Path, history: History) -> None:
                 case Curate(run_dates):
                     await life.curate(run_dates)
         await life.rebuild()
+    return life.modes
 
 
 class Life:
@@ -47,6 +85,9 @@ class Life:
         self.engine = engine
         self.bronze: dict[date, Landed] = {}
         self.taken: dict[date, Landed] = {}
+        self.modes: set[str] = set()
+        self.is_rebuilt = False
+        """Whether the table as it stands was made of Bronze alone."""
 
     async def curate(self, run_dates: Sequence[date] | None = None) -> None:
         """Run Silver. The table counts what it should, and holds what the oracle says.
@@ -66,12 +107,17 @@ class Life:
         self._check(dates)
         manifest = self.lake.manifest()
         assert (manifest and manifest.generation) == report.generation
-        if self.lake.manifest() == before:
-            assert report.silver is not None
+        assert report.silver is not None
+        if manifest == before:
             assert report.silver.mode is None
+        elif report.silver.mode is not None:
+            self.modes.add(report.silver.mode)
+            self.is_rebuilt = report.silver.mode == "rebuild"
 
     async def rebuild(self) -> None:
         """Make everything anew: what is gone from Bronze is gone from the table, too."""
+        if not self.bronze or (self.is_rebuilt and self.taken.keys() <= self.bronze.keys()):
+            return
         await self.engine.silver(NAME, rebuild=True)
         self._check(self.bronze)
 
@@ -87,7 +133,8 @@ class Life:
         found = self.lake.rows()
         assert found is not None
         table = self.lake.table
-        assert comparable(found) == comparable(oracle.rows(table, expected))
+        rows, truth = comparable(found), comparable(oracle.rows(table, expected))
+        assert rows == truth, f"in the table: {rows}\nin truth: {truth}"
         if table.history == "full":
             check_versions(table, found)
         assert self.lake.unowned() == []
