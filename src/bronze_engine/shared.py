@@ -45,7 +45,6 @@ from bronze_engine.decode.text.caster import TextColumns
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.limits.tokens import Tokens
-from bronze_engine.model.silver import table_path
 from bronze_engine.publish.preflight import Preflight
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.state.quota import QuotaLedger
@@ -171,14 +170,7 @@ class Shared:
             return None
         # In a worker: it imports the format's library.
         opener = await self._workers.run(lake_table_type, output.table_format)
-        place = TablePlace(
-            format=output.table_format,
-            root=_root(pipeline, is_silver=output is not pipeline.output),
-            is_dated=output is pipeline.output,
-            target=pipeline.target,
-            catalog=None if output.catalog is None else pipeline.catalogs[output.catalog],
-            name=pipeline.table_of(output),
-        )
+        place = TablePlace.of(pipeline, output)
         return opener(place, await self._store(pipeline.target), self._workers, self._clock)
 
     async def _store(self, config: StoreConfig) -> Store:
@@ -284,13 +276,6 @@ class Shared:
 
     async def _open_tokens(self, text: str) -> TokenStore:
         return await token_store(text, self._config, self._workers, self._store)
-
-
-def _root(pipeline: Pipeline, *, is_silver: bool) -> str:
-    """The folder of the files of its table."""
-    if is_silver and pipeline.silver is not None:
-        return table_path(pipeline.silver.path, pipeline.system, pipeline.entity)
-    return f"{pipeline.system}/{pipeline.entity}"
 
 
 def _tag(config: msgspec.Struct) -> str:

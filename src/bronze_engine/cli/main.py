@@ -16,6 +16,7 @@ from bronze_engine.cli import (
     backfill,
     batch,
     connection,
+    ddl,
     demo,
     diff,
     gc,
@@ -93,6 +94,7 @@ app.command("diff")(diff.diff)
 app.add_typer(state.state)
 app.add_typer(quarantine.quarantine)
 app.command("schema")(look.schema)
+app.command("ddl")(ddl.ddl)
 app.command("init")(init.init)
 app.command("demo")(demo.demo)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.catalog import Catalog
+from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.config.table_format import TableFormat
+from bronze_engine.config.table_format import TableFormat, TableOutput
 from bronze_engine.contracts.storing import Store
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.silver import table_path
 from bronze_engine.workers import Workers
 
 __all__ = ["LakeTable", "LakeTableType", "TablePlace"]
@@ -21,7 +23,7 @@ __all__ = ["LakeTable", "LakeTableType", "TablePlace"]
 class TablePlace(msgspec.Struct, frozen=True, kw_only=True):
     """What one table stands over, and what it is called."""
 
-    format: TableFormat
+    format: TableFormat | None
     root: str
     """The folder of its files within the target: of Bronze's dates, or of a Silver table."""
     is_dated: bool
@@ -31,6 +33,20 @@ class TablePlace(msgspec.Struct, frozen=True, kw_only=True):
     """Of Iceberg."""
     name: str = ""
     """Of Iceberg: "namespace.name"."""
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, output: TableOutput) -> Self:
+        """That of a pipeline's [output], or of its Silver's."""
+        silver = None if output is pipeline.output else pipeline.silver
+        root = "{system}/{entity}" if silver is None else silver.path
+        return cls(
+            format=output.table_format,
+            root=table_path(root, pipeline.system, pipeline.entity),
+            is_dated=silver is None,
+            target=pipeline.target,
+            catalog=None if output.catalog is None else pipeline.catalogs[output.catalog],
+            name=pipeline.table_of(output),
+        )
 
 
 class LakeTable(Protocol):

@@ -1,0 +1,1 @@
+"""Statements that show a partitioned or curated table to other engines."""

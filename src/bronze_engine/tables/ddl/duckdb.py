@@ -1,0 +1,82 @@
+"""For DuckDB: a view over exactly the files that the manifests name."""
+
+from __future__ import annotations
+
+from bronze_engine.errors import ConfigError
+from bronze_engine.tables.content import DATE_COLUMN
+from bronze_engine.tables.ddl.described import Described, header
+
+__all__ = ["statement"]
+
+
+def statement(described: Described) -> str:
+    schema, name = _name(described.schema), f"{_name(described.schema)}.{_name(described.name)}"
+    begin = f"CREATE SCHEMA IF NOT EXISTS {schema};\n"
+    view = f"{begin}CREATE OR REPLACE VIEW {name} AS\n"
+    place = described.place
+    if place.format == "delta":
+        about = header(["Once: INSTALL delta; LOAD delta; and a secret for the store."])
+        return f"{about}{view}SELECT * FROM delta_scan({_text(described.location)});\n"
+    if place.format == "iceberg":
+        return _of_catalog(described, view)
+    about = header(
+        [
+            "Over exactly the files that are committed now: make it again after each run,",
+            "or give the pipeline a table_format, which DuckDB follows by itself.",
+        ]
+    )
+    return f"{about}{view}{_select(described)};\n"
+
+
+def _select(described: Described) -> str:
+    columns = [column for column in described.columns.names if not _is_date(described, column)]
+    selected = ", ".join(map(_name, columns))
+    if not described.files:
+        empty = ", ".join(f"NULL AS {_name(column)}" for column in columns)
+        date = f"CAST(NULL AS DATE) AS {_name(DATE_COLUMN)}" if described.place.is_dated else ""
+        return f"SELECT {', '.join(filter(None, (empty, date))) or 'NULL'} WHERE false"
+    paths = [f"    {_text(f'{described.location}/{each.path}')}" for each in described.files]
+    listed = ",\n".join(paths)
+    options = "union_by_name = true, hive_partitioning = false"
+    if not described.place.is_dated:
+        return f"SELECT {selected}\nFROM read_parquet([\n{listed}\n], {options})"
+    start = len(f"{described.location}/{DATE_COLUMN}=") + 1
+    file = "_" * max(map(len, ["filename", *columns])) + "file"  # no column's name
+    date = f"CAST(substr({_name(file)}, {start}, 10) AS DATE) AS {_name(DATE_COLUMN)}"
+    options += f", filename = {_text(file)}"
+    return f"SELECT {selected}, {date}\nFROM read_parquet([\n{listed}\n], {options})"
+
+
+def _is_date(described: Described, column: str) -> bool:
+    return described.place.is_dated and column.casefold() == DATE_COLUMN
+
+
+def _of_catalog(described: Described, view: str) -> str:
+    place = described.place
+    assert place.catalog is not None  # noqa: S101  # the rules of the configuration ask for it
+    catalog = place.catalog
+    if catalog.type != "rest":
+        raise ConfigError(
+            f'DuckDB reaches Iceberg tables by catalogs of type = "rest", and catalogs.'
+            f'{catalog.name} is of "{catalog.type}"; read the table with pyiceberg, or take'
+            " another dialect"
+        )
+    attach = f"ATTACH {_text(catalog.warehouse or '')} AS {_name(catalog.name)}"
+    about = header(
+        [
+            "Once: INSTALL iceberg; LOAD iceberg; and a secret of TYPE iceberg for the catalog:",
+            f"{attach} (TYPE iceberg, ENDPOINT '<the uri of the catalog>');",
+        ]
+    )
+    parts = ".".join(map(_name, [catalog.name, *place.name.split(".")]))
+    return f"{about}{view}SELECT * FROM {parts};\n"
+
+
+def _name(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def _text(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"

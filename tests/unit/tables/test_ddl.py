@@ -1,0 +1,210 @@
+"""The statements that show a table to other engines: as they are meant to be, and DuckDB's run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pytest
+
+from bronze_engine import open_partition
+from bronze_engine.cli.main import main
+from bronze_engine.config.catalog import Catalog
+from bronze_engine.config.stores.store import LocalStoreConfig
+from bronze_engine.contracts import TablePlace
+from bronze_engine.model.part import DataFile
+from bronze_engine.tables.content import Shown
+from bronze_engine.tables.ddl import duckdb as for_duckdb
+from bronze_engine.tables.ddl import spark, trino, tsql
+from bronze_engine.tables.ddl.described import Described
+from bronze_engine.testing import ScriptedSource, page
+from bronze_engine.testing.clock import ManualClock
+from tests.unit.run.harness import DAY, HEAD, NAME, load_text, opened
+from tests.unit.tables.delta_reader import Row, ordered, with_date
+
+pytestmark = pytest.mark.unit
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+WRITES: Final = "BRONZE_WRITE_GOLDEN" in os.environ
+"""Then the goldens are written anew, to be read before they are committed."""
+
+ODD: Final = 'it\'s "odd"`]\n-- x'
+FIELDS: Final[list[Any]] = [
+    ("id", pa.int64()),
+    ("small", pa.int8()),
+    ("amount", pa.decimal128(18, 4)),
+    ("huge", pa.decimal256(50, 0)),
+    ("at", pa.timestamp("us", "UTC")),
+    ("local", pa.timestamp("us")),
+    ("fine", pa.timestamp("ns")),
+    ("clock", pa.time64("us")),
+    ("day", pa.date32()),
+    ("is_new", pa.bool_()),
+    ("ratio", pa.float64()),
+    ("raw", pa.binary()),
+    ("tags", pa.list_(pa.string())),
+    ("inner", pa.struct([("a", pa.int32()), (ODD, pa.string())])),
+    ("country", pa.string()),
+    ("dt", pa.string()),
+    (ODD, pa.string()),
+]
+COLUMNS: Final = pa.schema(FIELDS)
+AZURE: Final = "abfss://lake@account.dfs.core.windows.net/bronze/shop/orders"
+S3: Final = "s3://lake/bronze/shop/orders"
+STATEMENTS: Final[dict[str, Any]] = {
+    "duckdb": for_duckdb.statement,
+    "spark": spark.statement,
+    "trino": trino.statement,
+    "tsql": tsql.statement,
+}
+
+
+def described(location: str, table_format: Any = None, *, is_dated: bool = True) -> Described:
+    path = "dt=2025-01-15/country=DE/part-0.parquet" if is_dated else "part-0.parquet"
+    file = DataFile(name=path, size_bytes=1, sha256="", row_count=1)
+    run_date = date(2025, 1, 15) if is_dated else None
+    catalog = Catalog(name="lake", type="rest", warehouse="w")
+    return Described(
+        schema="shop",
+        name="orders" if is_dated else "orders_silver",
+        place=TablePlace(
+            format=table_format,
+            root="shop/orders",
+            is_dated=is_dated,
+            target=LocalStoreConfig(path="/lake"),
+            catalog=catalog if table_format == "iceberg" else None,
+            name="shop.orders",
+        ),
+        location=location,
+        columns=COLUMNS if is_dated else pa.schema([each for each in COLUMNS if each.name != "dt"]),
+        levels=("country",) if is_dated else (),
+        files=(Shown(path=path, run_date=run_date, file=file),),
+    )
+
+
+KINDS: Final = {"parquet": None, "delta": "delta", "iceberg": "iceberg"}
+
+
+@pytest.mark.parametrize("dialect", STATEMENTS)
+def test_statements_are_as_they_are_meant_to_be(dialect: str) -> None:
+    location = AZURE if dialect == "tsql" else S3
+    parts = []
+    for kind, table_format in KINDS.items():
+        for is_dated in (True, False):
+            title = f"{kind}, {'dated' if is_dated else 'curated'}"
+            text = STATEMENTS[dialect](described(location, table_format, is_dated=is_dated))
+            parts.append(f"-- [{title}]\n{text}")
+    found = "\n".join(parts)
+    path = GOLDEN / f"{dialect}.sql"
+    if WRITES:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found, encoding="utf-8")
+    assert found == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dialect", STATEMENTS)
+def test_a_name_ends_no_comment_and_no_quotes(dialect: str) -> None:
+    evil = "x\n; DROP TABLE t; --"
+    table = described(S3)
+    fields: list[Any] = [(evil, pa.duration("s")), (ODD, pa.string())]
+    columns = pa.schema(fields)
+    text = STATEMENTS[dialect](msgspec.structs.replace(table, columns=columns))
+    for line in text.splitlines():
+        assert not line.startswith("; DROP") or dialect == "duckdb"
+    if dialect == "duckdb":  # it has a type for everything: the name stands in its quotes
+        assert f'"{evil}"' in text
+
+
+def config_text(*, silver: bool = False) -> str:
+    table = f'[pipelines.{NAME}]\nprimary_key = ["id"]\n' if silver else ""
+    text = f'{HEAD}{table}[pipelines.{NAME}.source]\ntype = "http"\napi = "shop"\npath = "/o"\n'
+    text += f'[pipelines.{NAME}.output]\npartition_by = ["country"]\n'
+    return text + (f"[pipelines.{NAME}.silver]\n" if silver else "")
+
+
+async def land(folder: Path, rows: dict[date, list[Row]], *, silver: bool = False) -> Any:
+    config = load_text(config_text(silver=silver), folder=folder)
+    for day, records in rows.items():
+        clock = ManualClock()
+        source = ScriptedSource([[page(1, *records)]])
+        async with opened(config, source, clock=clock) as engine:
+            await clock.drive(engine.run(NAME, run_date=day))
+            if silver:
+                await clock.drive(engine.silver(NAME))
+    return config
+
+
+def run_ddl(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["ddl", NAME, "--config", str(folder / "pipelines.toml"), *options])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def rows_of(script: str, view: str) -> list[Row]:
+    """Of the view that the script makes; a script without it fails here."""
+    with duckdb.connect() as connection:
+        connection.execute(script)
+        found: pa.Table = connection.sql(f"SELECT * FROM {view}").to_arrow_table()  # noqa: S608
+        return found.to_pylist()
+
+
+def test_duckdb_reads_what_the_statement_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+
+    other = date(2025, 1, 16)
+    config = asyncio.run(
+        land(
+            tmp_path,
+            {
+                DAY: [{"id": 1, "country": "DE", ODD: "x"}, {"id": 2, "country": None}],
+                other: [{"id": 3, "country": "a/b", "filename": "y"}],
+            },
+        )
+    )
+    found = rows_of(run_ddl(tmp_path, capsys, "--dialect", "duckdb"), '"team"."orders"')
+    landed: list[Row] = []
+    for day in (DAY, other):
+        landed += with_date(open_partition(config, NAME, day).to_table().to_pylist(), day)
+    names = sorted({name for row in landed for name in row})
+    assert ordered([{name: row.get(name) for name in names} for row in found]) == ordered(
+        [{name: row.get(name) for name in names} for row in landed]
+    )
+
+
+def test_duckdb_reads_a_curated_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(land(tmp_path, {DAY: [{"id": 1, "country": "DE"}, {"id": 2}]}, silver=True))
+    script = run_ddl(tmp_path, capsys, "--dialect", "duckdb", "--silver")
+    found = rows_of(script, '"team"."orders_silver"')
+    assert sorted(row["id"] for row in found) == [1, 2]
+    assert {row["_bronze_date"] for row in found} == {DAY}
+
+
+@pytest.mark.parametrize("dialect", STATEMENTS)
+def test_what_has_no_rows_yet_can_be_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
+    asyncio.run(land(tmp_path, {DAY: []}))
+    text = run_ddl(tmp_path, capsys, "--dialect", dialect)
+    assert "orders" in text
+    if dialect == "duckdb":
+        assert rows_of(text, '"team"."orders"') == []
+
+
+def test_silver_of_a_pipeline_without_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_text(config_text(), folder=tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["ddl", NAME, "--silver", "--dialect", "spark", "-c", str(tmp_path / "pipelines.toml")]
+        )
+    assert ended.value.code == 2
+    assert f"CFG001 {NAME} has no [silver]" in capsys.readouterr().err
