@@ -94,7 +94,7 @@ class Life:
 
         A date that it has, and that was landed again, is taken in whatever was asked for.
         """
-        asked = set(self.bronze if run_dates is None else run_dates)
+        asked = set(self.bronze | self.taken if run_dates is None else run_dates)
         known = {day: one for day, one in self.bronze.items() if day in asked | self.taken.keys()}
         before = self.lake.manifest()
         if not asked & (self.bronze.keys() | self.taken.keys()):
