@@ -93,6 +93,9 @@ class Config:
             if engine.log_dir:
                 log_dir = str(self._tables.absolute(engine.log_dir))
                 engine = msgspec.structs.replace(engine, log_dir=log_dir)
+            if engine.spill_dir is not None:
+                spill_dir = str(self._tables.absolute(engine.spill_dir))
+                engine = msgspec.structs.replace(engine, spill_dir=spill_dir)
         telemetry = self._tables.convert(
             document.telemetry, TelemetryConfig, ("telemetry",), faults
         )

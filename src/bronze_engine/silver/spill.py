@@ -24,7 +24,7 @@ from typing import Final
 
 import anyio
 
-from bronze_engine.errors import ConfigError, StoreError
+from bronze_engine.errors import StoreError
 from bronze_engine.workers import Workers
 
 __all__ = ["free_bytes", "open_spill"]
@@ -37,7 +37,6 @@ _UNBORN: Final = ".bronze-silver-"
 _LOCK: Final = ".lock"
 _UNBORN_SECONDS: Final = 3600.0
 """Making a folder takes three calls. One that is older without a lock is a dead process's."""
-_PATTERNS: Final = frozenset("*?[")
 
 
 @asynccontextmanager
@@ -45,26 +44,14 @@ async def open_spill(spill_dir: str | None, run: str, workers: Workers) -> Async
     """A folder of this run's own below `spill_dir` (None: the system's temporary directory).
 
     First removes what killed processes have left there. On exit, cancelled or not, the folder is
-    gone. Raises StoreError (STG001) where it can't be made, ConfigError for a path that DuckDB
-    would take for a pattern.
+    gone. Raises StoreError (STG001) where it can't be made.
     """
-    parent = await workers.run(_parent, spill_dir)
-    folder, lock = await workers.run(_make, parent, run)
+    folder, lock = await workers.run(_make, spill_dir, run)
     try:
         yield folder
     finally:
         with anyio.CancelScope(shield=True):
             await workers.run(_unmake, folder, lock)
-
-
-def _parent(spill_dir: str | None) -> Path:
-    parent = Path(spill_dir or tempfile.gettempdir()).absolute()
-    if _PATTERNS & set(str(parent)):
-        raise ConfigError(
-            f"engine.spill_dir: {str(parent)!r} has one of the characters * ? [ in it, which "
-            "DuckDB takes for a pattern; choose another folder"
-        )
-    return parent
 
 
 def free_bytes(folder: Path) -> int:
@@ -75,7 +62,8 @@ def free_bytes(folder: Path) -> int:
         return 0
 
 
-def _make(parent: Path, run: str) -> tuple[Path, int]:
+def _make(spill_dir: str | None, run: str) -> tuple[Path, int]:
+    parent = Path(spill_dir or tempfile.gettempdir()).absolute()
     name = f"{os.getpid()}-{run}"
     unborn, folder = parent / f"{_UNBORN}{name}", parent / f"{_PREFIX}{name}"
     lock = -1

@@ -446,6 +446,14 @@ def test_logs_lie_beside_the_file(tmp_path: Path) -> None:
     assert load(tmp_path, '[engine]\nlog_dir = ""\n').engine.log_dir == ""
 
 
+def test_spill_dir_lies_beside_the_file_or_is_the_systems(tmp_path: Path) -> None:
+    spill = load(tmp_path, '[engine]\nspill_dir = "spill"\n').engine.spill_dir
+    assert spill == str(tmp_path / "spill")
+    assert load(tmp_path, "").engine.spill_dir is None
+    with pytest.raises(ConfigError, match=r"engine\.spill_dir: "):
+        load(tmp_path, '[engine]\nspill_dir = ""\n')
+
+
 def test_credentials_over_plain_http_are_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,10 +11,14 @@ import sys
 from pathlib import Path
 
 import anyio
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from bronze_engine.errors import ConfigError, StoreError
+from bronze_engine.errors import StoreError
+from bronze_engine.silver.database import Database
 from bronze_engine.silver.spill import open_spill
+from bronze_engine.silver.sql import literal
 from bronze_engine.workers import Workers
 
 pytestmark = pytest.mark.unit
@@ -159,11 +163,22 @@ async def test_other_entries_and_links_are_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_path_that_duckdb_takes_for_a_pattern_is_refused(tmp_path: Path) -> None:
-    with Workers(1) as workers, pytest.raises(ConfigError, match=r"engine\.spill_dir: '.*\[1\]'"):
-        async with open_spill(str(tmp_path / "x[1]"), "run", workers):
-            pass
-    assert entries(tmp_path) == []
+async def test_duckdb_reads_and_spills_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """A pattern that matches nothing else is the path that it is."""
+    (tmp_path / "x1").mkdir()
+    with Workers(2) as workers:
+        async with open_spill(str(tmp_path / "x[1]*? 'dt=1'"), "run", workers) as folder:
+            path = folder / "t.parquet"
+            pq.write_table(pa.table({"i": range(3)}), path)
+            async with Database(workers, folder, memory_bytes=64 * 1024**2) as database:
+                found = await database.execute(
+                    f"SELECT * FROM read_parquet({literal(str(path))}) ORDER BY ALL"
+                )
+                await database.execute(
+                    "CREATE TABLE t AS SELECT md5(i::VARCHAR) AS h FROM range(2000000) t(i)"
+                )
+                assert any(folder.rglob("*.tmp"))
+    assert found == [(0,), (1,), (2,)]
 
 
 @pytest.mark.asyncio

@@ -72,7 +72,7 @@ _HARMLESS_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-type", "user-agent", "cache-control"}
 )
 _PUBLIC_KEYS: Final = frozenset(
-    {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
+    {"target", "state", "log_dir", "spill_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
     | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
 )
 _PUBLIC_AUTH_KEYS: Final = frozenset(

@@ -34,6 +34,8 @@ def engine_faults(engine: EngineConfig, path: KeyPath) -> Iterator[Fault]:
     yield from timezone_faults(engine.timezone, (*path, "timezone"))
     if engine.memory_limit <= 0:
         yield Fault((*path, "memory_limit"), "must be above zero")
+    if engine.spill_dir == "":
+        yield Fault((*path, "spill_dir"), "names no folder; leave it out for the system's own")
     if engine.limits is not None:
         try:
             parse_redis_url(engine.limits.reveal())
