@@ -1,0 +1,1 @@
+"""Tables of other formats on object stores."""
