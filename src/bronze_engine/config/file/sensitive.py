@@ -72,8 +72,8 @@ _HARMLESS_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "content-type", "user-agent", "cache-control"}
 )
 _PUBLIC_KEYS: Final = frozenset(
-    {"target", "state", "log_dir", "spill_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
-    | {"base_url", "system", "entity", "username", "allowed_origins", "tags"}
+    {"target", "state", "log_dir", "timezone", "ca_file", "client_cert", "client_key", "proxy"}
+    | {"spill_dir", "base_url", "system", "entity", "username", "allowed_origins", "tags"}
 )
 _PUBLIC_AUTH_KEYS: Final = frozenset(
     {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
