@@ -32,6 +32,7 @@ from bronze_engine.publish.lease import find_holder, find_stale
 from bronze_engine.publish.traces import find_traces
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.run.tables import follow_all
 from bronze_engine.run.void import void_manifest
 from bronze_engine.state import checkpoints, hint, reports
 
@@ -186,14 +187,12 @@ class _Entity:
                 told.found("lease", stores.state, key, why, removed=told.delete)
 
     async def _follow(self) -> bool:
-        """Bring the table of another format up to the manifests, before files that it may still
-        show are removed; False where it can't be."""
+        """Bring tables of other formats up to the manifests, before files that they may still
+        show are removed; False where that fails."""
         pipeline = self.pipeline
-        table = await self.services.table(pipeline, pipeline.output)
-        dates = [partition_path(pipeline.system, pipeline.entity, each) for each in self._dates]
+        dates = [self._partition(run_date) for run_date in self._dates]
         try:
-            if table is not None:
-                await table.follow(dates, whole=True)
+            await follow_all(pipeline, self.services, dates)
         except BronzeError as exc:
             self.told.fault(f"{pipeline.system}/{pipeline.entity}", exc)
             return False

@@ -119,8 +119,9 @@ async def test_it_has_the_rows_of_the_manifest_after_each_run(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("table_format", "read"), READERS)
-async def test_a_run_with_nothing_new_mends_a_table_that_is_behind(
-    tmp_path: Path, table_format: str, read: Read, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("by", ["run", "gc"])
+async def test_a_run_with_nothing_new_or_gc_mends_a_table_that_is_behind(
+    tmp_path: Path, table_format: str, read: Read, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_of(tmp_path, table_format)
     await curated(config, source_of(row(1, DAY, "a")), DAY)
@@ -136,7 +137,10 @@ async def test_a_run_with_nothing_new_mends_a_table_that_is_behind(
     assert "the table is not there to be read" in report.degraded[0]
     assert read(tmp_path) == before  # whose files are all there
     async with opened(config, None) as engine:
-        await engine.silver(NAME)
+        if by == "run":
+            await engine.silver(NAME)
+        else:
+            assert (await engine.gc(NAME, delete=True)).faults == ()
     assert read(tmp_path) == listed(tmp_path)
     assert read(tmp_path) != before
 
