@@ -96,13 +96,15 @@ def select(
     asked: Collection[date] | None,
     rebuild: bool,
     config_hash: str,
+    judges_lateness: bool = False,
 ) -> Work:
     """Decide what a run does to the table whose manifest is `base`.
 
     `landed` is all that Bronze has; `asked` are the dates whose new generations are taken in,
     None for all. A date of the table that was landed again is always taken in: what the table
-    has of it can't be read again. Raises StateError where there is nothing to make a table of,
-    and where rows would be lost that Bronze has no more.
+    has of it can't be read again. With `judges_lateness` so is the date that was the first where
+    an earlier one comes: it had no late records, and may have some now. Raises StateError where
+    there is nothing to make a table of, and where rows would be lost that Bronze has no more.
     """
     before = {} if base is None or base.silver is None else _by_date(base.silver.inputs)
     _check_asked(pipeline, landed, before, asked)
@@ -136,10 +138,13 @@ def select(
             pipeline=pipeline,
         )
     new = tuple(one.run_date for one in counted if one.run_date not in before)
+    first = min(before, default=None)
+    judged_anew = first if judges_lateness and first != min(standing) else None
     relanded = tuple(
         one.run_date
         for one in counted
-        if one.run_date in before and before[one.run_date].manifest_sha256 != one.sha256
+        if one.run_date in before
+        and (before[one.run_date].manifest_sha256 != one.sha256 or one.run_date == judged_anew)
     )
     taken = {one.run_date for one in counted} if why is not None else {*new, *relanded}
     return Work(

@@ -40,6 +40,7 @@ async def plan_silver(
         asked=run_dates,
         rebuild=rebuild,
         config_hash=silver_hash(pipeline, silver),
+        judges_lateness=silver.late_data != "apply",
     )
     mode = _mode(work)
     files = [file for one in work.taken_in for file in one.manifest.files]

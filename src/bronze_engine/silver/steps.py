@@ -139,6 +139,7 @@ class _Run:
             asked=options.run_dates,
             rebuild=options.rebuild,
             config_hash=config_hash,
+            judges_lateness=self.silver.late_data != "apply",
         )
         self.account.run_date = work.run_date
         if work.is_nothing and base.committed is not None:

@@ -61,6 +61,7 @@ def decide(
     asked: Sequence[date] | None = None,
     rebuild: bool = False,
     config_hash: str = "c",
+    judges_lateness: bool = False,
 ) -> Work:
     return select(
         NAME,
@@ -69,6 +70,7 @@ def decide(
         asked=asked,
         rebuild=rebuild,
         config_hash=config_hash,
+        judges_lateness=judges_lateness,
     )
 
 
@@ -99,6 +101,15 @@ def test_only_what_is_new_is_taken_in() -> None:
     assert (work.new, work.relanded, work.rebuild) == ((DAYS[2],), (), None)
     assert [one.run_date for one in work.taken_in] == [DAYS[2]]
     assert decide(bronze[:2], base).is_nothing
+
+
+def test_a_date_that_is_the_first_no_more_is_judged_anew_where_lateness_matters() -> None:
+    bronze = [landed(day) for day in DAYS[:3]]
+    base = table([one.as_input() for one in bronze[1:2]])
+    work = decide(bronze, base, judges_lateness=True)
+    assert (work.new, work.relanded) == ((DAYS[0], DAYS[2]), (DAYS[1],))
+    assert decide(bronze[1:], base, judges_lateness=True).relanded == ()
+    assert decide(bronze, base).relanded == ()
 
 
 def test_dates_that_were_not_asked_for_stay_pending() -> None:
