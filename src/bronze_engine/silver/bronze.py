@@ -14,6 +14,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import MANIFEST_NAME, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.silver.inputs import Landed
+from bronze_engine.silver.seal import check_place
 from bronze_engine.state.partitions import committed_dates
 
 __all__ = ["landed_again", "read_bronze"]
@@ -25,7 +26,7 @@ async def read_bronze(store: Store, system: str, entity: str) -> dict[date, Land
     """All committed dates; void ones are none.
 
     One listing, and a small read for each date. Raises StateError for a manifest that can't be
-    read, StoreError.
+    read, StoreError, also for one that was made for another partition.
     """
     return await _read(store, system, entity, await committed_dates(store, system, entity))
 
@@ -72,6 +73,7 @@ async def _read(
             return
         manifest = decode_manifest(body.body, key)
         if manifest.status == "committed":
+            check_place(manifest, system, entity, day)
             sha256 = hashlib.sha256(body.body).hexdigest()
             found[day] = Landed(manifest=manifest, sha256=sha256)
 

@@ -19,6 +19,7 @@ from bronze_engine.silver.inputs import Landed
 from bronze_engine.silver.intake import BronzeFile
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.merge_held import Held, HeldFile
+from bronze_engine.silver.seal import check_seal
 from bronze_engine.silver.spool import Spool, Verify
 
 __all__ = ["Reading"]
@@ -36,12 +37,17 @@ class Reading:
         self._read: dict[str, Landed] = {}
 
     async def bronze(self, landed: Iterable[Landed]) -> list[BronzeFile]:
-        """The files of these partitions, in order. Raises StoreError for one that differs."""
+        """The files of these partitions, in order. Raises StoreError for one that differs, and
+        for a manifest that does."""
         files: list[BronzeFile] = []
         for one in landed:
             manifest = one.manifest
             folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
-            self._read[folder] = one
+            if folder not in self._read:
+                self._read[folder] = one
+                await check_seal(
+                    self._job.stores.target, folder, one, self._job.silver.verify_bronze
+                )
             paths = await self._paths(folder, manifest.files, self._job.silver.verify_bronze)
             files += [
                 BronzeFile(manifest=manifest, part=part, path=path)
