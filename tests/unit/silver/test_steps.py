@@ -1,0 +1,359 @@
+"""A run of Silver from end to end: what it commits, what it tells, and what it leaves alone."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+import pyarrow as pa
+import pytest
+
+from bronze_engine import open_engine
+from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.model.arrow import Field
+from bronze_engine.model.manifest import Checksums, Manifest
+from bronze_engine.model.report import RunReport
+from bronze_engine.telemetry.events import (
+    Event,
+    FileStaged,
+    RowsWritten,
+    RunFinished,
+    RunPhase,
+    RunStarted,
+)
+from tests.unit.run.harness import is_idle, load_text
+
+from .lake import NAME, Lake
+from .oracle import Landed, Row, Table
+
+pytestmark = pytest.mark.unit
+
+DAYS: Final = [date(2025, 3, day) for day in range(1, 5)]
+FIELDS: Final[list[Field]] = [
+    pa.field("id", pa.int64()),
+    pa.field("at", pa.int32()),
+    pa.field("v", pa.string()),
+]
+SCHEMA: Final = pa.schema(FIELDS)
+WIDER: Final = SCHEMA.set(1, pa.field("at", pa.int64()))
+TABLE: Final = Table(columns=("id", "at", "v"), keys=("id",), order=("at",))
+
+
+def rows(start: int, count: int, at: int, value: str = "a") -> tuple[Row, ...]:
+    return tuple({"id": start + n, "at": at, "v": value} for n in range(count))
+
+
+def landed(day: date, *files: tuple[Row, ...], generation: int = 1) -> Landed:
+    return Landed(run_date=day, files=files, generation=generation)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    made = Lake(tmp_path, TABLE, SCHEMA, load="incremental")
+    made.land(landed(DAYS[0], rows(0, 6, 1), rows(6, 4, 1)))
+    return made
+
+
+async def run(lake: Lake, *, days: list[date] | None = None, **options: bool) -> RunReport:
+    async with open_engine(lake.config()) as engine:
+        report = await engine.silver(NAME, run_dates=days, **options)
+        assert is_idle(engine)
+    return report
+
+
+def manifest_of(lake: Lake) -> Manifest:
+    manifest = lake.manifest()
+    assert manifest is not None
+    return manifest
+
+
+@pytest.mark.asyncio
+async def test_a_table_has_the_artifacts_of_a_partition(lake: Lake) -> None:
+    report = await run(lake)
+    manifest = manifest_of(lake)
+    assert (manifest.generation, manifest.run_date, manifest.row_count) == (1, DAYS[0], 10)
+    assert (manifest.run, manifest.load) == (report.run, "incremental")
+    assert manifest.source.type == "silver"
+    assert manifest.source.location == "team/orders"
+    assert [column.name for column in manifest.schema] == ["id", "at", "v", "_bronze_date"]
+    assert [one.run for one in manifest.lineage] == [report.run]
+    table = manifest.silver
+    assert table is not None
+    (went_in,) = table.inputs
+    bronze = (lake.root / "team/orders/dt=2025-03-01/_metadata.json").read_bytes()
+    assert went_in.manifest_sha256 == hashlib.sha256(bronze).hexdigest()
+    assert (went_in.run_date, went_in.generation, went_in.rows) == (DAYS[0], 1, 10)
+    body = (lake.silver / "_metadata.json").read_bytes()
+    checksums = Checksums(
+        generation=1,
+        run=report.run,
+        files=tuple(
+            Checksums.File(
+                path=file.name,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+                row_count=file.row_count,
+            )
+            for file in manifest.files
+        ),
+        manifest_sha256=hashlib.sha256(body).hexdigest(),
+    )
+    written = (lake.silver / "_checksums.json").read_bytes()
+    assert msgspec.json.decode(written, type=Checksums) == checksums
+    assert lake.unowned() == []
+
+
+@pytest.mark.asyncio
+async def test_a_report_says_what_went_in_and_lies_beside_bronzes(lake: Lake) -> None:
+    lake.land(landed(DAYS[1], rows(3, 2, 2, "b")))
+    report = await run(lake, days=[DAYS[0]])
+    assert (report.layer, report.status, report.rows, report.files) == (
+        "silver",
+        "committed",
+        10,
+        1,
+    )
+    assert report.partition == f"{lake.root}/silver/team/orders"
+    told = report.silver
+    assert told is not None
+    assert (told.mode, told.records) == ("rebuild", 10)
+    assert [one.run_date for one in told.inputs] == [DAYS[0]]
+    assert [one.run_date for one in told.pending] == [DAYS[1]]
+    kept = lake.root / f"_runs/silver/team/orders/2025-03-01/{report.run}.json"
+    assert kept.exists()
+
+
+@pytest.mark.asyncio
+async def test_with_nothing_new_nothing_is_committed(lake: Lake) -> None:
+    await run(lake)
+    before = manifest_of(lake)
+    report = await run(lake)
+    assert manifest_of(lake) == before
+    assert report.silver is not None
+    assert (report.silver.mode, report.generation, report.rows) == (None, 1, 10)
+    assert report.bytes_out == 0
+
+
+@pytest.mark.asyncio
+async def test_files_that_nothing_has_changed_in_stay(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, TABLE, SCHEMA, load="incremental")
+    lake.land(landed(DAYS[0], rows(0, 30, 1)))
+    config = load_text(
+        lake.toml(),
+        "silver.output.max_rows_per_file=10",
+        "silver.output.row_group_rows=10",
+        folder=tmp_path,
+    )
+    async with open_engine(config) as engine:
+        await engine.silver(NAME)
+        first = manifest_of(lake)
+        assert [file.row_count for file in first.files] == [10, 10, 10]
+        lake.land(landed(DAYS[1], rows(12, 1, 2, "b")))
+        report = await engine.silver(NAME)
+    second = manifest_of(lake)
+    assert second.files[:2] == (first.files[0], first.files[2])
+    assert second.silver is not None
+    assert (second.silver.mode, second.silver.kept_files) == ("append", 2)
+    assert report.silver is not None
+    assert report.silver.kept_files == 2
+    assert report.bytes_out == sum(file.size_bytes for file in second.files[2:])
+    assert lake.unowned() == []
+    changed = [row for row in lake.rows() or () if row["v"] == "b"]
+    assert [row["id"] for row in changed] == [12]
+
+
+@pytest.mark.asyncio
+async def test_the_same_bronze_gives_the_same_files(tmp_path: Path) -> None:
+    hashes = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        lake = Lake(tmp_path / name, TABLE, SCHEMA, load="incremental")
+        lake.land(landed(DAYS[0], rows(0, 2_000, 1)))
+        await run(lake)
+        lake.land(landed(DAYS[1], rows(500, 700, 2, "b")))
+        await run(lake)
+        hashes.append([file.sha256 for file in manifest_of(lake).files])
+    assert hashes[0] == hashes[1]
+
+
+@pytest.mark.asyncio
+async def test_a_column_that_comes_later_is_null_before(lake: Lake) -> None:
+    await run(lake)
+    wider = Lake(
+        lake.folder,
+        TABLE,
+        SCHEMA.append(pa.field("extra", pa.float64())),
+        load="incremental",
+    )
+    wider.land(landed(DAYS[1], ({"id": 100, "at": 2, "v": "b", "extra": 0.5},)))
+    report = await run(wider)
+    assert [(each.change, each.column) for each in report.schema_changes] == [("added", "extra")]
+    manifest = manifest_of(wider)
+    assert manifest.silver is not None
+    assert (manifest.silver.mode, manifest.row_count) == ("append", 11)
+
+
+@pytest.mark.asyncio
+async def test_a_type_that_has_changed_makes_all_files_anew(lake: Lake) -> None:
+    await run(lake)
+    wider = Lake(lake.folder, TABLE, WIDER, load="incremental")
+    wider.land(landed(DAYS[1], ({"id": 100, "at": 2**40, "v": "b"},)))
+    await run(lake)
+    manifest = manifest_of(lake)
+    assert manifest.silver is not None
+    assert (manifest.silver.mode, manifest.silver.kept_files) == ("rebuild", 0)
+    assert [change.change for change in manifest.schema_changes] == ["widened"]
+    assert {row["at"] for row in lake.rows() or ()} == {1, 2**40}
+
+
+@pytest.mark.asyncio
+async def test_a_new_type_keeps_the_rows_that_bronze_has_no_more(lake: Lake) -> None:
+    await run(lake)
+    lake.remove(DAYS[0])
+    wider = Lake(lake.folder, TABLE, WIDER, load="incremental")
+    wider.land(landed(DAYS[1], ({"id": 3, "at": 2**40, "v": "b"},)))
+    await run(lake)
+    found = {row["id"]: row["at"] for row in lake.rows() or ()}
+    assert found == dict.fromkeys(range(10), 1) | {3: 2**40}
+
+
+@pytest.mark.asyncio
+async def test_hooks_are_told_of_a_run_of_silver(lake: Lake) -> None:
+    events: list[Event] = []
+    async with open_engine(lake.config(), hooks=[events.append]) as engine:
+        report = await engine.silver(NAME)
+    (started,) = (event for event in events if isinstance(event, RunStarted))
+    assert (started.layer, started.run) == ("silver", report.run)
+    phases = [event.phase for event in events if isinstance(event, RunPhase)]
+    assert phases == ["preparing", "reading bronze", "merging", "publishing"]
+    assert [event.rows for event in events if isinstance(event, RowsWritten)] == [10]
+    (file,) = (event for event in events if isinstance(event, FileStaged))
+    assert file.rows == 10
+    (finished,) = (event for event in events if isinstance(event, RunFinished))
+    assert finished.report == report
+
+
+@pytest.mark.asyncio
+async def test_a_date_that_is_landed_again_while_it_is_read_is_state001(lake: Lake) -> None:
+    await run(lake)
+    before = manifest_of(lake)
+    lake.land(landed(DAYS[1], rows(0, 5, 2, "b")))
+
+    def again(event: Event) -> None:
+        if isinstance(event, RunPhase) and event.phase == "merging":
+            lake.land(landed(DAYS[1], rows(0, 5, 3, "c"), generation=2))
+
+    async with open_engine(lake.config(), hooks=[again]) as engine:
+        with pytest.raises(StateError, match=r"dt=2025-03-02 was landed again by run r2.*run ag"):
+            await engine.silver(NAME)
+        assert is_idle(engine)
+    assert manifest_of(lake) == before
+    assert lake.unowned() == []
+    await run(lake)
+    manifest = manifest_of(lake)
+    assert manifest.silver is not None
+    assert [one.generation for one in manifest.silver.inputs] == [1, 2]
+
+
+@pytest.mark.asyncio
+async def test_two_runs_at_once_are_state001(lake: Lake) -> None:
+    config = lake.config()
+    async with open_engine(config) as engine, open_engine(config) as other:
+        held = anyio.Event()
+        refused: list[StateError] = []
+
+        def hold(event: Event) -> None:
+            if isinstance(event, RunPhase) and event.phase == "reading bronze":
+                held.set()
+
+        async def second() -> None:
+            await held.wait()
+            with pytest.raises(StateError, match=r"works on silver/team/orders: host .*, pid") as e:
+                await other.silver(NAME)
+            refused.append(e.value)
+
+        with engine.listening(hold):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(second)
+                report = await engine.silver(NAME)
+    assert refused[0].context["run"] == report.run
+    assert manifest_of(lake).run == report.run
+
+
+@pytest.mark.asyncio
+async def test_another_pipelines_table_is_taken_over_only_by_adoption(lake: Lake) -> None:
+    await run(lake)
+    text = lake.toml().replace("pipelines.team.orders", "pipelines.other.orders")
+    names = '[pipelines.other.orders]\nsystem = "team"\nentity = "orders"'
+    text = text.replace("[pipelines.other.orders]", names)
+    async with open_engine(load_text(text, folder=lake.folder)) as engine:
+        with pytest.raises(StateError, match=r"belongs to pipeline 'team.orders'.*--adopt"):
+            await engine.silver("other.orders")
+        lake.land(landed(DAYS[1], rows(0, 1, 2)))
+        await engine.silver("other.orders", adopt=True)
+    assert (manifest_of(lake).pipeline, manifest_of(lake).generation) == ("other.orders", 2)
+
+
+@pytest.mark.asyncio
+async def test_a_partition_where_the_table_should_lie_is_state001(lake: Lake) -> None:
+    lake.silver.mkdir(parents=True)
+    bronze = lake.root / "team/orders/dt=2025-03-01/_metadata.json"
+    (lake.silver / "_metadata.json").write_bytes(bronze.read_bytes())
+    with pytest.raises(StateError, match=r"silver/team/orders holds a partition of Bronze"):
+        await run(lake)
+
+
+@pytest.mark.asyncio
+async def test_a_pipeline_without_silver_is_cfg001(tmp_path: Path) -> None:
+    text = Lake(tmp_path, TABLE, SCHEMA, load="incremental").toml()
+    begin, end = (text.index(f"[pipelines.team.orders.{key}]") for key in ("silver", "incremental"))
+    plain = text[:begin] + text[end:]
+    async with open_engine(load_text(plain, folder=tmp_path)) as engine:
+        with pytest.raises(ConfigError, match=r"has no \[silver\]"):
+            await engine.silver(NAME)
+        with pytest.raises(ConfigError, match=r"has no \[silver\]"):
+            await engine.plan_silver(NAME)
+
+
+@pytest.mark.asyncio
+async def test_too_little_memory_is_cfg001_before_anything_is_opened(lake: Lake) -> None:
+    config = load_text(lake.toml(), "engine.memory_limit='96MiB'", folder=lake.folder)
+    async with open_engine(config) as engine:
+        with pytest.raises(ConfigError, match=r"needs .* for DuckDB.*memory_limit is 100,663,296"):
+            await engine.silver(NAME)
+    assert lake.manifest() is None
+    assert not (lake.root / "_runs").exists()
+
+
+@pytest.mark.asyncio
+async def test_a_plan_says_what_the_run_does_and_writes_nothing(lake: Lake) -> None:
+    async with open_engine(lake.config()) as engine:
+        first = await engine.plan_silver(NAME)
+        assert (first.mode, first.generation, first.files) == ("rebuild", 1, 2)
+        assert lake.manifest() is None
+        await engine.silver(NAME)
+        none = await engine.plan_silver(NAME)
+        assert (none.mode, none.generation, none.inputs, none.bytes) == ("nothing", 1, (), 0)
+        lake.land(landed(DAYS[1], rows(0, 1, 2)))
+        assert (await engine.plan_silver(NAME)).mode == "merge"
+        lake.land(landed(DAYS[0], rows(0, 6, 1), generation=2))
+        again = await engine.plan_silver(NAME)
+        assert again.mode == "recompute"
+        assert "taken back: 2025-03-01" in again.notes[0]
+        assert (await engine.plan_silver(NAME, rebuild=True)).mode == "rebuild"
+
+
+@pytest.mark.asyncio
+async def test_bronze_without_a_row_makes_a_table_without_one(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, TABLE, SCHEMA, load="incremental")
+    lake.land(landed(DAYS[0]))
+    await run(lake)
+    manifest = manifest_of(lake)
+    assert (manifest.files, manifest.row_count, manifest.schema) == ((), 0, ())
+    lake.land(landed(DAYS[1], rows(0, 3, 1)))
+    await run(lake)
+    assert manifest_of(lake).row_count == 3
