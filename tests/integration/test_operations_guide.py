@@ -39,8 +39,13 @@ pytestmark = pytest.mark.integration
 
 # What the prose shows as a command. Whoever adds one runs it in a test below.
 GUIDE_COMMANDS = {
+    "bronze backfill",
+    "bronze batch",
+    "bronze batch --only silver",
     "bronze batch --retry-failed last",
+    "bronze quarantine show myteam.orders --silver",
     "bronze run",
+    "bronze run myteam.orders",
     "bronze run myteam.orders --profile",
     "bronze status --max-age",
     "bronze status --max-age 26h",
@@ -55,7 +60,11 @@ GUIDE_COMMANDS = {
     "bronze run … --json",
     "bronze run … --set engine.target=/tmp/bronze",
     "bronze schema",
+    "bronze silver",
+    "bronze silver myteam.orders",
     "bronze state rebuild",
+    "bronze status",
+    "bronze status --json",
     "bronze test-connection lake",
     "bronze test-connection shop",
     "bronze verify",
@@ -178,7 +187,7 @@ def test_the_cron_job_of_kubernetes_starts_what_runs_here(shop: Shell) -> None:
 
 def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     listing = GUIDE.section("What lies where").split("\n\n")[0].strip()
-    lines = [line.strip() for line in listing.splitlines()]
+    lines = [line.strip() for line in listing.splitlines() if not line.startswith(" " * 40)]
     folder = lines[0]
     shown = [re.split(r" {2,}|\.zst |\.json ", line)[0] for line in lines[1:]]
     patterns = [each if each.startswith("{") else folder + each for each in shown]
@@ -196,6 +205,7 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     kept = "--set source.capture=pages --set apis.shop.rate_limit.requests_per_day=1000"
     shop(f"bronze run myteam.orders --date 2025-01-16 {kept}")
     shop("bronze batch myteam.orders --date 2025-01-17")
+    shop("bronze silver myteam.orders --set 'silver.unique_columns=[\"id\"]'")
     decided = "--watermark 2025-01-20T00:00:00Z --force --set load=incremental"
     shop(f"bronze state set myteam.orders {decided} --set incremental.cursor=changed_at")
     found = [path for path in tree(shop.folder) if path.startswith(("bronze/", "logs/"))]
@@ -277,6 +287,29 @@ def test_a_partition_is_decoded_again_as_the_guide_says(shop: Shell) -> None:
     shop(command)
     manifest = shop.manifest("myteam.orders")
     assert (manifest["generation"], manifest["row_count"]) == (3, len(ORDERS))
+
+
+def test_a_table_is_made_and_made_good_as_the_guide_says(shop: Shell) -> None:
+    with (shop.folder / "pipelines.toml").open("a") as file:
+        file.write('\n[pipelines.myteam.orders.silver]\nunique_columns = ["id"]\n')
+    silver, batch, status, kept = (
+        "bronze silver myteam.orders",
+        "bronze batch --only silver",
+        "bronze status --json",
+        "bronze quarantine show myteam.orders --silver",
+    )
+    assert {silver, batch, status, kept} <= GUIDE_COMMANDS
+    broken = "--set 'silver.order_by=[\"nope\"]'"
+    failed = shop(f"bronze run myteam.orders --date 2025-01-15 {broken}", status=8)
+    assert f"`{silver}` goes on from there" in failed.stderr
+    assert json.loads(shop(status).stdout)[0]["silver"]["code"] == "QUAL001"
+    shop(silver)
+    shop(batch)
+    both = json.loads(shop("bronze run myteam.orders --date 2025-01-15 --json").stdout)
+    assert [both[layer]["layer"] for layer in ("bronze", "silver")] == ["bronze", "silver"]
+    assert both["silver"]["rows"] == len(ORDERS)
+    assert json.loads(shop(status).stdout)[0]["silver"]["pending"] == 0
+    shop(kept)
 
 
 def test_state_that_is_gone_is_made_anew(shop: Shell) -> None:

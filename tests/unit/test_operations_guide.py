@@ -83,7 +83,11 @@ def test_commands_and_options_that_the_guide_names_exist() -> None:
     code = " ".join(re.findall(r"```.*?```|`[^`]+`", GUIDE.text, re.DOTALL))
     used = set(re.findall(r"(?<![\w/.-])bronze ([a-z-]+)", code))
     assert {"run", "check", "plan", "verify", "schema"} <= used <= set(commands)
-    flags = {flag for each in commands.values() for param in each.params for flag in param.opts}
+    every = [*commands.values()]
+    every += [
+        each for group in commands.values() for each in getattr(group, "commands", {}).values()
+    ]
+    flags = {flag for each in every for param in each.params for flag in param.opts}
     lines = [line for line in code.splitlines() if "bronze run" in line]
     assert set(re.findall(r"(?<!\S)(--[a-z-]+)", " ".join(lines))) <= flags
     assert {"--wait", "--adopt", "--json-log"} <= flags

@@ -51,7 +51,9 @@ async def read_statuses(
             stores = await services.stores(pipeline)
             status = await _status(pipeline, stores, services)
             if pipeline.silver is not None:
-                table = await read_table_status(pipeline, pipeline.silver, stores, services)
+                table = await read_table_status(
+                    pipeline, pipeline.silver, stores, services, newest=status.run_date
+                )
                 if table.error is not None:
                     table = msgspec.structs.replace(table, error=mask(table.error))
                 status = msgspec.structs.replace(status, silver=table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Final
 
 import msgspec
 
@@ -20,22 +19,22 @@ from bronze_engine.state.partitions import committed_dates, read_partition
 
 __all__ = ["read_table_status"]
 
-_REPORTS_DAYS: Final = 31
-"""Reports of so many days are looked at where there is no table."""
-
 
 async def read_table_status(
-    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services
+    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services, *, newest: date | None
 ) -> TableStatus:
-    """In a few small reads. What keeps it from being looked at is its code and error."""
+    """In a few small reads. What keeps it from being looked at is its code and error.
+
+    `newest` is the newest committed date of Bronze.
+    """
     try:
-        return await _status(pipeline, silver, stores, services)
+        return await _status(pipeline, silver, stores, services, newest)
     except BronzeError as exc:
         return TableStatus(code=exc.code, error=str(exc))
 
 
 async def _status(
-    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services
+    pipeline: Pipeline, silver: Silver, stores: Stores, services: Services, newest: date | None
 ) -> TableStatus:
     folder = table_path(silver.path, pipeline.system, pipeline.entity)
     base = await read_base(stores.target, folder, pipeline=pipeline.name, adopt=True)
@@ -52,7 +51,10 @@ async def _status(
             age_seconds=max(0.0, age),
             pending=await _pending(pipeline, manifest, stores, until),
         )
-    since = until - timedelta(days=_REPORTS_DAYS) if manifest is None else manifest.run_date
+    # A run that fails early has the day of its command, one that fails late that of its data.
+    since = manifest.run_date if manifest is not None else newest
+    if since is None:
+        return status
     code, error = await _failure(pipeline, stores, manifest, since, until)
     return msgspec.structs.replace(status, code=code, error=error)
 
