@@ -123,10 +123,12 @@ class Scene:
         table = Table(columns=("id", "at", "v"), keys=("id",), order=("at",))
         self.lake = Lake(folder, table, SCHEMA, load="incremental")
         self.stores = stores
+        self.overrides: tuple[str, ...] = ()
+        """Of the configuration, as the command line has them."""
         self.tree: Tree = {}
 
     def configure(self, **more: object) -> None:
-        (self.lake.folder / "pipelines.toml").write_text(self.lake.toml(**more) + self.stores)
+        (self.lake.folder / "pipelines.toml").write_text(f"{self.lake.toml(**more)}\n{self.stores}")
 
     def land(self, day: int, generation: int = 1) -> None:
         rows = tuple(
@@ -153,7 +155,8 @@ class Scene:
             await store.put(key, body, expect=ANY)
 
     async def silver(self, *, rebuild: bool = False) -> None:
-        config = load_config(self.lake.folder / "pipelines.toml", environ={})
+        path = self.lake.folder / "pipelines.toml"
+        config = load_config(path, environ={}, overrides=self.overrides)
         async with open_engine(config, clock=SYSTEM_CLOCK) as engine:
             await engine.silver(NAME, rebuild=rebuild)
 
