@@ -33,6 +33,7 @@ __all__ = [
     "find_stale",
     "hold_lease",
     "lease_key",
+    "table_lease_key",
     "this_process",
 ]
 
@@ -79,6 +80,11 @@ def lease_key(system: str, entity: str, run_date: date | None) -> str:
     """The key of a partition's lease; of the whole entity's (chained windows) without a date."""
     at = "" if run_date is None else f".dt={run_date.isoformat()}"
     return f"_state/{system}/{entity}{at}.lease"
+
+
+def table_lease_key(folder: str) -> str:
+    """The key of the lease of a Silver table, which lies in `folder`."""
+    return f"_state/{folder}.lease"
 
 
 @final

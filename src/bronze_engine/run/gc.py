@@ -11,7 +11,7 @@ that another run holds is respected; safety rests on the fence, never on the lea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import final
 
@@ -19,19 +19,19 @@ import msgspec
 
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, StateError, StoreError
+from bronze_engine.errors import BronzeError, StateError
 from bronze_engine.model.checkpoint import Checkpoint
-from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
+from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.part import Staged
+from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import read_base
-from bronze_engine.publish.entries import Entry
 from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
 from bronze_engine.publish.lease import find_holder, find_stale
-from bronze_engine.publish.traces import find_traces
+from bronze_engine.run.collection import Collection
+from bronze_engine.run.gc_table import TableGarbage
 from bronze_engine.run.leased import lease_of, under_lease
-from bronze_engine.run.services import Identity, Services, Stores
+from bronze_engine.run.services import Services, Stores
 from bronze_engine.run.tables import follow_all
 from bronze_engine.run.void import void_manifest
 from bronze_engine.state import checkpoints, hint, reports
@@ -53,7 +53,7 @@ async def collect_garbage(
     config: Config, names: Sequence[str], services: Services, *, delete: bool
 ) -> GcReport:
     """Find, and with `delete` remove, the garbage of these pipelines. See `Engine.gc`."""
-    collection = _Collection(services, delete=delete)
+    collection = Collection(services, delete=delete)
     for name in names:
         try:
             await _Entity(collection, config.pipeline(name)).collect()
@@ -63,100 +63,10 @@ async def collect_garbage(
 
 
 @final
-class _Collection:
-    """What is told of all pipelines together."""
-
-    def __init__(self, services: Services, *, delete: bool) -> None:
-        self.services = services
-        self.delete = delete
-        new = Identity.new(services.clock)
-        self.identity = msgspec.structs.replace(new, run=f"gc-{new.run}")
-        self.partitions = 0
-        self.garbage: list[Garbage] = []
-        self.fenced: list[Fenced] = []
-        self.skipped: list[Skipped] = []
-        self.unknown: list[str] = []
-        self.faults: list[GcFault] = []
-        self._stores: set[str] = set()
-
-    def found(
-        self,
-        kind: Kind,
-        store: Store,
-        key: str,
-        why: str,
-        *,
-        size_bytes: int | None = None,
-        removed: bool = False,
-    ) -> None:
-        self.garbage.append(
-            Garbage(
-                kind=kind,
-                store=store.url,
-                key=key,
-                size_bytes=size_bytes,
-                why=why,
-                removed=removed,
-            )
-        )
-
-    def entries(self, store: Store, contents: Contents, removed: Iterable[Entry] = ()) -> None:
-        """Tell what lies in one partition, and which of it is gone now."""
-        partition, generation = contents.base.partition, contents.base.generation
-        gone = {_identity(entry): entry for entry in removed}
-        known = {_identity(entry): entry for entry in (*contents.dead, *contents.undecided)}
-        for identity, entry in (known | gone).items():
-            assert entry.file is not None  # noqa: S101  # others are not garbage
-            number = entry.file.generation
-            self.found(
-                "staged" if entry.staged else entry.file.kind,
-                store,
-                f"{partition}/{entry.name}",
-                f"of generation {number}, and the manifest of generation {generation} does not"
-                " name it"
-                if number <= generation
-                else f"of generation {number}, which run {entry.file.run} did not commit",
-                size_bytes=entry.size_bytes,
-                removed=identity in gone,
-            )
-
-    async def traces(self, store: Store) -> None:
-        """What trials have left in a store; once for each, however many pipelines land there."""
-        if store.url in self._stores:
-            return
-        self._stores.add(store.url)
-        async for trace in find_traces(store):
-            if self.delete:
-                await (
-                    store.discard(trace) if isinstance(trace, Staged) else store.delete(trace.key)
-                )
-            size = None if isinstance(trace, Staged) else trace.size_bytes
-            why = "a trial of this store that was killed left it"
-            self.found("trial", store, trace.key, why, size_bytes=size, removed=self.delete)
-
-    def skip(self, place: str, reason: str) -> None:
-        self.skipped.append(Skipped(place=place, reason=reason))
-
-    def fault(self, place: str, error: BronzeError) -> None:
-        self.faults.append(GcFault(place=place, fault=str(error), exit_code=error.exit_code))
-
-    def report(self) -> GcReport:
-        return GcReport(
-            deleted=self.delete,
-            partitions=self.partitions,
-            garbage=tuple(self.garbage),
-            fenced=tuple(self.fenced),
-            skipped=tuple(self.skipped),
-            unknown=tuple(self.unknown),
-            faults=tuple(self.faults),
-        )
-
-
-@final
 class _Entity:
     """The places of one pipeline."""
 
-    def __init__(self, collection: _Collection, pipeline: Pipeline) -> None:
+    def __init__(self, collection: Collection, pipeline: Pipeline) -> None:
         self.told = collection
         self.pipeline = pipeline
         self.services = collection.services
@@ -185,6 +95,10 @@ class _Entity:
             if await work(stores, key, days) and key in stale:
                 why = "its holder is gone, or has not renewed it"
                 told.found("lease", stores.state, key, why, removed=told.delete)
+        silver = pipeline.silver
+        if silver is not None:
+            folder = table_path(silver.path, pipeline.system, pipeline.entity)
+            await TableGarbage(told, pipeline, folder).collect(stores)
 
     async def _follow(self) -> bool:
         """Bring tables of other formats up to the manifests, before files that they may still
@@ -221,7 +135,7 @@ class _Entity:
             self._dates.append(found.run_date)
             if found.fault is not None:
                 told.fault(self._partition(found.run_date), found.fault)
-            elif found.contents is not None and self._is_garbage(found.contents):
+            elif found.contents is not None and told.is_garbage(found.contents):
                 day_of = days.setdefault(found.run_date, _Day(run_date=found.run_date))
                 day_of.contents = found.contents
         async for run_date, staged in reports.find_rejected(
@@ -256,23 +170,11 @@ class _Entity:
             f" resumed until {until:%Y-%m-%dT%H:%M:%SZ} (engine.resume_max_age)",
         )
 
-    def _is_garbage(self, contents: Contents) -> bool:
-        if not contents.beyond:
-            return bool(contents.dead or contents.undecided)
-        newest = max(entry.file.generation for entry in contents.beyond if entry.file is not None)
-        at = f"is of generation {contents.base.generation}" if contents.base.manifest else "is gone"
-        self.told.skip(
-            contents.base.partition,
-            f"it has files of generation {newest} and its manifest {at}: was that removed, or an"
-            " older one restored? Restore the newest, or run the pipeline for that date",
-        )
-        return False
-
     async def _tell(self, stores: Stores, key: str, days: Sequence[_Day]) -> bool:
         """False where another run holds the lease."""
         holder = await find_holder(stores.state, key)
         if holder is not None:
-            self._held(key, holder.run, holder.host)
+            self.told.held(key, holder.run, holder.host)
             return False
         for day in days:
             if day.contents is not None:
@@ -295,13 +197,9 @@ class _Entity:
         try:
             await under_lease(stores, key, self.told.identity, self.services, work)
         except StateError as exc:
-            self._held(key, exc.context.get("run"), exc.context.get("host"))
+            self.told.held(key, exc.context.get("run"), exc.context.get("host"))
             return False
         return True
-
-    def _held(self, key: str, run: object, host: object) -> None:
-        who = f"run {run} works on it (host {host})" if run else "another run works on it"
-        self.told.skip(key.removeprefix("_state/").removesuffix(".lease"), who)
 
     async def _remove_day(self, stores: Stores, day: _Day) -> None:
         told, services, pipeline = self.told, self.services, self.pipeline
@@ -327,21 +225,10 @@ class _Entity:
                 live=live,
                 grace_seconds=services.grace_seconds,
             )
-            if self._is_garbage(done.contents):
-                told.entries(stores.target, done.contents, done.reaped.entries)
-            if done.fenced is not None:
-                manifest = done.fenced.manifest
-                told.fenced.append(
-                    Fenced(
-                        partition=done.contents.base.partition,
-                        generation=manifest.generation,
-                        run=manifest.run,
-                    )
-                )
-                if manifest.status == "committed":
-                    await hint.advance(stores.state, manifest, target=stores.target)
-            for warning in done.reaped.warnings:
-                told.fault(done.contents.base.partition, StoreError(warning))
+            told.collected(stores.target, done)
+            fenced = None if done.fenced is None else done.fenced.manifest
+            if fenced is not None and fenced.status == "committed":
+                await hint.advance(stores.state, fenced, target=stores.target)
         if live is not None:
             return
         for staged in day.rejected:
@@ -363,7 +250,3 @@ class _Entity:
 
     def _partition(self, run_date: date) -> str:
         return partition_path(self.pipeline.system, self.pipeline.entity, run_date)
-
-
-def _identity(entry: Entry) -> tuple[str, str | None]:
-    return entry.name, entry.staged.token if entry.staged is not None else None

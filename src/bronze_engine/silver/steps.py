@@ -28,6 +28,7 @@ from bronze_engine.model.part import DataFile
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import superseded
+from bronze_engine.publish.lease import table_lease_key
 from bronze_engine.run.account import Account
 from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
@@ -43,7 +44,7 @@ from bronze_engine.silver.memory import Share, output_of, share_of
 from bronze_engine.silver.preview import plan_silver
 from bronze_engine.silver.publishing import Publishing
 from bronze_engine.silver.rejects import Rejects
-from bronze_engine.silver.table import lease_of_table, read_table, silver_of
+from bronze_engine.silver.table import read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 from bronze_engine.telemetry.profile import applied, working
 
@@ -108,7 +109,7 @@ class _Run:
                 account.takes_reports = True
                 report = await under_lease(
                     stores,
-                    lease_of_table(self.folder),
+                    table_lease_key(self.folder),
                     self.identity,
                     services,
                     partial(self._curate, stores, share),

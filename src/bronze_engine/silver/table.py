@@ -9,7 +9,7 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import Base, read_base
 
-__all__ = ["folder_of", "lease_of_table", "read_table", "silver_of"]
+__all__ = ["folder_of", "read_table", "silver_of"]
 
 
 def silver_of(pipeline: Pipeline) -> Silver:
@@ -26,11 +26,6 @@ def silver_of(pipeline: Pipeline) -> Silver:
 def folder_of(pipeline: Pipeline) -> str:
     """Where its table lies below its target. Raises ConfigError where it has no [silver]."""
     return table_path(silver_of(pipeline).path, pipeline.system, pipeline.entity)
-
-
-def lease_of_table(folder: str) -> str:
-    """The key of the lease that a run of Silver holds."""
-    return f"_state/{folder}.lease"
 
 
 async def read_table(store: Store, folder: str, *, pipeline: str, adopt: bool = False) -> Base:
