@@ -44,6 +44,7 @@ from bronze_engine.silver.merge_facts import (
 )
 from bronze_engine.silver.merge_files import rewritten
 from bronze_engine.silver.merge_held import Held, HeldFile, departed_rows, retained_records, rows
+from bronze_engine.silver.merge_pieces import PIECE_ROWS, pieces
 from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, FROM, IS_DELETE, PART, ROW, TO, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
 from bronze_engine.silver.winners import NO_DELETE, at, key_names, same_keys
@@ -314,13 +315,24 @@ class _Merge:
         ]
 
     async def _made_where(self, sources: Sequence[Source], where: str, order: str) -> list[Output]:
+        """One output, or where there are many rows one for each piece of the records: the values
+        of a piece are fetched by a join that fits a small memory."""
         names = columns(table_columns(self.shape))
         made: list[str] = []
+        rows = 0
         for records, marks in sources:
-            wanted = f"SELECT * FROM ({marks}) WHERE {where}"
-            if await self._count(f"({wanted})"):
-                made.append(f"SELECT {names} FROM ({rows_of_marks(self.shape, records, wanted)})")
-        return [self._data(f"{' UNION ALL '.join(made)} ORDER BY {order}")] if made else []
+            wanted = f"(SELECT * FROM ({marks}) WHERE {where})"
+            counts = await self.database.execute(
+                f"SELECT landed, part, count(*) FROM {wanted} GROUP BY ALL ORDER BY ALL"
+            )
+            rows += sum(count for *_, count in counts)
+            for piece in pieces(counts, PIECE_ROWS):
+                wide = f"(SELECT * FROM {records} WHERE {piece.of(BRONZE_DATE, PART)})"
+                narrow = f"SELECT * FROM {wanted} WHERE {piece.of('landed', 'part')}"
+                made.append(f"SELECT {names} FROM ({rows_of_marks(self.shape, wide, narrow)})")
+        if 0 < rows <= PIECE_ROWS:
+            made = [" UNION ALL ".join(made)]
+        return [self._data(f"{sql} ORDER BY {order}") for sql in made]
 
     async def _ends(
         self, held: Held | None, again: Sequence[int], marks: Sequence[str], *, is_anew: bool
