@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
@@ -13,14 +14,15 @@ import anyio
 import pytest
 from deltalake import DeltaTable
 
-from bronze_engine.contracts import Store
+from bronze_engine.contracts import Store, TablePlace
 from bronze_engine.errors import BronzeError, QualityError
-from bronze_engine.model.part import ANY
+from bronze_engine.model.part import ANY, Expect
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.tables.delta.table import CHECKPOINT_COMMITS
+from bronze_engine.tables.delta.table import CHECKPOINT_COMMITS, open_delta
 from bronze_engine.testing import ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import Fault, inject
+from bronze_engine.workers import Workers
 from tests.unit.run.harness import DAY, NAME, Bench, partition_of, reports_of
 from tests.unit.tables.delta_reader import copy_to, ordered, read_delta, with_date
 
@@ -98,6 +100,64 @@ async def test_columns_that_come_later_are_null_before(tmp_path: Path) -> None:
     await bench.run(source_of({"id": 3, "é\"'": 1.5}), NEXT + timedelta(days=1))
     days = (DAY, NEXT, NEXT + timedelta(days=1))
     assert same(await shown(bench, tmp_path), await rows_of(bench, *days))
+    async with bench.engine(source_of()) as engine:
+        assert (await engine.gc(NAME, delete=True)).faults == ()
+    assert len(await commits(bench)) == 3  # the schema is read back as it was written
+
+
+@pytest.mark.asyncio
+async def test_a_table_asks_of_its_readers_what_its_columns_need(tmp_path: Path) -> None:
+    types = 'schema.columns={ at = "timestamp(us)" }'
+    bench = bench_of(tmp_path, types)
+    found = []
+    records: list[dict[str, Any]] = [{"id": 1}, {"a b": 1}, {"at": "2025-01-15T00:00:00"}]
+    for number, record in enumerate(records):
+        await bench.run(source_of(record), DAY + timedelta(days=number))
+        folder = await copy_to(bench.store, ROOT, tmp_path)
+        protocol = DeltaTable(folder).protocol()
+        found.append((protocol.min_reader_version, protocol.min_writer_version))
+    assert found == [(1, 2), (2, 5), (3, 7)]
+    assert set(protocol.reader_features or ()) == {"columnMapping", "timestampNtz"}
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    assert same(await shown(bench, tmp_path), await rows_of(bench, *days))
+
+
+class Interposed:
+    """A store that lets something happen before the first commit of the table."""
+
+    def __init__(self, store: Store, happens: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._happens: Callable[[], Awaitable[None]] | None = happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def put(self, key: str, body: bytes, /, *, expect: Expect) -> str:
+        happens = self._happens
+        if happens is not None and key.startswith(LOG):
+            self._happens = None
+            await happens()
+        return await self._store.put(key, body, expect=expect)
+
+
+@pytest.mark.asyncio
+async def test_an_older_generation_never_takes_the_place_of_a_newer_one(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    await bench.run(source_of({"id": 1}))
+    await bench.run(source_of({"id": 2}), NEXT)
+    newer = bench_of(tmp_path, store=bench.store)
+
+    async def happens() -> None:
+        await newer.run(source_of({"id": 3}))
+
+    place = TablePlace.of(newer.config.pipeline(NAME), newer.config.pipeline(NAME).output)
+    store: Any = Interposed(bench.store, happens)
+    with Workers(1) as workers:
+        table = open_delta(place, store, workers, ManualClock())
+        await table.follow([partition_of(DAY), partition_of(NEXT)])  # has read generation 1
+        assert not await table.follow([partition_of(DAY), partition_of(NEXT)])
+    assert same(await shown(bench, tmp_path), await rows_of(bench, DAY, NEXT))
+    assert sorted(row["id"] for row in await shown(bench, tmp_path)) == [2, 3]
 
 
 @pytest.mark.asyncio

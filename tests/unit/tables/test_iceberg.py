@@ -10,13 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from pyiceberg.exceptions import CommitStateUnknownException
 from pyiceberg.table import Table
 
+from bronze_engine.adapters import open_store
+from bronze_engine.contracts import TablePlace
 from bronze_engine.errors import QualityError
+from bronze_engine.tables.content import read_contents
+from bronze_engine.tables.iceberg import table
+from bronze_engine.tables.iceberg.commit import look
 from bronze_engine.testing import ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
+from bronze_engine.workers import Workers
 from tests.unit.run.harness import DAY, NAME, opened
 from tests.unit.tables.iceberg_lake import Lake
 
@@ -40,10 +47,10 @@ async def test_a_table_spans_the_dates_and_has_a_new_generation_in_one_snapshot(
     before = lake.rows()
     await lake.run(source_of({"id": 1, "note": "b"}))
     assert lake.rows() == lake.landed(DAY, NEXT)
-    with lake.table() as table:
-        snapshots = table.snapshots()
+    with lake.table() as opened_as:
+        snapshots = opened_as.snapshots()
         assert len(snapshots) == 3
-        old = table.scan(snapshot_id=snapshots[1].snapshot_id).to_arrow()
+        old = opened_as.scan(snapshot_id=snapshots[1].snapshot_id).to_arrow()
         assert old.num_rows == len(before)  # its files stay for its readers
         summary = snapshots[2].summary
         assert summary is not None
@@ -55,8 +62,8 @@ async def test_what_is_shown_already_is_not_committed_again(tmp_path: Path) -> N
     lake = Lake(tmp_path)
     await lake.run(source_of({"id": 1}))
     assert await lake.gc() == ()
-    with lake.table() as table:
-        assert len(table.snapshots()) == 1
+    with lake.table() as opened_as:
+        assert len(opened_as.snapshots()) == 1
 
 
 @pytest.mark.asyncio
@@ -64,9 +71,9 @@ async def test_readers_skip_dates_and_files(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     await lake.run(source_of({"id": 1}, {"id": 5}))
     await lake.run(source_of({"id": 9}), NEXT)
-    with lake.table() as table:
+    with lake.table() as opened_as:
         for condition in (f"dt = '{NEXT}'", "id > 6"):
-            [task] = table.scan(row_filter=condition).plan_files()
+            [task] = opened_as.scan(row_filter=condition).plan_files()
             assert f"dt={NEXT}" in task.file.file_path
 
 
@@ -215,9 +222,9 @@ async def test_a_lost_answer_of_the_catalog_is_no_second_commit(
     commit: Callable[..., None] = Table._do_commit
     lost = 0
 
-    def loses(table: Table, **options: Any) -> None:
+    def loses(which: Table, **options: Any) -> None:
         nonlocal lost
-        commit(table, **options)
+        commit(which, **options)
         if lost == 0:
             lost += 1
             raise CommitStateUnknownException("nobody answered")
@@ -226,6 +233,50 @@ async def test_a_lost_answer_of_the_catalog_is_no_second_commit(
     report = await lake.run(source_of({"id": 2}))
     assert lost == 1
     assert report.degraded == ()
-    with lake.table() as table:
-        assert len(table.snapshots()) == 2
+    with lake.table() as opened_as:
+        assert len(opened_as.snapshots()) == 2
     assert [row["id"] for row in lake.rows()] == [2]
+
+
+@pytest.mark.asyncio
+async def test_an_older_generation_never_takes_the_place_of_a_newer_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(tmp_path)
+    await lake.run(source_of({"id": 1}))
+    await lake.run(source_of({"id": 2}))
+    read = read_contents
+    met = 0
+
+    async def reads(*args: Any) -> Any:
+        nonlocal met
+        found = await read(*args)
+        met += 1
+        if met == 1:  # the manifest of generation 3 is read, and then generation 4 is committed
+            await lake.run(source_of({"id": 4}))
+        return found
+
+    config = lake.config.pipeline(NAME)
+    with Workers(2) as workers:
+        async with open_store(config.target, workers) as store:
+            place = TablePlace.of(config, config.output)
+            opened_table = table.open_iceberg(place, store, workers, ManualClock())
+            monkeypatch.setattr(table, "look", _behind(look))
+            monkeypatch.setattr(table, "read_contents", reads)
+            assert not await opened_table.follow([f"team/orders/dt={DAY}"])
+    assert met == 3  # ours, that of the run between, and ours again
+    assert lake.rows() == lake.landed(DAY)
+    assert [row["id"] for row in lake.rows()] == [4]
+
+
+def _behind(looks_at: Callable[..., Any]) -> Callable[..., Any]:
+    """The table as if it had shown nothing, the first time: there is something to commit."""
+    met = 0
+
+    def looks(place: TablePlace) -> Any:
+        nonlocal met
+        met += 1
+        seen = looks_at(place)
+        return msgspec.structs.replace(seen, live={}) if met == 1 else seen
+
+    return looks

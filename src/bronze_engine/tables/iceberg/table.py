@@ -18,6 +18,7 @@ from pyiceberg.exceptions import (
 )
 
 from bronze_engine.clock import Clock
+from bronze_engine.config.file.sensitive import of_catalog, of_store
 from bronze_engine.config.stores.uri import uri_of
 from bronze_engine.contracts import Store, TablePlace
 from bronze_engine.errors import BronzeError, StoreError
@@ -140,7 +141,15 @@ class IcebergTable:
         name = self._place.name
         catalog = "" if self._place.catalog is None else self._place.catalog.name
         return StoreError(
-            f"table {name} of catalogs.{catalog}: {type(exc).__name__}: {exc}; look whether the"
-            " catalog is there, and lets this pipeline write",
+            f"table {name} of catalogs.{catalog}: {type(exc).__name__}: {self._clean(str(exc))};"
+            " look whether the catalog is there, and lets this pipeline write",
             table=name,
         )
+
+    def _clean(self, text: str) -> str:
+        """What a library says, without what the catalog and the store were opened with."""
+        catalog, target = self._place.catalog, self._place.target
+        secrets = {*of_store(target), *(() if catalog is None else of_catalog(catalog))}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
