@@ -46,12 +46,14 @@ async def open_spill(spill_dir: str | None, run: str, workers: Workers) -> Async
     First removes what killed processes have left there. On exit, cancelled or not, the folder is
     gone. Raises StoreError (STG001) where it can't be made.
     """
-    folder, lock = await workers.run(_make, spill_dir, run)
+    made: list[tuple[Path, int]] = []  # also of a caller that is cancelled while it is made
     try:
-        yield folder
+        await workers.run(lambda: made.append(_make(spill_dir, run)))
+        yield made[0][0]
     finally:
         with anyio.CancelScope(shield=True):
-            await workers.run(_unmake, folder, lock)
+            for folder, lock in made:
+                await workers.run(_unmake, folder, lock)
 
 
 def free_bytes(folder: Path) -> int:
