@@ -28,16 +28,24 @@ from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
 from bronze_engine.silver.decimals import plain_decimal
 from bronze_engine.silver.sql import literal
-from bronze_engine.silver.texts import as_decimal, double_as_decimal_text, from_text, is_json
+from bronze_engine.silver.texts import (
+    as_decimal,
+    double_as_decimal_text,
+    from_text,
+    is_json,
+    within,
+)
 from bronze_engine.silver.types import is_wide, sql_type, widened
 
 __all__ = ["Cast", "cast"]
 
 _SECOND_DIGITS: Final = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
 _DAY_MICROSECONDS: Final = 86_400_000_000
-_FIRST_MICROSECOND: Final = -62_135_596_800_000_000
-_LAST_MICROSECOND: Final = 253_402_300_799_999_999
-"""Years 1 to 9999, as Bronze's epochs have them: milliseconds taken for seconds lie past them."""
+_TICKS: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999, 1000)
+"""Of microseconds the years 1 to 9999, as Bronze's epochs have them: milliseconds taken for seconds
+lie past them; and how many nanoseconds each is."""
+_FINE_TICKS: Final = (2 - 2**63, 2**63 - 2, 1)
+"""Of nanoseconds all but DuckDB's infinities."""
 _EPOCH_NUMBER: Final = pa.decimal128(38, 9)
 _DATE_BEGAN: Final = "1970-01-01"
 _TIME_CHARACTERS: Final = {"s": 15, "ms": 15, "us": 15, "ns": 18}
@@ -63,8 +71,8 @@ def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") ->
         )
     if given == wanted or (_is_text(given) and _is_text(wanted)):
         return Cast(value, can_fail=False)
-    if is_wide(given):  # carried as text, from which all else is had
-        value, given = plain_decimal(value, given), pa.string()
+    if is_wide(given):
+        return _from_wide(value, given, wanted, role)
     if _is_text(wanted):
         return _to_text(value, given)
     if _is_text(given):
@@ -76,6 +84,19 @@ def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") ->
         if is_from(given) and is_to(wanted):
             return way(value, given, wanted)
     return None
+
+
+def _from_wide(value: str, given: DataType, wanted: DataType, role: Role) -> Cast | None:
+    """Of a decimal that is carried as text: by the text of the number."""
+    found = cast(value, pa.string(), wanted, role)
+    if found is None:
+        return None
+
+    def of_plain(text: str) -> str:
+        made = cast(text, pa.string(), wanted, role)
+        return text if made is None else made.value
+
+    return Cast(within(plain_decimal(value, given), of_plain), can_fail=found.can_fail)
 
 
 def _may_fail(value: str) -> Cast:
@@ -111,20 +132,22 @@ def _double_to_whole(value: str, given: DataType, wanted: DataType) -> Cast:
 
 def _double_to_decimal(value: str, given: DataType, wanted: DataType) -> Cast:
     del given
-    return _may_fail(as_decimal(double_as_decimal_text(value), wanted))
+    text = double_as_decimal_text(value)
+    return _may_fail(within(text, lambda text: as_decimal(text, wanted)))
 
 
 def _to_wide(value: str, given: DataType, wanted: DataType) -> Cast:
     """To decimals that DuckDB has not, by the text of the number."""
     del given
-    return _may_fail(as_decimal(f"CAST({value} AS VARCHAR)", wanted))
+    text = f"CAST({value} AS VARCHAR)"
+    return _may_fail(within(text, lambda text: as_decimal(text, wanted)))
 
 
 def _decimal_to_double(value: str, given: DataType, wanted: DataType) -> Cast:
     """By its text: DuckDB's own cast divides, and misses the nearest double."""
     del wanted
     double = f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
-    back = as_decimal(double_as_decimal_text(double), given)
+    back = within(double_as_decimal_text(double), lambda text: as_decimal(text, given))
     return _may_fail(f"CASE WHEN {back} = {value} THEN {double} END")
 
 
@@ -195,34 +218,35 @@ def _epoch(value: str, given: DataType, wanted: DataType, role: Role) -> Cast | 
     number = cast(value, given, _EPOCH_NUMBER)
     if number is None or pa.types.is_boolean(given):
         return None
-    nanoseconds = 9 - _SECOND_DIGITS[role]
-    idle = 0 if _is_nanoseconds(wanted) else 3
-    # All that is in range fits 38 digits with the 9 behind the point.
-    scaled = f"CAST(({number.value}) * {10**nanoseconds} AS DECIMAL(38, 9))"
-    low = -(10**20) // 10**nanoseconds
-    ticks = f"TRY_CAST({scaled} AS HUGEINT)"
-    least, most = (
-        (-(2**63), 2**63 - 1)
-        if _is_nanoseconds(wanted)
-        else (_FIRST_MICROSECOND * 1000, _LAST_MICROSECOND * 1000)
-    )
-    made = "make_timestamp_ns" if _is_nanoseconds(wanted) else "make_timestamptz"
-    count = ticks if not idle else f"{ticks} // {10**idle}"
-    instant = f"{made}(CAST({count} AS BIGINT))"
-    if _is_nanoseconds(wanted):
-        instant = f"CAST({instant} AS {sql_type(wanted)})"
-    return _may_fail(
-        f"CASE WHEN ({number.value}) NOT BETWEEN {low} AND {-low} THEN NULL"
-        f" WHEN {ticks} = {scaled} AND {ticks} BETWEEN {least} AND {most}"
-        f" AND {ticks} % {10**idle} = 0 THEN {instant} END"
-    )
+    is_fine = _is_nanoseconds(wanted)
+    per_unit = 10 ** (9 - _SECOND_DIGITS[role])
+    least, most, idle = _FINE_TICKS if is_fine else _TICKS
+    limit = 10**20 // per_unit  # beyond all of them, and short enough to be multiplied
+
+    def ticks(number: str) -> str:
+        """Of the column, NULL where there are parts of one, or too many."""
+        bounded = f"CASE WHEN {number} BETWEEN {-limit} AND {limit} THEN {number} END"
+        return within(f"CAST(({bounded}) * {per_unit} AS DECIMAL(38, 9))", whole)
+
+    def whole(nanoseconds: str) -> str:
+        count = f"CAST({nanoseconds} AS HUGEINT)"
+        return (
+            f"CASE WHEN {count} = {nanoseconds} AND {count} % {idle} = 0"
+            f" AND {count} // {idle} BETWEEN {least} AND {most}"
+            f" THEN CAST({count} // {idle} AS BIGINT) END"
+        )
+
+    made = "make_timestamp_ns" if is_fine else "make_timestamptz"
+    instant = f"{made}({within(number.value, ticks)})"
+    return _may_fail(f"CAST({instant} AS {sql_type(wanted)})" if is_fine else instant)
 
 
 def _to_text(value: str, given: DataType) -> Cast | None:
     text = f"CAST({value} AS VARCHAR)"
     if pa.types.is_time(given):
-        fraction = f"concat({text}, CASE WHEN contains({text}, {literal('.')}) THEN"
-        fraction += f" {literal('')} ELSE {literal('.')} END, {literal('0' * 9)})"
+        point = f"CASE WHEN contains({text}, {literal('.')}) THEN {literal('')} ELSE"
+        point += f" {literal('.')} END"
+        fraction = f"{text} || {point} || {literal('0' * 9)}"
         return Cast(f"left({fraction}, {_TIME_CHARACTERS[given.unit]})", can_fail=False)
     if pa.types.is_timestamp(given):
         form = "%Y-%m-%dT%H:%M:%S." + ("%n" if _is_nanoseconds(given) else "%f")

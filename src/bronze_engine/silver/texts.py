@@ -7,6 +7,7 @@ what Bronze takes are times that say no minute.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from bronze_engine.silver.decimals import ordered_decimal
 from bronze_engine.silver.sql import literal
 from bronze_engine.silver.types import is_wide, sql_type
 
-__all__ = ["as_decimal", "double_as_decimal_text", "from_text", "is_json"]
+__all__ = ["as_decimal", "double_as_decimal_text", "from_text", "is_json", "within"]
 
 _INTEGER: Final = "0|-?[1-9][0-9]*"
 _NUMBER: Final = "-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]{1,6})?"
@@ -31,6 +32,8 @@ _LEADING_ZERO: Final = literal("0.")
 _MINUS: Final = literal("-")
 _SIGNS: Final = literal("+-")
 _E: Final = literal("e")
+_NO_DIGITS: Final = ("", "+", "-", ".", "+.", "-.")
+_ONCE: Final = "once_"
 _TRUE: Final = ("true", "True", "TRUE")
 _FALSE: Final = ("false", "False", "FALSE")
 _FRACTION_DIGITS: Final = {"s": 0, "ms": 3, "us": 6, "ns": 9}
@@ -64,26 +67,41 @@ def from_text(text: str, kind: DataType) -> str | None:
 
 def as_decimal(text: str, kind: DataType) -> str:
     """A number in decimal or scientific notation as a decimal that loses no digit of it."""
-    plain = f"CASE WHEN regexp_full_match({text}, {literal(_SCIENTIFIC)}) THEN {_unfolded(text)}"
-    plain = f"({plain} ELSE {text} END)"
+    unfolded = within(_unfolded(text), lambda plain: f"CASE {_plain_as_decimal(plain, kind)} END")
+    return (
+        f"CASE {_plain_as_decimal(text, kind)}"
+        f" WHEN regexp_full_match({text}, {literal(_SCIENTIFIC)}) THEN {unfolded} END"
+    )
+
+
+def within(value: str, made: Callable[[str], str]) -> str:
+    """An expression over another, which is computed, and stands in it, once."""
+    level = 1
+    while f"{_ONCE}{level}" in value:
+        level += 1
+    return f"list_transform([{value}], lambda {_ONCE}{level}: {made(f'{_ONCE}{level}')})[1]"
+
+
+def _plain_as_decimal(text: str, kind: DataType) -> str:
+    """The branch of a CASE for a number without an exponent, and of no more digits than fit."""
     whole = kind.precision - kind.scale
     form = f"[-+]?0*[0-9]{{0,{whole}}}([.][0-9]{{0,{kind.scale}}}0*)?"
-    value = f"TRY_CAST({plain} AS {sql_type(kind)})"
+    value = f"TRY_CAST({text} AS {sql_type(kind)})"
     if is_wide(kind):
-        value = ordered_decimal(_of_scale(plain, kind.scale), kind.scale, kind)
+        scaled = _of_scale(text, kind.scale)
+        value = within(scaled, lambda plain: ordered_decimal(plain, kind.scale, kind))
     return (
-        f"CASE WHEN regexp_full_match({plain}, {literal(form)}) AND regexp_matches({text},"
-        f" {literal('[0-9]')}) THEN {value} END"
+        f"WHEN regexp_full_match({text}, {literal(form)}) AND NOT"
+        f" {_is_one_of(text, _NO_DIGITS)} THEN {value}"
     )
 
 
 def _of_scale(plain: str, scale: int) -> str:
     """A number with just so many digits behind its point, of which it has no more."""
-    sign = f"CASE WHEN starts_with({plain}, {_MINUS}) THEN {_MINUS} ELSE {_EMPTY} END"
     bare = f"ltrim({plain}, {_SIGNS})"
     whole = f"ltrim(split_part({bare}, {_POINT}, 1), {_ZERO})"
     fraction = f"rpad(split_part({bare}, {_POINT}, 2), {scale}, {_ZERO})"
-    return f"concat({sign}, {_ZERO}, {whole}, {_POINT}, {fraction})"
+    return f"concat({_sign(plain)}, {_ZERO}, {whole}, {_POINT}, {fraction})"
 
 
 def double_as_decimal_text(double: str) -> str:
@@ -94,7 +112,7 @@ def double_as_decimal_text(double: str) -> str:
 def is_json(text: str) -> str:
     """The condition that a text is JSON (RFC 8259). DuckDB's own also takes NaN, Infinity and a
     comma too many."""
-    bare = f"regexp_replace({text}, {literal(_JSON_TEXT)}, {literal('')}, {literal('g')})"
+    bare = f"regexp_replace({text}, {literal(_JSON_TEXT)}, {_ZERO}, {literal('g')})"
     return f"json_valid({text}) AND NOT regexp_matches({bare}, {literal(_NO_JSON)})"
 
 
@@ -135,12 +153,12 @@ def _timestamp(text: str, kind: DataType) -> str:
 def _double(text: str) -> str:
     """A number whose double prints the same number. What has few digits always does."""
     double = f"TRY_CAST({text} AS DOUBLE)"
-    printed = f"CAST({double} AS VARCHAR)"
+    printed = within(f"CAST({double} AS VARCHAR)", _number_of)
     sure = f"length({text}) < {_SURE_CHARACTERS} AND NOT regexp_matches({text}, {literal('[eE]')})"
     return (
         f"CASE WHEN NOT regexp_full_match({text}, {literal(_NUMBER)}) THEN NULL"
         f" WHEN {sure} THEN {double}"
-        f" WHEN isfinite({double}) AND {_number_of(text)} = {_number_of(printed)} THEN {double} END"
+        f" WHEN isfinite({double}) AND {_number_of(text)} = {printed} THEN {double} END"
     )
 
 
@@ -148,29 +166,36 @@ def _number_of(text: str) -> str:
     """What is the same text for two ways to write one number: its digits, without idle zeros, and
     the power of ten that they are multiplied by."""
     mantissa = _mantissa(text)
-    digits = f"ltrim(replace({mantissa}, {_POINT}, {_EMPTY}), {_ZERO})"
+    digits = f"ltrim({_digits(mantissa)}, {_ZERO})"
     kept = f"rtrim({digits}, {_ZERO})"
     power = f"{_exponent(text)} - {_fraction_length(mantissa)} + length({digits}) - length({kept})"
-    sign = f"CASE WHEN starts_with({text}, {_MINUS}) THEN {_MINUS} ELSE {_EMPTY} END"
     return (
-        f"CASE WHEN {digits} = {_EMPTY} THEN {_ZERO} ELSE concat({sign}, {kept}, {_E}, {power}) END"
+        f"CASE WHEN {digits} = {_EMPTY} THEN {_ZERO}"
+        f" ELSE concat({_sign(text)}, {kept}, {_E}, {power}) END"
     )
 
 
 def _unfolded(text: str) -> str:
     """A number in scientific notation as one without an exponent."""
     mantissa = _mantissa(text)
-    digits = f"replace({mantissa}, {_POINT}, {_EMPTY})"
+    digits = _digits(mantissa)
     point = f"(length({digits}) - {_fraction_length(mantissa)} + {_exponent(text)})"
-    sign = f"CASE WHEN starts_with({text}, {_MINUS}) THEN {_MINUS} ELSE {_EMPTY} END"
     size = f"length({digits})"
     small = f"concat({_LEADING_ZERO}, repeat({_ZERO}, -{point}), {digits})"
     large = f"concat({digits}, repeat({_ZERO}, {point} - {size}))"
     split = f"concat(left({digits}, {point}), {_POINT}, substr({digits}, {point} + 1))"
     return (
-        f"concat({sign}, CASE WHEN {point} <= 0 THEN {small} WHEN {point} >= {size} THEN {large}"
-        f" ELSE {split} END)"
+        f"concat({_sign(text)}, CASE WHEN {point} <= 0 THEN {small}"
+        f" WHEN {point} >= {size} THEN {large} ELSE {split} END)"
     )
+
+
+def _sign(text: str) -> str:
+    return f"CASE WHEN starts_with({text}, {_MINUS}) THEN {_MINUS} ELSE {_EMPTY} END"
+
+
+def _digits(mantissa: str) -> str:
+    return f"replace({mantissa}, {_POINT}, {_EMPTY})"
 
 
 def _mantissa(text: str) -> str:
