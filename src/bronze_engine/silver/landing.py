@@ -70,32 +70,46 @@ class Landing:
         """What the commit makes visible."""
         return [*self.data, *self.deleted]
 
-    async def land(self, database: Database, query: TableOutput) -> None:
-        """Encode and stage the rows of a query. An empty one stages nothing.
+    async def land(self, database: Database, output: TableOutput) -> None:
+        """Encode and stage the rows of an output. An empty one stages nothing.
 
         Failed or cancelled, what is staged by then stays in `data` and `deleted`, for `discard`.
         """
         number, self._slices = self._slices, self._slices + 1
-        files = self._files(query, number)
-        layout = Layout(version=0, schema=query.schema, is_settled=True)
-        async with files:
-            async with database.batches(query.sql, schema=query.schema) as batches:
-                send, receive = anyio.create_memory_object_stream[pa.RecordBatch](_AHEAD)
+        files = self._files(output, number)
+        try:
+            async with files:
+                await self._write(database, output, files)
+        finally:
+            staged = self.data if output.kind == "data" else self.deleted
+            staged += files.staged
 
-                async def feed() -> None:
-                    async with send:
-                        async for batch in batches:
-                            await send.send(batch)
+    async def _write(
+        self, database: Database, output: TableOutput, files: DataFiles | ValueFiles
+    ) -> None:
+        layout = Layout(version=0, schema=output.schema, is_settled=True)
+        send, receive = anyio.create_memory_object_stream[pa.RecordBatch](_AHEAD)
+        is_whole = False
+        async with database.batches(output.sql, schema=output.schema) as batches:
 
-                try:
-                    async with anyio.create_task_group() as tasks, receive:
-                        tasks.start_soon(feed)
-                        async for batch in receive:
-                            await files.write(batch, layout)
-                except BaseExceptionGroup as group:
-                    error = single(group)
-                    raise error from error.__cause__  # hides the group, keeps its cause
-            await files.finish(layout)
+            async def feed() -> None:
+                nonlocal is_whole
+                async with send:
+                    async for batch in batches:
+                        await send.send(batch)
+                is_whole = True
+
+            try:
+                async with anyio.create_task_group() as tasks, receive:
+                    tasks.start_soon(feed)
+                    async for batch in receive:
+                        await files.write(batch, layout)
+            except BaseExceptionGroup as group:
+                error = single(group)
+                raise error from error.__cause__  # hides the group, keeps its cause
+        if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
+            raise RuntimeError("the reading was cancelled from within, and not by whoever runs it")
+        await files.finish(layout)
 
     async def discard(self) -> None:
         """Remove what is staged; what the store refuses to remove, the next run reaps."""
@@ -108,30 +122,27 @@ class Landing:
         with anyio.move_on_after(_DISCARD_SECONDS, shield=True):  # noqa: TID251
             await each(self.staged, discard, at_once=_AT_ONCE)
 
-    def _files(self, query: TableOutput, number: int) -> DataFiles | ValueFiles:
-        is_data = query.kind == "data"
-        staged = self.data if is_data else self.deleted
+    def _files(self, output: TableOutput, number: int) -> DataFiles | ValueFiles:
+        is_data = output.kind == "data"
         name = data_name if is_data else deleted_name
-        output = self._output
+        cut = self._output
         if not is_data:  # keys that are gone are looked up, never by a reader's folders
-            output = msgspec.structs.replace(output, partition_by=())
-
-        def told(one: Staged) -> None:
-            staged.append(one)
-            if one.file is not None:
-                self._on_file(one.file)
-
-        writes = ValueFiles if output.partition_by else DataFiles
+            cut = msgspec.structs.replace(cut, partition_by=())
+        writes = ValueFiles if cut.partition_by else DataFiles
         return writes(
             store=self._store,
             partition=self._folder,
             name=lambda n: name(generation=self._generation, run=self._run, slice=number, number=n),
-            output=output,
+            output=cut,
             stamps=Stamps(),
             workers=self._workers,
             on_rows=self._on_rows if is_data else _untold,
-            on_file=told,
+            on_file=self._tell,
         )
+
+    def _tell(self, one: Staged) -> None:
+        if one.file is not None:
+            self._on_file(one.file)
 
 
 def _untold(_rows: int) -> None:

@@ -1,0 +1,103 @@
+"""What DuckDB gives becomes staged files: all of it, or an error and nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+import pyarrow as pa
+import pytest
+
+from bronze_engine.config.output import Output
+from bronze_engine.silver.database import Database
+from bronze_engine.silver.landing import Landing
+from bronze_engine.silver.merge import Output as TableOutput
+from bronze_engine.store.memory import MemoryStore
+from bronze_engine.testing.stores import staged_keys
+from bronze_engine.workers import Workers
+
+pytestmark = pytest.mark.unit
+
+SCHEMA: Final = pa.schema([pa.field("country", pa.string())])
+FOLDER: Final = "silver/team/orders"
+
+
+class Batches:
+    """In the place of a database: these batches, and then perhaps an error."""
+
+    def __init__(self, values: Sequence[list[str]], error: BaseException | None = None) -> None:
+        self._values = values
+        self._error = error
+
+    @asynccontextmanager
+    async def batches(
+        self, _sql: str, *, schema: pa.Schema
+    ) -> AsyncIterator[AsyncIterator[pa.RecordBatch]]:
+        async def steps() -> AsyncIterator[pa.RecordBatch]:
+            for values in self._values:
+                yield pa.RecordBatch.from_arrays([pa.array(values, pa.string())], schema=schema)
+            if self._error is not None:
+                raise self._error
+
+        yield steps()
+
+
+def landing(store: MemoryStore, workers: Workers, told: list[Any], **output: Any) -> Landing:
+    return Landing(
+        store=store,
+        folder=FOLDER,
+        generation=3,
+        run="r",
+        output=Output(**output),
+        workers=workers,
+        on_rows=told.append,
+        on_file=lambda file: told.append(file.name),
+    )
+
+
+def query(kind: Any = "data") -> TableOutput:
+    return TableOutput(sql="", schema=SCHEMA, kind=kind)
+
+
+async def land(made: Landing, batches: Batches, output: TableOutput) -> None:
+    await made.land(cast("Database", batches), output)
+
+
+@pytest.mark.asyncio
+async def test_each_output_is_a_slice_and_keys_that_are_gone_lie_apart() -> None:
+    store, told = MemoryStore(), list[Any]()
+    with Workers(2) as workers:
+        made = landing(store, workers, told, partition_by=("country",))
+        await land(made, Batches([["DE", "FR"]]), query())
+        await land(made, Batches([]), query())
+        await land(made, Batches([["DE"]]), query("deleted"))
+    names = [one.file.name for one in made.staged if one.file is not None]
+    assert names == [
+        "country=DE/part-g00000003-r-00000-00000.parquet",
+        "country=FR/part-g00000003-r-00000-00001.parquet",
+        "_deleted/part-g00000003-r-00002-00000.parquet",
+    ]
+    assert [one.file.values for one in made.data if one.file] == [
+        {"country": "DE"},
+        {"country": "FR"},
+    ]
+    assert told == [1, 1, names[0], names[1], names[2]]
+    await made.discard()
+    assert await staged_keys(store, FOLDER) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), OSError("gone")], ids=repr)
+async def test_a_reading_that_breaks_off_is_never_taken_for_a_whole_one(
+    error: BaseException,
+) -> None:
+    """A library that cancels the task that reads ends it, and its task group says nothing."""
+    store = MemoryStore()
+    with Workers(2) as workers:
+        made = landing(store, workers, [], row_group_rows=1, max_rows_per_file=1)
+        with pytest.raises((RuntimeError, OSError), match=r"from within|gone"):
+            await land(made, Batches([["DE"], ["FR"]], error), query())
+    await made.discard()
+    assert await staged_keys(store, FOLDER) == []
