@@ -43,6 +43,9 @@ GUIDE_COMMANDS = {
     "bronze batch",
     "bronze batch --only silver",
     "bronze batch --retry-failed last",
+    "bronze diff",
+    "bronze diff myteam.orders --silver --data",
+    "bronze diff staging/silver/myteam/orders s3://lake/silver/myteam/orders --data",
     "bronze quarantine show myteam.orders --silver",
     "bronze run",
     "bronze run myteam.orders",
@@ -310,6 +313,11 @@ def test_a_table_is_made_and_made_good_as_the_guide_says(shop: Shell) -> None:
     assert both["silver"]["rows"] == len(ORDERS)
     assert json.loads(shop(status).stdout)[0]["silver"]["pending"] == 0
     shop(kept)
+    (diff,) = (each for each in GUIDE_COMMANDS if each.startswith("bronze diff myteam"))
+    assert shop(diff).stdout.endswith("no difference\n")
+    (pair,) = (each for each in GUIDE_COMMANDS if each.startswith("bronze diff staging"))
+    shutil.copytree(shop.folder / "bronze", shop.folder / "staging")
+    assert shop(pair.replace("s3://lake", "bronze")).stdout.endswith("no difference\n")
 
 
 def test_state_that_is_gone_is_made_anew(shop: Shell) -> None:

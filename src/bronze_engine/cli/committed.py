@@ -15,7 +15,7 @@ from bronze_engine.reading.committed import Committed
 from bronze_engine.reading.place import place, table_place
 from bronze_engine.reading.reader import open_reader
 
-__all__ = ["committed_at", "committed_of"]
+__all__ = ["committed_at", "committed_in", "committed_of"]
 
 
 @contextmanager
@@ -35,12 +35,19 @@ def committed_at(
     if is_folder(what):
         if date is not None or silver:
             raise ConfigError("a path says what it is of; leave --date and --silver out")
-        store, folder = find_folder(load_if_there(path, overrides, log), what)
-        with open_reader(store) as reader:
-            yield reader.at(folder)
+        with committed_in(load_if_there(path, overrides, log), what) as committed:
+            yield committed
         return
     with committed_of(load(path, overrides, log), what, date=date, silver=silver) as committed:
         yield committed
+
+
+@contextmanager
+def committed_in(loaded: Config | None, folder: str) -> Iterator[Committed]:
+    """A partition or a table at a path or a URL. Raises ConfigError."""
+    store, path = find_folder(loaded, folder)
+    with open_reader(store) as reader:
+        yield reader.at(path)
 
 
 @contextmanager

@@ -1,25 +1,30 @@
-"""`bronze diff`: how two dates of a pipeline differ."""
+"""`bronze diff`: how two dates, two places, or a curated table and a new one differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Annotated, Any, Final
 
+import msgspec
 import typer
 
 from bronze_engine.cli import text
+from bronze_engine.cli.committed import committed_in, committed_of
 from bronze_engine.cli.grid import cell
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     JsonOutput,
-    Name,
     Overrides,
     Verbose,
-    read_date,
 )
+from bronze_engine.cli.place import is_folder, load_if_there
+from bronze_engine.cli.rebuilt import rebuilt
 from bronze_engine.cli.session import LogOptions, load
+from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
+from bronze_engine.reading.committed import Committed
 from bronze_engine.reading.comparison.compare import compare
 from bronze_engine.reading.comparison.report import (
     ColumnChange,
@@ -28,8 +33,6 @@ from bronze_engine.reading.comparison.report import (
     Side,
     StatisticsChange,
 )
-from bronze_engine.reading.place import place
-from bronze_engine.reading.reader import open_reader
 
 __all__ = ["diff"]
 
@@ -38,9 +41,25 @@ DIFFERENT: Final = 1
 
 
 def diff(
-    name: Name,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME|PATH [NAME|PATH]",
+            help="A pipeline of which to compare two dates; or two places: pipelines, paths, URLs.",
+            show_default=False,
+        ),
+    ],
     *,
-    dates: Annotated[list[str], typer.Option("--date", "-d", help="Twice: the dates to compare.")],
+    dates: Annotated[
+        list[str] | None,
+        typer.Option("--date", "-d", help="Twice: the dates to compare. Of two places: once."),
+    ] = None,
+    silver: Annotated[
+        bool,
+        typer.Option(
+            "--silver", help="Curated tables; of one pipeline: its own against one made anew."
+        ),
+    ] = False,
     data: Annotated[
         bool, typer.Option("--data", help="Read the rows and compare them, too.")
     ] = False,
@@ -59,41 +78,102 @@ def diff(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Compare two dates: counts, columns, windows, and with --data the rows themselves."""
-    if len(dates) != 2:
-        raise ConfigError(f"diff compares two dates; give --date twice, not {len(dates)} times")
+    """Compare counts, columns, windows, and with --data the rows themselves."""
     if key is not None and not data:
         raise ConfigError("--key is for --data: without it no row is read")
     if rows < 0:
         raise ConfigError(f"--rows {rows} is no number of examples; 0 shows the counts alone")
-    loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-    first, second = (read_date(each, loaded.engine) for each in dates)
-    target, entity = place(loaded, name)
-    named = loaded.pipeline(name).primary_key if key is None else _names(key)
-    with open_reader(target) as reader:
-        found = compare(reader, entity, first, second, key=named, data=data, examples=rows)
+    asked = _Asked(what=tuple(what), dates=tuple(dates or ()), silver=silver)
+    log = LogOptions(verbose=verbose, in_log_dir=False)
+    if all(map(is_folder, what)):
+        loaded = load_if_there(config, overrides, log)
+    else:
+        loaded = load(config, overrides, log)
+    with asked.sides(loaded) as (a, b):
+        found = compare(a, b, key=None if key is None else _names(key), data=data, examples=rows)
     if as_json:
         text.print_json({"differs": found.differs, "comparison": found})
     else:
-        _print(found)
+        _print(found, asked.labels)
     if exit_code and found.differs:
         raise typer.Exit(DIFFERENT)
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What is compared with what."""
+
+    what: tuple[str, ...]
+    dates: tuple[str, ...]
+    silver: bool
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """What the two are called."""
+        if len(self.what) == 2:
+            return "A", "B"
+        return ("table", "made anew") if self.silver else (self.dates[0], self.dates[1])
+
+    @contextmanager
+    def sides(self, loaded: Config | None) -> Iterator[tuple[Committed, Committed]]:
+        """Open the two. Raises ConfigError for what can't be compared."""
+        if len(self.what) > 2:
+            raise ConfigError(f"diff compares two places; {len(self.what)} were given")
+        is_pair, count = len(self.what) == 2, len(self.dates)
+        if self.silver and self.dates:
+            raise ConfigError("a table is of all its dates; leave --date out")
+        if is_pair and count > 1:
+            raise ConfigError("of two places one date is compared; give --date once")
+        if not is_pair and not self.silver and count != 2:
+            raise ConfigError(
+                f"diff compares two dates; give --date twice, not {count} times; or a second place,"
+                " or --silver"
+            )
+        with ExitStack() as stack:
+            if is_pair:
+                date = self.dates[0] if self.dates else None
+                one, other = (
+                    stack.enter_context(_at(loaded, each, date, self.silver)) for each in self.what
+                )
+            elif self.silver:
+                (name,) = self.what
+                if loaded is None or is_folder(name):
+                    raise ConfigError(
+                        f"{name} does not say how it is made; give a pipeline's name, or a second"
+                        " place to compare with"
+                    )
+                one = stack.enter_context(committed_of(loaded, name, date=None, silver=True))
+                other = stack.enter_context(rebuilt(loaded, name, one.manifest()))
+            else:
+                one, other = (
+                    stack.enter_context(_at(loaded, self.what[0], date, silver=False))
+                    for date in self.dates
+                )
+            yield one, other
+
+
+def _at(
+    loaded: Config | None, what: str, date: str | None, silver: bool
+) -> AbstractContextManager[Committed]:
+    """One of the two; a path says by itself what lies there."""
+    if loaded is None or is_folder(what):
+        return committed_in(loaded, what)
+    return committed_of(loaded, what, date=date, silver=silver)
 
 
 def _names(key: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in key.split(",") if each.strip())
 
 
-def _print(found: Comparison) -> None:
-    pairs = [(name, old, new) for name, old, new in _sides(found.a, found.b) if old or new]
+def _print(found: Comparison, labels: tuple[str, str]) -> None:
+    pairs = [(name, old, new) for name, old, new in _sides(found.a, found.b, labels) if old or new]
     text.print_table(
-        ["", str(found.a.run_date), str(found.b.run_date), "difference"],
+        ["", *labels, "difference"],
         [[name, old, new, _difference(name, found)] for name, old, new in pairs],
     )
     if found.columns:
         print()
         text.print_table(
-            ["column", "change", str(found.a.run_date), str(found.b.run_date)],
+            ["column", "change", *labels],
             [_changed(each) for each in found.columns],
         )
     if found.statistics:
@@ -104,7 +184,7 @@ def _print(found: Comparison) -> None:
         )
     if found.rows is not None:
         print()
-        _print_rows(found.rows, found.a, found.b)
+        _print_rows(found.rows, labels)
     if not found.differs:
         print()
         print(
@@ -112,11 +192,14 @@ def _print(found: Comparison) -> None:
         )
 
 
-def _sides(a: Side, b: Side) -> list[tuple[str, str, str]]:
+def _sides(a: Side, b: Side, labels: tuple[str, str]) -> list[tuple[str, str, str]]:
     def both(name: str, value: Any) -> tuple[str, str, str]:
         return name, value(a), value(b)
 
+    is_elsewhere = labels != (str(a.run_date), str(b.run_date))
     return [
+        both("place", lambda side: side.place if is_elsewhere else ""),
+        both("date", lambda side: str(side.run_date) if is_elsewhere else ""),
         both("rows", lambda side: f"{side.row_count:,}"),
         both("rejected", lambda side: f"{side.rejected_count:,}" if side.rejected_count else ""),
         both("duplicates", lambda side: f"{side.duplicate_rows:,}" if side.duplicate_rows else ""),
@@ -174,19 +257,20 @@ def _short(value: Any) -> str:
     return shown if len(shown) <= 30 else f"{shown[:29]}…"
 
 
-def _print_rows(rows: RowsComparison, a: Side, b: Side) -> None:
+def _print_rows(rows: RowsComparison, labels: tuple[str, str]) -> None:
+    a, b = labels
     what = "keys" if rows.key else "rows"
     text.print_pairs(
         [
             ("compared by", ", ".join(rows.key) or "whole rows: there is no primary_key"),
-            (f"only {a.run_date}", f"{rows.only_a:,} {what}"),
-            (f"only {b.run_date}", f"{rows.only_b:,} {what}"),
+            (f"only {a}", f"{rows.only_a:,} {what}"),
+            (f"only {b}", f"{rows.only_b:,} {what}"),
             ("changed", f"{rows.changed:,} {what}" if rows.key else ""),
             ("same", f"{rows.same:,} {what}"),
         ]
     )
-    _print_examples(f"only {a.run_date}", rows.examples_a)
-    _print_examples(f"only {b.run_date}", rows.examples_b)
+    _print_examples(f"only {a}", rows.examples_a)
+    _print_examples(f"only {b}", rows.examples_b)
     if rows.examples_changed:
         print()
         print("changed:")

@@ -24,12 +24,14 @@ from contextlib import (
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeVar, final
 
 import anyio
 import msgspec
 from rich.console import Console
 
+from bronze_engine.adapters import StoreOpener
 from bronze_engine.cli.display.live import LiveTable
 from bronze_engine.cli.display.terminal import takes_tables
 from bronze_engine.cli.progress import Progress
@@ -54,6 +56,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_NO_STORES: Final[Mapping[str, StoreOpener]] = MappingProxyType({})
 
 
 class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,12 +139,16 @@ def with_engine(
     hooks: Sequence[Hook] = (),
     *,
     is_monitored: bool = False,
+    stores: Mapping[str, StoreOpener] = _NO_STORES,
 ) -> T:
     """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly.
 
-    `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it.
+    `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it. `stores`
+    as for `open_engine`.
     """
-    return anyio.run(partial(in_engine, config, work, hooks, is_monitored=is_monitored))
+    return anyio.run(
+        partial(in_engine, config, work, hooks, is_monitored=is_monitored, stores=stores)
+    )
 
 
 async def in_engine(
@@ -149,6 +157,7 @@ async def in_engine(
     hooks: Sequence[Hook] = (),
     *,
     is_monitored: bool = False,
+    stores: Mapping[str, StoreOpener] = _NO_STORES,
 ) -> T:
     """The same within a running loop."""
     display = _display()
@@ -158,7 +167,7 @@ async def in_engine(
         # First of all: a signal while the rest is opened or closed is obeyed, too.
         watching_signals(on_signal=on_signal.close, at_once=display.restore) as signals,
         _monitoring(config, is_monitored) as monitoring,
-        open_engine(config, hooks=[display, *hooks, *monitoring.hooks]) as engine,
+        open_engine(config, hooks=[display, *hooks, *monitoring.hooks], stores=stores) as engine,
         beside(partial(display.show, engine)),
     ):
         on_signal.callback(monitoring.drain)

@@ -54,7 +54,7 @@ def land_both(store: MemoryStore, a: pa.Table, b: pa.Table, **fields: Any) -> No
 
 def compared(store: MemoryStore | Interrupted, **options: Any) -> Comparison:
     with open_reader("anywhere", stores=lending(store)) as reader:
-        return compare(reader, NAME, DAY, NEXT, **options)
+        return compare(reader.partition(NAME, DAY), reader.partition(NAME, NEXT), **options)
 
 
 def rows_of(store: MemoryStore, **options: Any) -> RowsComparison:

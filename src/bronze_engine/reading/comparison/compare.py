@@ -1,17 +1,17 @@
-"""Two dates of one entity, from their manifests to their rows."""
+"""Two partitions, or two curated tables, from their manifests to their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.layout import STAMP_COLUMNS
 from bronze_engine.model.manifest import ColumnInfo, Manifest
+from bronze_engine.reading.committed import Committed
 from bronze_engine.reading.comparison.report import (
     ColumnChange,
     Comparison,
@@ -20,54 +20,70 @@ from bronze_engine.reading.comparison.report import (
     StatisticsChange,
 )
 from bronze_engine.reading.comparison.rows import compare_rows
-from bronze_engine.reading.reader import Reader
 from bronze_engine.reading.statistics import ColumnStatistics
 
-__all__ = ["compare"]
+__all__ = ["compare", "key_of"]
 
 _OURS: Final = frozenset(STAMP_COLUMNS)
 """What the engine adds to each row says which date it is: that always differs."""
 
 
 def compare(
-    reader: Reader,
-    name: str,
-    a: date,
-    b: date,
+    a: Committed,
+    b: Committed,
     *,
-    key: Sequence[str] = (),
+    key: Sequence[str] | None = None,
     data: bool = False,
     examples: int = 0,
 ) -> Comparison:
-    """Compare what is committed for two dates; with `data` row by row.
+    """Compare what is committed at two places; with `data` row by row.
 
-    `name` as for `Reader`. By `key` rows are found again that were changed; without one they are
-    compared as a whole. Raises StateError where a date is not committed, or is committed anew
-    meanwhile, ConfigError for a key that both don't have.
+    By `key` rows are found again that were changed; without one (an empty one) they are compared
+    as a whole. By default it is that of B: the primary key, or what a row of a table is of. Raises
+    StateError where nothing is committed, or it is committed anew meanwhile, ConfigError for a key
+    that both don't have.
     """
-    first, statistics_a = reader.column_statistics(name, a)
-    second, statistics_b = reader.column_statistics(name, b)
+    first, statistics_a = a.column_statistics()
+    second, statistics_b = b.column_statistics()
     rows = None
     if data:
-        rows = _rows(reader, name, first, second, key, examples)
-        for manifest in (first, second):
-            if reader.read_manifest(name, manifest.run_date).generation != manifest.generation:
+        named = key_of(second) if key is None else key
+        rows = _rows(_Place(a, first), _Place(b, second), named, examples)
+        for place, manifest in ((a, first), (b, second)):
+            if place.manifest().generation != manifest.generation:
                 raise StateError(
-                    f"{name} {manifest.run_date} was committed anew while it was compared; compare"
-                    " again"
+                    f"{place.location} was committed anew while it was compared; compare again"
                 )
     return Comparison(
         pipeline=second.pipeline,
-        a=_side(first),
-        b=_side(second),
+        a=_side(a, first),
+        b=_side(b, second),
         columns=tuple(_column_changes(first.schema, second.schema)),
         statistics=tuple(_statistics_changes(statistics_a, statistics_b)),
         rows=rows,
     )
 
 
-def _side(manifest: Manifest) -> Side:
+def key_of(manifest: Manifest) -> tuple[str, ...]:
+    """The columns that name a row; none where rows have no name."""
+    silver = manifest.silver
+    if silver is None:
+        return manifest.primary_key
+    if not silver.unique_columns or silver.history == "current":
+        return silver.unique_columns
+    return (*silver.unique_columns, "effective_from")
+
+
+class _Place(NamedTuple):
+    committed: Committed
+    manifest: Manifest
+
+
+def _side(place: Committed, manifest: Manifest) -> Side:
     return Side(
+        layer="bronze" if manifest.silver is None else "silver",
+        pipeline=manifest.pipeline,
+        place=place.location,
         run_date=manifest.run_date,
         generation=manifest.generation,
         run=manifest.run,
@@ -136,9 +152,8 @@ def _statistics_changes(
     ]
 
 
-def _rows(
-    reader: Reader, name: str, a: Manifest, b: Manifest, key: Sequence[str], examples: int
-) -> RowsComparison:
+def _rows(first: _Place, second: _Place, key: Sequence[str], examples: int) -> RowsComparison:
+    a, b = first.manifest, second.manifest
     names_b = {each.name for each in b.schema}
     columns = [each.name for each in a.schema if each.name in names_b and each.name not in _OURS]
     if not a.schema or not b.schema:  # no row has ever landed there
@@ -147,18 +162,18 @@ def _rows(
     missing = [column for column in key if column not in columns]
     if missing and columns:
         raise ConfigError(
-            f"the dates can't be compared by key: {', '.join(missing)} is no column of both; leave"
+            f"they can't be compared by key: {', '.join(missing)} is no column of both; leave"
             " --data out, or name other columns with --key"
         )
 
-    def batches(manifest: Manifest) -> pa.RecordBatchReader:
-        if not manifest.schema:
+    def batches(of: _Place) -> pa.RecordBatchReader:
+        if not of.manifest.schema:
             return pa.RecordBatchReader.from_batches(pa.schema([]), [])
-        return reader.stream_partition(name, manifest.run_date, columns=columns)
+        return of.committed.stream(columns=columns)
 
     return compare_rows(
-        lambda: batches(a),
-        lambda: batches(b),
+        lambda: batches(first),
+        lambda: batches(second),
         key=key,
         columns=columns,
         row_count=a.row_count + b.row_count,

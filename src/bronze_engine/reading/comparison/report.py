@@ -1,4 +1,4 @@
-"""What a comparison of two dates tells."""
+"""What a comparison of two partitions, or of two curated tables, tells."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ __all__ = [
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two dates, as its manifest has it."""
+    """One of the two, as its manifest has it."""
 
+    layer: Literal["bronze", "silver"] = "bronze"
+    pipeline: str
+    place: str
+    """The path or URL of the partition, or of the table."""
     run_date: date
+    """Of a table the newest that it counts."""
     generation: int
     run: str
     written_at: datetime
@@ -85,9 +90,10 @@ class RowsComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """Two dates of one pipeline."""
+    """Two dates of one pipeline, or what lies at two places."""
 
     pipeline: str
+    """Of B."""
     a: Side
     b: Side
     columns: tuple[ColumnChange, ...]
