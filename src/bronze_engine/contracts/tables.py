@@ -64,7 +64,8 @@ class LakeTable(Protocol):
 
     async def follow(self, partitions: Collection[str], /, *, whole: bool = False) -> bool:
         """Show what is committed in these partitions, in one commit of the table; False where it
-        shows that already. With `whole` it shows no other partition.
+        shows that already. With `whole` those that it shows are looked at too: what is gone from
+        the target leaves it.
 
         Raises StoreError (STG001), and QualityError for columns that it can't have. Interrupted
         anywhere, the table is as it was or as it should be.

@@ -13,7 +13,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import DataFile
 
-__all__ = ["Bounds", "bounds_of", "parse_footer", "read_footer"]
+__all__ = ["Bounds", "bounds_of", "has_bounds", "parse_footer", "read_footer"]
 
 _TAIL_BYTES: Final = 64 * 1024
 _END_BYTES: Final = 8
@@ -79,8 +79,17 @@ def _over(statistics: list[Any]) -> Bounds | None:
         return None
     nulls = sum(each.null_count for each in statistics)
     filled = [each for each in statistics if each.num_values]
-    if not filled or not all(each.has_min_max for each in filled):
+    if not filled or not all(map(has_bounds, filled)):
         return Bounds(nulls)
     low, high = min(each.min for each in filled), max(each.max for each in filled)
     is_ordered = isinstance(low, _ORDERED) and not isinstance(low, bool)
     return Bounds(nulls, low, high) if is_ordered else Bounds(nulls)
+
+
+def has_bounds(statistics: Any) -> bool:
+    """Whether the bounds of one row group can be told: Python has no year past 9999."""
+    try:
+        bounds = (statistics.min, statistics.max)
+    except (ValueError, OverflowError, pa.ArrowException):
+        return False
+    return bool(statistics.has_min_max) and None not in bounds

@@ -332,3 +332,16 @@ async def test_dates_that_commit_at_once_are_all_shown_each_once(
         await clock.drive(run_all())
     assert same(await shown(bench, tmp_path), await rows_of(bench, *days))
     assert len(await commits(bench)) == len(days)
+
+
+@pytest.mark.asyncio
+async def test_a_date_that_was_committed_after_the_listing_stays(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    for day in (DAY, NEXT):
+        await bench.run(source_of({"id": day.day}), day)
+    config = bench.config.pipeline(NAME)
+    with Workers(1) as workers:
+        place = TablePlace.of(config, config.output)
+        table = open_delta(place, bench.store, workers, ManualClock())
+        assert not await table.follow([partition_of(DAY)], whole=True)
+    assert same(await shown(bench, tmp_path), await rows_of(bench, DAY, NEXT))

@@ -269,6 +269,20 @@ async def test_an_older_generation_never_takes_the_place_of_a_newer_one(
     assert [row["id"] for row in lake.rows()] == [4]
 
 
+@pytest.mark.asyncio
+async def test_a_date_that_was_committed_after_the_listing_stays(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for day in (DAY, NEXT):
+        await lake.run(source_of({"id": day.day}), day)
+    config = lake.config.pipeline(NAME)
+    with Workers(2) as workers:
+        async with open_store(config.target, workers) as store:
+            place = TablePlace.of(config, config.output)
+            opened_table = table.open_iceberg(place, store, workers, ManualClock())
+            assert not await opened_table.follow([f"team/orders/dt={DAY}"], whole=True)
+    assert lake.rows() == lake.landed(DAY, NEXT)
+
+
 def _behind(looks_at: Callable[..., Any]) -> Callable[..., Any]:
     """The table as if it had shown nothing, the first time: there is something to commit."""
     met = 0

@@ -80,10 +80,19 @@ class DeltaTable:
         self._columns(log, [content])
 
     async def follow(self, partitions: Collection[str], *, whole: bool = False) -> bool:
+        try:
+            return await self._follow(partitions, whole=whole)
+        except BronzeError:
+            raise
+        except Exception as exc:  # the data is committed: no fault here may be the run's
+            raise StoreError(f"{self._where}: {type(exc).__name__}: {exc}") from exc
+
+    async def _follow(self, partitions: Collection[str], *, whole: bool) -> bool:
         for _ in range(_TRIES):
             files, log = await self._read()
-            contents = await read_contents(self._store, self._root, partitions)
-            actions = await self._actions(log, contents, whole=whole)
+            shown = {self._partition_of(path) for path in log.live} if whole else set[str]()
+            contents = await read_contents(self._store, self._root, sorted({*partitions, *shown}))
+            actions = await self._actions(log, contents)
             if not actions:
                 return False
             body = commit_body(actions, is_dated=self._is_dated, now_ms=self._now_ms())
@@ -118,14 +127,12 @@ class DeltaTable:
             )
         return files, log
 
-    async def _actions(self, log: Log, contents: Sequence[Content], *, whole: bool) -> list[Action]:
+    async def _actions(self, log: Log, contents: Sequence[Content]) -> list[Action]:
         """What makes the table show these contents; nothing where it does."""
         wanted = {shown.path: (shown, content) for content in contents for shown in content.files}
         meant = {content.partition for content in contents}
         gone = [
-            path
-            for path in log.live
-            if path not in wanted and (whole or self._partition_of(path) in meant)
+            path for path in log.live if path not in wanted and self._partition_of(path) in meant
         ]
         new = [each for path, each in wanted.items() if path not in log.live]
         columns = self._columns(log, contents)

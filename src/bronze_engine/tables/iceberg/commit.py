@@ -30,7 +30,7 @@ from bronze_engine.config.stores.uri import uri_of
 from bronze_engine.contracts import TablePlace
 from bronze_engine.errors import StoreError
 from bronze_engine.tables.content import DATE_COLUMN, Shown
-from bronze_engine.tables.footer import parse_footer
+from bronze_engine.tables.footer import has_bounds, parse_footer
 from bronze_engine.tables.iceberg.catalog import make_namespaces, open_catalog
 from bronze_engine.tables.iceberg.columns import check, evolve, schema_of
 
@@ -198,10 +198,17 @@ def _folder(place: TablePlace) -> str:
 
 
 def _without_statistics(parquet: Any) -> set[str]:
-    """Paths of columns that a row group says nothing of."""
+    """Paths of columns that a row group says nothing of, or nothing that can be told."""
     groups = [parquet.row_group(at) for at in range(parquet.num_row_groups)]
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
-    return {column.path_in_schema for column in columns if not column.is_stats_set}
+    return {column.path_in_schema for column in columns if not _is_told(column)}
+
+
+def _is_told(column: Any) -> bool:
+    if not column.is_stats_set:
+        return False
+    statistics = column.statistics
+    return not statistics.has_min_max or has_bounds(statistics)
 
 
 def _data_file(metadata: Any, place: TablePlace, shown: Shown, footer: bytes) -> DataFile:

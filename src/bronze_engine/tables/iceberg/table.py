@@ -8,6 +8,7 @@ generation over a newer one.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Final, final
 
 from pyiceberg.exceptions import (
@@ -74,8 +75,11 @@ class IcebergTable:
         for _ in range(_TRIES):
             try:
                 seen = await self._workers.run(look, place)
-                contents = await read_contents(self._store, place.root, partitions)
-                change = await self._change(seen, contents, whole=whole)
+                shown = map(self._partition_of, seen.live.values()) if whole else ()
+                contents = await read_contents(
+                    self._store, place.root, sorted({*partitions, *shown})
+                )
+                change = await self._change(seen, contents)
                 if change is None:
                     return False
                 await self._workers.run(apply, place, change)
@@ -92,9 +96,7 @@ class IcebergTable:
             table=place.name,
         )
 
-    async def _change(
-        self, seen: Seen, contents: Sequence[Content], *, whole: bool
-    ) -> Change | None:
+    async def _change(self, seen: Seen, contents: Sequence[Content]) -> Change | None:
         """What makes the table show these contents; None where it does."""
         place = self._place
         before = f"{uri_of(place.target, place.root)}/"
@@ -103,12 +105,7 @@ class IcebergTable:
         gone = {
             url
             for url, run_date in seen.live.items()
-            if url not in wanted
-            and (
-                whole
-                or (place.root if run_date is None else f"{place.root}/{DATE_COLUMN}={run_date}")
-                in meant
-            )
+            if url not in wanted and self._partition_of(run_date) in meant
         }
         new = [shown for url, shown in wanted.items() if url not in seen.live]
         if not (new or gone):
@@ -136,6 +133,10 @@ class IcebergTable:
 
         await each(new, read, at_once=_AT_ONCE)
         return [(shown, found[shown.path]) for shown in new]
+
+    def _partition_of(self, run_date: date | None) -> str:
+        root = self._place.root
+        return root if run_date is None else f"{root}/{DATE_COLUMN}={run_date}"
 
     def _broken(self, exc: Exception) -> StoreError:
         name = self._place.name
