@@ -31,6 +31,12 @@ _READ_ROWS: Final = 8_192
 BYTES_A_THREAD: Final = 128 * 1024**2
 """Two threads that sort 20 million rows of eight columns need 256 MiB, one 128 MiB (DuckDB 2.0.1,
 measured); with less, a second thread is what is missing in memory."""
+BEYOND_BYTES: Final = 80 * 1024**2
+"""What DuckDB holds above the limit that it is given: batches on their way out, and what its
+allocator keeps. 50 to 70 MiB, of limits of 64 to 256 MiB (measured)."""
+_BUFFER: Final = "streaming_buffer_size"
+_BUFFERED: Final = "1MB"
+"""Of rows that nobody has asked for yet; DuckDB's own 10 MB would lie beyond the limit."""
 _AGAIN_SECONDS: Final = 0.05
 _DUCKDB_FOLDER: Final = "duckdb"
 
@@ -61,10 +67,17 @@ class Database:
         self._connection: duckdb.DuckDBPyConnection | None = None
 
     async def __aenter__(self) -> Database:
-        self._connection = await self._workers.run(self._open)
+        try:
+            await self._workers.run(self._open)
+        except BaseException:  # cancelled, it may be open all the same
+            await self._close()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with anyio.CancelScope(shield=True):
@@ -101,7 +114,7 @@ class Database:
         finally:
             query.is_over = True
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    def _open(self) -> None:
         connection = duckdb.connect(
             ":memory:",
             config={
@@ -119,11 +132,12 @@ class Database:
             folders = ", ".join(literal(f"{path}/") for path in (self._spill, *self._readable))
             connection.execute(f"SET allowed_directories = [{folders}]")
             connection.execute("SET enable_external_access = false")
+            connection.execute(f"SET allowed_configs = [{literal(_BUFFER)}]")
             connection.execute("SET lock_configuration = true")
         except BaseException:
             connection.close()
             raise
-        return connection
+        self._connection = connection
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
@@ -142,6 +156,7 @@ class Database:
 
     def _steps(self, query: _Query, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
+            query.cursor.execute(f"SET {identifier(_BUFFER)} = {literal(_BUFFERED)}")
             with query.cursor.sql(sql).to_arrow_reader(_READ_ROWS) as reader:
                 for batch in _gathered(reader):
                     yield restored(batch, schema)

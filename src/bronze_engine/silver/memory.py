@@ -11,6 +11,7 @@ from bronze_engine.config.silver import Silver
 from bronze_engine.errors import ConfigError
 from bronze_engine.land.slice import ENCODE_MULTIPLE, PARTS_HELD
 from bronze_engine.land.valuefiles import value_files_bytes
+from bronze_engine.silver.database import BEYOND_BYTES
 
 __all__ = ["Share", "output_of", "share_of"]
 
@@ -28,7 +29,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size_bytes(self) -> int:
-        return self.database_bytes + self.encoder_bytes
+        return self.database_bytes + BEYOND_BYTES + self.encoder_bytes
 
 
 def share_of(pipeline: str, silver: Silver, limit_bytes: int) -> Share:
@@ -41,15 +42,19 @@ def share_of(pipeline: str, silver: Silver, limit_bytes: int) -> Share:
     encoders = ENCODE_MULTIPLE * output.row_group_bytes + (
         value_files_bytes(output) if output.partition_by else PARTS_HELD * output.part_bytes
     )
-    database = max(LEAST_DATABASE_BYTES, min(limit_bytes // 2, limit_bytes - encoders))
-    if database + encoders > limit_bytes:
+    left = limit_bytes - encoders - BEYOND_BYTES
+    share = Share(
+        database_bytes=max(LEAST_DATABASE_BYTES, min(limit_bytes // 2, left)),
+        encoder_bytes=encoders,
+    )
+    if share.size_bytes > limit_bytes:
         raise ConfigError(
-            f"the table of {pipeline} needs {database + encoders:,} bytes at the least"
-            f" ({database:,} for DuckDB, {encoders:,} to encode with"
+            f"the table of {pipeline} needs {share.size_bytes:,} bytes at the least"
+            f" ({share.database_bytes + BEYOND_BYTES:,} for DuckDB, {encoders:,} to encode with"
             f" silver.output.row_group_bytes = {output.row_group_bytes:,}), and"
             f" engine.memory_limit is {limit_bytes:,}; raise that, or lower row_group_bytes"
         )
-    return Share(database_bytes=database, encoder_bytes=encoders)
+    return share
 
 
 def output_of(silver: Silver) -> Output:
