@@ -1,0 +1,228 @@
+"""Runs of Silver whose Bronze changes its mind: types that widen, records that are kept out of some
+dates, and what a rebuild makes of the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from bronze_engine import open_engine
+from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.engine import Engine
+from bronze_engine.errors import QualityError
+from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.quality import RuleResult
+
+from .lake import NAME, Lake
+from .oracle import Landed, Row, Table
+
+pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
+
+DAYS = [date(2025, 1, 15) + timedelta(days=number) for number in range(4)]
+TABLE = Table(columns=("id", "at", "n"), keys=("id",), order=("at",))
+WHOLE: Any = pa.int64()
+TEXT: Any = pa.string()
+TEXTS = pa.schema([("id", WHOLE), ("at", WHOLE), ("n", TEXT)])
+
+
+@asynccontextmanager
+async def opened(folder: Path, schema: pa.Schema, **silver: object) -> AsyncIterator[_Lake]:
+    lake = Lake(folder, TABLE, schema, load="incremental")
+    async with open_engine(lake.config(**silver), clock=SYSTEM_CLOCK) as engine:
+        yield _Lake(lake, engine)
+
+
+class _Lake:
+    def __init__(self, lake: Lake, engine: Engine) -> None:
+        self.lake = lake
+        self.engine = engine
+        self._generations: dict[date, int] = {}
+
+    def land(self, day: date, *rows: Row, schema: pa.Schema | None = None) -> None:
+        self._generations[day] = self._generations.get(day, 0) + 1
+        lake = (
+            self.lake
+            if schema is None
+            else Lake(self.lake.folder, TABLE, schema, load="incremental")
+        )
+        lake.land(Landed(run_date=day, files=(rows,), generation=self._generations[day]))
+
+    async def curate(self, *, rebuild: bool = False) -> Manifest:
+        await self.engine.silver(NAME, rebuild=rebuild)
+        return self.manifest
+
+    @property
+    def manifest(self) -> Manifest:
+        found = self.lake.manifest()
+        assert found is not None
+        assert self.lake.unowned() == []
+        return found
+
+    @property
+    def values(self) -> Mapping[int, Any]:
+        return {row["id"]: row["n"] for row in self.lake.rows() or []}
+
+
+def row(id: int, at: int, n: object) -> Row:  # noqa: A002
+    return {"id": id, "at": at, "n": n}
+
+
+LENIENT = {"columns": {"cast": {"n": "int64"}}, "quality": {"max_bad_rows": 5}}
+
+
+async def test_a_date_that_is_landed_again_takes_what_was_kept_out_along(tmp_path: Path) -> None:
+    async with opened(tmp_path, TEXTS, **LENIENT) as lake:
+        lake.land(DAYS[0], row(1, 1, "1"), row(2, 1, "x"))
+        first = await lake.curate()
+        assert (first.rejected_count, len(first.quarantine)) == (1, 1)
+        lake.land(DAYS[1], row(1, 2, "y"), row(3, 2, "3"), row(4, 2, "z"))
+        second = await lake.curate()
+        assert lake.values == {1: 1, 3: 3}
+        assert [one.row_count for one in second.quarantine] == [1, 2]
+        assert second.quarantine[0] == first.quarantine[0]
+        assert second.rejected_count == 3
+        lake.land(DAYS[0], row(1, 1, "1"), row(2, 1, "2"))
+        third = await lake.curate()
+        assert lake.values == {1: 1, 2: 2, 3: 3}
+        assert third.quarantine == second.quarantine[1:]
+        assert third.silver is not None
+        assert [one.rejected for one in third.silver.inputs] == [0, 2]
+        before = lake.values
+        rebuilt = await lake.curate(rebuild=True)
+        assert lake.values == before
+        assert [one.row_count for one in rebuilt.quarantine] == [2]
+
+
+async def test_a_run_that_keeps_out_too_many_leaves_the_table_and_the_records(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path, TEXTS, columns={"cast": {"n": "int64"}}) as lake:
+        lake.land(DAYS[0], row(1, 1, "1"))
+        committed = await lake.curate()
+        lake.land(DAYS[1], row(2, 2, "x"))
+        with pytest.raises(QualityError, match=r"1 records were rejected.*can't hold x"):
+            await lake.curate()
+        assert lake.manifest == committed
+        (kept,) = (lake.lake.root / "_runs").rglob("*.rejected.jsonl.zst")
+        assert kept.stat().st_size > 0
+        lake.land(DAYS[1], row(2, 2, "2"))
+        await lake.curate()
+        assert lake.values == {1: 1, 2: 2}
+
+
+async def test_an_old_record_of_a_key_is_kept_out_of_what_is_made_anew(tmp_path: Path) -> None:
+    """The newest record of key 1 goes with its date: an older one counts, and the one between that
+    was kept out does not."""
+    async with opened(tmp_path, TEXTS, **LENIENT) as lake:
+        lake.land(DAYS[0], row(1, 1, "1"), row(2, 1, "2"))
+        lake.land(DAYS[1], row(1, 2, "x"))
+        lake.land(DAYS[2], row(1, 3, "3"), row(5, 3, "5"))
+        await lake.curate()
+        assert lake.values == {1: 3, 2: 2, 5: 5}
+        lake.land(DAYS[2], row(5, 3, "6"))
+        manifest = await lake.curate()
+        assert manifest.silver is not None
+        assert manifest.silver.mode == "recompute"
+        assert lake.values == {1: 1, 2: 2, 5: 6}
+        assert manifest.rejected_count == 1
+
+
+RULES = {
+    "quality": {
+        "max_bad_rows": 9,
+        "rules": [
+            {"rule": "unique", "column": "n"},
+            {"rule": "expression", "expression": "n <> 'bad'"},
+            {"rule": "row_count", "min": 1, "level": "warn"},
+        ],
+    }
+}
+
+
+def verdicts(manifest: Manifest) -> list[str]:
+    return [result.verdict for result in manifest.quality if isinstance(result, RuleResult)]
+
+
+async def test_rules_keep_out_the_same_records_whenever_they_are_read(tmp_path: Path) -> None:
+    async with opened(tmp_path, TEXTS, **RULES) as lake:
+        lake.land(DAYS[0], row(1, 1, "a"), row(2, 1, "b"), row(3, 1, "a"))
+        lake.land(DAYS[1], row(1, 2, "bad"), row(4, 2, "a"))
+        await lake.curate()
+        assert lake.values == {1: "a", 2: "b", 4: "a"}
+        lake.land(DAYS[2], row(3, 0, "c"))
+        manifest = await lake.curate()
+        assert verdicts(manifest) == ["passed"] * 3
+        lake.land(DAYS[2])
+        manifest = await lake.curate()
+        assert verdicts(manifest) == ["passed", "passed", "warned"]
+        expected = {1: "a", 2: "b", 4: "a"}
+        assert lake.values == expected
+        manifest = await lake.curate(rebuild=True)
+        assert lake.values == expected
+        assert manifest.rejected_count == 2
+
+
+async def test_a_column_whose_type_widens_is_one_type_in_all_files(tmp_path: Path) -> None:
+    narrow = TEXTS.set(2, pa.field("n", pa.int32()))
+    wide = TEXTS.set(2, pa.field("n", pa.decimal128(12, 2)))
+    async with opened(tmp_path, narrow) as lake:
+        lake.land(DAYS[0], row(1, 1, 7), row(2, 1, 8))
+        assert (await lake.curate()).schema[2].type == "int32"
+        lake.land(DAYS[1], row(2, 2, None), schema=wide)
+        manifest = await lake.curate()
+        assert manifest.schema[2].type == "decimal128(12, 2)"
+        assert [(one.change, one.column) for one in manifest.schema_changes] == [("widened", "n")]
+        assert lake.values == {1: 7, 2: None}
+        lake.land(DAYS[2], row(3, 3, "x"), schema=TEXTS)
+        await lake.curate()
+        assert lake.values == {1: "7", 2: None, 3: "x"}
+        lake.land(DAYS[2], row(3, 3, 1), schema=narrow)
+        manifest = await lake.curate()
+        assert manifest.schema[2].type == "decimal128(12, 2)"
+        assert lake.values == {1: 7, 2: None, 3: 1}
+
+
+async def test_a_frozen_table_stays_as_it_is(tmp_path: Path) -> None:
+    async with opened(tmp_path, TEXTS, contract="freeze") as lake:
+        lake.land(DAYS[0], row(1, 1, "7"))
+        committed = await lake.curate()
+        more = TEXTS.append(pa.field("new", pa.int64()))
+        lake.land(DAYS[1], row(2, 2, "8") | {"new": 1}, schema=more)
+        with pytest.raises(QualityError, match=r"column 'new' is new, and silver\.contract"):
+            await lake.curate()
+        assert lake.manifest == committed
+        await lake.curate(rebuild=True)
+        assert lake.values == {1: "7", 2: "8"}
+
+
+async def test_what_is_cast_is_ordered_and_keyed_as_what_it_is(tmp_path: Path) -> None:
+    table = {"rename": {"at": "when", "id": "key"}, "cast": {"when": "int64", "n": "decimal(9,2)"}}
+    texts = pa.schema([("id", WHOLE), ("at", TEXT), ("n", TEXT)])
+    more: dict[str, Any] = {"columns": table, "unique_columns": ["key"], "order_by": ["when"]}
+    async with opened(tmp_path, texts, **more) as lake:
+        lake.land(DAYS[0], {"id": 1, "at": "10", "n": "1.50"}, {"id": 1, "at": "9", "n": "2"})
+        await lake.curate()
+        (found,) = lake.lake.rows() or []
+    assert (found["key"], found["when"], str(found["n"])) == (1, 10, "1.50")
+
+
+async def test_late_records_are_kept_aside_whatever_the_threshold(tmp_path: Path) -> None:
+    times = TEXTS.set(1, pa.field("at", pa.timestamp("us", "UTC")))
+    async with opened(tmp_path, times, late_data="quarantine", late_after="1d") as lake:
+        for day in DAYS[:2]:
+            old, new = (datetime(2025, 1, number, tzinfo=UTC) for number in (1, day.day))
+            number = day.day
+            lake.land(
+                day,
+                {"id": number, "at": old, "n": "old"},
+                {"id": number + 100, "at": new, "n": "new"},
+            )
+        manifest = await lake.curate()
+        assert lake.values == {15: "old", 115: "new", 116: "new"}
+        assert (manifest.late_rows, manifest.rejected_count) == (1, 1)
