@@ -53,7 +53,13 @@ anyio.run(main, *sys.argv[1:])
 """
 
 
-SCHEMA = pa.schema([("id", pa.int64()), ("nr", pa.int64()), ("a", pa.string()), ("b", pa.string())])
+COLUMNS: Final[dict[str, Any]] = {
+    "id": pa.int64(),
+    "nr": pa.int64(),
+    "a": pa.string(),
+    "b": pa.string(),
+}
+SCHEMA: Final = pa.schema(list(COLUMNS.items()))
 
 
 @pytest.fixture(scope="module")
