@@ -345,3 +345,13 @@ async def test_a_date_that_was_committed_after_the_listing_stays(tmp_path: Path)
         table = open_delta(place, bench.store, workers, ManualClock())
         assert not await table.follow([partition_of(DAY)], whole=True)
     assert same(await shown(bench, tmp_path), await rows_of(bench, DAY, NEXT))
+
+
+@pytest.mark.asyncio
+async def test_a_field_that_comes_later_within_another_is_null_before(tmp_path: Path) -> None:
+    bench = bench_of(tmp_path)
+    await bench.run(source_of({"id": 1, "inner": {"a": 1}, "all": [{"b": 1}]}))
+    await bench.run(source_of({"id": 2, "inner": {"a": 2, "c": "x"}, "all": [{"d": 2}]}), NEXT)
+    rows = sorted(await shown(bench, tmp_path), key=lambda row: row["id"])
+    assert [row["inner"] for row in rows] == [{"a": 1, "c": None}, {"a": 2, "c": "x"}]
+    assert [row["all"] for row in rows] == [[{"b": 1, "d": None}], [{"b": None, "d": 2}]]

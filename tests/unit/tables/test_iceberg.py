@@ -12,12 +12,12 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from pyiceberg.exceptions import CommitStateUnknownException
+from pyiceberg.exceptions import CommitStateUnknownException, NotInstalledError
 from pyiceberg.table import Table
 
 from bronze_engine.adapters import open_store
 from bronze_engine.contracts import TablePlace
-from bronze_engine.errors import QualityError
+from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.tables.content import read_contents
 from bronze_engine.tables.iceberg import table
 from bronze_engine.tables.iceberg.commit import look
@@ -294,3 +294,17 @@ def _behind(looks_at: Callable[..., Any]) -> Callable[..., Any]:
         return msgspec.structs.replace(seen, live={}) if met == 1 else seen
 
     return looks
+
+
+@pytest.mark.asyncio
+async def test_a_catalog_without_its_driver_is_told_before_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(*_args: object, **_options: object) -> None:
+        raise NotInstalledError("pip install 'pyiceberg[sql-postgres]'")
+
+    lake = Lake(tmp_path)
+    monkeypatch.setattr("bronze_engine.tables.iceberg.catalog.load_catalog", lacks)
+    with pytest.raises(ConfigError, match=r'catalogs.lake of type = "sql" needs what is not'):
+        await lake.run(source_of({"id": 1}))
+    assert lake.landed(DAY) == []

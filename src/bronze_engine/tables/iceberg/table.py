@@ -14,6 +14,7 @@ from typing import Final, final
 from pyiceberg.exceptions import (
     CommitFailedException,
     CommitStateUnknownException,
+    NotInstalledError,
     TableAlreadyExistsError,
     ValidationException,
 )
@@ -22,7 +23,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.file.sensitive import of_catalog, of_store
 from bronze_engine.config.stores.uri import uri_of
 from bronze_engine.contracts import Store, TablePlace
-from bronze_engine.errors import BronzeError, StoreError
+from bronze_engine.errors import BronzeError, ConfigError, StoreError
 from bronze_engine.flow import each
 from bronze_engine.model.arrow import schema_from_text
 from bronze_engine.model.manifest import Manifest
@@ -67,6 +68,8 @@ class IcebergTable:
             await self._workers.run(check_columns, self._place, columns)
         except BronzeError:
             raise
+        except NotInstalledError as exc:
+            raise self._lacking(exc) from exc
         except Exception as exc:
             raise self._broken(exc) from exc
 
@@ -87,6 +90,8 @@ class IcebergTable:
                 raise
             except _BEATEN:
                 continue
+            except NotInstalledError as exc:
+                raise self._lacking(exc) from exc
             except Exception as exc:
                 raise self._broken(exc) from exc
             return True
@@ -146,6 +151,11 @@ class IcebergTable:
             " look whether the catalog is there, and lets this pipeline write",
             table=name,
         )
+
+    def _lacking(self, exc: Exception) -> ConfigError:
+        catalog = self._place.catalog
+        name = "" if catalog is None else f'{catalog.name} of type = "{catalog.type}"'
+        return ConfigError(f"catalogs.{name} needs what is not installed: {exc}")
 
     def _clean(self, text: str) -> str:
         """What a library says, without what the catalog and the store were opened with."""
