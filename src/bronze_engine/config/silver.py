@@ -61,14 +61,15 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     full history its last version is ended. Deletes are the changes of `load = "cdc"` that say so,
     records with `deleted_column`, and keys that a later full snapshot has no more."""
     deleted_column: str | None = None
-    """Bronze's name of a column that marks deleted records: neither NULL nor false."""
+    """Bronze's name of a column that marks deleted records: neither NULL nor false. Of texts
+    "false" is a mark like another, but where `columns.cast` makes booleans of them."""
     columns: SilverColumns = SilverColumns()
     partition_by: tuple[str, ...] = ()
     """Folders, as of [output]: `country`, `day(created_at)`."""
     late_data: Literal["apply", "reject", "quarantine"] = "apply"
     """What becomes of records that are older than `late_after` on the day on which they landed:
-    applied as any; the run fails; they are kept aside. The first date of an epoch holds history,
-    and has none."""
+    applied as any; the run fails; they are kept aside, and held against no threshold. The first
+    date of an epoch holds history, and has none."""
     late_after: Duration | None = None
     """How long before 00:00 of its run date (UTC) the first column of `order_by` may lie."""
     contract: Literal["evolve", "freeze"] = "evolve"
@@ -77,8 +78,9 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verify_bronze: Literal["strict", "warn", "off"] = "strict"
     """What a Bronze file that differs from its manifest does: STG001; a warning; not looked at."""
     quality: Quality = Quality()
-    """Rules over the records that come in, as they would stand in the table; refused ones go to
-    the table's quarantine."""
+    """Rules over the records that come in, date by date, as they would stand in the table; refused
+    ones, and those that a cast can't hold, go to the table's quarantine. What it says of the
+    partition is said of the records of each date; only the newest date can be fresh."""
     output: SilverOutput = SilverOutput()
     path: str = "silver/{system}/{entity}"
     """Where the table lies below the pipeline's target."""

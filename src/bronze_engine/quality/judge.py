@@ -41,7 +41,7 @@ from bronze_engine.quality.rules.tally import shown
 from bronze_engine.quality.rules.unique import Unique
 from bronze_engine.workers import Workers
 
-__all__ = ["RunRules", "SliceRules", "columns_spoken_of", "sifted"]
+__all__ = ["RunRules", "SliceRules", "columns_spoken_of", "sifted", "warnings_of"]
 
 Places = np.ndarray[Any, np.dtype[np.int16]]
 
@@ -156,11 +156,14 @@ class RunRules:
 
     def warnings(self) -> tuple[str, ...]:
         """What a person should know: the rules that were broken, and only warn."""
-        return tuple(
-            f"quality rule {each.name}: {_told(each)}"
-            for each in self.results
-            if each.verdict == "warned"
-        )
+        return warnings_of(self.results)
+
+
+def warnings_of(results: Sequence[RuleResult]) -> tuple[str, ...]:
+    """What a person should know: the rules that were broken, and only warn."""
+    return tuple(
+        f"quality rule {each.name}: {_told(each)}" for each in results if each.verdict == "warned"
+    )
 
 
 def _told(result: RuleResult) -> str:

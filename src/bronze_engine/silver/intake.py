@@ -10,26 +10,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 from typing import Final, final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
-from bronze_engine.errors import QualityError, StoreError
+from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Reject
-from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.row_text import printed_rows
 from bronze_engine.model.silver_columns import FAULT, LATE
+from bronze_engine.quality.judge import warnings_of
 from bronze_engine.quality.thresholds import KEPT_REJECTS, Threshold
 from bronze_engine.silver.contract import schema_of
 from bronze_engine.silver.database import Database
+from bronze_engine.silver.files import BronzeFile, names_of
 from bronze_engine.silver.lateness import check_none_late, is_judged, late
-from bronze_engine.silver.quality import Judge, Refusal, merged
+from bronze_engine.silver.quality import Judge, Refusal, merged, rejected
 from bronze_engine.silver.records import raw_select, selected
 from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape
@@ -37,30 +36,11 @@ from bronze_engine.silver.sql import columns, identifier, literal
 from bronze_engine.silver.types import sql_type
 from bronze_engine.workers import Workers
 
-__all__ = ["BronzeFile", "Intake", "Taken"]
+__all__ = ["Intake", "Taken"]
 
 _RAW_ROWS: Final = 500
 """Rejected records that are held at once, whole."""
 _INSERTED_ROWS: Final = 5_000
-
-
-class BronzeFile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """A verified file of a partition."""
-
-    manifest: Manifest
-    part: int
-    """Its place in the manifest's list."""
-    path: Path
-
-    @property
-    def run_date(self) -> date:
-        return self.manifest.run_date
-
-    @property
-    def name(self) -> str:
-        """Its path in the lake."""
-        folder = partition_path(self.manifest.system, self.manifest.entity, self.run_date)
-        return f"{folder}/{self.manifest.files[self.part].name}"
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +50,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """Of each new date, late ones included."""
     late_rows: int = 0
     quality: tuple[RuleResult, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @final
@@ -128,7 +109,8 @@ class Intake:
             results = await self._judged(self._judge, read, new, keys, refusals)
         taken = await self._kept_aside(read, new, refusals)
         await self._show(read, relation, keys)
-        return msgspec.structs.replace(taken, quality=merged(results))
+        found = merged(results)
+        return msgspec.structs.replace(taken, quality=found, warnings=warnings_of(found))
 
     async def _read(self, files: Sequence[BronzeFile], relation: str) -> _Read:
         """The view of all records, whatever is wrong with them."""
@@ -138,7 +120,7 @@ class Intake:
         is_late = is_judged(silver, shape)
         can_fail = False
         for file in files:
-            names[file] = await self._workers.run(_names_of, file)
+            names[file] = await self._workers.run(names_of, file)
             found = selected(
                 self._pipeline,
                 shape,
@@ -230,7 +212,7 @@ class Intake:
             found = sorted(refusals[day], key=lambda each: (each.part, each.row))
             if rejects is not None and found:
                 await rejects.keep(day, self._whole_records(read, files, found[:KEPT_REJECTS]))
-            bad = [_told(files[each.part], each) for each in found if not each.is_late]
+            bad = [rejected(files[each.part], each) for each in found if not each.is_late]
             late_rows += len(found) - len(bad)
             rows = sum(each.manifest.files[each.part].row_count for each in files.values())
             threshold.count(rows - len(found), tuple(bad))
@@ -260,10 +242,7 @@ class Intake:
                 async with self._database.batches(sql, schema=schema) as batches:
                     async for batch in batches:
                         raw += await self._workers.run(printed_rows, batch, range(batch.num_rows))
-                yield [
-                    msgspec.structs.replace(_told(file, each), raw=record)
-                    for each, record in zip(some, raw, strict=True)
-                ]
+                yield [rejected(file, each, record) for each, record in zip(some, raw, strict=True)]
 
     async def _show(self, read: _Read, relation: str, keys: str | None) -> None:
         """The view of what is left."""
@@ -321,18 +300,6 @@ class _Read:
         """The condition that nothing but a rule may keep a record out."""
 
 
-def _names_of(file: BronzeFile) -> Sequence[str]:
-    """The columns of one file, of which another of its partition may have more."""
-    try:
-        return tuple(pq.read_schema(file.path).names)
-    except (pa.ArrowException, OSError) as exc:
-        raise StoreError(
-            f"{file.name} can't be read as Parquet ({exc}); nothing was published. Land that date"
-            " again, or see `bronze verify`",
-            key=file.name,
-        ) from exc
-
-
 def _nothing(shape: Shape, *, is_late: bool) -> str:
     """A SELECT of no record."""
     kinds = [(field.name, sql_type(field.type)) for field in shape.columns]
@@ -353,14 +320,3 @@ def _place(file: BronzeFile) -> tuple[date, int]:
 
 def _day(file: BronzeFile) -> date:
     return file.run_date
-
-
-def _told(file: BronzeFile, refusal: Refusal) -> Reject:
-    return Reject(
-        reason=refusal.reason,
-        page=refusal.part + 1,
-        offset=refusal.row,
-        raw=b"",
-        file=file.name,
-        rule=refusal.rule,
-    )

@@ -134,6 +134,7 @@ class _Making:
                 [one.name for one in (*plan.kept, *plan.kept_departed)]
                 + [one.name for one in manifest.quarantine if one.name in _names(job.before)]
             ),
+            warnings=taken.warnings,
         )
 
     async def _planned(self, shape: Shape, schema: pa.Schema) -> tuple[Taken, MergePlan]:

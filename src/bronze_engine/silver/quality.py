@@ -28,12 +28,14 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.quality import RuleResult, Verdict
 from bronze_engine.quality.judge import RunRules, SliceRules, columns_spoken_of
 from bronze_engine.quality.rules.make import Circumstances
+from bronze_engine.quality.thresholds import KEPT_REJECTS
 from bronze_engine.silver.database import Database
+from bronze_engine.silver.files import BronzeFile
 from bronze_engine.silver.shape import ROW, Shape
 from bronze_engine.silver.sql import identifier
 from bronze_engine.workers import Workers
 
-__all__ = ["Judge", "Refusal", "merged"]
+__all__ = ["Judge", "Refusal", "merged", "rejected"]
 
 _WORST: Final[tuple[Verdict, ...]] = ("passed", "warned", "rejected", "failed")
 _EXAMPLES: Final = 3
@@ -172,6 +174,8 @@ class Judge:
                 found += [
                     Refusal(part, each.offset, each.reason, each.rule) for each in judged.rejects
                 ]
+                if len(found) > KEPT_REJECTS:
+                    break  # no run may reject so many
         return sorted(found, key=lambda each: each.row)
 
 
@@ -193,3 +197,15 @@ def merged(results: Sequence[tuple[RuleResult, ...]]) -> tuple[RuleResult, ...]:
             examples=(*known.examples, *result.examples)[:_EXAMPLES],
         )
     return tuple(found.values())
+
+
+def rejected(file: BronzeFile, refusal: Refusal, raw: bytes = b"") -> Reject:
+    """What the quarantine says of a record, which is `raw`."""
+    return Reject(
+        reason=refusal.reason,
+        page=refusal.part + 1,
+        offset=refusal.row,
+        raw=raw,
+        file=file.name,
+        rule=refusal.rule,
+    )

@@ -15,8 +15,8 @@ from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.bronze import landed_again
 from bronze_engine.silver.contract import schema_of
+from bronze_engine.silver.files import BronzeFile
 from bronze_engine.silver.inputs import Landed
-from bronze_engine.silver.intake import BronzeFile
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.merge_held import Held, HeldFile
 from bronze_engine.silver.seal import check_seal

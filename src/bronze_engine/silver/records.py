@@ -85,7 +85,7 @@ def selected(
             )
     fault = f"CASE {' '.join(faults)} END" if faults else f"CAST({literal(None)} AS VARCHAR)"
     listed += [
-        f"{_is_delete(silver, manifest, file)} AS {identifier(IS_DELETE)}",
+        f"{_is_delete(silver, shape, manifest, file)} AS {identifier(IS_DELETE)}",
         f"{literal(manifest.run_date)} AS {identifier(BRONZE_DATE)}",
         f"CAST({literal(part)} AS INTEGER) AS {identifier(PART)}",
         f"file_row_number AS {identifier(ROW)}",
@@ -146,7 +146,7 @@ class _File:
         return f"{read} AS b({aliases})" if aliases else f"{read} AS b"
 
 
-def _is_delete(silver: Silver, manifest: Manifest, file: _File) -> str:
+def _is_delete(silver: Silver, shape: Shape, manifest: Manifest, file: _File) -> str:
     """The condition that a record says that its key is gone."""
     told: list[str] = []
     if manifest.cdc is not None and file.has(manifest.cdc.operation):
@@ -156,7 +156,15 @@ def _is_delete(silver: Silver, manifest: Manifest, file: _File) -> str:
             told.append(f"coalesce({operation} IN ({codes}), FALSE)")
     marked = silver.deleted_column
     if marked is not None and file.has(marked):
-        name = file.name(marked)
-        is_truth = pa.types.is_boolean(file.type(marked))
-        told.append(f"coalesce({name}, FALSE)" if is_truth else f"{name} IS NOT NULL")
+        told.append(_is_marked(silver, shape, file, marked))
     return " OR ".join(told) if told else literal(False)
+
+
+def _is_marked(silver: Silver, shape: Shape, file: _File, marked: str) -> str:
+    """The condition that a mark is neither NULL nor false: of texts where they are cast to bool."""
+    name = silver.columns.rename.get(marked, marked)
+    value, kind = file.name(marked), file.type(marked)
+    if name in shape.names and pa.types.is_boolean(shape.columns.field(name).type):
+        column = Column.parse(shape.columns.field(name))
+        value, kind = file.cast(marked, column, "value").value, column.type
+    return f"coalesce({value}, FALSE)" if pa.types.is_boolean(kind) else f"{value} IS NOT NULL"

@@ -188,6 +188,8 @@ class _Run:
             try:
                 made = await make(job, landing, rejects)
                 await admit(table, made.manifest)
+                for warning in made.warnings:
+                    self.account.warn(warning)
             except BaseException as exc:
                 await finish(landing.discard, grace_seconds=services.grace_seconds)
                 if isinstance(exc, StoreError):

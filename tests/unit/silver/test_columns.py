@@ -213,3 +213,14 @@ def test_deletes_are_codes_and_marks(tmp_path: Path) -> None:
     assert [row["_is_delete"] for row in records(marked, tmp_path, truths)] == [True, False, False]
     times = pa.table({"id": [1, 2], "gone": pa.array(["2025-01-01", None])})
     assert [row["_is_delete"] for row in records(marked, tmp_path, times)] == [True, False]
+
+
+def test_marks_that_are_texts_are_read_as_what_they_are_cast_to(tmp_path: Path) -> None:
+    table = pa.table({"id": [1, 2, 3, 4], "__deleted": ["true", "false", None, "maybe"]})
+    marked = 'deletes = "hard"\ndeleted_column = "__deleted"\n'
+    plain = records(pipeline(tmp_path, marked), tmp_path, table)
+    assert [row["_is_delete"] for row in plain] == [True, True, False, True]
+    columns = '[.columns]\nrename = { __deleted = "gone" }\ncast = { gone = "bool" }'
+    found = records(pipeline(tmp_path, marked + columns), tmp_path, table)
+    assert [row["_is_delete"] for row in found] == [True, False, False, False]
+    assert found[3]["_fault"] == "column 'gone' (bool) can't hold maybe"

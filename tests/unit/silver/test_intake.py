@@ -21,7 +21,8 @@ from bronze_engine.model.quarantine import Quarantined
 from bronze_engine.run.quarantine import RejectsFile, read_rejects
 from bronze_engine.silver.columns import resolve
 from bronze_engine.silver.database import Database
-from bronze_engine.silver.intake import BronzeFile, Intake, Taken
+from bronze_engine.silver.files import BronzeFile
+from bronze_engine.silver.intake import Intake, Taken
 from bronze_engine.silver.quality import Judge
 from bronze_engine.silver.rejects import Rejects
 from bronze_engine.store.memory import MemoryStore

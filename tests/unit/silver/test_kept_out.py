@@ -42,6 +42,7 @@ class _Lake:
     def __init__(self, lake: Lake, engine: Engine) -> None:
         self.lake = lake
         self.engine = engine
+        self.warnings: tuple[str, ...] = ()
         self._generations: dict[date, int] = {}
 
     def land(self, day: date, *rows: Row, schema: pa.Schema | None = None) -> None:
@@ -54,7 +55,7 @@ class _Lake:
         lake.land(Landed(run_date=day, files=(rows,), generation=self._generations[day]))
 
     async def curate(self, *, rebuild: bool = False) -> Manifest:
-        await self.engine.silver(NAME, rebuild=rebuild)
+        self.warnings = (await self.engine.silver(NAME, rebuild=rebuild)).warnings
         return self.manifest
 
     @property
@@ -161,6 +162,7 @@ async def test_rules_keep_out_the_same_records_whenever_they_are_read(tmp_path: 
         lake.land(DAYS[2])
         manifest = await lake.curate()
         assert verdicts(manifest) == ["passed", "passed", "warned"]
+        assert lake.warnings == ("quality rule row_count: 0 rows; at least 1 wanted",)
         expected = {1: "a", 2: "b", 4: "a"}
         assert lake.values == expected
         manifest = await lake.curate(rebuild=True)

@@ -1,0 +1,47 @@
+"""One verified file of Bronze, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bronze_engine.errors import StoreError
+from bronze_engine.model.manifest import Manifest, partition_path
+
+__all__ = ["BronzeFile", "names_of"]
+
+
+class BronzeFile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A verified file of a partition."""
+
+    manifest: Manifest
+    part: int
+    """Its place in the manifest's list."""
+    path: Path
+
+    @property
+    def run_date(self) -> date:
+        return self.manifest.run_date
+
+    @property
+    def name(self) -> str:
+        """Its path in the lake."""
+        folder = partition_path(self.manifest.system, self.manifest.entity, self.run_date)
+        return f"{folder}/{self.manifest.files[self.part].name}"
+
+
+def names_of(file: BronzeFile) -> Sequence[str]:
+    """The columns of one file, of which another of its partition may have more."""
+    try:
+        return tuple(pq.read_schema(file.path).names)
+    except (pa.ArrowException, OSError) as exc:
+        raise StoreError(
+            f"{file.name} can't be read as Parquet ({exc}); nothing was published. Land that date"
+            " again, or see `bronze verify`",
+            key=file.name,
+        ) from exc
