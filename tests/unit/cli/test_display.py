@@ -454,3 +454,33 @@ def test_the_guide_names_every_column() -> None:
     ]
     head = busy().lines(160)[0].split("  ")
     assert ["pipeline", *named] == [title.strip() for title in head if title.strip()]
+
+
+def test_a_curated_table_has_a_line_of_its_own_and_its_rows_count_once() -> None:
+    screen = Screen()
+    screen.batch("team.a", days=(DAY, "2025-01-16"))
+    screen.begin("team.a", run="r1")
+    screen.tell(finished("team.a", run="r1", rows=1000))
+    screen.begin("team.a", run="r2", day="2025-01-16")
+    screen.tell(finished("team.a", run="r2", rows=500, day="2025-01-16"))
+    # What it counts is known in the end, and is another date than that of its beginning.
+    screen.tell(
+        RunStarted(layer="silver", pipeline="team.a", run_date="2026-01-01", run="s"),
+        RunPhase(pipeline="team.a", run="s", phase="merging"),
+        RowsWritten(pipeline="team.a", run="s", rows=700),
+    )
+    assert screen.board.rows == 1500
+    lines = [line.split() for line in screen.lines() if line.startswith("team.a")]
+    assert lines[0][:3] == ["team.a", DAY, "committed"]
+    assert lines[2][:4] == ["team.a", "silver", "merging", "700"]
+    screen.tell(finished("team.a", run="s", rows=1200, day="2025-01-16", layer="silver"))
+    assert not screen.board.active
+    assert screen.board.rows == 1500
+    assert screen.board.count("committed") == 3
+    assert any(line.startswith("team.a silver") and "1,200" in line for line in screen.lines())
+    # A second run of it takes the place of the first.
+    screen.tell(RunStarted(layer="silver", pipeline="team.a", run_date=DAY, run="t"))
+    screen.tell(finished("team.a", run="t", status="failed", code="QUAL001", layer="silver"))
+    assert screen.board.rows == 1500
+    assert screen.board.count("failed") == 1
+    assert screen.board.total == 3

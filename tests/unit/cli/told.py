@@ -24,9 +24,11 @@ def finished(
     pages: int = 0,
     retries: int = 0,
     bytes_in: int = 0,
+    layer: Literal["bronze", "silver"] = "bronze",
 ) -> RunFinished:
     """The end of a run; its name is that of the pipeline where none is given."""
     report = RunReport(
+        layer=layer,
         pipeline=pipeline,
         system="team",
         entity="orders",
