@@ -288,6 +288,7 @@ async def test_a_log_of_another_program_is_left_alone_and_told(tmp_path: Path) -
     assert len(files) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", ["die_before", "die_after", "fail_after"])
 async def test_a_death_at_any_step_leaves_a_whole_table_and_gc_mends_it(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,13 @@ from pyiceberg.table import Table
 
 from bronze_engine.adapters import open_store
 from bronze_engine.contracts import TablePlace
-from bronze_engine.errors import ConfigError, QualityError
+from bronze_engine.errors import BronzeError, ConfigError, QualityError
 from bronze_engine.tables.content import read_contents
 from bronze_engine.tables.iceberg import table
 from bronze_engine.tables.iceberg.commit import look
 from bronze_engine.testing import ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
+from bronze_engine.testing.faults import Fault, inject
 from bronze_engine.workers import Workers
 from tests.unit.run.harness import DAY, NAME, opened
 from tests.unit.tables.iceberg_lake import Lake
@@ -308,3 +310,37 @@ async def test_a_catalog_without_its_driver_is_told_before_the_commit(
     with pytest.raises(ConfigError, match=r'catalogs.lake of type = "sql" needs what is not'):
         await lake.run(source_of({"id": 1}))
     assert lake.landed(DAY) == []
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+@pytest.mark.parametrize("fault", ["die_before", "die_after"])
+async def test_a_death_at_any_step_from_the_commit_on_is_mended(
+    tmp_path: Path, fault: Fault
+) -> None:
+    unhurt = await _run_over(Lake(tmp_path / "unhurt"), 0, fault)
+    commits = [method for method, key in unhurt if key == f"team/orders/dt={DAY}/_metadata.json"]
+    first = len(unhurt) - unhurt[::-1].index(("put", f"team/orders/dt={DAY}/_metadata.json"))
+    assert "put" in commits
+    for step in range(first, len(unhurt) + 1):
+        lake = Lake(tmp_path / f"step-{step}")
+        await _run_over(lake, step, fault)
+        # Of one generation or the other, and its files are there.
+        assert [row["id"] for row in lake.rows()] in ([1], [2])
+        assert await lake.gc() == ()
+        assert lake.rows() == lake.landed(DAY)
+
+
+async def _run_over(lake: Lake, step: int, fault: Fault) -> list[tuple[str, str]]:
+    """Two generations, the second over a store that dies at a step; what it was asked for."""
+    await lake.run(source_of({"id": 1}))
+    clock = ManualClock()
+    with Workers(2) as workers:
+        async with open_store(lake.config.pipeline(NAME).target, workers) as store:
+            faulty = inject(store, step, fault)
+            async with opened(
+                lake.config, source_of({"id": 2}), store=faulty, clock=clock
+            ) as engine:
+                with suppress(BronzeError):
+                    await clock.drive(engine.run(NAME, run_date=DAY))
+    return faulty.script.operations

@@ -34,8 +34,8 @@ EXTRA: Final = {"delta": "", "iceberg": 'catalog = "lake"\n'}
 NEXT = DAY + timedelta(days=1)
 
 
-def config_of(folder: Path, table_format: str) -> Config:
-    text = (
+def config_text(table_format: str) -> str:
+    return (
         f"{HEAD}[pipelines.{NAME}]\n"
         'load = "incremental"\nprimary_key = ["id"]\n'
         f'[pipelines.{NAME}.source]\ntype = "http"\napi = "shop"\npath = "/orders"\n'
@@ -44,7 +44,10 @@ def config_of(folder: Path, table_format: str) -> Config:
         f'[pipelines.{NAME}.silver.output]\ntable_format = "{table_format}"\n'
         f"{EXTRA[table_format]}{CATALOG}"
     )
-    return load_text(text, folder=folder)
+
+
+def config_of(folder: Path, table_format: str) -> Config:
+    return load_text(config_text(table_format), folder=folder)
 
 
 def source_of(*records: Row) -> ScriptedSource:
@@ -157,3 +160,19 @@ async def test_its_log_is_in_the_folder_of_the_table(tmp_path: Path) -> None:
         verified = await engine.verify(NAME, silver=True)
     assert DeltaTable(tmp_path / "bronze" / ROOT).version() == 0
     assert (verified.faults, verified.unlisted) == ((), ())
+
+
+@pytest.mark.asyncio
+async def test_superseded_files_of_a_curated_table_stay_until_the_run_after(tmp_path: Path) -> None:
+    text = config_text("delta").replace('table_format = "delta"', 'reap = "next_run"')
+    config = load_text(text, folder=tmp_path)
+    names: list[set[str]] = []
+    for number in range(3):
+        day = DAY + timedelta(days=number)
+        report = await curated(config, source_of(row(1, day, "x")), day)
+        assert report.degraded == ()
+        names.append({file.name for file in manifest_of(tmp_path).files})
+        place = tmp_path / "bronze" / ROOT
+        assert {path.name for path in place.glob("part-*.parquet")} == set().union(*names[-2:])
+        gone = set[str]() if number == 0 else names[-2] - names[-1]
+        assert set(manifest_of(tmp_path).superseded) == gone
