@@ -115,7 +115,7 @@ class Database:
             query.is_over = True
 
     def _open(self) -> None:
-        connection = duckdb.connect(
+        self._connection = connection = duckdb.connect(
             ":memory:",
             config={
                 "autoinstall_known_extensions": "false",
@@ -126,18 +126,13 @@ class Database:
                 "temp_directory": str(self._spill / _DUCKDB_FOLDER),
             },
         )
-        try:
-            for name, value in _SETTINGS:
-                connection.execute(f"SET GLOBAL {identifier(name)} = {literal(value)}")
-            folders = ", ".join(literal(f"{path}/") for path in (self._spill, *self._readable))
-            connection.execute(f"SET allowed_directories = [{folders}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute(f"SET allowed_configs = [{literal(_BUFFER)}]")
-            connection.execute("SET lock_configuration = true")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
+        for name, value in _SETTINGS:
+            connection.execute(f"SET GLOBAL {identifier(name)} = {literal(value)}")
+        folders = ", ".join(literal(f"{path}/") for path in (self._spill, *self._readable))
+        connection.execute(f"SET allowed_directories = [{folders}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute(f"SET allowed_configs = [{literal(_BUFFER)}]")
+        connection.execute("SET lock_configuration = true")
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:

@@ -53,7 +53,8 @@ def duckdb_fault(
         free = free_bytes(spill) // _MEBIBYTE
         return StoreError(
             f"{spill.parent}: DuckDB could not read or write ({free} MiB free there): {told}; "
-            "free some space, or set engine.spill_dir to another disk, and run again"
+            "is the disk full, or was a file removed meanwhile? Run again, or set engine.spill_dir "
+            "to another disk"
         )
     if kind == _FILE:
         return StoreError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -154,6 +157,91 @@ async def test_out_of_memory_names_the_limit(tmp_path: Path) -> None:
             await database.execute(grouped)
         with pytest.raises(ConfigError, match=r"engine.memory_limit: DuckDB ran out of its 32 MiB"):
             await read(database, grouped, pa.schema([("x", pa.string())]))
+
+
+FULL = """
+import resource, signal, sys, anyio
+from pathlib import Path
+from bronze_engine.errors import StoreError
+from bronze_engine.silver.database import Database
+from bronze_engine.workers import Workers
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+async def main():
+    with Workers(1) as workers:
+        async with Database(workers, Path(sys.argv[1]), memory_bytes=32 << 20) as database:
+            try:
+                await database.execute(
+                    "CREATE TABLE t AS SELECT md5(i::VARCHAR) AS h FROM range(3000000) t(i)"
+                )
+            except StoreError as exc:
+                print(exc)
+anyio.run(main)
+"""
+
+
+def test_disk_that_takes_no_more_is_a_fault_of_the_store(tmp_path: Path) -> None:
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    found = subprocess.run(
+        [sys.executable, "-c", FULL, str(spill)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert found.stdout.startswith(f"STG001 {tmp_path}: DuckDB could not read or write")
+    assert "File too large" in found.stdout
+    assert "engine.spill_dir" in found.stdout
+
+
+@pytest.mark.asyncio
+async def test_file_that_was_removed_since_it_was_verified_is_a_fault_of_the_store(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "spill").mkdir()
+    link = tmp_path / "spill/000001-part.parquet"
+    link.symlink_to(tmp_path / "part.parquet")
+    async with opened(tmp_path, readable=[str(tmp_path)]) as database:
+        with pytest.raises(StoreError, match=r"000001-part\.parquet"):
+            await database.execute(f"SELECT * FROM read_parquet('{link}')")
+
+
+@pytest.mark.asyncio
+async def test_loop_runs_on_while_duckdb_is_at_work(tmp_path: Path) -> None:
+    turns = 0
+    async with opened(tmp_path) as database, anyio.create_task_group() as tasks:
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await anyio.lowlevel.checkpoint()
+
+        tasks.start_soon(turn)
+        await database.execute("SELECT sum(sin(i)) FROM range(5000000) t(i)")
+        tasks.cancel_scope.cancel()
+    assert turns > 100
+
+
+@pytest.mark.asyncio
+async def test_database_that_is_not_open_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        pass
+    with pytest.raises(RuntimeError, match="not open"):
+        await database.execute("SELECT 1")
+
+
+@pytest.mark.asyncio
+async def test_cancelled_while_it_is_opened_nothing_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "spill").mkdir()
+    with Workers(1) as workers:
+        database = Database(workers, tmp_path / "spill", memory_bytes=LIMIT)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await database.__aenter__()
+        with pytest.raises(RuntimeError, match="not open"):
+            await database.execute("SELECT 1")
 
 
 @pytest.mark.asyncio
