@@ -27,6 +27,7 @@ import pyarrow as pa
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
 from bronze_engine.silver.decimals import plain_decimal
+from bronze_engine.silver.epochs import EPOCH_NUMBER, epoch, is_epoch
 from bronze_engine.silver.sql import literal
 from bronze_engine.silver.texts import (
     as_decimal,
@@ -39,14 +40,7 @@ from bronze_engine.silver.types import is_wide, sql_type, widened
 
 __all__ = ["Cast", "cast"]
 
-_SECOND_DIGITS: Final = {"epoch_s": 0, "epoch_ms": 3, "epoch_us": 6, "epoch_ns": 9}
 _DAY_MICROSECONDS: Final = 86_400_000_000
-_TICKS: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999, 1000)
-"""Of microseconds the years 1 to 9999, as Bronze's epochs have them: milliseconds taken for seconds
-lie past them; and how many nanoseconds each is."""
-_FINE_TICKS: Final = (2 - 2**63, 2**63 - 2, 1)
-"""Of nanoseconds all but DuckDB's infinities."""
-_EPOCH_NUMBER: Final = pa.decimal128(38, 9)
 _DATE_BEGAN: Final = "1970-01-01"
 _TIME_CHARACTERS: Final = {"s": 15, "ms": 15, "us": 15, "ns": 18}
 
@@ -63,8 +57,9 @@ class Cast(msgspec.Struct, frozen=True):
 def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") -> Cast | None:
     """How the expression `value`, of the type `given`, becomes a value of `wanted`; None where it
     can't. `role` is what `model.column_types.parse_type` says beside the type."""
-    if role in _SECOND_DIGITS:
-        return _epoch(value, given, wanted, role)
+    if is_epoch(role):
+        number = None if pa.types.is_boolean(given) else cast(value, given, EPOCH_NUMBER)
+        return number and _may_fail(epoch(value, number.value, given, wanted, role))
     if role == "json":
         return (
             _may_fail(f"CASE WHEN {is_json(value)} THEN {value} END") if _is_text(given) else None
@@ -211,34 +206,6 @@ def _clock(value: str, given: DataType, wanted: DataType) -> Cast:
     there = f"CAST({value} AS {sql_type(wanted)})"
     back = f"CAST({there} AS {sql_type(given)})"
     return _may_fail(f"CASE WHEN {back} = {value} THEN {there} END")
-
-
-def _epoch(value: str, given: DataType, wanted: DataType, role: Role) -> Cast | None:
-    """Numbers since 1970, in units of seconds with so many digits, as timestamps."""
-    number = cast(value, given, _EPOCH_NUMBER)
-    if number is None or pa.types.is_boolean(given):
-        return None
-    is_fine = _is_nanoseconds(wanted)
-    per_unit = 10 ** (9 - _SECOND_DIGITS[role])
-    least, most, idle = _FINE_TICKS if is_fine else _TICKS
-    limit = 10**20 // per_unit  # beyond all of them, and short enough to be multiplied
-
-    def ticks(number: str) -> str:
-        """Of the column, NULL where there are parts of one, or too many."""
-        bounded = f"CASE WHEN {number} BETWEEN {-limit} AND {limit} THEN {number} END"
-        return within(f"CAST(({bounded}) * {per_unit} AS DECIMAL(38, 9))", whole)
-
-    def whole(nanoseconds: str) -> str:
-        count = f"CAST({nanoseconds} AS HUGEINT)"
-        return (
-            f"CASE WHEN {count} = {nanoseconds} AND {count} % {idle} = 0"
-            f" AND {count} // {idle} BETWEEN {least} AND {most}"
-            f" THEN CAST({count} // {idle} AS BIGINT) END"
-        )
-
-    made = "make_timestamp_ns" if is_fine else "make_timestamptz"
-    instant = f"{made}({within(number.value, ticks)})"
-    return _may_fail(f"CAST({instant} AS {sql_type(wanted)})" if is_fine else instant)
 
 
 def _to_text(value: str, given: DataType) -> Cast | None:

@@ -17,7 +17,7 @@ from bronze_engine.silver.decimals import ordered_decimal
 from bronze_engine.silver.sql import literal
 from bronze_engine.silver.types import is_wide, sql_type
 
-__all__ = ["as_decimal", "double_as_decimal_text", "from_text", "is_json", "within"]
+__all__ = ["as_decimal", "double_as_decimal_text", "from_text", "is_integer", "is_json", "within"]
 
 _INTEGER: Final = "0|-?[1-9][0-9]*"
 _NUMBER: Final = "-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]{1,6})?"
@@ -109,6 +109,11 @@ def double_as_decimal_text(double: str) -> str:
     return f"CASE WHEN isfinite({double}) THEN CAST({double} AS VARCHAR) END"
 
 
+def is_integer(text: str) -> str:
+    """The condition that a text is an integer as JSON writes one."""
+    return f"regexp_full_match({text}, {literal(_INTEGER)})"
+
+
 def is_json(text: str) -> str:
     """The condition that a text is JSON (RFC 8259). DuckDB's own also takes NaN, Infinity and a
     comma too many."""
@@ -151,14 +156,16 @@ def _timestamp(text: str, kind: DataType) -> str:
 
 
 def _double(text: str) -> str:
-    """A number whose double prints the same number. What has few digits always does."""
+    """A number whose double prints the same number: most print the same text, or have so few digits
+    that they always do."""
     double = f"TRY_CAST({text} AS DOUBLE)"
-    printed = within(f"CAST({double} AS VARCHAR)", _number_of)
+    printed = f"CAST({double} AS VARCHAR)"
     sure = f"length({text}) < {_SURE_CHARACTERS} AND NOT regexp_matches({text}, {literal('[eE]')})"
+    same = f"{_number_of(text)} = {within(printed, _number_of)}"
     return (
         f"CASE WHEN NOT regexp_full_match({text}, {literal(_NUMBER)}) THEN NULL"
-        f" WHEN {sure} THEN {double}"
-        f" WHEN isfinite({double}) AND {_number_of(text)} = {printed} THEN {double} END"
+        f" WHEN {sure} OR {printed} = {text} THEN {double}"
+        f" WHEN isfinite({double}) AND {same} THEN {double} END"
     )
 
 
