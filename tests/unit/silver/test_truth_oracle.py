@@ -202,6 +202,22 @@ def test_a_vanished_key_is_deleted_once_at_the_first_snapshot_that_lacks_it() ->
     ]
 
 
+def test_a_key_that_a_snapshot_marks_as_deleted_does_not_vanish_once_more() -> None:
+    table = with_(deletes="tombstone", deleted_column="gone", order=())
+    marked = day(1, row(1, None, "b", gone=True), load="full", epoch=2)
+    landed = (
+        day(0, row(1, None, "a"), load="full"),
+        marked,
+        day(2, load="full", epoch=3),
+    )
+    assert values(table, *landed, names="id v deleted_at") == [(1, "a", DAYS[1])]
+    history = with_(table, history="full")
+    assert values(history, *landed, names="v effective_from is_deleted") == [
+        ("a", DAYS[0], False),
+        ("a", DAYS[1], True),
+    ]
+
+
 def test_events_add_up() -> None:
     table = Table(columns=("id", "at", "v"), kind="event")
     landed = (day(0, row(1, 1, "a"), row(1, 1, "a")), day(1, row(1, 1, "a")))
