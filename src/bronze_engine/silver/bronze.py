@@ -14,7 +14,7 @@ from bronze_engine.flow import each
 from bronze_engine.model.manifest import MANIFEST_NAME, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.silver.inputs import Landed
-from bronze_engine.silver.seal import check_place
+from bronze_engine.silver.seal import check_place, check_whole
 from bronze_engine.state.partitions import committed_dates
 
 __all__ = ["landed_again", "read_bronze"]
@@ -26,7 +26,7 @@ async def read_bronze(store: Store, system: str, entity: str) -> dict[date, Land
     """All committed dates; void ones are none.
 
     One listing, and a small read for each date. Raises StateError for a manifest that can't be
-    read, StoreError, also for one that was made for another partition.
+    read, StoreError, also for one that is damaged, or was made for another partition.
     """
     return await _read(store, system, entity, await committed_dates(store, system, entity))
 
@@ -71,6 +71,7 @@ async def _read(
         body = await store.get(key)
         if body is None:
             return
+        check_whole(key, body.body)
         manifest = decode_manifest(body.body, key)
         if manifest.status == "committed":
             check_place(manifest, system, entity, day)

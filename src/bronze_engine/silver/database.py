@@ -26,8 +26,8 @@ __all__ = ["Database"]
 BATCH_ROWS: Final = 65_536
 BATCH_BYTES: Final = 4 * 1024**2
 """A batch that is handed on has at least one of the two, or is the last."""
-_READ_ROWS: Final = 8_192
-"""Of what DuckDB makes at once: four of its vectors. Rows may be large."""
+_READ_ROWS: Final = 2_048
+"""Of what DuckDB makes at once: one of its vectors, for rows may be large."""
 BYTES_A_THREAD: Final = 128 * 1024**2
 """Two threads that sort 20 million rows of eight columns need 256 MiB, one 128 MiB (DuckDB 2.0.1,
 measured); with less, a second thread is what is missing in memory."""
@@ -203,12 +203,12 @@ def _gathered(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         rows += batch.num_rows
         size += batch.nbytes
         if rows >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield _together(held)
+            yield from _together(held)
             held, rows, size = [], 0, 0
     if held:
-        yield _together(held)
+        yield from _together(held)
 
 
-def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
-    whole = pa.Table.from_batches(batches).combine_chunks().to_batches()
-    return whole[0]
+def _together(batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """One, or more where a column has more bytes than one can hold."""
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()

@@ -25,11 +25,19 @@ from bronze_engine.model.manifest import (
 from bronze_engine.silver.inputs import Landed
 from bronze_engine.silver.spool import Verify
 
-__all__ = ["check_place", "check_seal"]
+__all__ = ["check_place", "check_seal", "check_whole"]
 
 log = logging.getLogger(__name__)
 
 _NEXT: Final = "nothing was published. Land that date again, or put the right one back"
+
+
+def check_whole(key: str, body: bytes) -> None:
+    """Raise StoreError for a manifest that is no JSON any more: no version of ours wrote that."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except msgspec.DecodeError as exc:
+        raise StoreError(f"{key} is damaged ({exc}); {_NEXT}", key=key) from exc
 
 
 def check_place(manifest: Manifest, system: str, entity: str, run_date: date) -> None:
