@@ -7,9 +7,9 @@ give the same files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Final, final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Literal, final
 
 import anyio
 import msgspec
@@ -27,6 +27,7 @@ from bronze_engine.model.part import DataFile, Staged
 from bronze_engine.publish.names import data_name, deleted_name
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.merge import Output as TableOutput
+from bronze_engine.silver.survivors import Survivors, ended, rows_left
 from bronze_engine.workers import Workers
 
 __all__ = ["Landing"]
@@ -70,46 +71,55 @@ class Landing:
         """What the commit makes visible."""
         return [*self.data, *self.deleted]
 
-    async def land(self, database: Database, output: TableOutput) -> None:
+    async def land(self, database: Database, output: TableOutput | Survivors) -> None:
         """Encode and stage the rows of an output. An empty one stages nothing.
 
         Failed or cancelled, what is staged by then stays in `data` and `deleted`, for `discard`.
         """
+        if isinstance(output, Survivors):
+            await self._land_survivors(database, output)
+            return
+        layout = _layout(output.schema)
+        async with self._slice(output.kind) as files:
+            async with database.batches(output.sql, schema=output.schema) as batches:
+
+                async def write(batch: pa.RecordBatch) -> None:
+                    await files.write(batch, layout)
+
+                await _ahead(batches, write)
+            await files.finish(layout)
+
+    async def _land_survivors(self, database: Database, survivors: Survivors) -> None:
+        layout = _layout(survivors.schema)
+        async with self._slice("data") as current, self._slice("data") as others:
+
+            async def write(batch: pa.RecordBatch) -> None:
+                if not survivors.splits:
+                    await current.write(batch, layout)
+                    return
+                split = await self._workers.run(ended, batch)
+                for files, part in zip((current, others), split, strict=True):
+                    if part.num_rows:
+                        await files.write(part, layout)
+
+            async with rows_left(survivors, database, self._workers) as batches:
+                await _ahead(batches, write)
+            await current.finish(layout)
+            await others.finish(layout)
+
+    @asynccontextmanager
+    async def _slice(
+        self, kind: Literal["data", "deleted"]
+    ) -> AsyncIterator[DataFiles | ValueFiles]:
+        """The files of the next slice. Whatever happens, what is whole of them is ours."""
         number, self._slices = self._slices, self._slices + 1
-        files = self._files(output, number)
+        files = self._files(kind, number)
         try:
             async with files:
-                await self._write(database, output, files)
+                yield files
         finally:
-            staged = self.data if output.kind == "data" else self.deleted
+            staged = self.data if kind == "data" else self.deleted
             staged += files.staged
-
-    async def _write(
-        self, database: Database, output: TableOutput, files: DataFiles | ValueFiles
-    ) -> None:
-        layout = Layout(version=0, schema=output.schema, is_settled=True)
-        send, receive = anyio.create_memory_object_stream[pa.RecordBatch](_AHEAD)
-        is_whole = False
-        async with database.batches(output.sql, schema=output.schema) as batches:
-
-            async def feed() -> None:
-                nonlocal is_whole
-                async with send:
-                    async for batch in batches:
-                        await send.send(batch)
-                is_whole = True
-
-            try:
-                async with anyio.create_task_group() as tasks, receive:
-                    tasks.start_soon(feed)
-                    async for batch in receive:
-                        await files.write(batch, layout)
-            except BaseExceptionGroup as group:
-                error = single(group)
-                raise error from error.__cause__  # hides the group, keeps its cause
-        if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
-            raise RuntimeError("the reading was cancelled from within, and not by whoever runs it")
-        await files.finish(layout)
 
     async def discard(self) -> None:
         """Remove what is staged; what the store refuses to remove, the next run reaps."""
@@ -122,8 +132,8 @@ class Landing:
         with anyio.move_on_after(_DISCARD_SECONDS, shield=True):  # noqa: TID251
             await each(self.staged, discard, at_once=_AT_ONCE)
 
-    def _files(self, output: TableOutput, number: int) -> DataFiles | ValueFiles:
-        is_data = output.kind == "data"
+    def _files(self, kind: Literal["data", "deleted"], number: int) -> DataFiles | ValueFiles:
+        is_data = kind == "data"
         name = data_name if is_data else deleted_name
         cut = self._output
         if not is_data:  # keys that are gone are looked up, never by a reader's folders
@@ -143,6 +153,36 @@ class Landing:
     def _tell(self, one: Staged) -> None:
         if one.file is not None:
             self._on_file(one.file)
+
+
+async def _ahead(
+    batches: AsyncIterator[pa.RecordBatch], write: Callable[[pa.RecordBatch], Awaitable[None]]
+) -> None:
+    """Write batches in order, while the next are made."""
+    send, receive = anyio.create_memory_object_stream[pa.RecordBatch](_AHEAD)
+    is_whole = False
+
+    async def feed() -> None:
+        nonlocal is_whole
+        async with send:
+            async for batch in batches:
+                await send.send(batch)
+        is_whole = True
+
+    try:
+        async with anyio.create_task_group() as tasks, receive:
+            tasks.start_soon(feed)
+            async for batch in receive:
+                await write(batch)
+    except BaseExceptionGroup as group:
+        error = single(group)
+        raise error from error.__cause__  # hides the group, keeps its cause
+    if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
+        raise RuntimeError("the reading was cancelled from within, and not by whoever runs it")
+
+
+def _layout(schema: pa.Schema) -> Layout:
+    return Layout(version=0, schema=schema, is_settled=True)
 
 
 def _untold(_rows: int) -> None:

@@ -5,8 +5,9 @@
     rebuild     there is no table yet, or it is not to be relied on: all is made of Bronze
 
 A file none of whose keys has changed stays. The others are read once for their keys, and once
-more, whole, to be written without the rows that go; what takes their place is written after them,
-in files of its own. Keys and positions of what is new are all that is held of it meanwhile.
+more, whole, to be written in their order without the rows that go; what takes their place is
+written after them, in files of its own. Keys and positions of what is new are all that is held of
+it meanwhile.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from bronze_engine.silver.merge_held import Held, HeldFile, departed_rows, retai
 from bronze_engine.silver.merge_pieces import PIECE_ROWS, pieces
 from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, FROM, IS_DELETE, PART, ROW, TO, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
+from bronze_engine.silver.survivors import Survivors
 from bronze_engine.silver.winners import NO_DELETE, at, key_names, same_keys
 
 __all__ = ["Everything", "MergePlan", "News", "Output", "plan_merge"]
@@ -62,6 +64,8 @@ Source = tuple[str, str]
 _ALL: Final = "merge_all"
 _ALL_MARKS: Final = "merge_all_marks"
 _VALUES: Final = "merge_values"
+_GONE: Final = "merge_gone"
+_PLACE: Final = f"{identifier(PART)} AS part, {identifier(ROW)} AS nth"
 
 
 @final
@@ -96,7 +100,7 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["append", "recompute", "rebuild"]
     kept: tuple[DataFile, ...]
     kept_departed: tuple[DataFile, ...]
-    outputs: tuple[Output, ...]
+    outputs: tuple[Output | Survivors, ...]
     current_rows: int
     """Of a full history: its current rows, after this."""
     anew_keys: int = 0
@@ -170,13 +174,17 @@ class _Merge:
             every = rows(shape, _numbered(held.files))
             hit = await self._numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
         again = rewritten(held.files, hit, max_rows=max_rows)
-        outputs = [self._events(self.news.records)]
-        if again:
+        outputs: list[Output | Survivors] = [self._events(self.news.records)]
+        if again and anew:  # types differ
             where = f" WHERE {landed} NOT IN ({back})" if back else ""
             kept = rows(shape, _numbered(held.files, again))
-            outputs.insert(
-                0, self._data(f"SELECT {columns(table_columns(shape))} FROM ({kept}){where}")
-            )
+            sql = f"SELECT {columns(table_columns(shape))} FROM ({kept}){where}"
+            outputs.insert(0, self._data(f"{sql} ORDER BY {columns((BRONZE_DATE, PART, ROW))}"))
+        elif again:
+            if back:
+                taken = f"({rows(shape, _numbered(held.files, again))}) WHERE {landed} IN ({back})"
+                await self._table(_GONE, _places(f"SELECT {_PLACE} FROM {taken}"))
+            outputs.insert(0, self._survivors(held, again, _GONE if back else None))
         mode: Literal["append", "recompute"] = "recompute" if back or anew else "append"
         return self._plan(mode, _others(held.files, again), (), outputs, 0)
 
@@ -198,9 +206,11 @@ class _Merge:
         ]
         marks = [MARKS]
         anew = await self._count(ANEW)
+        gone = f"SELECT part, nth FROM {touched} WHERE NOT is_end"
         if anew:
             traced = _of_keys(shape, every, ANEW)
             hit |= await self._numbers(traced, identifier(PART))
+            gone += f" UNION ALL SELECT {_PLACE} FROM {traced}"
             removed += await self._count(f"{traced} WHERE {identifier(CURRENT)}") if full else 0
             if ends is not None:
                 ends_hit |= await self._numbers(_of_keys(shape, ends, ANEW), identifier(PART))
@@ -209,13 +219,14 @@ class _Merge:
             sources.append((_ALL, f"SELECT * FROM {_ALL_MARKS}"))
             marks.append(_ALL_MARKS)
         again = rewritten(held.files, hit, max_rows=max_rows)
+        await self._table(_GONE, _places(gone))
         ends_again = rewritten(held.departed, ends_hit, max_rows=max_rows)
         return self._plan(
             "recompute" if anew or news.back else "append",
             _others(held.files, again),
             _others(held.departed, ends_again),
             [
-                *self._survivors(held, again, is_anew=anew > 0),
+                *([self._survivors(held, again, _GONE)] if again else []),
                 *await self._made(sources),
                 *await self._ends(held, ends_again, marks, is_anew=anew > 0),
             ],
@@ -281,24 +292,14 @@ class _Merge:
     def _record_columns(self) -> str:
         return columns((*self.shape.names, IS_DELETE, BRONZE_DATE, PART, ROW))
 
-    def _survivors(self, held: Held, again: Sequence[int], *, is_anew: bool) -> list[Output]:
+    def _survivors(self, held: Held, again: Sequence[int], gone: str | None) -> Survivors:
         """The rows of files that are written anew, without those that go."""
-        shape = self.shape
-        if not again:
-            return []
-        table = rows(shape, _numbered(held.files, again))
-        full = shape.history == "full"
-        last = f" AND r.{identifier(TO)} IS NULL" if full else ""
-        sql = (
-            f"SELECT {columns(table_columns(shape), 'r')} FROM ({table}) r"
-            f" ANTI JOIN {TOUCHED} t ON {_same_row(shape, 'r', 't')}{last}"
+        return Survivors(
+            files=tuple(_numbered(held.files, again)),
+            gone=gone,
+            schema=table_schema(self.shape),
+            splits=self.shape.history == "full",
         )
-        if is_anew:
-            sql += f" ANTI JOIN {ANEW} a ON {_same_row(shape, 'r', 'a')}"
-        if not full:
-            return [self._data(sql)]
-        current = f"r.{identifier(CURRENT)}"
-        return [self._data(f"{sql} WHERE {current}"), self._data(f"{sql} WHERE NOT {current}")]
 
     async def _made(self, sources: Sequence[Source]) -> list[Output]:
         """The rows of marks: of a full history the current ones apart."""
@@ -373,7 +374,7 @@ class _Merge:
         mode: Literal["append", "recompute", "rebuild"],
         kept: Sequence[DataFile],
         kept_departed: Sequence[DataFile],
-        outputs: Sequence[Output],
+        outputs: Sequence[Output | Survivors],
         current_rows: int,
         *,
         anew_keys: int = 0,
@@ -403,6 +404,11 @@ class _Merge:
         """The numbers of the files that a relation has rows of."""
         found = await self.database.execute(f"SELECT DISTINCT {part} AS part FROM {relation}")
         return {-1 - number for (number,) in found}
+
+
+def _places(rows: str) -> str:
+    """The places (part, nth) of rows of the table as `Survivors` has them."""
+    return f"SELECT -1 - part AS file, nth FROM ({rows})"
 
 
 def _numbered(
