@@ -34,7 +34,7 @@ from bronze_engine.silver.decimals import (
     ordered_decimal,
     shifted_decimal,
 )
-from bronze_engine.silver.sql import identifier
+from bronze_engine.silver.sql import identifier, literal
 
 __all__ = [
     "carried",
@@ -156,7 +156,26 @@ def widened(expression: str, have: DataType, want: DataType) -> str:
     if pa.types.is_list(have) and pa.types.is_list(want):
         element = widened(_ELEMENT, have.value_type, want.value_type)
         return f"list_transform({expression}, lambda {_ELEMENT}: {element})"
+    if pa.types.is_struct(have) and pa.types.is_struct(want):
+        return _widened_struct(expression, have, want)
     return f"CAST({expression} AS {sql_type(want)})"
+
+
+def _widened_struct(expression: str, have: DataType, want: DataType) -> str:
+    """Field by field, by the names that they have in Arrow; NULL for those that are new."""
+    known = {
+        field.name: (f"struct_extract({expression}, {literal(name)})", field.type)
+        for name, field in zip(_field_names(have), _fields(have), strict=True)
+    }
+    parts: list[str] = []
+    for name, field in zip(_field_names(want), _fields(want), strict=True):
+        if field.name in known:
+            part = widened(*known[field.name], field.type)
+        else:
+            part = f"CAST({literal(None)} AS {sql_type(field.type)})"
+        parts.append(f"{identifier(name)} := {part}")
+    packed = f"struct_pack({', '.join(parts)})"
+    return f"CASE WHEN {expression} IS NOT NULL THEN {packed} END"
 
 
 _ELEMENT: Final = "_element"
