@@ -132,14 +132,8 @@ def adbc_probe() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
 
 def figure_type() -> Callable[..., Any]:
     """matplotlib's Figure, which draws without a display. Raises ConfigError without the extra."""
-    try:
-        figure: Callable[..., Any] = import_module("matplotlib.figure").Figure
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != "matplotlib":
-            raise
-        raise ConfigError(
-            'a plot needs an extra: pip install "bronze-engine[plot]", and run it again'
-        ) from exc
+    needs = 'a plot needs an extra: pip install "bronze-engine[plot]", and run it again'
+    figure: Callable[..., Any] = _of_extra("matplotlib.figure", needs, "matplotlib").Figure
     return figure
 
 
@@ -149,30 +143,22 @@ def lake_table_type(table_format: TableFormat) -> LakeTableType:
     Imports the format's library: half a second of work, for a worker.
     """
     library = {"delta": "deltalake", "iceberg": "pyiceberg"}[table_format]
-    try:
-        module = import_module(f"bronze_engine.tables.{table_format}.table")
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != library:
-            raise
-        raise ConfigError(
-            f'table_format = "{table_format}" needs an extra: pip install'
-            f' "bronze-engine[{table_format}]"'
-        ) from exc
+    needs = (
+        f'table_format = "{table_format}" needs an extra: pip install'
+        f' "bronze-engine[{table_format}]"'
+    )
+    module = _of_extra(f"bronze_engine.tables.{table_format}.table", needs, library)
     opener: LakeTableType = getattr(module, f"open_{table_format}")
     return opener
 
 
 def _adbc(module: str) -> Any:
     """A module of sources.adbc. Raises ConfigError where the extra is not installed."""
-    try:
-        return import_module(f"bronze_engine.sources.adbc.{module}")
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != "adbc_driver_manager":
-            raise
-        raise ConfigError(
-            'a database of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
-            " the driver of the database"
-        ) from exc
+    needs = (
+        'a database of type = "adbc" needs an extra: pip install "bronze-engine[adbc]", and'
+        " the driver of the database"
+    )
+    return _of_extra(f"bronze_engine.sources.adbc.{module}", needs, "adbc_driver_manager")
 
 
 async def shared_tokens(engine: EngineConfig, workers: Workers, clock: Clock) -> Tokens | None:
@@ -193,27 +179,17 @@ async def silver_layer(workers: Workers) -> Any:
 
 
 def _redis_tokens() -> Any:
-    try:
-        return import_module("bronze_engine.limits.redis.tokens").RedisTokens
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != "redis":
-            raise
-        raise ConfigError(
-            'engine.limits needs an extra: pip install "bronze-engine[redis]"'
-        ) from exc
+    needs = 'engine.limits needs an extra: pip install "bronze-engine[redis]"'
+    return _of_extra("bronze_engine.limits.redis.tokens", needs, "redis").RedisTokens
 
 
 def dask_cluster() -> Callable[..., Any]:
     """What connects to a Dask cluster. Raises ConfigError without the extra."""
-    try:
-        opener: Callable[..., Any] = import_module("bronze_engine.remote.dask").open_cluster
-    except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] not in ("dask", "distributed"):
-            raise
-        raise ConfigError(
-            "--on dask:// needs an extra, here and on the workers: pip install"
-            ' "bronze-engine[dask]"'
-        ) from exc
+    needs = (
+        '--on dask:// needs an extra, here and on the workers: pip install "bronze-engine[dask]"'
+    )
+    module = _of_extra("bronze_engine.remote.dask", needs, "dask", "distributed")
+    opener: Callable[..., Any] = module.open_cluster
     return opener
 
 
@@ -374,14 +350,19 @@ def otel_hook() -> Callable[..., Any]:
 
 def _otel(module: str) -> Any:
     """A module of telemetry.otel. Raises ConfigError where the extra is not installed."""
+    needs = 'telemetry.otel needs an extra: pip install "bronze-engine[otel]"'
+    return _of_extra(f"bronze_engine.telemetry.otel.{module}", needs, "opentelemetry")
+
+
+def _of_extra(module: str, needs: str, *libraries: str) -> Any:
+    """A module that works with an extra. Raises ConfigError, which says what it needs, where that
+    has not brought one of its libraries."""
     try:
-        return import_module(f"bronze_engine.telemetry.otel.{module}")
+        return import_module(module)
     except ModuleNotFoundError as exc:
-        if exc.name is None or exc.name.partition(".")[0] != "opentelemetry":
+        if exc.name is None or exc.name.partition(".")[0] not in libraries:
             raise
-        raise ConfigError(
-            'telemetry.otel needs an extra: pip install "bronze-engine[otel]"'
-        ) from exc
+        raise ConfigError(needs) from exc
 
 
 def _tag(config: msgspec.Struct) -> str:
