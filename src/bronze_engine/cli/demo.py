@@ -1,11 +1,11 @@
-"""`bronze demo`: the main job on embedded data, from an API with flaws to verified Parquet."""
+"""`bronze demo`: the main job on embedded data, from an API with flaws to a curated table."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import anyio
 import msgspec
@@ -19,6 +19,7 @@ from bronze_engine.cli.demo_batch import fails_as_meant, land_batch
 from bronze_engine.cli.demo_place import DemoPlace, configured
 from bronze_engine.cli.options import DateText, JsonOutput, Verbose, read_date
 from bronze_engine.cli.session import in_engine
+from bronze_engine.cli.silver_text import print_silver_report
 from bronze_engine.demo.emulator import Emulator, opener_of
 from bronze_engine.demo.landed import first_rows, read_landed
 from bronze_engine.engine import Engine
@@ -26,6 +27,7 @@ from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.report import RunReport, VerifyReport
+from bronze_engine.reading.place import table_place
 from bronze_engine.workers import Workers
 
 __all__ = ["demo"]
@@ -34,6 +36,7 @@ PIPELINE = "demo.orders"
 PORT = 8765  # that of the files that `bronze init` writes
 FIRST_ROWS = 5
 TARGET = "bronze"
+_KEPT: Final = '["id", "status", "amount", "updated_at"]'
 
 
 class _Landed(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class _Landed(msgspec.Struct, frozen=True, kw_only=True):
     verify: VerifyReport
     files: tuple[DataFile, ...]
     rows: list[dict[str, Any]]
+    silver: RunReport
+    table_rows: list[dict[str, Any]]
 
 
 def demo(
@@ -85,7 +90,7 @@ def demo(
     as_json: JsonOutput = False,
     verbose: Verbose = False,
 ) -> None:
-    """Start an API with rate limits and faults, land its orders, verify, show."""
+    """Start an API with rate limits and faults, land its orders, verify, curate, show."""
     if svg is not None and not batch:
         raise ConfigError("--svg draws the display of a batch; add --batch")
     if batch and serve:
@@ -110,7 +115,14 @@ def demo(
         return
     landed = anyio.run(_land, place)
     if as_json:
-        text.print_json({"run": landed.run, "verify": landed.verify, "files": landed.files})
+        text.print_json(
+            {
+                "run": landed.run,
+                "verify": landed.verify,
+                "files": landed.files,
+                "silver": landed.silver,
+            }
+        )
         return
     text.print_report(landed.run)
     verified = landed.verify
@@ -118,6 +130,9 @@ def demo(
     for file in landed.files:
         print(f"sha256       {file.sha256[:16]}  {file.name}")
     _show(landed.rows)
+    print()
+    print_silver_report(landed.silver)
+    _show(landed.table_rows)
 
 
 def _run_batch(place: DemoPlace, svg: Path | None, *, as_json: bool) -> None:
@@ -153,8 +168,9 @@ def _serve(port: int, records: int, fault_rate: float) -> None:
 
 
 async def _land(place: DemoPlace) -> _Landed:
-    proxy = 'apis.demo.proxy="none"'  # it is on this machine
-    async with configured(place, "pipelines.toml", overrides=(proxy,)) as config:
+    # It is on this machine; and of what lands a table is made, of some columns.
+    ours = ('apis.demo.proxy="none"', f"pipelines.{PIPELINE}.silver.columns.keep={_KEPT}")
+    async with configured(place, "pipelines.toml", overrides=ours) as config:
         run_date = read_date(place.date, config.engine)
 
         async def work(engine: Engine) -> _Landed:
@@ -162,12 +178,23 @@ async def _land(place: DemoPlace) -> _Landed:
             verified = await engine.verify(PIPELINE, run_date=run_date)
             if not verified.ok:
                 raise StoreError(f"{run.partition}: its files are not what the manifest says")
+            silver = await engine.silver(PIPELINE)
             partition = partition_path(run.system, run.entity, run_date)
+            store_config, folder = table_place(config, PIPELINE)
             with Workers(1) as workers:
-                async with open_store(config.pipeline(PIPELINE).target, workers) as store:
+                async with open_store(store_config, workers) as store:
                     manifest = await read_landed(store, partition)
                     rows = await first_rows(store, partition, manifest, FIRST_ROWS, workers)
-            return _Landed(run=run, verify=verified, files=manifest.files, rows=rows)
+                    table = await read_landed(store, folder)
+                    table_rows = await first_rows(store, folder, table, FIRST_ROWS, workers)
+            return _Landed(
+                run=run,
+                verify=verified,
+                files=manifest.files,
+                rows=rows,
+                silver=silver,
+                table_rows=table_rows,
+            )
 
         return await in_engine(config, work)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from bronze_engine.cli import text
-from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.curated import Curated, SilverInput, SilverPlan
 from bronze_engine.model.report import RunReport
 
@@ -44,13 +43,13 @@ def print_silver_report(report: RunReport) -> None:
             ("records", _records(report, made)),
             (
                 "changes",
-                f"{changes.inserts:,} inserted, {changes.updates:,} updated,"
-                f" {changes.deletes:,} deleted"
-                if made.mode and (made.mode != "rebuild" or changes != ChangeCounts())
-                else "",
+                ""
+                if changes is None
+                else f"{changes.inserts:,} inserted, {changes.updates:,} updated,"
+                f" {changes.deletes:,} deleted",
             ),
             ("rows", _rows(report, made)),
-            ("bytes in", text.size(report.bytes_in) if made.mode else ""),
+            ("bytes in", text.size(report.bytes_in) if report.bytes_in else ""),
             ("bytes out", _bytes_out(report, made)),
             ("seconds", f"{report.seconds:.2f}"),
             ("CPU seconds", f"{report.cpu_seconds:.2f}" if made.mode else ""),

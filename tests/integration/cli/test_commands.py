@@ -45,11 +45,12 @@ def test_init_writes_a_file_that_runs(
     assert "pipelines.toml is written" in ran.out
     assert ran.err == ""
     bronze.well("check")
-    for name in ("demo.orders", "demo.changes"):
-        report = bronze.well("run", name, "--json").json
+    orders = bronze.well("run", "demo.orders", "--json").json
+    changes = bronze.well("run", "demo.changes", "--json").json
+    for report in (orders, *changes.values()):
         assert (report["status"], report["rows"]) == ("committed", RECORDS)
     # Everything came with the first run of the incremental one, and it says so by itself.
-    assert bronze.well("run", "demo.changes", "--json").json["watermark"]["low"] is None
+    assert bronze.well("run", "demo.changes", "--json").json["bronze"]["watermark"]["low"] is None
     refused = bronze("init")
     assert refused.status == 2
     assert refused.errors[0].startswith("CFG001 pipelines.toml exists;")
