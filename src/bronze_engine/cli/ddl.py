@@ -65,6 +65,12 @@ def ddl(
     if silver and pipeline.silver is None:
         raise ConfigError(f"{name} has no [silver]; leave --silver out, or add that table")
     output = pipeline.silver.output if silver and pipeline.silver else pipeline.output
+    if dialect is not Dialect.DUCKDB and output.table_format is None and output.keeps_superseded:
+        raise ConfigError(
+            f'{name} keeps superseded files (reap = "next_run"), and {dialect} would read them with'
+            ' the others: it reads whole folders. Give it a table_format, or write reap = "now"',
+            pipeline=name,
+        )
     described = anyio.run(partial(_described, pipeline, output))
     print(_STATEMENTS[dialect](described), end="")
 

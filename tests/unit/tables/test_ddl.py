@@ -18,6 +18,7 @@ from bronze_engine.cli.main import main
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import TablePlace
+from bronze_engine.errors import ConfigError
 from bronze_engine.model.part import DataFile
 from bronze_engine.tables.content import Shown
 from bronze_engine.tables.ddl import duckdb as for_duckdb
@@ -96,6 +97,10 @@ def test_statements_are_as_they_are_meant_to_be(dialect: str) -> None:
     location = AZURE if dialect == "tsql" else S3
     parts = []
     for kind, table_format in KINDS.items():
+        if (dialect, kind) == ("tsql", "iceberg"):
+            with pytest.raises(ConfigError, match="T-SQL reads no catalog of Iceberg"):
+                STATEMENTS[dialect](described(location, table_format))
+            continue
         for is_dated in (True, False):
             title = f"{kind}, {'dated' if is_dated else 'curated'}"
             text = STATEMENTS[dialect](described(location, table_format, is_dated=is_dated))
@@ -208,3 +213,24 @@ def test_silver_of_a_pipeline_without_it_is_told(
         )
     assert ended.value.code == 2
     assert f"CFG001 {NAME} has no [silver]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dialect", ["spark", "trino", "tsql"])
+def test_folders_with_superseded_files_are_shown_to_nobody_who_reads_them_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
+    load_text(config_text(), folder=tmp_path)
+    options = ["--set", "output.reap=next_run", "-c", str(tmp_path / "pipelines.toml")]
+    with pytest.raises(SystemExit) as ended:
+        main(["ddl", NAME, "--dialect", dialect, *options])
+    assert ended.value.code == 2
+    assert f"{dialect} would read them with the others" in capsys.readouterr().err
+
+
+def test_duckdb_reaches_iceberg_by_rest_alone() -> None:
+    table = described(S3, "iceberg")
+    place = msgspec.structs.replace(
+        table.place, catalog=Catalog(name="lake", type="glue"), name="shop.orders"
+    )
+    with pytest.raises(ConfigError, match='catalogs.lake is of "glue"'):
+        for_duckdb.statement(msgspec.structs.replace(table, place=place))

@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from bronze_engine.errors import ConfigError
 from bronze_engine.model.arrow import DataType
 from bronze_engine.tables.content import DATE_COLUMN as DATE
 from bronze_engine.tables.ddl.described import Described, folder_type, header, typed
@@ -34,8 +35,13 @@ _AZURE: Final = re.compile(r"abfss://(?P<container>[^@/]+)@(?P<host>[^/]+)/(?P<p
 
 
 def statement(described: Described) -> str:
-    location = _location(described.location)
     place = described.place
+    if place.format == "iceberg":
+        raise ConfigError(
+            "T-SQL reads no catalog of Iceberg, and of its folders superseded files too; use a"
+            ' shortcut of OneLake to the table, or table_format = "delta"'
+        )
+    location = _location(described.location)
     is_delta = place.format == "delta"
     own = [key for key in described.folders if key not in described.columns.names or key == DATE]
     found = typed(described, _type, hidden=own)
