@@ -41,8 +41,10 @@ class Curated(msgspec.Struct, frozen=True, kw_only=True):
     """What it left to a later one: dates that it was not asked for."""
     records: int = 0
     """Read of Bronze, those that were kept out included."""
-    changes: ChangeCounts = ChangeCounts()
-    """Keys that came, that have other values than before, and that are gone."""
+    changes: ChangeCounts | None = None
+    """Keys that came, that were written anew, and that are gone; None where all rows were made
+    anew, and nobody has compared them. Of events without keys: rows that came or were taken back.
+    """
     kept_files: int = 0
     """Data files of the generation before that stand as they were."""
     current_rows: int | None = None

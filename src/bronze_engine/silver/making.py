@@ -127,6 +127,7 @@ class _Making:
                 inputs=work.inputs,
                 pending=work.pending,
                 records=sum(one.manifest.row_count for one in work.taken_in),
+                changes=plan.changes,
                 kept_files=len(plan.kept),
                 current_rows=plan.current_rows if shape.history == "full" else None,
             ),

@@ -19,6 +19,7 @@ from typing import Final, Literal, final
 import msgspec
 import pyarrow as pa
 
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.fold import (
@@ -29,6 +30,7 @@ from bronze_engine.silver.fold import (
     table_columns,
     table_schema,
 )
+from bronze_engine.silver.merge_counts import count_changes, living_marks, living_rows
 from bronze_engine.silver.merge_facts import (
     ANEW,
     DIFFERS,
@@ -105,6 +107,10 @@ class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of a full history: its current rows, after this."""
     anew_keys: int = 0
     """Keys for which Bronze was read again."""
+    changes: ChangeCounts | None = None
+    """Keys that came, that were written anew, and that are gone; None where all rows are made
+    anew, and nobody has compared them. Of events without keys: rows that came and were taken back.
+    """
 
 
 async def plan_merge(
@@ -186,7 +192,13 @@ class _Merge:
                 await self._table(_GONE, _places(f"SELECT {_PLACE} FROM {taken}"))
             outputs.insert(0, self._survivors(held, again, _GONE if back else None))
         mode: Literal["append", "recompute"] = "recompute" if back or anew else "append"
-        return self._plan(mode, _others(held.files, again), (), outputs, 0)
+        counts = None
+        if not anew:
+            counts = ChangeCounts(
+                inserts=await self._count(f"{self.news.records} WHERE {NO_DELETE}"),
+                deletes=await self._count(_GONE) if back and again else 0,
+            )
+        return self._plan(mode, _others(held.files, again), (), outputs, 0, changes=counts)
 
     async def by_key(self, held: Held, max_rows: int, *, in_order: bool) -> MergePlan:
         """The keys of what is new, and no others."""
@@ -207,10 +219,13 @@ class _Merge:
         marks = [MARKS]
         anew = await self._count(ANEW)
         gone = f"SELECT part, nth FROM {touched} WHERE NOT is_end"
+        keys = ", ".join(key_names(shape))
+        lived = [f"SELECT {keys} FROM {touched} WHERE NOT is_end AND NOT gone"]
         if anew:
             traced = _of_keys(shape, every, ANEW)
             hit |= await self._numbers(traced, identifier(PART))
             gone += f" UNION ALL SELECT {_PLACE} FROM {traced}"
+            lived.append(living_rows(shape, traced))
             removed += await self._count(f"{traced} WHERE {identifier(CURRENT)}") if full else 0
             if ends is not None:
                 ends_hit |= await self._numbers(_of_keys(shape, ends, ANEW), identifier(PART))
@@ -232,6 +247,9 @@ class _Merge:
             ],
             held.current_rows - removed + await self._current(marks),
             anew_keys=anew,
+            changes=await count_changes(
+                self.database, shape, lived, [living_marks(shape, each) for each in marks]
+            ),
         )
 
     async def _decide(self, held: Held, every: str, ends: str | None, *, in_order: bool) -> None:
@@ -378,6 +396,7 @@ class _Merge:
         current_rows: int,
         *,
         anew_keys: int = 0,
+        changes: ChangeCounts | None = None,
     ) -> MergePlan:
         return MergePlan(
             mode=mode,
@@ -386,6 +405,7 @@ class _Merge:
             outputs=tuple(outputs),
             current_rows=current_rows,
             anew_keys=anew_keys,
+            changes=changes,
         )
 
     async def _current(self, marks: Sequence[str]) -> int:

@@ -45,6 +45,7 @@ class Reading:
             folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
             if folder not in self._read:
                 self._read[folder] = one
+                self._job.account.tally.bytes_in += sum(file.size_bytes for file in manifest.files)
                 await check_seal(
                     self._job.stores.target, folder, one, self._job.silver.verify_bronze
                 )

@@ -15,6 +15,7 @@ import pytest
 from bronze_engine import open_engine
 from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.arrow import Field
+from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import Checksums, Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry.events import (
@@ -172,12 +173,36 @@ async def test_the_same_bronze_gives_the_same_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         lake = Lake(tmp_path / name, TABLE, SCHEMA, load="incremental")
-        lake.land(landed(DAYS[0], rows(0, 2_000, 1)))
+        lake.land(landed(DAYS[0], rows(0, 150_000, 1)))  # two row groups, and two threads
         await run(lake)
         lake.land(landed(DAYS[1], rows(500, 700, 2, "b")))
         await run(lake)
         hashes.append([file.sha256 for file in manifest_of(lake).files])
     assert hashes[0] == hashes[1]
+
+
+@pytest.mark.asyncio
+async def test_a_report_counts_the_keys_that_came_changed_and_went(tmp_path: Path) -> None:
+    table = Table(
+        columns=("id", "at", "v"), keys=("id",), order=("at",), deletes="hard", deleted_column="v"
+    )
+    lake = Lake(tmp_path, table, SCHEMA, load="incremental")
+    lake.land(landed(DAYS[0], tuple({"id": n, "at": 1, "v": None} for n in range(10))))
+    first = (await run(lake)).silver
+    assert first is not None
+    assert first.changes is None
+    news = [(0, 2, None), (1, 2, "gone"), (2, 2, "gone"), (20, 2, None), (21, 2, "gone")]
+    lake.land(landed(DAYS[1], tuple({"id": id_, "at": at, "v": v} for id_, at, v in news)))
+    report = await run(lake)
+    assert report.silver is not None
+    assert report.silver.changes == ChangeCounts(inserts=1, updates=1, deletes=2)
+    bronze = lake.root / "team/orders/dt=2025-03-02"
+    assert report.bytes_in == sum(file.stat().st_size for file in bronze.glob("*.parquet"))
+    lake.land(landed(DAYS[1], ({"id": 2, "at": 2, "v": None},), generation=2))  # taken back
+    again = (await run(lake)).silver
+    assert again is not None
+    # 0, 1 and 2 are as they were at first, 20 has never been.
+    assert again.changes == ChangeCounts(inserts=2, updates=1, deletes=1)
 
 
 @pytest.mark.asyncio
