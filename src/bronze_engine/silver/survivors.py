@@ -89,7 +89,8 @@ def _rows_of(file: HeldFile, places: Places, schema: pa.Schema) -> Iterator[pa.R
     begin = 0
     try:
         with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
-            for batch in parquet.iter_batches(_ROWS):
+            # Arrow's own threads would hold more of the file, and take cores from the encoder.
+            for batch in parquet.iter_batches(_ROWS, use_threads=False):
                 low, high = np.searchsorted(places, [begin, begin + batch.num_rows])
                 left = batch
                 if high > low:
