@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 from examples.service.app import _STATUS, service
 
-from bronze_engine import Engine, load_config, open_engine, open_monitoring, testing
+from bronze_engine import (
+    Engine,
+    RunReport,
+    load_config,
+    open_engine,
+    open_monitoring,
+    open_table,
+    testing,
+)
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.plugins import AUTHS, SOURCES, STORES, TOKEN_STORES
 from bronze_engine.plugins import CustomSource
@@ -104,6 +112,27 @@ async def test_streams_and_hooks_are_as_shown(
         await run_block(hook, names)
         assert capsys.readouterr().out == "myteam.orders committed 3\n"
         await run_block(monitored, names)
+
+
+@pytest.mark.asyncio
+async def test_a_table_is_curated_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = EMBEDDING.blocks("python", "Curated tables")
+    async with serve(PAGES) as server:
+        path = configured(tmp_path, server.url)
+        more = '[pipelines.myteam.orders]\nprimary_key = ["id"]\n[pipelines.myteam.orders.silver]\n'
+        path.write_text(path.read_text() + more)
+        config = load_config(path)
+        names: dict[str, Any] = {"Engine": Engine, "RunReport": RunReport, "date": date}
+        await run_block(code, names)
+        async with open_engine(config) as engine:
+            report = await names["land_and_curate"](engine, DAY)
+            assert (report.layer, report.rows) == ("silver", 3)
+            assert capsys.readouterr().out == ""
+            assert (await engine.plan_silver("myteam.orders")).mode == "nothing"
+        table = open_table(config, "myteam.orders")
+        assert table.count_rows() == 3
 
 
 class QueueConfig(CustomSource, frozen=True, kw_only=True, tag="queue"):
