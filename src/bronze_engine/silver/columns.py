@@ -41,10 +41,11 @@ def resolve(pipeline: Pipeline, manifests: Sequence[Manifest], base: Manifest | 
     bronze = united(map(schema_of, counted))
     load = counted[-1].load if counted else pipeline.load
     columns = _table_columns(silver, bronze, counted) if bronze else []
-    if base is not None and _has_gone(base, counted):
-        columns = _with_gone(columns, base)
+    is_frozen = silver.contract == "freeze"
+    if base is not None and columns and (is_frozen or _has_gone(base, counted)):
+        columns = _with_those_of(base, columns, is_frozen=is_frozen)
     schema = pa.schema([column.field() for column in columns])
-    if silver.contract == "freeze" and base is not None:
+    if base is not None and is_frozen:
         check_frozen(schema, base)
     keys, order = _keys(pipeline, bronze), _order(pipeline, bronze, counted)
     shape = Shape(
@@ -73,8 +74,8 @@ def _has_gone(base: Manifest, counted: Iterable[Manifest]) -> bool:
     return not {one.run_date for one in held} <= {one.run_date for one in counted}
 
 
-def _with_gone(columns: Sequence[Column], base: Manifest) -> list[Column]:
-    """The columns, wide enough for the rows that the table has, and those that only these have."""
+def _with_those_of(base: Manifest, columns: Sequence[Column], *, is_frozen: bool) -> list[Column]:
+    """The columns, wide enough for what the table has, and those that it alone has."""
     found = {column.name: column for column in columns}
     for before in map(Column.parse, schema_of(base)):
         if before.name in RESERVED:
@@ -84,13 +85,14 @@ def _with_gone(columns: Sequence[Column], base: Manifest) -> list[Column]:
             found[before.name] = before
             continue
         kind = widest(now.type, before.type)
-        if kind is None:
+        if kind is None and not is_frozen:
             raise QualityError(
                 f"column {now.name!r} is {now.type} in Bronze and {before.type} in the table, of"
                 " dates that Bronze has no more, and no type holds both; cast it in silver.columns",
                 column=now.name,
             )
-        found[before.name] = msgspec.structs.replace(now, type=kind)
+        if kind is not None:
+            found[before.name] = msgspec.structs.replace(now, type=kind)
     return list(found.values())
 
 
@@ -103,6 +105,9 @@ def _table_columns(
         for name in getattr(wanted, key):
             if name not in bronze:
                 _unknown(f"silver.columns.{key}", name, bronze, "no record has such a column")
+    if silver.deleted_column is not None and silver.deleted_column not in bronze:
+        why = "no record has such a column"
+        _unknown("silver.deleted_column", silver.deleted_column, bronze, why)
     names = wanted.keep or tuple(_usual(bronze, counted))
     dropped = {*wanted.drop}
     found: dict[str, Column] = {}
@@ -110,8 +115,7 @@ def _table_columns(
         column = bronze[name]
         if name in dropped or (column.of in dropped and name not in wanted.keep):
             continue
-        column = msgspec.structs.replace(column, name=wanted.rename.get(name, name), wider=None)
-        _take(found, column, name)
+        _take(found, _renamed(column, wanted.rename), name)
     for name, text in wanted.cast.items():
         if name not in found:
             _unknown("silver.columns.cast", name, found, "the table has no such column")
@@ -128,9 +132,16 @@ def _table_columns(
             type=kind,
             key=given.key,
             role=role if role in ("text", "json") else "value",
-            nullable=True,
         )
     return list(found.values())
+
+
+def _renamed(column: Column, rename: Mapping[str, str]) -> Column:
+    """A column as the table calls it. A date may lack it, so it may always be NULL."""
+    of = None if column.of is None else rename.get(column.of, column.of)
+    name = rename.get(column.name, column.name)
+    renamed: Column = msgspec.structs.replace(column, name=name, of=of, wider=None, nullable=True)
+    return renamed
 
 
 def _usual(bronze: Mapping[str, Column], counted: Sequence[Manifest]) -> Iterator[str]:

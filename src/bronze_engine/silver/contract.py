@@ -33,9 +33,10 @@ def united(schemas: Iterable[pa.Schema]) -> dict[str, Column]:
 
 def _both(one: Column, other: Column) -> Column:
     kind = widest(one.type, other.type)
-    if kind is None:
+    if kind is None or one.unit != other.unit:
+        was, is_now = (_told(each) for each in (one, other))
         raise QualityError(
-            f"column {one.name!r} is {one.type} on some dates and {other.type} on others, and no"
+            f"column {one.name!r} is {was} on some dates and {is_now} on others, and no"
             " type holds both; nothing was published; give it one in [schema.columns] and land the"
             " dates again, or leave it out with silver.columns.drop",
             column=one.name,
@@ -45,6 +46,10 @@ def _both(one: Column, other: Column) -> Column:
     if kind == one.type:
         return one
     return Column(name=one.name, type=kind, key=one.key, source_type=None)
+
+
+def _told(column: Column) -> str:
+    return str(column.type) if column.unit is None else f"a duration in {column.unit}"
 
 
 def widest(one: DataType, other: DataType) -> DataType | None:

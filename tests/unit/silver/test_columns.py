@@ -121,6 +121,7 @@ def test_types_without_one_that_holds_both_are_refused(
         ('order_by = ["statuss"]', "silver.order_by names 'statuss'.* did you mean 'status'"),
         ('partition_by = ["day(x)"]', "silver.partition_by names 'x'"),
         ('[.columns]\nkeep = ["id", "stat"]', "silver.columns.keep names 'stat'"),
+        ('deletes = "hard"\ndeleted_column = "gone"', "silver.deleted_column names 'gone'"),
         ('[.columns]\ndrop = ["stats"]', "silver.columns.drop names 'stats'"),
         ('[.columns]\nrename = { statu = "x" }', "silver.columns.rename names 'statu'"),
         ('[.columns]\ncast = { statu = "json" }', "silver.columns.cast names 'statu'"),
@@ -149,6 +150,8 @@ def test_a_frozen_table_takes_no_new_column_and_no_wider_type(tmp_path: Path) ->
     resolve(chosen, [manifest(narrow)], base)
     with pytest.raises(QualityError, match="'id' is int64, and the table has int32"):
         resolve(chosen, [manifest(pa.schema([("id", pa.int64())]))], base)
+    lacks = resolve(chosen, [manifest(pa.schema([("id", pa.int16())]))], base)
+    assert lacks.columns.field("id").type == pa.int32()
     with pytest.raises(QualityError, match=r"'n' is new, and silver\.contract"):
         resolve(chosen, [manifest(pa.schema([("id", pa.int32()), ("n", pa.int32())]))], base)
 
@@ -224,3 +227,28 @@ def test_marks_that_are_texts_are_read_as_what_they_are_cast_to(tmp_path: Path) 
     found = records(pipeline(tmp_path, marked + columns), tmp_path, table)
     assert [row["_is_delete"] for row in found] == [True, False, False, False]
     assert found[3]["_fault"] == "column 'gone' (bool) can't hold maybe"
+
+
+def test_any_column_of_a_table_may_be_null(tmp_path: Path) -> None:
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+    shape = resolve(pipeline(tmp_path, ""), [manifest(schema)], None)
+    assert shape.columns.field("id").nullable
+
+
+def test_durations_of_two_units_are_no_one_number(tmp_path: Path) -> None:
+    dates = [
+        manifest(
+            pa.schema([Column(name="id", type=pa.int64(), key="id", unit=unit).field()]),
+            date(2025, 1, day),
+        )
+        for day, unit in ((15, "s"), (16, "ms"))
+    ]
+    with pytest.raises(QualityError, match="'id' is a duration in s on some dates and a duration"):
+        resolve(pipeline(tmp_path, ""), dates, None)
+
+
+def test_what_did_not_fit_is_of_the_column_as_it_is_called_now(tmp_path: Path) -> None:
+    chosen = pipeline(tmp_path, '[.columns]\nrename = { status = "state" }')
+    shape = resolve(chosen, [manifest(SCHEMA)], None)
+    assert shape.names == ("id", "state", "status__variant")
+    assert Column.parse(shape.columns.field("status__variant")).of == "state"

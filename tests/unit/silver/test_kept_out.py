@@ -162,7 +162,7 @@ async def test_rules_keep_out_the_same_records_whenever_they_are_read(tmp_path: 
         lake.land(DAYS[2])
         manifest = await lake.curate()
         assert verdicts(manifest) == ["passed", "passed", "warned"]
-        assert lake.warnings == ("quality rule row_count: 0 rows; at least 1 wanted",)
+        assert lake.warnings == ("quality rule row_count: 0 rows; at least 1 is wanted",)
         expected = {1: "a", 2: "b", 4: "a"}
         assert lake.values == expected
         manifest = await lake.curate(rebuild=True)
