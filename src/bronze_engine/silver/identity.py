@@ -21,6 +21,7 @@ def silver_hash(pipeline: Pipeline, silver: Silver) -> str:
     """
     cdc, incremental = pipeline.cdc, pipeline.incremental
     keeps_late = silver.late_data == "apply"
+    chosen = msgspec.structs.asdict(silver.columns)  # a key that is added later changes no hash
     identity = {
         "kind": silver.kind,
         "unique_columns": silver.unique_columns or pipeline.primary_key,
@@ -30,7 +31,7 @@ def silver_hash(pipeline: Pipeline, silver: Silver) -> str:
         "history": silver.history,
         "deletes": silver.deletes,
         "deleted_column": silver.deleted_column,
-        "columns": silver.columns,
+        "columns": {key: each for key, each in chosen.items() if each},
         "partition_by": silver.partition_by,
         "late_after": None if keeps_late or silver.late_after is None else float(silver.late_after),
         "rules": [
