@@ -73,7 +73,7 @@ async def _opened(job: Job, landing: Landing, rejects: Rejects) -> AsyncIterator
     workers, root = job.services.workers, root_of(job.stores.target)
     async with (
         open_spill(job.services.spill_dir, job.identity.run, workers) as spill,
-        Spool(workers, spill) as spool,
+        Spool(workers, spill, warn=job.account.warn) as spool,
         Database(
             workers,
             spill,

@@ -25,6 +25,7 @@ from bronze_engine.silver.spool import Spool, Verify
 __all__ = ["Reading"]
 
 _AT_ONCE: Final = 4
+_MANIFESTS_AT_ONCE: Final = 16
 
 
 @final
@@ -39,22 +40,29 @@ class Reading:
     async def bronze(self, landed: Iterable[Landed]) -> list[BronzeFile]:
         """The files of these partitions, in order. Raises StoreError for one that differs, and
         for a manifest that does."""
-        files: list[BronzeFile] = []
-        for one in landed:
-            manifest = one.manifest
-            folder = partition_path(manifest.system, manifest.entity, manifest.run_date)
-            if folder not in self._read:
-                self._read[folder] = one
-                self._job.account.tally.bytes_in += sum(file.size_bytes for file in manifest.files)
-                await check_seal(
-                    self._job.stores.target, folder, one, self._job.silver.verify_bronze
-                )
-            paths = await self._paths(folder, manifest.files, self._job.silver.verify_bronze)
-            files += [
-                BronzeFile(manifest=manifest, part=part, path=path)
-                for part, path in enumerate(paths)
-            ]
-        return files
+        partitions = {_folder(one): one for one in landed}
+        news = {folder: one for folder, one in partitions.items() if folder not in self._read}
+        self._read |= news
+        verify, account = self._job.silver.verify_bronze, self._job.account
+        account.tally.bytes_in += sum(
+            file.size_bytes for one in news.values() for file in one.manifest.files
+        )
+
+        async def check(folder: str) -> None:
+            await check_seal(self._job.stores.target, folder, news[folder], verify, account.warn)
+
+        await each(news, check, at_once=_MANIFESTS_AT_ONCE)
+        places = [
+            (folder, one.manifest, part)
+            for folder, one in partitions.items()
+            for part in range(len(one.manifest.files))
+        ]
+        wanted = [(folder, manifest.files[part]) for folder, manifest, part in places]
+        paths = await self._paths(wanted, verify)
+        return [
+            BronzeFile(manifest=manifest, part=part, path=path)
+            for (_, manifest, part), path in zip(places, paths, strict=True)
+        ]
 
     async def held(self, before: Manifest) -> Held:
         """The table as it stands. Raises StoreError for a file that differs."""
@@ -76,7 +84,7 @@ class Reading:
     async def _held(self, files: Sequence[DataFile], schema: pa.Schema) -> tuple[HeldFile, ...]:
         """`schema` has the columns of the table: what DuckDB sees may be of a type that carries
         theirs."""
-        paths = await self._paths(self._job.folder, files, "strict")
+        paths = await self._paths([(self._job.folder, file) for file in files], "strict")
         return tuple(
             [
                 HeldFile(
@@ -88,16 +96,23 @@ class Reading:
             ]
         )
 
-    async def _paths(self, folder: str, files: Sequence[DataFile], verify: Verify) -> list[Path]:
+    async def _paths(self, files: Sequence[tuple[str, DataFile]], verify: Verify) -> list[Path]:
+        """Of files with their folders, side by side."""
         paths: dict[int, Path] = {}
 
         async def read(number: int) -> None:
+            folder, file = files[number]
             paths[number] = await self._spool.path(
-                self._job.stores.target, folder, files[number], verify=verify
+                self._job.stores.target, folder, file, verify=verify
             )
 
         await each(range(len(files)), read, at_once=_AT_ONCE)
         return [paths[number] for number in range(len(files))]
+
+
+def _folder(landed: Landed) -> str:
+    manifest = landed.manifest
+    return partition_path(manifest.system, manifest.entity, manifest.run_date)
 
 
 def _schema_of(file: DataFile, path: Path, schema: pa.Schema) -> pa.Schema:

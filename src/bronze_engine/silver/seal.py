@@ -7,7 +7,7 @@ content, says that the manifest was changed, or put back from a copy.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from datetime import date
 from typing import Final
 
@@ -26,8 +26,6 @@ from bronze_engine.silver.inputs import Landed
 from bronze_engine.silver.spool import Verify
 
 __all__ = ["check_place", "check_seal", "check_whole"]
-
-log = logging.getLogger(__name__)
 
 _NEXT: Final = "nothing was published. Land that date again, or put the right one back"
 
@@ -48,7 +46,9 @@ def check_place(manifest: Manifest, system: str, entity: str, run_date: date) ->
         raise StoreError(f"{stands}/{MANIFEST_NAME} is the manifest of {belongs}; {_NEXT}")
 
 
-async def check_seal(store: Store, partition: str, landed: Landed, verify: Verify) -> None:
+async def check_seal(
+    store: Store, partition: str, landed: Landed, verify: Verify, warn: Callable[[str], None]
+) -> None:
     """Raise StoreError, or with "warn" say, that the manifest is not what was committed."""
     if verify == "off":
         return
@@ -67,7 +67,7 @@ async def check_seal(store: Store, partition: str, landed: Landed, verify: Verif
         f" with {checksums.manifest_sha256}: it was changed, or put back from a copy"
     )
     if verify == "warn":
-        log.warning("%s; it is read as it is", told)
+        warn(f"{told}; it is read as it is")
         return
     raise StoreError(f"{told}; {_NEXT}", partition=partition)
 

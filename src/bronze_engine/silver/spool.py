@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, final
 
@@ -47,8 +48,12 @@ class Spool:
     spill folder while it is hashed. Each file is read once, however often it is asked for.
     """
 
-    def __init__(self, workers: Workers, spill: Path) -> None:
+    def __init__(
+        self, workers: Workers, spill: Path, *, warn: Callable[[str], None] = log.warning
+    ) -> None:
+        """`warn` is told of what is read although it differs."""
         self._workers = workers
+        self._warn = warn
         self._spill = spill / "files"
         self._slots = anyio.Semaphore(AT_ONCE)
         self._paths: dict[tuple[int, str], _Entry] = {}
@@ -126,7 +131,7 @@ class Spool:
             async for chunk in chunks:
                 size += len(chunk)
                 await self._workers.run(digest.update, chunk)
-        _judge(store, key, file, size, digest.hexdigest(), verify)
+        self._judge(store, key, file, size, digest.hexdigest(), verify)
 
     async def _copy(
         self, store: Store, key: str, file: DataFile, path: Path, verify: Verify
@@ -140,7 +145,27 @@ class Spool:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._workers.run(copy.close)
-        _judge(store, key, file, copy.size, copy.digest.hexdigest(), verify)
+        self._judge(store, key, file, copy.size, copy.digest.hexdigest(), verify)
+
+    def _judge(
+        self, store: Store, key: str, file: DataFile, size: int, digest: str, verify: Verify
+    ) -> None:
+        if verify == "off":
+            return
+        if size != file.size_bytes:
+            differs = f"{size} bytes, where its manifest says {file.size_bytes}"
+        elif digest != file.sha256:
+            differs = f"sha256 {digest}, where its manifest says {file.sha256}"
+        else:
+            return
+        if verify == "warn":
+            self._warn(f"{key} in {store.url} has {differs}; it is read as it is")
+            return
+        raise StoreError(
+            f"{key} in {store.url} has {differs}; nothing was published. Land that date again, or "
+            "see `bronze verify`",
+            key=key,
+        )
 
 
 @final
@@ -177,22 +202,3 @@ class _Copy:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _judge(store: Store, key: str, file: DataFile, size: int, digest: str, verify: Verify) -> None:
-    if verify == "off":
-        return
-    if size != file.size_bytes:
-        differs = f"{size} bytes, where its manifest says {file.size_bytes}"
-    elif digest != file.sha256:
-        differs = f"sha256 {digest}, where its manifest says {file.sha256}"
-    else:
-        return
-    if verify == "warn":
-        log.warning("%s in %s has %s; it is read as it is", key, store.url, differs)
-        return
-    raise StoreError(
-        f"{key} in {store.url} has {differs}; nothing was published. Land that date again, or "
-        "see `bronze verify`",
-        key=key,
-    )

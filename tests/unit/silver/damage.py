@@ -22,6 +22,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import ANY
+from bronze_engine.model.report import RunReport
 from bronze_engine.publish.checksums import checksums_of
 
 from .lake import NAME, Lake
@@ -164,11 +165,11 @@ class Scene:
         for key, body in tree.items():
             await store.put(key, body, expect=ANY)
 
-    async def silver(self, *, rebuild: bool = False) -> None:
+    async def silver(self, *, rebuild: bool = False) -> RunReport:
         path = self.lake.folder / "pipelines.toml"
         config = load_config(path, environ={}, overrides=self.overrides)
         async with open_engine(config, clock=SYSTEM_CLOCK) as engine:
-            await engine.silver(NAME, rebuild=rebuild)
+            return await engine.silver(NAME, rebuild=rebuild)
 
     async def prepare(self, opened: OpenStore, damage: Damage) -> None:
         """Two dates in the table; the third lies there as the damage leaves it."""

@@ -58,7 +58,8 @@ async def test_with_warn_it_is_read_and_told(
     await scene.prepare(opener(scene), damage)
     scene.configure(verify_bronze="warn")
     with caplog.at_level(logging.WARNING, "bronze_engine.silver"):
-        await scene.silver()
+        report = await scene.silver()
+    assert any(damage.named in told and damage.told in told for told in report.warnings)
     assert any(
         damage.named in record.getMessage() and damage.told in record.getMessage()
         for record in caplog.records
