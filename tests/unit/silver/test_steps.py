@@ -382,3 +382,22 @@ async def test_bronze_without_a_row_makes_a_table_without_one(tmp_path: Path) ->
     lake.land(landed(DAYS[1], rows(0, 3, 1)))
     await run(lake)
     assert manifest_of(lake).row_count == 3
+
+
+@pytest.mark.asyncio
+async def test_rows_move_between_folders_of_values(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, TABLE, SCHEMA, load="incremental")
+    config = load_text(lake.toml(partition_by=("v",)), folder=tmp_path)
+    lake.land(landed(DAYS[0], rows(0, 3, 1, "a/b"), rows(3, 3, 1, "c")))
+    async with open_engine(config) as engine:
+        await engine.silver(NAME)
+        lake.land(landed(DAYS[1], rows(0, 1, 2, "c"), rows(9, 1, 2, "d")))
+        await engine.silver(NAME)
+    manifest = manifest_of(lake)
+    folders = {file.name.partition("/")[0]: file.values for file in manifest.files}
+    assert folders == {"v=a%2Fb": {"v": "a/b"}, "v=c": {"v": "c"}, "v=d": {"v": "d"}}
+    found = {row["id"]: row["v"] for row in lake.rows() or ()}
+    assert found == {0: "c", 1: "a/b", 2: "a/b", 3: "c", 4: "c", 5: "c", 9: "d"}
+    assert manifest.silver is not None
+    assert manifest.silver.kept_files == 1  # those of c stand; the row that came has its own file
+    assert lake.unowned() == []
