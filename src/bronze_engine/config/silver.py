@@ -78,9 +78,9 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verify_bronze: Literal["strict", "warn", "off"] = "strict"
     """What a Bronze file that differs from its manifest does: STG001; a warning; not looked at."""
     quality: Quality = Quality()
-    """Rules over the records that come in, date by date, as they would stand in the table; refused
-    ones, and those that a cast can't hold, go to the table's quarantine. What it says of the
-    partition is said of the records of each date; only the newest date can be fresh."""
+    """Rules over the records that come in, date by date, as they would stand in the table, so not
+    over deletes; refused ones, and those that a cast can't hold, go to the table's quarantine. What
+    it says of the partition is said of the records of each date; only the newest can be fresh."""
     output: SilverOutput = SilverOutput()
     path: str = "silver/{system}/{entity}"
     """Where the table lies below the pipeline's target."""

@@ -177,8 +177,9 @@ class Intake:
             if not is_new and not judge.refuses:
                 continue
             only = "" if is_new or judge.compares else self._only(keys)
+            standing = f"{read.clean} AND NOT {identifier(IS_DELETE)}"
             relations = {
-                file.part: f"(SELECT r.* FROM ({read.selects[file]}) AS r{only} WHERE {read.clean})"
+                file.part: f"(SELECT r.* FROM ({read.selects[file]}) AS r{only} WHERE {standing})"
                 for file in files
             }
             said = await judge.of_date(self._database, day, relations, is_new=is_new)

@@ -347,3 +347,16 @@ async def test_a_file_that_is_no_parquet_is_told_by_its_name(tmp_path: Path) -> 
         run.files[0].path.write_bytes(b"PAR1")
         with pytest.raises(StoreError, match=r"dt=2025-01-15/part-0\.parquet can't be read"):
             await run.take(FIRST)
+
+
+async def test_no_rule_looks_at_deletes(tmp_path: Path) -> None:
+    silver = (
+        'deletes = "hard"\ndeleted_column = "gone"\n'
+        '[[.quality.rules]]\nrule = "not_null"\ncolumn = "n"\n'
+        '[[.quality.rules]]\nrule = "row_count"\nmax = 1\n'
+    )
+    async with running(tmp_path, silver) as run:
+        run.land(FIRST, pa.table({"id": [1, 2], "n": [7, None], "gone": [False, True]}))
+        taken = await run.take(FIRST)
+    assert run.ids == [1, 2]
+    assert [result.checked for result in taken.quality] == [1, 1]
