@@ -15,8 +15,10 @@ from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.run.checkpoint import RunCheckpoint, is_kept_for
 from bronze_engine.run.claim import ChainClaim
-from bronze_engine.run.tables import follow
-from bronze_engine.state import hint, overrides, reports
+from bronze_engine.run.services import Stores
+from bronze_engine.run.tables import follow_dates
+from bronze_engine.state import behind, hint, overrides, reports
+from bronze_engine.state.behind import Behind
 
 __all__ = ["Publishing"]
 
@@ -79,6 +81,7 @@ class Publishing:
         state = self._job.state
         named = [landed for landed in self._landed if self._checkpoint.is_named(landed)]
         try:
+            await self._note()
             published = await publish(
                 self._job.target,
                 self._base,
@@ -101,15 +104,24 @@ class Publishing:
         for landed in self._landed:
             await landed.discard_rejected(state)
 
+    async def _note(self) -> None:
+        """Say that the table lacks this generation, before there may be nobody left to say it."""
+        if self._table is not None:
+            manifest = self.manifest
+            generation = Behind(manifest.run_date, manifest.generation)
+            await behind.note(self._job.state, manifest.system, manifest.entity, generation)
+
     async def _follow(self, manifest: Manifest) -> None:
         job, degraded = self._job, self.degraded
         degraded += await hint.advance(job.state, manifest, target=job.target)
         if self._claim is not None:
             degraded += await self._claim.give_back(committed=True)
         degraded += await overrides.mark_used(job.state, manifest)
-        behind = await follow(self._table, [job.partition])
-        degraded += behind
-        if not behind:
+        lacking = await follow_dates(
+            self._table, Stores(target=job.target, state=job.state), manifest
+        )
+        degraded += lacking
+        if not lacking:
             degraded += (await reap(job.target, job.partition, manifest)).warnings
         degraded += await reports.sweep(
             job.state, manifest.system, manifest.entity, manifest.run_date

@@ -6,12 +6,15 @@ import logging
 from collections.abc import Collection
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.contracts import LakeTable, TablePlace
+from bronze_engine.contracts import LakeTable, Store, TablePlace
 from bronze_engine.errors import BronzeError, StoreError
-from bronze_engine.model.manifest import Manifest
-from bronze_engine.run.services import Services
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
+from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.run.services import Services, Stores
+from bronze_engine.state import behind
+from bronze_engine.state.behind import Behind
 
-__all__ = ["admit", "follow", "follow_all"]
+__all__ = ["admit", "follow", "follow_all", "follow_dates"]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,43 @@ async def follow(table: LakeTable | None, partitions: Collection[str]) -> tuple[
         told = f"the table does not show it yet, and nothing was reaped: {exc}"
         return (f"{told}. The next run, or `bronze gc --delete`, mends that",)
     return ()
+
+
+async def follow_dates(
+    table: LakeTable | None, stores: Stores, manifest: Manifest
+) -> tuple[str, ...]:
+    """`follow` for a commit of Bronze, and for those of other dates that died before it: each has
+    left a note."""
+    if table is None:
+        return ()
+    system, entity = manifest.system, manifest.entity
+    mine = Behind(manifest.run_date, manifest.generation)
+    dates = {partition_path(system, entity, manifest.run_date)}
+    done = {mine}
+    try:
+        for each in await behind.find(stores.state, system, entity):
+            partition = partition_path(system, entity, each.run_date)
+            # Looked at before the table follows: a commit that comes later keeps its note.
+            if await _generation(stores.target, partition) >= each.generation:
+                done.add(each)
+            dates.add(partition)
+    except BronzeError as exc:
+        log.warning("which dates the table lacks is not known: %s", exc)
+    warnings = await follow(table, sorted(dates))
+    if warnings:
+        return warnings
+    try:
+        for each in done:
+            await behind.remove(stores.state, system, entity, each)
+    except BronzeError as exc:
+        log.warning("a note that the table lacks a date stays, and is looked at again: %s", exc)
+    return ()
+
+
+async def _generation(store: Store, partition: str) -> int:
+    key = f"{partition}/{MANIFEST_NAME}"
+    found = await store.get(key)
+    return 0 if found is None else decode_manifest(found.body, key).generation
 
 
 async def follow_all(pipeline: Pipeline, services: Services, dates: Collection[str]) -> None:

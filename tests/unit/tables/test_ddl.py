@@ -232,5 +232,5 @@ def test_duckdb_reaches_iceberg_by_rest_alone() -> None:
     place = msgspec.structs.replace(
         table.place, catalog=Catalog(name="lake", type="glue"), name="shop.orders"
     )
-    with pytest.raises(ConfigError, match='catalogs.lake is of "glue"'):
+    with pytest.raises(ConfigError, match=r'catalogs\.lake is of "glue"'):
         for_duckdb.statement(msgspec.structs.replace(table, place=place))
