@@ -80,5 +80,8 @@ class Curation:
 
     @property
     def results(self) -> tuple[BatchRun, ...]:
-        """In the order of asking."""
-        return tuple(self._results.get(name) or self.result(name, "left") for name in self.names)
+        """In the order of asking; then those that only whoever made them knows of."""
+        return tuple(
+            self._results.get(name) or self.result(name, "left")
+            for name in dict.fromkeys((*self.names, *self._results))
+        )

@@ -116,6 +116,6 @@ def _print(found: QuarantineReport) -> None:
 
 def _place(record: Quarantined) -> str:
     if record.file is not None:
-        line = "" if record.line is None else f" line {record.line:,}"
-        return f"{record.file}{line}"
+        where = f"record {record.offset:,}" if record.line is None else f"line {record.line:,}"
+        return f"{record.file} {where}"
     return f"page {record.page:,} record {record.offset:,}"

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+from functools import partial
+
+import anyio
 import pytest
 
+from bronze_engine.config.load import read_texts
+from bronze_engine.remote.land import land
+from bronze_engine.remote.parcel import Ended, Parcel, Sign
+from bronze_engine.version import __version__
 from tests.integration.cli.command import Bronze, tree
 from tests.integration.cli.curated import DAY, NAME, NEXT, TABLE, configure, snapshot
 
@@ -133,3 +141,33 @@ def test_a_backfill_of_one_layer(shop: Bronze) -> None:
     ran = shop("backfill", NAME, *BOTH, "--only", "silver")
     assert ran.status == 2
     assert f"`bronze silver {NAME} --from {DAY} --to {NEXT}`" in ran.errors[0]
+
+
+def test_a_worker_of_a_cluster_makes_the_tables_of_its_parcel(shop: Bronze) -> None:
+    day = date.fromisoformat(DAY)
+    file = shop.folder / "pipelines.toml"
+    text = file.read_text()
+    for relative in ('"lake', '"in/'):  # a worker may be in any directory
+        text = text.replace(relative, f'"{shop.folder}/{relative[1:]}')
+    file.write_text(text)
+    parcel = Parcel(
+        version=__version__,
+        number=0,
+        batch="b",
+        started_at=datetime.now(UTC),
+        texts=read_texts(file),
+        runs=((NAME, day), ("shop.plain", day)),
+    )
+    signs: list[Sign] = []
+    at_work = partial(land, worker="w", is_wanted=lambda: True, tell=signs.append)
+    answer = anyio.run(at_work, parcel)
+    assert answer.report is not None
+    assert [(each.pipeline, each.status) for each in answer.report.tables] == [(NAME, "committed")]
+    told = [(sign.run.layer, sign.run.pipeline) for sign in signs if isinstance(sign, Ended)]
+    assert ("silver", NAME) in told
+    # Of a worker that died after the commits another one is told: it finds nothing to do.
+    again = anyio.run(at_work, parcel)
+    assert again.report is not None
+    (table,) = again.report.tables
+    assert (table.status, table.generation) == ("committed", 1)
+    assert {run.generation for run in again.report.runs} == {1}

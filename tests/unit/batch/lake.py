@@ -28,6 +28,7 @@ class Lake:
         *names: str,
         after: Mapping[str, Sequence[str]] | None = None,
         memory: str = "512MiB",
+        silver: Sequence[str] = (),
     ) -> None:
         text = f'[engine]\nlog_dir = ""\nmemory_limit = "{memory}"\n'
         for api in sorted({name.partition(".")[0] for name in names}):
@@ -36,6 +37,8 @@ class Lake:
             text += f"[pipelines.{name}]\nafter = {list((after or {}).get(name, ()))}\n"
             text += f'[pipelines.{name}.source]\ntype = "http"\npath = "/{name}"\n'
             text += f'api = "{name.partition(".")[0]}"\n'
+            if name in silver:
+                text += f'[pipelines.{name}.silver]\nunique_columns = ["id"]\n'
         self.config = load_text(text, folder=folder)
         self.clock = ManualClock()
         self.store = MemoryStore(self.clock)

@@ -316,3 +316,32 @@ async def test_what_a_worker_logs_is_masked_and_others_lines_are_not(
         f"after it {SECRET}",
     ]
     assert "ValueError: ***" in caplog.text
+
+
+async def test_tables_that_the_workers_have_made_are_in_the_report(tmp_path: Path) -> None:
+    def made(parcel: Parcel) -> str:
+        answer = msgspec.json.decode(committed(parcel), type=Answer)
+        assert answer.report is not None
+        table = BatchRun(layer="silver", pipeline="b.z", run_date=DAY, status="committed", rows=1)
+        return encode(Answer(report=msgspec.structs.replace(answer.report, tables=(table,))))
+
+    events: list[Event] = []
+    cluster = Cluster({"b.z": made})
+    report = await batch(tmp_path, cluster, events=events)
+    # The command need not know of it: its configuration has no table.
+    assert [(each.pipeline, each.status) for each in report.tables] == [("b.z", "committed")]
+    assert [run.layer for run in report.runs] == ["bronze"] * 3
+    ended = [event.result for event in events if isinstance(event, BatchRunEnded)]
+    assert [run.layer for run in ended].count("silver") == 1
+
+
+async def test_tables_alone_are_parcels_too(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path), environ={"SHOP_KEY": SECRET})
+    cluster = Cluster()
+    async with open_engine(config) as engine:
+        texts = read_texts(tmp_path / "pipelines.toml")
+        remote = RemoteBatch(engine, [], cluster=cluster, texts=texts, batch="b1", tables=["b.z"])
+        report = await remote.run()
+    parcels = [msgspec.json.decode(text, type=Parcel) for text in cluster.texts]
+    assert [(parcel.runs, parcel.tables) for parcel in parcels] == [((), ("b.z",))]
+    assert [(each.pipeline, each.status) for each in report.tables] == [("b.z", "left")]
