@@ -62,6 +62,7 @@ def test_a_run_imports_clients_in_workers_only_and_no_pandas(tmp_path: Path, dem
     on_the_loop = json.loads(done.stdout)
     heavy = ("aiohttp", "httpx")
     assert {name: on_the_loop[name] for name in heavy} == dict.fromkeys(heavy, False)
+    assert {"duckdb", "deltalake", "pyiceberg"}.isdisjoint(on_the_loop)  # no table is made
     assert "pandas" not in on_the_loop  # pyarrow imports it for the first Python value it is given
 
 
@@ -74,3 +75,4 @@ def test_the_command_imports_no_pandas_and_no_client_before_it_needs_them() -> N
     modules = done.stdout.split()
     assert "bronze_engine.engine" in modules
     assert {"pandas", "pyarrow.dataset", "aiobotocore", "azure", "asyncpg"}.isdisjoint(modules)
+    assert {"duckdb", "deltalake", "pyiceberg"}.isdisjoint(modules)

@@ -15,14 +15,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze_engine.model.arrow import Array, DataType
+from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.silver.sql import literal
 
 __all__ = ["as_decimal", "as_text", "ordered_decimal", "plain_decimal", "shifted_decimal"]
 
 _DIGITS: Final = 76
 """Of Arrow's decimal256: each text has as many, after the one for the sign."""
+_VALUE_BYTES: Final = 32
+"""Of a decimal256: little-endian, two's complement."""
 _COMPLEMENT: Final = np.uint8(ord("0") + ord("9"))
+_NOTHING: Final = scalar(None, pa.string())
+_ZERO: Final = scalar("0", pa.string())
+_CARRIED_ZERO: Final = scalar("1" + "0" * _DIGITS, pa.string())
 _NUMERALS: Final = literal("0123456789"), literal("9876543210")
 
 
@@ -31,27 +36,32 @@ def as_text(array: Array) -> Array:
     unscaled: Array = pa.Array.from_buffers(
         pa.decimal256(_DIGITS, 0), len(array), array.buffers(), array.null_count, array.offset
     )
-    texts: Array = pc.fill_null(unscaled.cast(pa.string()), "0")  # scale 0: never an exponent
-    negative: Array = pc.starts_with(texts, "-")
-    is_negative = negative.to_numpy(zero_copy_only=False)
+    texts: Array = pc.fill_null(unscaled.cast(pa.string()), _ZERO)  # scale 0: never an exponent
+    is_negative = _is_negative(array)
     signed = np.empty((len(array), 1 + _DIGITS), np.uint8)
     signed[:, 0] = np.where(is_negative, ord("0"), ord("1"))
     signed[:, 1:] = _bytes_of(pc.utf8_lpad(pc.utf8_ltrim(texts, "-"), _DIGITS, "0"), _DIGITS)
     signed[is_negative, 1:] = _COMPLEMENT - signed[is_negative, 1:]
-    return pc.if_else(array.is_valid(), _texts_of(signed), None)
+    return pc.if_else(array.is_valid(), _texts_of(signed), _NOTHING)
 
 
 def as_decimal(array: Array, kind: DataType) -> Array:
     """The inverse of `as_text`."""
-    signed = _bytes_of(pc.fill_null(array, "1" + "0" * _DIGITS), 1 + _DIGITS).copy()
+    signed = _bytes_of(pc.fill_null(array, _CARRIED_ZERO), 1 + _DIGITS).copy()
     is_negative = signed[:, 0] == ord("0")
     signed[is_negative, 1:] = _COMPLEMENT - signed[is_negative, 1:]
     signed[:, 0] = np.where(is_negative, ord("-"), ord("0"))
-    texts = pc.if_else(array.is_valid(), _texts_of(signed), None)
+    texts: Array = pc.if_else(array.is_valid(), _texts_of(signed), _NOTHING)
     unscaled = texts.cast(pa.decimal256(_DIGITS, 0))
     return pa.Array.from_buffers(
         kind, len(array), unscaled.buffers(), unscaled.null_count, unscaled.offset
     )
+
+
+def _is_negative(array: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """By the sign bit; `to_numpy` would import pandas wherever it is installed."""
+    last = np.frombuffer(array.buffers()[1] or b"", np.int8)[_VALUE_BYTES - 1 :: _VALUE_BYTES]
+    return last[array.offset : array.offset + len(array)] < 0
 
 
 def _bytes_of(texts: Array, width: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
