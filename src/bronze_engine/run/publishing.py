@@ -8,6 +8,7 @@ from typing import final
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import LakeTable
+from bronze_engine.errors import BronzeError
 from bronze_engine.land.slice import Job, Landed
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.publish.base import Base, keeping_superseded
@@ -106,10 +107,14 @@ class Publishing:
 
     async def _note(self) -> None:
         """Say that the table lacks this generation, before there may be nobody left to say it."""
-        if self._table is not None:
-            manifest = self.manifest
-            generation = Behind(manifest.run_date, manifest.generation)
+        if self._table is None:
+            return
+        manifest = self.manifest
+        generation = Behind(manifest.run_date, manifest.generation)
+        try:
             await behind.note(self._job.state, manifest.system, manifest.entity, generation)
+        except BronzeError as exc:  # gc looks at all dates, without a note
+            log.warning("%s %s: %s", manifest.pipeline, manifest.run_date, exc)
 
     async def _follow(self, manifest: Manifest) -> None:
         job, degraded = self._job, self.degraded

@@ -363,3 +363,17 @@ async def test_a_field_that_comes_later_within_another_is_null_before(tmp_path: 
     rows = sorted(await shown(bench, tmp_path), key=lambda row: row["id"])
     assert [row["inner"] for row in rows] == [{"a": 1, "c": None}, {"a": 2, "c": "x"}]
     assert [row["all"] for row in rows] == [[{"b": 1, "d": None}], [{"b": None, "d": 2}]]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["put", "delete"])
+async def test_a_note_that_can_t_be_written_or_removed_ends_no_run(
+    tmp_path: Path, method: str
+) -> None:
+    bench = bench_of(tmp_path)
+    faulty = inject(bench.store, when=lambda name, key: name == method and key.endswith(".table"))
+    await bench_of(tmp_path, store=faulty).run(source_of({"id": 1}))
+    assert faulty.script.fired
+    assert same(await shown(bench, tmp_path), await rows_of(bench, DAY))
+    await bench.run(source_of({"id": 2}), NEXT)
+    assert not any(name.endswith(".table") for name in await bench.left())
