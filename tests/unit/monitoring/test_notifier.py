@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from bronze_engine.clock import Clock
@@ -152,6 +153,38 @@ async def test_a_thousand_runs_of_a_batch_are_one_message_and_runs_beside_it_ano
         ("runs", {"failed": 2}),
         ("batch", {"failed": 1000}),
     ]
+
+
+@pytest.mark.asyncio
+async def test_a_batch_tells_of_its_curated_tables_whatever_date_they_count() -> None:
+    inbox = Inbox()
+    table = failed("team.p0", layer="silver", run_date=date(2025, 3, 1))
+    ended = batch_finished("committed")
+    result = BatchRun(
+        layer="silver",
+        pipeline="team.p0",
+        run_date=DAY,
+        status="failed",
+        error_code="QUAL001",
+        error="QUAL001 late",
+        rows=700,
+    )
+    report = msgspec.structs.replace(ended.report, tables=(result,))
+    events = [
+        BatchStarted(batch="b1", runs=(("team.p0", DAY),)),
+        finished(table),
+        BatchFinished(batch="b1", report=report),
+        finished(table),
+    ]
+    await told(inbox, ManualClock(), events)
+    beside = "team.p0 silver failed: AUTH001 the key was refused"
+    summaries = [each.summary for each in inbox.messages]
+    assert sorted(summaries) == [
+        "batch b1: 1 of 2 runs did not commit (1 failed, QUAL001 x1): team.p0 silver",
+        beside,
+    ]
+    (batch,) = (each for each in inbox.messages if each.event == "batch")
+    assert [note.layer for note in batch.runs] == ["silver", "bronze"]
 
 
 @pytest.mark.asyncio

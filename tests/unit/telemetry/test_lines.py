@@ -19,6 +19,7 @@ def test_each_run_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         lines(finished(report_of()))
         lines(finished(failed(seconds=0.0)))
+        lines(finished(report_of(layer="silver")))
     assert caplog.messages == [
         (
             "metric=run pipeline=team.orders run_date=2025-01-15 status=committed rows=10 "
@@ -27,6 +28,11 @@ def test_each_run_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
         (
             "metric=run pipeline=team.orders run_date=2025-01-15 status=failed code=AUTH001 rows=0 "
             "seconds=0.00 rows_per_second=0 bytes_in=1000 bytes_out=400 requests=3 retries=1"
+        ),
+        (
+            "metric=run pipeline=team.orders layer=silver run_date=2025-01-15 status=committed "
+            "rows=10 seconds=2.00 rows_per_second=5 bytes_in=1000 bytes_out=400 requests=3 "
+            "retries=1"
         ),
     ]
 

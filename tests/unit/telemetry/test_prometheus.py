@@ -75,6 +75,25 @@ def test_another_pipelines_series_stay_and_counters_go_on_after_reading_again() 
     assert told["bronze_last_run_rows", ours("team.b")] == 10
 
 
+def test_runs_that_make_a_curated_table_have_series_of_their_own() -> None:
+    families: dict[str, Family] = {}
+    table = report_of("team.a", layer="silver", rows=700)
+    record(families, [Ended(report=report_of("team.a"), at=AT), Ended(report=table, at=AT)])
+    families = parse(render(in_order(families)))
+    record(families, [Ended(report=failed("team.a", layer="silver"), at=AT.replace(hour=2))])
+    told = read(render(in_order(families)))
+    assert told["bronze_last_run_rows", ours("team.a")] == 10
+    assert told["bronze_last_run_success", ours("team.a")] == 1
+    assert told["bronze_last_run_success", ours("team.a", layer="silver")] == 0
+    assert told["bronze_last_commit_rows", ours("team.a", layer="silver")] == 700
+    assert told["bronze_rows_total", ours("team.a")] == 10
+    infos = [dict(labels) for name, labels in told if name == "bronze_last_run_info"]
+    assert [(each.get("layer"), each["status"]) for each in infos] == [
+        (None, "committed"),
+        ("silver", "failed"),
+    ]
+
+
 def test_of_several_runs_of_one_pipeline_the_last_is_told_and_all_are_counted() -> None:
     families: dict[str, Family] = {}
     others = [Ended(report=report_of(f"team.p{number}"), at=AT) for number in range(3)]
