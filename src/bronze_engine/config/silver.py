@@ -51,8 +51,9 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a record is of; NULL is a value like another. Where unset the pipeline's primary_key."""
     order_by: tuple[str, ...] = ()
     """Columns that say which of two records is the newer, the first that differs decides; NULL is
-    the oldest. Where unset `cdc.order_by`, else `incremental.cursor`. Records that are equal in
-    them: the later run date, then the later file of its manifest, then the later row in that."""
+    the oldest. Where unset `cdc.order_by`, else `incremental.cursor` (but of files, whose cursor
+    is in no record). Records that are equal in them, or all where there are none: the later run
+    date, then the later file of its manifest, then the later row in that."""
     history: Literal["current", "full"] = "current"
     """One row a key (SCD1), or one a version, with effective_from, effective_to and is_current
     (SCD2)."""

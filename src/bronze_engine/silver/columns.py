@@ -172,7 +172,7 @@ def _take(found: dict[str, Column], column: Column, bronze_name: str) -> None:
     if taken in RESERVED and taken not in found:
         what = f"takes the name of {taken!r}, which Silver itself writes"
     else:
-        what = f"would be {column.name!r} beside {taken!r}, and names that differ by case are one"
+        what = f"would be called {column.name!r}, and another is {taken!r} already (in any case)"
     raise QualityError(
         f"Bronze's column {bronze_name!r} {what}; nothing was published; give it another name in"
         " silver.columns.rename, or leave it out with silver.columns.drop",

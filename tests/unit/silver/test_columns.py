@@ -125,7 +125,10 @@ def test_types_without_one_that_holds_both_are_refused(
         ('[.columns]\ndrop = ["stats"]', "silver.columns.drop names 'stats'"),
         ('[.columns]\nrename = { statu = "x" }', "silver.columns.rename names 'statu'"),
         ('[.columns]\ncast = { statu = "json" }', "silver.columns.cast names 'statu'"),
-        ('[.columns]\nrename = { id = "Status" }', "names that differ by case are one"),
+        (
+            '[.columns]\nrename = { id = "Status" }',
+            "would be called '[sS]tatus', and another is '[sS]tatus' already",
+        ),
         ('[.columns]\ncast = { id = "date" }', "no exact way from that to date"),
     ],
 )
