@@ -42,6 +42,7 @@ from bronze_engine.silver.merge_facts import (
     differing_keys,
     known_of,
     new_of,
+    otherwise_keys,
     traced_keys,
     undecided_keys,
 )
@@ -137,11 +138,11 @@ async def plan_merge(
     if anew:
         return await merge.from_all(held)
     in_order = not news.dates or min(news.dates) > max(held.dates, default=date.min)
-    if shape.is_snapshot:
+    if shape.is_snapshot and shape.history == "current":
+        if shape.sees_deletes and shape.deletes == "hard":
+            return await merge.from_newest(held, in_order=in_order)
         if not in_order:
             return await merge.from_all(held)
-        if shape.history == "current" and shape.sees_deletes and shape.deletes == "hard":
-            return await merge.from_newest()
     return await merge.by_key(held, max_rows, in_order=in_order)
 
 
@@ -167,9 +168,13 @@ class _Merge:
         await self._all(held, None)
         return await self._made_of(_ALL, self.news.snapshots, "recompute")
 
-    async def from_newest(self) -> MergePlan:
+    async def from_newest(self, held: Held, *, in_order: bool) -> MergePlan:
         """Of snapshots without a past the newest is all there is."""
-        return await self._made_of(self.news.records, self.news.dates, "append")
+        news = self.news
+        mode: Literal["append", "recompute"] = "append" if in_order else "recompute"
+        if max(held.dates, default=date.min) > max(news.dates, default=date.min):
+            return self._plan(mode, _others(held.files, ()), (), (), 0)
+        return await self._made_of(news.records, news.dates, mode)
 
     async def add_up(self, held: Held, max_rows: int, *, anew: bool) -> MergePlan:
         """Events without keys: all that came, without what is taken back."""
@@ -255,20 +260,26 @@ class _Merge:
     async def _decide(self, held: Held, every: str, ends: str | None, *, in_order: bool) -> None:
         """NEW, KNOWN, ANEW, MARKS and TOUCHED."""
         shape, news = self.shape, self.news
+        keys = ", ".join(key_names(shape))
         versions = shape.is_snapshot and shape.history == "full"
-        if versions:
+        otherwise = None
+        if versions and in_order:
             await self._table(
                 DIFFERS, differing_keys(shape, news.records, f"({every})", news.dates)
             )
+        elif versions:  # none of them is decided here
+            otherwise = otherwise_keys(shape, news.records, every, ends, news.dates, news.back)
+            await self._table(DIFFERS, f"SELECT {keys} FROM ({otherwise}) WHERE FALSE")
         await self._table(NEW, new_of(shape, news.records, differing=versions))
         vanishing = shape.is_snapshot and shape.sees_deletes
         of = DIFFERS if versions else NEW
         known = known_of(shape, every, ends, of, vanishing=vanishing and not versions)
         await self._table(KNOWN, known)
         undecided = [undecided_keys(shape, in_order=in_order)]
-        if news.back:
+        if otherwise is not None:
+            undecided.append(otherwise)
+        elif news.back:
             undecided.append(traced_keys(shape, every, ends, news.back))
-        keys = ", ".join(key_names(shape))
         await self._table(ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})")
         values = news.records
         if shape.history == "full" and at(shape) is None:
@@ -281,7 +292,7 @@ class _Merge:
                 f"CREATE VIEW {_VALUES} AS SELECT {own} FROM {news.records}"
                 f" UNION ALL SELECT {own} FROM ({compared})"
             )
-        dates = news.dates if vanishing else ()
+        dates = news.dates if vanishing and otherwise is None else ()
         await self._table(MARKS, changed_marks(shape, values, dates))
         await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
 

@@ -14,7 +14,7 @@ their order, the key is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Final
 
@@ -56,6 +56,7 @@ __all__ = [
     "keys_of",
     "known_of",
     "new_of",
+    "otherwise_keys",
     "traced_keys",
     "undecided_keys",
 ]
@@ -108,6 +109,46 @@ def differing_keys(shape: Shape, records: str, rows: str, dates: Iterable[date])
                 f" ANTI JOIN ({here}) r ON {same_keys(shape, 't', 'r')}"
             )
     return " UNION ".join(f"({each})" for each in found)
+
+
+def otherwise_keys(
+    shape: Shape,
+    records: str,
+    rows: str,
+    departed: str | None,
+    dates: Iterable[date],
+    back: Collection[date],
+) -> str:
+    """The keys of snapshots that say something else than the table's versions of their dates.
+
+    Whatever other snapshots say, a key whose version of each of these dates is what they say has
+    the history that it has. `back` are those of the dates that the table has another snapshot of.
+    """
+    found: list[str] = []
+    for day in dates:
+        landed, of_day = identifier(BRONZE_DATE), literal(day)
+        here = f"(SELECT * FROM {records} WHERE {landed} = {of_day})"
+        versions = (
+            f"(SELECT * FROM ({rows}) WHERE NOT {identifier(DELETED)}"
+            f" AND {identifier(FROM)} <= {of_day}"
+            f" AND ({identifier(TO)} IS NULL OR {identifier(TO)} > {of_day}))"
+        )
+        alive = f"(SELECT * FROM {here} WHERE {NO_DELETE})"
+        other = f"SELECT r.* FROM {alive} r ANTI JOIN {versions} t ON {same(shape.names, 'r', 't')}"
+        found.append(keys_of(shape, f"({other})"))
+        lacking = versions if shape.sees_deletes else f"{versions} WHERE {landed} = {of_day}"
+        found.append(
+            f"SELECT t.* FROM ({keys_of(shape, lacking)}) t"
+            f" ANTI JOIN ({keys_of(shape, alive)}) r ON {same_keys(shape, 't', 'r')}"
+        )
+        if shape.sees_deletes:
+            found.append(keys_of(shape, f"{here} WHERE NOT ({NO_DELETE})"))
+        if shape.sees_deletes and day in back:
+            ended = f"({rows}) WHERE {identifier(DELETED)} AND {landed} = {of_day}"
+            found.append(keys_of(shape, ended))
+            if departed is not None:
+                found.append(keys_of(shape, f"({departed}) WHERE {landed} = {of_day}"))
+    return " UNION ALL ".join(f"({each})" for each in found)
 
 
 def known_of(shape: Shape, rows: str, departed: str | None, keys: str, *, vanishing: bool) -> str:

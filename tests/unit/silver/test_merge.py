@@ -136,6 +136,33 @@ async def test_of_a_snapshot_only_what_differs_is_written(tmp_path: Path) -> Non
     assert table.reads == [None]
 
 
+async def test_of_a_snapshot_landed_again_only_what_it_says_otherwise_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    shape = shape_of(history="full", load="full", order=(), deletes="tombstone")
+    table = Table(shape, tmp_path)
+    for day in (1, 3, 4):
+        await table.land({day: [record(day, number, 0, "a") for number in range(8)]})
+    again = [record(3, number, 0, "b" if number == 6 else "a") for number in range(1, 8)]
+    plan = await table.land({3: again})
+    assert (plan.mode, plan.anew_keys, len(plan.kept)) == ("recompute", 2, 0)
+    assert table.rows == of_all(table)
+    plan = await table.land({2: [record(2, number, 0, "a") for number in range(8)]})
+    assert (plan.anew_keys, plan.outputs) == (0, ())
+    assert table.rows == of_all(table)
+
+
+async def test_an_older_snapshot_says_nothing_where_only_the_newest_counts(
+    tmp_path: Path,
+) -> None:
+    table = Table(shape_of(load="full", order=(), deletes="hard"), tmp_path)
+    await table.land({2: [record(2, 1, 0, "a")]})
+    plan = await table.land({1: [record(1, 2, 0, "a")]})
+    assert (len(plan.kept), plan.outputs) == (1, ())
+    await table.land({2: [record(2, 3, 0, "a")]})
+    assert table.rows == [(3, 0, "a", DAY(2))]
+
+
 async def test_the_newest_snapshot_replaces_the_table(tmp_path: Path) -> None:
     table = Table(shape_of(load="full", order=(), deletes="hard"), tmp_path)
     await table.land({1: [record(1, 1, 0, "a"), record(1, 2, 0, "a")]})
