@@ -27,7 +27,7 @@ from bronze_engine.config.file.sensitive import (
 )
 from bronze_engine.config.file.variables import default_rate, log_level
 from bronze_engine.config.files.place import place_of_files
-from bronze_engine.config.folders import Claim, Folders
+from bronze_engine.config.folders import Folders, claims_of, folder_faults
 from bronze_engine.config.incremental import Incremental, with_instant
 from bronze_engine.config.notices import read_notices
 from bronze_engine.config.notify import Notify
@@ -38,7 +38,6 @@ from bronze_engine.config.rules.chain import circle_fault, parent_faults
 from bronze_engine.config.rules.http_source import http_source_faults
 from bronze_engine.config.rules.pipeline import engine_faults, pipeline_faults
 from bronze_engine.config.rules.telemetry import telemetry_faults
-from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import (
     BUILT_IN,
     CustomSource,
@@ -51,7 +50,6 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tables import Tables
 from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.errors import ConfigError
-from bronze_engine.model.silver import table_path
 
 __all__ = ["Config"]
 
@@ -288,7 +286,7 @@ class Config:
             here = (*path, "after")
             faults.extend(after_faults(name, pipeline.after, known, self._afters, here))
         faults.extend(self._owners(name, pipeline, path))
-        faults.extend(self._neighbours(name, pipeline, path))
+        faults.extend(self._neighbours(pipeline, path))
         stores, place = self._document.stores, self._entries.place
         faults.extend(token_faults(pipeline, stores, place, self._targets))
         if faults:
@@ -404,27 +402,14 @@ class Config:
                     "give one of the two another system, entity or target",
                 )
 
-    def _neighbours(self, name: str, pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
+    def _neighbours(self, pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
         """Faults for tables that lie upon the partitions of a pipeline, or upon another table."""
-        system, entity, silver = pipeline.system, pipeline.entity, pipeline.silver
-        mine = [(f"{system}/{entity}", (*path, "entity"), False)]
-        if silver is not None:
-            folder = table_path(silver.path, system, entity)
-            mine.append((folder, (*path, "silver", "path"), True))
-        for folder, here, is_table in mine:
-            for claim in self._folders.upon(folder):
-                is_told = not is_table and (claim.pipeline == name or not claim.is_table)
-                if is_told or (claim.pipeline == name and claim.is_table):
-                    continue
-                place = self._entries.place(claim.target, ("pipelines",), [])
-                if isinstance(place, StoreConfig) and place_of(place) != place_of(pipeline.target):
-                    continue
-                whose = "the table" if claim.is_table else "the partitions"
-                yield Fault(
-                    here,
-                    f"{folder} lies upon {claim.folder}, where {whose} of"
-                    f" pipelines.{claim.pipeline} are; give one of the two another place",
-                )
+
+        def is_elsewhere(target: Any) -> bool:
+            place = self._entries.place(target, ("pipelines",), [])
+            return isinstance(place, StoreConfig) and place_of(place) != place_of(pipeline.target)
+
+        return folder_faults(pipeline, self._folders, is_elsewhere, path)
 
     @cached_property
     def _folders(self) -> Folders:
@@ -433,16 +418,14 @@ class Config:
         tables = [document.defaults, *document.templates.values(), *document.pipelines.values()]
         if not any("silver" in table for table in tables):
             return Folders(())
-        claims = []
-        for (system, entity), named in self._claims.items():
-            for name, target in named:
-                claims.append(Claim(name, f"{system}/{entity}", target, is_table=False))
-                silver = self._table(name, [], selected=False).get("silver")
-                if isinstance(silver, dict):
-                    pattern = str(silver.get("path", Silver().path))
-                    folder = table_path(pattern, system, entity)
-                    claims.append(Claim(name, folder, target, is_table=True))
-        return Folders(claims)
+        return Folders(
+            claim
+            for (system, entity), named in self._claims.items()
+            for name, target in named
+            for claim in claims_of(
+                name, system, entity, target, self._table(name, [], selected=False).get("silver")
+            )
+        )
 
     @cached_property
     def _afters(self) -> Mapping[str, tuple[str, ...]]:

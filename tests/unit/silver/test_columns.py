@@ -127,7 +127,7 @@ def test_types_without_one_that_holds_both_are_refused(
         ('[.columns]\ncast = { statu = "json" }', "silver.columns.cast names 'statu'"),
         (
             '[.columns]\nrename = { id = "Status" }',
-            "and another is 'status' already",
+            "and another is 'Status' already",
         ),
         ('[.columns]\ncast = { id = "date" }', "no exact way from that to date"),
     ],
