@@ -18,14 +18,12 @@ async def count_changes(
     """By SELECTs of the keys (k0, k1, …) that lived before and that live now, of those alone that
     the merge has touched."""
     then, now = (_distinct(shape, selects) for selects in (before, after))
-    pairs = same_keys(shape, "a", "b")
-    ((inserts, updates, deletes),) = await database.execute(
-        f"WITH was AS ({then}), lives AS ({now}) SELECT"
-        f" (SELECT count(*) FROM lives a ANTI JOIN was b ON {pairs}),"
-        f" (SELECT count(*) FROM lives a SEMI JOIN was b ON {pairs}),"
-        f" (SELECT count(*) FROM was a ANTI JOIN lives b ON {pairs})"
+    ((lived, live, both),) = await database.execute(
+        f"WITH was AS MATERIALIZED ({then}), lives AS MATERIALIZED ({now}) SELECT"
+        " (SELECT count(*) FROM was), (SELECT count(*) FROM lives),"
+        f" (SELECT count(*) FROM lives a SEMI JOIN was b ON {same_keys(shape, 'a', 'b')})"
     )
-    return ChangeCounts(inserts=inserts, updates=updates, deletes=deletes)
+    return ChangeCounts(inserts=live - both, updates=both, deletes=lived - both)
 
 
 def living_marks(shape: Shape, marks: str) -> str:
@@ -41,4 +39,6 @@ def living_rows(shape: Shape, rows: str) -> str:
 
 
 def _distinct(shape: Shape, selects: list[str]) -> str:
-    return f"SELECT DISTINCT {', '.join(key_names(shape))} FROM ({' UNION ALL '.join(selects)})"
+    """Each key once: of a current table it is, for there each has one row and one mark."""
+    once = "DISTINCT " if shape.history == "full" else ""
+    return f"SELECT {once}{', '.join(key_names(shape))} FROM ({' UNION ALL '.join(selects)})"
