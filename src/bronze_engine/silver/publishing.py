@@ -7,18 +7,41 @@ from collections.abc import Collection, Sequence
 from typing import final
 
 from bronze_engine.clock import Clock
-from bronze_engine.contracts import LakeTable
+from bronze_engine.contracts import LakeTable, Store
+from bronze_engine.errors import BronzeError, OutcomeUnknown
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import Staged
-from bronze_engine.publish.base import keeping_superseded
+from bronze_engine.publish.base import Base, keeping_superseded
+from bronze_engine.publish.checksums import checksums_of, write_checksums
 from bronze_engine.publish.commit import publish
 from bronze_engine.publish.reap import reap
 from bronze_engine.run.tables import follow
 from bronze_engine.silver.job import Job
 
-__all__ = ["Publishing"]
+__all__ = ["Publishing", "mend"]
 
 log = logging.getLogger(__name__)
+
+
+async def mend(store: Store, base: Base, table: LakeTable | None) -> tuple[str, ...]:
+    """What a run that committed `base` may have left undone, for one that has nothing to commit:
+    the table of another format, the checksums, and the files that it has replaced.
+
+    Hold the lease. Returns warnings; raises nothing of the stores.
+    """
+    behind = await follow(table, [base.partition])
+    if behind:
+        return behind
+    try:
+        found = await store.get(base.manifest_key)
+        if found is None or found.version != base.version:
+            return ()  # another run is at it
+        manifest = decode_manifest(found.body, base.manifest_key)
+        await write_checksums(store, base.partition, checksums_of(manifest, found.body))
+    except (BronzeError, OutcomeUnknown) as exc:
+        return (f"the checksums of {base.partition} were not looked at: {exc}",)
+    return (await reap(store, base.partition, manifest)).warnings
 
 
 @final

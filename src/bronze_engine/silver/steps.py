@@ -32,7 +32,7 @@ from bronze_engine.publish.lease import table_lease_key
 from bronze_engine.run.account import Account
 from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
-from bronze_engine.run.tables import admit, follow
+from bronze_engine.run.tables import admit
 from bronze_engine.shield import finish
 from bronze_engine.silver.bronze import read_bronze
 from bronze_engine.silver.identity import silver_hash
@@ -42,7 +42,7 @@ from bronze_engine.silver.landing import Landing
 from bronze_engine.silver.making import make
 from bronze_engine.silver.memory import Share, output_of, share_of
 from bronze_engine.silver.preview import plan_silver
-from bronze_engine.silver.publishing import Publishing
+from bronze_engine.silver.publishing import Publishing, mend
 from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.table import read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
@@ -144,8 +144,8 @@ class _Run:
         )
         self.account.run_date = work.run_date
         if work.is_nothing and base.committed is not None:
-            behind = await follow(table, [self.folder])
-            return self._unchanged(base.committed, work, behind)
+            undone = await mend(stores.target, base, table)
+            return self._unchanged(base.committed, work, undone)
         self._tell_beginning(work)
         job = Job(
             pipeline=pipeline,

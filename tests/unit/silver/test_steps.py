@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import anyio
 import msgspec
 import pyarrow as pa
 import pytest
@@ -18,6 +17,7 @@ from bronze_engine.model.arrow import Field
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import Checksums, Manifest
 from bronze_engine.model.report import RunReport
+from bronze_engine.publish.names import data_name
 from bronze_engine.telemetry.events import (
     Event,
     FileStaged,
@@ -28,6 +28,7 @@ from bronze_engine.telemetry.events import (
 )
 from tests.unit.run.harness import is_idle, load_text
 
+from .holding import held
 from .lake import NAME, Lake
 from .oracle import Landed, Row, Table
 
@@ -137,6 +138,20 @@ async def test_with_nothing_new_nothing_is_committed(lake: Lake) -> None:
     assert report.silver is not None
     assert (report.silver.mode, report.generation, report.rows) == (None, 1, 10)
     assert report.bytes_out == 0
+
+
+@pytest.mark.asyncio
+async def test_a_run_with_nothing_new_mends_what_one_that_died_left_undone(lake: Lake) -> None:
+    await run(lake)
+    checksums = (lake.silver / "_checksums.json").read_bytes()
+    (lake.silver / "_checksums.json").write_bytes(b"{}")
+    (lake.silver / data_name(generation=1, run="dead", slice=0, number=0)).write_bytes(b"dead")
+    beyond = data_name(generation=2, run="other", slice=0, number=0)
+    (lake.silver / beyond).write_bytes(b"not ours to judge")
+    report = await run(lake)
+    assert (report.generation, report.degraded) == (1, ())
+    assert (lake.silver / "_checksums.json").read_bytes() == checksums
+    assert lake.unowned() == [beyond]
 
 
 @pytest.mark.asyncio
@@ -286,27 +301,11 @@ async def test_a_date_that_is_landed_again_while_it_is_read_is_state001(lake: La
 
 @pytest.mark.asyncio
 async def test_two_runs_at_once_are_state001(lake: Lake) -> None:
-    config = lake.config()
-    async with open_engine(config) as engine, open_engine(config) as other:
-        held = anyio.Event()
-        refused: list[StateError] = []
-
-        def hold(event: Event) -> None:
-            if isinstance(event, RunPhase) and event.phase == "reading bronze":
-                held.set()
-
-        async def second() -> None:
-            await held.wait()
-            with pytest.raises(StateError, match=r"works on silver/team/orders: host .*, pid") as e:
-                await other.silver(NAME)
-            refused.append(e.value)
-
-        with engine.listening(hold):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(second)
-                report = await engine.silver(NAME)
-    assert refused[0].context["run"] == report.run
-    assert manifest_of(lake).run == report.run
+    async with held(lake, "r9"), open_engine(lake.config()) as engine:
+        with pytest.raises(StateError, match=r"run r9 works on silver/team/orders: host .*, pid"):
+            await engine.silver(NAME)
+    assert lake.manifest() is None
+    assert (await run(lake)).generation == 1
 
 
 @pytest.mark.asyncio
