@@ -16,17 +16,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date
 from typing import Final, Literal, final
 
-import msgspec
-import pyarrow as pa
-
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.fold import (
-    departed_of_marks,
-    departed_schema,
     marks_of,
-    rows_of_marks,
     table_columns,
     table_schema,
 )
@@ -48,8 +42,15 @@ from bronze_engine.silver.merge_facts import (
 )
 from bronze_engine.silver.merge_files import rewritten
 from bronze_engine.silver.merge_held import Held, HeldFile, departed_rows, retained_records, rows
-from bronze_engine.silver.merge_pieces import PIECE_ROWS, pieces
-from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, FROM, IS_DELETE, PART, ROW, TO, Shape
+from bronze_engine.silver.merge_outputs import (
+    data_of,
+    departures,
+    events,
+    made_rows,
+    same_row,
+)
+from bronze_engine.silver.merge_plan import MergePlan, News, Output
+from bronze_engine.silver.shape import BRONZE_DATE, CURRENT, IS_DELETE, PART, ROW, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
 from bronze_engine.silver.survivors import Survivors
 from bronze_engine.silver.winners import NO_DELETE, at, key_names, same_keys
@@ -61,57 +62,11 @@ Everything = Callable[[str | None], Awaitable[str]]
 name: of the keys in a relation (k0, k1, … as in Shape.keys; NULL is a value) alone, where one is
 named. Called once at the most."""
 
-Source = tuple[str, str]
-"""Records, and a SELECT of marks of some of them."""
-
 _ALL: Final = "merge_all"
 _ALL_MARKS: Final = "merge_all_marks"
 _VALUES: Final = "merge_values"
 _GONE: Final = "merge_gone"
 _PLACE: Final = f"{identifier(PART)} AS part, {identifier(ROW)} AS nth"
-
-
-@final
-class News(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run takes in."""
-
-    records: str
-    """A relation with the records of `dates`."""
-    dates: tuple[date, ...]
-    """The run dates that are new, or were landed again."""
-    back: tuple[date, ...] = ()
-    """Those of them that the table has of a generation before: what came of that is taken back."""
-    gone: tuple[date, ...] = ()
-    """Dates that the table has and Bronze has no more."""
-    snapshots: tuple[date, ...] = ()
-    """All dates of Bronze that count, where they are snapshots."""
-
-
-@final
-class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows for new files, which no other output's rows are in."""
-
-    sql: str
-    schema: pa.Schema
-    kind: Literal["data", "deleted"]
-
-
-@final
-class MergePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next generation is made of."""
-
-    mode: Literal["append", "recompute", "rebuild"]
-    kept: tuple[DataFile, ...]
-    kept_departed: tuple[DataFile, ...]
-    outputs: tuple[Output | Survivors, ...]
-    current_rows: int
-    """Of a full history: its current rows, after this."""
-    anew_keys: int = 0
-    """Keys for which Bronze was read again."""
-    changes: ChangeCounts | None = None
-    """Keys that came, that were written anew, and that are gone; None where all rows are made
-    anew, and nobody has compared them. Of events without keys: rows that came and were taken back.
-    """
 
 
 async def plan_merge(
@@ -160,7 +115,7 @@ class _Merge:
         """All of Bronze, and nothing else."""
         shape, records = self.shape, await self.everything(None)
         if not shape.keys:
-            return self._plan("rebuild", (), (), [self._events(records)], 0)
+            return self._plan("rebuild", (), (), [events(shape, records)], 0)
         return await self._made_of(records, self.news.snapshots, "rebuild")
 
     async def from_all(self, held: Held) -> MergePlan:
@@ -185,12 +140,12 @@ class _Merge:
             every = rows(shape, _numbered(held.files))
             hit = await self._numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
         again = rewritten(held.files, hit, max_rows=max_rows)
-        outputs: list[Output | Survivors] = [self._events(self.news.records)]
+        outputs: list[Output | Survivors] = [events(shape, self.news.records)]
         if again and anew:  # types differ
             where = f" WHERE {landed} NOT IN ({back})" if back else ""
             kept = rows(shape, _numbered(held.files, again))
             sql = f"SELECT {columns(table_columns(shape))} FROM ({kept}){where}"
-            outputs.insert(0, self._data(f"{sql} ORDER BY {columns((BRONZE_DATE, PART, ROW))}"))
+            outputs.insert(0, data_of(shape, f"{sql} ORDER BY {columns((BRONZE_DATE, PART, ROW))}"))
         elif again:
             if back:
                 taken = f"({rows(shape, _numbered(held.files, again))}) WHERE {landed} IN ({back})"
@@ -241,14 +196,15 @@ class _Merge:
         again = rewritten(held.files, hit, max_rows=max_rows)
         await self._table(_GONE, _places(gone))
         ends_again = rewritten(held.departed, ends_hit, max_rows=max_rows)
+        gone_again = _numbered(held.departed, ends_again)
         return self._plan(
             "recompute" if anew or news.back else "append",
             _others(held.files, again),
             _others(held.departed, ends_again),
             [
                 *([self._survivors(held, again, _GONE)] if again else []),
-                *await self._made(sources),
-                *await self._ends(held, ends_again, marks, is_anew=anew > 0),
+                *await made_rows(self.database, shape, sources),
+                *await departures(self.database, shape, marks, gone_again),
             ],
             held.current_rows - removed + await self._current(marks),
             anew_keys=anew,
@@ -305,8 +261,8 @@ class _Merge:
         """A table of records alone."""
         await self._table(_ALL_MARKS, marks_of(self.shape, records, snapshots))
         outputs = [
-            *await self._made([(records, f"SELECT * FROM {_ALL_MARKS}")]),
-            *await self._ends(None, (), [_ALL_MARKS], is_anew=False),
+            *await made_rows(self.database, self.shape, [(records, f"SELECT * FROM {_ALL_MARKS}")]),
+            *await departures(self.database, self.shape, [_ALL_MARKS]),
         ]
         return self._plan(mode, (), (), outputs, await self._current([_ALL_MARKS]))
 
@@ -329,74 +285,6 @@ class _Merge:
             schema=table_schema(self.shape),
             splits=self.shape.history == "full",
         )
-
-    async def _made(self, sources: Sequence[Source]) -> list[Output]:
-        """The rows of marks: of a full history the current ones apart."""
-        shape = self.shape
-        seen = "TRUE"
-        if shape.sees_deletes and shape.deletes == "hard":
-            seen = "NOT gone"
-        if shape.history == "current":
-            return await self._made_where(sources, seen, columns(shape.keys))
-        order = columns((*shape.keys, FROM))
-        return [
-            *await self._made_where(sources, "is_open", columns(shape.keys)),
-            *await self._made_where(sources, f"NOT is_open AND {seen}", order),
-        ]
-
-    async def _made_where(self, sources: Sequence[Source], where: str, order: str) -> list[Output]:
-        """One output, or where there are many rows one for each piece of the records: the values
-        of a piece are fetched by a join that fits a small memory."""
-        names = columns(table_columns(self.shape))
-        made: list[str] = []
-        rows = 0
-        for records, marks in sources:
-            wanted = f"(SELECT * FROM ({marks}) WHERE {where})"
-            counts = await self.database.execute(
-                f"SELECT landed, part, count(*) FROM {wanted} GROUP BY ALL ORDER BY ALL"
-            )
-            rows += sum(count for *_, count in counts)
-            for piece in pieces(counts, PIECE_ROWS):
-                wide = f"(SELECT * FROM {records} WHERE {piece.of(BRONZE_DATE, PART)})"
-                narrow = f"SELECT * FROM {wanted} WHERE {piece.of('landed', 'part')}"
-                made.append(f"SELECT {names} FROM ({rows_of_marks(self.shape, wide, narrow)})")
-        if 0 < rows <= PIECE_ROWS:
-            made = [" UNION ALL ".join(made)]
-        return [self._data(f"{sql} ORDER BY {order}") for sql in made]
-
-    async def _ends(
-        self, held: Held | None, again: Sequence[int], marks: Sequence[str], *, is_anew: bool
-    ) -> list[Output]:
-        """The keys that are gone, where no row of the table says so."""
-        shape = self.shape
-        if not (shape.sees_deletes and shape.deletes == "hard"):
-            return []
-        schema = departed_schema(shape)
-        names = columns(schema.names)
-        parts = [departed_of_marks(shape, relation) for relation in marks]
-        if held is not None and again:
-            last = f" AND r.{identifier(TO)} IS NULL" if shape.history == "full" else ""
-            kept = (
-                f"SELECT {columns(schema.names, 'r')}"
-                f" FROM ({departed_rows(shape, _numbered(held.departed, again))}) r"
-                f" ANTI JOIN {TOUCHED} t ON {_same_row(shape, 'r', 't')}{last}"
-            )
-            if is_anew:
-                kept += f" ANTI JOIN {ANEW} a ON {_same_row(shape, 'r', 'a')}"
-            parts.append(kept)
-        sql = f"SELECT {names} FROM ({' UNION ALL '.join(parts)})"
-        if not await self._count(f"({sql})"):
-            return []
-        order = columns(schema.names[:-1])
-        return [Output(sql=f"{sql} ORDER BY {order}", schema=schema, kind="deleted")]
-
-    def _events(self, records: str) -> Output:
-        order = columns((BRONZE_DATE, PART, ROW))
-        names = columns(table_columns(self.shape))
-        return self._data(f"SELECT {names} FROM {records} WHERE {NO_DELETE} ORDER BY {order}")
-
-    def _data(self, sql: str) -> Output:
-        return Output(sql=sql, schema=table_schema(self.shape), kind="data")
 
     def _plan(
         self,
@@ -460,11 +348,4 @@ def _rows_at(shape: Shape, held: Held, numbers: Collection[int]) -> str:
 
 def _of_keys(shape: Shape, table: str, keys: str) -> str:
     """The rows (a relation) whose keys are in a narrow one."""
-    return f"(SELECT r.* FROM ({table}) r SEMI JOIN {keys} a ON {_same_row(shape, 'r', 'a')})"
-
-
-def _same_row(shape: Shape, wide: str, short: str) -> str:
-    return " AND ".join(
-        f"{wide}.{identifier(name)} IS NOT DISTINCT FROM {short}.k{number}"
-        for number, name in enumerate(shape.keys)
-    )
+    return f"(SELECT r.* FROM ({table}) r SEMI JOIN {keys} a ON {same_row(shape, 'r', 'a')})"
