@@ -38,28 +38,31 @@ def told(
 ) -> T:
     """Do the work, and print the reports of its runs; as JSON those of failed ones, too.
 
-    `both` is for work that does both layers, whatever comes of the first.
+    `both` is for work that does both layers: of the first is told whatever comes of the second.
     """
     reports: dict[str, RunReport] = {}
+    is_done = False
 
     def keep(event: Event) -> None:
         if isinstance(event, RunFinished):
             reports[event.report.layer] = event.report
 
     try:
-        return with_engine(loaded, work, hooks=[keep], is_monitored=True)
+        result = with_engine(loaded, work, hooks=[keep], is_monitored=True)
+        is_done = True
     finally:
         if as_json and both and reports:
             text.print_json(Both(bronze=reports.get("bronze"), silver=reports.get("silver")))
         elif as_json:
             for report in reports.values():
                 text.print_json(report)
-        else:
+        elif is_done or both:
             done = [report for report in reports.values() if report.status == "committed"]
             for number, report in enumerate(done):
                 if number:
                     print()
                 _print_report(report)
+    return result
 
 
 def _print_report(report: RunReport) -> None:
