@@ -14,7 +14,8 @@ from bronze_engine.silver.types import carried, carrier, is_carried
 __all__ = ["must_rewrite", "rewriting"]
 
 _ROWS: Final = 65_536
-"""Of a row group that is written, and held while it is."""
+"""Of a row group that is written, and held while it is; never more than of one that is read, for
+its bytes are bounded."""
 
 
 def must_rewrite(path: Path) -> bool:
@@ -25,9 +26,10 @@ def must_rewrite(path: Path) -> bool:
 
 def rewriting(path: Path, other: Path) -> Iterator[None]:
     """Write the rows of `path` to `other`, in order, a group of them a step."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
         columns = [field.with_type(carrier(field.type)) for field in file.schema_arrow]
         with pq.ParquetWriter(other, pa.schema(columns), compression="lz4") as writer:
-            for batch in file.iter_batches(_ROWS):
-                writer.write_batch(carried(batch))
-                yield
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(_ROWS, row_groups=[group]):
+                    writer.write_batch(carried(batch))
+                    yield

@@ -90,8 +90,7 @@ def _rows_of(file: HeldFile, places: Places, schema: pa.Schema) -> Iterator[pa.R
     begin = 0
     try:
         with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
-            # Arrow's own threads would hold more of the file, and take cores from the encoder.
-            for batch in parquet.iter_batches(_ROWS, use_threads=False):
+            for batch in _batches(parquet):
                 low, high = np.searchsorted(places, [begin, begin + batch.num_rows])
                 left = batch
                 if high > low:
@@ -107,6 +106,13 @@ def _rows_of(file: HeldFile, places: Places, schema: pa.Schema) -> Iterator[pa.R
             " `bronze verify --silver`, or make the table anew with --rebuild",
             key=file.file.name,
         ) from exc
+
+
+def _batches(parquet: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Of one row group at a time, whose bytes are bounded: a batch over several of wide rows is
+    not. Arrow's own threads would hold more of the file, and take cores from the encoder."""
+    for group in range(parquet.num_row_groups):
+        yield from parquet.iter_batches(_ROWS, row_groups=[group], use_threads=False)
 
 
 def _numbers(column: Array) -> Places:

@@ -297,3 +297,13 @@ def test_times_past_duckdbs_are_refused_where_they_are_read(
     times = pa.array([0, milliseconds], pa.int64()).cast(pa.timestamp("ms"))
     with pytest.raises(QualityError, match=r"columns\.drop"):
         through(pa.table({"id": [1, 2], "when": times}), tmp_path)
+
+
+def test_no_more_than_one_row_group_is_held_at_once(tmp_path: Path) -> None:
+    """Their bytes are bounded, and their rows are few where rows are large."""
+    table = pa.table({"n": pa.array([Decimal(each) for each in range(10)], WIDE)})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=3)
+    steps = sum(1 for _ in rewriting(tmp_path / "t.parquet", tmp_path / "other.parquet"))
+    with pq.ParquetFile(tmp_path / "other.parquet") as other:
+        groups = [other.metadata.row_group(each).num_rows for each in range(other.num_row_groups)]
+    assert (steps, groups) == (4, [3, 3, 3, 1])
