@@ -183,7 +183,7 @@ def _check_asked(
     if asked is None or any(day in landed or day in before for day in asked):
         return
     first, last = min(asked, default=None), max(asked, default=None)
-    which = f"{first}" if first == last else f"{first} to {last}"
+    which = "no date" if first is None else f"{first}" if first == last else f"{first} to {last}"
     raise StateError(
         f"{pipeline} has no committed Bronze for {which}; run it first"
         f" (`bronze run {pipeline} --only bronze`)",

@@ -181,7 +181,7 @@ def test_a_table_whose_bronze_is_all_gone_stands() -> None:
     assert decide([], table([landed(DAYS[0]).as_input()])).is_nothing
 
 
-@pytest.mark.parametrize("asked", [None, [DAYS[0]], [DAYS[0], DAYS[1]]])
+@pytest.mark.parametrize("asked", [None, [], [DAYS[0]], [DAYS[0], DAYS[1]]])
 def test_nothing_to_read_is_state001(asked: list[date] | None) -> None:
     with pytest.raises(StateError, match="no committed Bronze"):
         decide([] if asked is None else [landed(DAYS[4])], asked=asked)
