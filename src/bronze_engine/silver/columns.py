@@ -42,7 +42,7 @@ def resolve(pipeline: Pipeline, manifests: Sequence[Manifest], base: Manifest | 
     load = counted[-1].load if counted else pipeline.load
     columns = _table_columns(silver, bronze, counted) if bronze else []
     is_frozen = silver.contract == "freeze"
-    if base is not None and columns and (is_frozen or _has_gone(base, counted)):
+    if base is not None and (_has_gone(base, counted) or (columns and is_frozen)):
         columns = _with_those_of(base, columns, is_frozen=is_frozen)
     schema = pa.schema([column.field() for column in columns])
     if base is not None and is_frozen:
@@ -59,6 +59,7 @@ def resolve(pipeline: Pipeline, manifests: Sequence[Manifest], base: Manifest | 
     )
     if columns:
         _check_named(silver, shape)
+        _check_compared(silver, shape, map(schema_of, counted))
     return shape
 
 
@@ -235,6 +236,27 @@ def _check_named(silver: Silver, shape: Shape) -> None:
         name = PartitionField.parse(entry).column
         if name not in known and name not in RESERVED:
             _unknown("silver.partition_by", name, known, why)
+
+
+def _check_compared(silver: Silver, shape: Shape, bronze: Iterable[pa.Schema]) -> None:
+    """Raise for what would be compared as text because its dates have no other type in common:
+    10 comes before 9 there, and 1 is not 1.0."""
+    bronze_names = {new: old for old, new in silver.columns.rename.items()}
+    texts = {
+        bronze_names.get(name, name): name
+        for name in (*shape.keys, *shape.order)
+        if name not in silver.columns.cast and pa.types.is_string(shape.columns.field(name).type)
+    }
+    for schema in bronze:
+        for field in schema:
+            name = texts.get(field.name)
+            if name is not None and not pa.types.is_string(field.type):
+                raise QualityError(
+                    f"column {name!r} is {field.type} on some dates and another type on others, and"
+                    " records would be compared by it as text; nothing was published; give it a"
+                    " type in silver.columns.cast",
+                    column=name,
+                )
 
 
 def _unknown(option: str, name: str, known: Iterable[str], why: str) -> NoReturn:

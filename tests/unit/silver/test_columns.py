@@ -69,6 +69,21 @@ def test_the_order_is_that_of_the_changes_then_that_of_the_cursor(tmp_path: Path
     assert shape.names == ("id", "since", "lsn")
 
 
+def test_what_records_are_compared_by_never_becomes_text_by_itself(tmp_path: Path) -> None:
+    whole = pa.schema([("id", pa.int64()), ("no", pa.int64()), ("note", pa.int64())])
+    other = pa.schema([("id", pa.int64()), ("no", pa.float64()), ("note", pa.float64())])
+    dates = [manifest(whole), manifest(other, day=date(2025, 1, 16))]
+    chosen = pipeline(tmp_path, 'order_by = ["nr"]\n[.columns]\nrename = { no = "nr" }')
+    with pytest.raises(QualityError, match=r"'nr' is int64 .* as text; .*silver\.columns\.cast"):
+        resolve(chosen, dates, None)
+    cast = 'rename = { no = "nr" }\ncast = { nr = "double" }'
+    shape = resolve(pipeline(tmp_path, f'order_by = ["nr"]\n[.columns]\n{cast}'), dates, None)
+    assert (shape.columns.field("nr").type, shape.columns.field("note").type) == (
+        pa.float64(),
+        pa.string(),
+    )
+
+
 def test_types_of_dates_that_differ_become_one_that_holds_both(tmp_path: Path) -> None:
     pairs: dict[str, tuple[DataType, DataType, DataType]] = {
         "whole": (pa.int32(), pa.int64(), pa.int64()),
