@@ -41,12 +41,26 @@ _HEAD: Final = """
 [engine]
 log_dir = ""
 target = "lake"
+[stores.lake]
+type = "local"
+path = "lake"
+single_writer = true
+"""
+"""The locks of the disk are not tried: that takes a second process for each engine."""
+_HTTP: Final = """
 [apis.shop]
 base_url = "http://127.0.0.1:9"
 [pipelines.team.orders.source]
 type = "http"
 api = "shop"
 """
+_FILES: Final = """
+[pipelines.team.orders.source]
+type = "files"
+url = "changes/*.csv"
+format = "csv"
+"""
+"""A source whose cursor is no column: changes of it may have no order but that of their files."""
 _WRITTEN_AT: Final = datetime(2025, 4, 1, tzinfo=UTC)
 
 
@@ -94,7 +108,10 @@ class Lake:
             "": {"load": self.load, "primary_key": table.keys},
             ".silver": silver,
         }
-        if self.load != "full":
+        is_of_files = self.load == "cdc" and not table.order
+        if is_of_files:
+            sections[".incremental"] = {"cursor": "_modified"}
+        elif self.load != "full":
             cursor = table.order[0]
             sections[".incremental"] = {
                 "cursor": cursor,
@@ -103,8 +120,12 @@ class Lake:
             }
         if self.load == "cdc":
             sections[".cdc"] = {"operation": table.operation, "order_by": table.order}
-        return _HEAD + "".join(
-            f"[pipelines.team.orders{name}]\n{_keys(keys)}" for name, keys in sections.items()
+        return (
+            _HEAD
+            + (_FILES if is_of_files else _HTTP)
+            + "".join(
+                f"[pipelines.team.orders{name}]\n{_keys(keys)}" for name, keys in sections.items()
+            )
         )
 
     def land(self, landed: Landed) -> None:

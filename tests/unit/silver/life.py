@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from bronze_engine import open_engine
@@ -27,16 +27,23 @@ __all__ = ["Life", "check_versions", "live", "play"]
 
 
 def play(
-    folder: Path, pattern: Pattern, examples: int, *, removes: bool = False, shrinks: bool = True
+    folder: Path,
+    pattern: Pattern,
+    examples: int,
+    *,
+    part: int = 0,
+    removes: bool = False,
 ) -> set[str]:
-    """So many lives, the same ones each time; how their runs made the tables."""
-    modes: set[str] = set()
-    phases = [Phase.generate, *([Phase.shrink] if shrinks else [])]
+    """So many lives, the same ones of a part each time; how their runs made the tables.
 
+    A life that fails is told as it was: to make it shorter takes minutes, which a test has not.
+    """
+    modes: set[str] = set()
+
+    @seed(part)
     @settings(
         max_examples=examples,
-        phases=phases,
-        derandomize=True,
+        phases=[Phase.generate],
         database=None,
         deadline=None,
         report_multiple_bugs=False,

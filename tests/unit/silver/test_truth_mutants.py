@@ -133,4 +133,4 @@ def test_a_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     pattern, plant = MUTANTS[name]
     plant(monkeypatch)
     with pytest.raises(AssertionError):
-        play(tmp_path, pattern, EXAMPLES, shrinks=False)
+        play(tmp_path, pattern, EXAMPLES)
