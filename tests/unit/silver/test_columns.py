@@ -71,7 +71,8 @@ def test_the_order_is_that_of_the_changes_then_that_of_the_cursor(tmp_path: Path
 
 def test_what_records_are_compared_by_never_becomes_text_by_itself(tmp_path: Path) -> None:
     whole = pa.schema([("id", pa.int64()), ("no", pa.int64()), ("note", pa.int64())])
-    other = pa.schema([("id", pa.int64()), ("no", pa.float64()), ("note", pa.float64())])
+    columns: dict[str, DataType] = {"id": pa.int64(), "no": pa.float64(), "note": pa.float64()}
+    other = pa.schema(columns)
     dates = [manifest(whole), manifest(other, day=date(2025, 1, 16))]
     chosen = pipeline(tmp_path, 'order_by = ["nr"]\n[.columns]\nrename = { no = "nr" }')
     with pytest.raises(QualityError, match=r"'nr' is int64 .* as text; .*silver\.columns\.cast"):
