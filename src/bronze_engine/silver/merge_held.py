@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.part import DataFile
+from bronze_engine.silver.casts import cast
 from bronze_engine.silver.fold import departed_schema, moment_type
 from bronze_engine.silver.shape import (
     BRONZE_DATE,
@@ -136,7 +137,13 @@ def _value(name: str, kind: pa.DataType, schema: pa.Schema | None) -> str:
     if schema is None or place < 0:
         nothing = "FALSE" if name == DELETED else f"CAST(NULL AS {sql_type(kind)})"
         return f"{nothing} AS {identifier(name)}"
-    return f"{widened(f'c{place}', schema.field(place).type, kind)} AS {identifier(name)}"
+    return f"{_wide_enough(f'c{place}', schema.field(place).type, kind)} AS {identifier(name)}"
+
+
+def _wide_enough(value: str, have: pa.DataType, want: pa.DataType) -> str:
+    """As text what a record of Bronze would be, which a plain cast of DuckDB's is not."""
+    as_text = cast(value, have, want) if pa.types.is_string(want) else None
+    return widened(value, have, want) if as_text is None else as_text.value
 
 
 def retained_records(shape: Shape, held: Held, gone: Iterable[date], keys: str | None) -> str:

@@ -135,3 +135,30 @@ async def test_every_type_stays_as_it_was(
         assert bits(found) == bits(landed([row for day in LANDED for row in day]))
         found = found.filter(found["is_current"])
     assert bits(found) == bits(landed(list(NEWEST)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (WIDE, number("-12.5"), "-12.5000000000"),
+        (pa.timestamp("us", "UTC"), 0, "1970-01-01T00:00:00.000000Z"),
+        (pa.time64("us"), 36_000_000_000, "10:00:00.000000"),
+        (pa.float64(), 1e300, "1e+300"),
+    ],
+    ids=["wide", "instant", "time", "double"],
+)
+@pytest.mark.asyncio
+async def test_what_bronze_has_no_more_is_the_text_that_it_would_be_of_bronze(
+    tmp_path: Path, kind: Any, value: Any, text: str
+) -> None:
+    table = Table(columns=("key", "n"), keys=("key",), order=("key",))
+    key = pa.field("key", pa.int64())
+    typed = Lake(tmp_path, table, pa.schema([key, pa.field("n", kind)]), load="incremental")
+    texts = Lake(tmp_path, table, pa.schema([key, pa.field("n", pa.string())]), load="incremental")
+    async with open_engine(typed.config(), clock=SYSTEM_CLOCK) as engine:
+        typed.land(Landed(run_date=DAYS[0], files=(({"key": 1, "n": value},),)))
+        await engine.silver(NAME)
+        texts.land(Landed(run_date=DAYS[1], files=(({"key": 2, "n": "x"},),)))
+        typed.remove(DAYS[0])
+        await engine.silver(NAME)
+    assert {row["key"]: row["n"] for row in typed.rows() or []} == {1: text, 2: "x"}
