@@ -152,9 +152,13 @@ async def test_what_bronze_has_no_more_is_the_text_that_it_would_be_of_bronze(
     tmp_path: Path, kind: Any, value: Any, text: str
 ) -> None:
     table = Table(columns=("key", "n"), keys=("key",), order=("key",))
-    key = pa.field("key", pa.int64())
-    typed = Lake(tmp_path, table, pa.schema([key, pa.field("n", kind)]), load="incremental")
-    texts = Lake(tmp_path, table, pa.schema([key, pa.field("n", pa.string())]), load="incremental")
+    columns: tuple[dict[str, Any], ...] = (
+        {"key": pa.int64(), "n": kind},
+        {"key": pa.int64(), "n": pa.string()},
+    )
+    typed, texts = (
+        Lake(tmp_path, table, pa.schema(list(each.items())), load="incremental") for each in columns
+    )
     async with open_engine(typed.config(), clock=SYSTEM_CLOCK) as engine:
         typed.land(Landed(run_date=DAYS[0], files=(({"key": 1, "n": value},),)))
         await engine.silver(NAME)
