@@ -139,7 +139,10 @@ class Scene:
         self.tree: Tree = {}
 
     def configure(self, **more: object) -> None:
-        (self.lake.folder / "pipelines.toml").write_text(f"{self.lake.toml(**more)}\n{self.stores}")
+        text = self.lake.toml(**more)
+        if self.stores:  # in place of the lake's own
+            text = re.sub(r"\[stores\.lake\][^\[]*", "", text)
+        (self.lake.folder / "pipelines.toml").write_text(f"{text}\n{self.stores}")
 
     def land(self, day: int, generation: int = 1) -> None:
         rows = tuple(
