@@ -85,9 +85,10 @@ def ordered_decimal(text: str, scale: int, kind: DataType) -> str:
     digits = f"replace(ltrim({text}, {literal('-')}), {literal('.')}, {nothing})"
     if kind.scale > scale:
         digits = f"{digits} || {literal('0' * (kind.scale - scale))}"
+    digits = f"ltrim({digits}, {zero})"  # lpad cuts off what is longer: of "0.1" the zero counts
     padded = f"lpad({digits}, {_DIGITS}, {zero})"
     turned = f"translate({padded}, {', '.join(_NUMERALS)})"
-    is_negative = f"starts_with({text}, {literal('-')}) AND ltrim({digits}, {zero}) <> {nothing}"
+    is_negative = f"starts_with({text}, {literal('-')}) AND {digits} <> {nothing}"
     return (
         f"CASE WHEN {is_negative} THEN {zero} || {turned}"
         f" WHEN {text} IS NOT NULL THEN {literal('1')} || {padded} END"

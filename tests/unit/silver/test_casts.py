@@ -334,6 +334,19 @@ def test_wide_decimals_become_what_holds_them() -> None:
     assert values_of(array, pa.float64()) == [-12.5, 7.0, None, None]
 
 
+@pytest.mark.parametrize("sign", ["", "-", "+"])
+def test_all_76_digits_of_a_text_are_kept(sign: str) -> None:
+    nines = "9" * 76
+    whole = [f"{sign}{nines}", f"{sign}000{nines}.000", f"{sign}{nines}0e-1", f"{sign}{nines}0"]
+    parts = [f"{sign}.{nines}", f"{sign}0.1", f"{sign}1e-76", f"{sign}0.{nines}1"]
+    with localcontext(prec=80):
+        for kind, texts in ((pa.decimal256(76, 0), whole), (pa.decimal256(76, 76), parts)):
+            expected = [*map(Decimal, texts[:3]), None]
+            assert values_of(pa.array(texts, pa.string()), kind) == expected
+        half = Decimal(f"{sign}{'9' * 38}")
+        assert values_of(pa.array([str(half)], pa.string()), pa.decimal256(76, 38)) == [half]
+
+
 # Times.
 
 
