@@ -75,11 +75,11 @@ BENCH_PAGE = --json docs/benchmarks.json --page docs/benchmarks.md
 
 bench: $(VENV)/.dev
 	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end $(BENCH_SIZE) $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end silver_merge $(BENCH_SIZE) $(BENCH_PAGE)
 
 bench-full: $(VENV)/.dev
 	-@$(MAKE) --no-print-directory $(BENCH)/.rivals
-	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end --full --rounds 5 $(BENCH_PAGE)
+	$(BIN)/python -m benchmarks http postgres files upload batch end_to_end silver_merge --full --rounds 5 $(BENCH_PAGE)
 	$(BIN)/python -m benchmarks memory batch_memory --full --rounds 1 $(BENCH_PAGE)
 	$(BIN)/python -m benchmarks batch_scheduler concurrency adaptive tune --full $(BENCH_PAGE)
 	$(BIN)/python -m benchmarks guard quality copy_binary --full $(BENCH_PAGE)

@@ -7,7 +7,9 @@ listed and committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from importlib import import_module
 from pathlib import Path
@@ -54,12 +56,23 @@ def prepare(job: MergeJob) -> None:
 async def _prepare(job: MergeJob) -> None:
     days = _lake(job, "days")
     if not days.exists():
-        await _land(job, days, job.days)
-    if job.delta:
-        lake = _lake(job, job.delta)
-        start_from(days, lake)
-        await _curate(job, lake)
-        await _land(job, lake, [job.changes])
+        with _whole(days) as lake:
+            await _land(job, lake, job.days)
+    table = _lake(job, job.delta)
+    if job.delta and not table.exists():
+        with _whole(table) as lake:
+            start_from(days, lake)
+            await _curate(job, lake)
+            await _land(job, lake, [job.changes])
+
+
+@contextmanager
+def _whole(lake: Path) -> Iterator[Path]:
+    """Where to make a lake, which is at its place only once it is made."""
+    partial = lake.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    yield partial
+    partial.rename(lake)
 
 
 def begin(job: MergeJob) -> None:
