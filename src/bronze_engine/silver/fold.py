@@ -2,8 +2,8 @@
 
 `records` is the name of a relation with the table's own columns (Shape.names) and `_is_delete`,
 `_bronze_date`, `_bronze_part`, `_bronze_row`, which together with the keys and `order_by` decide
-everything. What is made of it has `fold_columns`: keys that are gone are rows as well, and say so.
-`visible` leaves them out where readers see none, `departed` is what is kept of them then.
+everything. What is decided are marks, which name the record that a row has its values of; with the
+values they have `fold_columns`. Keys that are gone are marks as well, and say so.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from datetime import date
 
 import pyarrow as pa
 
-from bronze_engine.silver.fold_current import CURRENT_MARK, current, current_marks
-from bronze_engine.silver.fold_versions import VERSION_MARK, version_marks, versions
+from bronze_engine.silver.fold_current import CURRENT_MARK, current_marks
+from bronze_engine.silver.fold_versions import VERSION_MARK, version_marks
 from bronze_engine.silver.shape import (
     BRONZE_DATE,
     CURRENT,
@@ -25,35 +25,26 @@ from bronze_engine.silver.shape import (
     TO,
     Shape,
 )
-from bronze_engine.silver.sql import columns, identifier
+from bronze_engine.silver.sql import identifier
 from bronze_engine.silver.winners import at, facts_of, fetched
 
 __all__ = [
-    "departed",
     "departed_of_marks",
     "departed_schema",
-    "fold",
     "fold_columns",
     "marks_of",
     "moment_type",
     "rows_of_marks",
     "table_columns",
     "table_schema",
-    "visible",
 ]
 
 
-def fold(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
-    """All rows of all keys of `records`, deleted ones included, with `fold_columns`.
+def marks_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+    """All rows of all keys of `records`, deleted ones included, without their values.
 
     `snapshots` are the dates of the full loads among which keys can vanish.
     """
-    make = versions if shape.history == "full" else current
-    return make(shape, records, snapshots)
-
-
-def marks_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
-    """What `fold` decides, without values: which record each row has them of, and the rest."""
     full = shape.history == "full"
     marks = version_marks(shape, records, snapshots) if full else current_marks(shape, snapshots)
     return f"WITH facts AS ({facts_of(shape, records, snapshots)}) SELECT * FROM ({marks})"
@@ -83,7 +74,7 @@ def moment_type(shape: Shape) -> pa.DataType:
 
 
 def fold_columns(shape: Shape) -> tuple[str, ...]:
-    """The columns of `fold`, in order, whatever deletes do."""
+    """The columns of `rows_of_marks`, in order, whatever deletes do."""
     if shape.history == "full":
         return (*shape.names, FROM, TO, CURRENT, DELETED, BRONZE_DATE)
     return (*shape.names, DELETED, DELETED_AT, DELETED_DATE, BRONZE_DATE)
@@ -127,20 +118,3 @@ def departed_schema(shape: Shape) -> pa.Schema:
             pa.field(BRONZE_DATE, pa.date32()),
         ]
     )
-
-
-def visible(shape: Shape, folded: str) -> str:
-    """The rows of a folded relation that readers see, with `table_schema`."""
-    hides = shape.sees_deletes and shape.deletes == "hard"
-    where = f" WHERE NOT {identifier(DELETED)}" if hides else ""
-    return f"SELECT {columns(table_columns(shape))} FROM {folded}{where}"
-
-
-def departed(shape: Shape, folded: str) -> str:
-    """The rows of a folded relation that no reader sees, with `departed_schema`."""
-    if shape.history == "full":
-        since = columns((FROM, TO, BRONZE_DATE))
-    else:
-        told = f"{identifier(DELETED_DATE)} AS {identifier(BRONZE_DATE)}"
-        since = f"{identifier(DELETED_AT)}, {told}"
-    return f"SELECT {columns(shape.keys)}, {since} FROM {folded} WHERE {identifier(DELETED)}"

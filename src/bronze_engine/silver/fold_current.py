@@ -13,19 +13,15 @@ from bronze_engine.silver.shape import (
     DELETED_DATE,
     Shape,
 )
-from bronze_engine.silver.sql import columns, identifier, literal
+from bronze_engine.silver.sql import literal
 from bronze_engine.silver.winners import (
-    NO_DELETE,
-    at,
     calendar,
-    facts_of,
-    fetched,
     key_names,
     newest,
     same_keys,
 )
 
-__all__ = ["CURRENT_MARK", "current", "current_marks"]
+__all__ = ["CURRENT_MARK", "current_marks"]
 
 CURRENT_MARK: Final = (
     (DELETED, "gone"),
@@ -36,22 +32,14 @@ CURRENT_MARK: Final = (
 """The table's columns that a mark fills in."""
 
 
-def current(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
-    """The newest record of each key; of a deleted one the newest values that it had.
-
-    Under "hard" a deleted key has the values of the delete: they are of no account. Of snapshots
-    it has no row at all: what the newest lacks is gone, and none before it can bring it back.
-    """
-    if not shape.keys:
-        return _every(shape, records)
-    return f"WITH facts AS ({facts_of(shape, records, snapshots)}) " + fetched(
-        shape, records, current_marks(shape, snapshots), CURRENT_MARK
-    )
-
-
 def current_marks(shape: Shape, snapshots: Sequence[date] = ()) -> str:
     """Of the relation `facts`: which record's values each key has, and whether it is gone (since,
-    and by the date that told so). Narrow."""
+    and by the date that told so). Narrow.
+
+    The newest record of each key; of a deleted one the newest values that it had. Under "hard" a
+    deleted key has the values of the delete: they are of no account. Of snapshots it is no mark at
+    all: what the newest lacks is gone, and none before it can bring it back.
+    """
     if shape.sees_deletes and shape.deletes == "tombstone":
         marks = _with_last_values(shape, snapshots)
     elif shape.sees_deletes and shape.is_snapshot:
@@ -77,17 +65,6 @@ def _mark(shape: Shape) -> str:
 def _ended(shape: Shape, shown: str) -> str:
     keys = ", ".join(key_names(shape))
     return f"{keys}, landed, part, nth, {shown} AS shown, TRUE AS gone, since, told"
-
-
-def _every(shape: Shape, records: str) -> str:
-    """Events without keys: each record is a row."""
-    moment = identifier(at(shape) or BRONZE_DATE)
-    return (
-        f"SELECT {columns(shape.names)}, FALSE AS {identifier(DELETED)},"
-        f" CASE WHEN FALSE THEN {moment} END AS {identifier(DELETED_AT)},"
-        f" CAST(NULL AS DATE) AS {identifier(DELETED_DATE)}, {identifier(BRONZE_DATE)}"
-        f" FROM {records} WHERE {NO_DELETE}"
-    )
 
 
 def _with_last_values(shape: Shape, snapshots: Sequence[date]) -> str:

@@ -12,13 +12,11 @@ from bronze_engine.silver.winners import (
     at,
     calendar,
     descending,
-    facts_of,
-    fetched,
     key_names,
     same_record,
 )
 
-__all__ = ["VERSION_MARK", "version_marks", "versions"]
+__all__ = ["VERSION_MARK", "version_marks"]
 
 VERSION_MARK: Final = (
     (FROM, "moment"),
@@ -41,21 +39,13 @@ _MARK: Final = (
 )
 
 
-def versions(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
-    """The versions of each key, and its ends (deleted rows, with the values that they end).
-
-    Of the records of a moment the newest counts; one that says what the one before it said is
-    none of its own.
-    """
-    marks = version_marks(shape, records, snapshots)
-    return f"WITH facts AS ({facts_of(shape, records)}) " + fetched(
-        shape, records, marks, VERSION_MARK
-    )
-
-
 def version_marks(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
     """Of the relation `facts`: each version and each end of a key, and which record's values it
-    has. Narrow. `records` has the values of all of them, for comparing."""
+    has. Narrow. `records` has the values of all of them, for comparing.
+
+    Of the records of a moment the newest counts; one that says what the one before it said is none
+    of its own. An end has the values that it ends.
+    """
     keys = ", ".join(key_names(shape))
     newest_last = f"PARTITION BY {keys}, moment ORDER BY {descending(shape)}"
     through = f"PARTITION BY {keys} ORDER BY moment ASC NULLS FIRST"

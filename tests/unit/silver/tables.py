@@ -10,8 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from bronze_engine.model.manifest import Load
-from bronze_engine.silver.fold import fold, table_schema, visible
-from bronze_engine.silver.shape import Shape
+from bronze_engine.silver.fold import marks_of, rows_of_marks, table_columns, table_schema
+from bronze_engine.silver.merge_outputs import events
+from bronze_engine.silver.shape import DELETED, Shape
+from bronze_engine.silver.sql import columns as listed
+from bronze_engine.silver.sql import identifier
 
 __all__ = ["DAY", "Record", "folded", "own", "record", "relation", "shape_of", "shown"]
 
@@ -78,15 +81,24 @@ def folded(
     shape: Shape, records: Iterable[tuple[Any, ...]], snapshots: Sequence[date] = ()
 ) -> list[tuple[Any, ...]]:
     """All rows that the fold makes, deleted ones too, sorted."""
-    return _rows(shape, records, fold(shape, "records", snapshots))
+    return _rows(shape, records, _fold(shape, snapshots))
 
 
 def shown(
     shape: Shape, records: Iterable[tuple[Any, ...]], snapshots: Sequence[date] = ()
 ) -> list[tuple[Any, ...]]:
     """The rows that readers see, sorted, as exactly the table's schema has them."""
-    sql = visible(shape, f"({fold(shape, 'records', snapshots)})")
+    if not shape.keys:
+        return _rows(shape, records, events(shape, "records").sql, table_schema(shape))
+    hides = shape.sees_deletes and shape.deletes == "hard"
+    where = f" WHERE NOT {identifier(DELETED)}" if hides else ""
+    names = listed(table_columns(shape))
+    sql = f"SELECT {names} FROM ({_fold(shape, snapshots)}){where}"
     return _rows(shape, records, sql, table_schema(shape))
+
+
+def _fold(shape: Shape, snapshots: Sequence[date]) -> str:
+    return rows_of_marks(shape, "records", marks_of(shape, "records", snapshots))
 
 
 def _rows(

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from bronze_engine.silver.fold import departed, departed_schema, fold, fold_columns
+from bronze_engine.silver.fold import departed_of_marks, departed_schema, fold_columns, marks_of
 
 from .tables import DAY, folded, own, record, relation, shape_of, shown
 
@@ -128,7 +128,9 @@ def test_of_a_hard_delete_only_the_key_is_kept_aside() -> None:
     assert shown(shape, CHANGES) == [(1, 10, "lives", DAY(1)), (3, 30, "back", DAY(3))]
     with duckdb.connect() as connection:
         connection.register("records", relation(shape, CHANGES))
-        aside = connection.sql(departed(shape, f"({fold(shape, 'records')})")).to_arrow_table()
+        aside = connection.sql(
+            departed_of_marks(shape, f"({marks_of(shape, 'records')})")
+        ).to_arrow_table()
     assert aside.schema.names == departed_schema(shape).names
     rows = sorted(tuple(row.values()) for row in aside.to_pylist())
     assert rows == [(2, 30, DAY(3)), (4, 30, DAY(3))]
