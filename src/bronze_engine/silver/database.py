@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from bronze_engine.silver.fault import duckdb_fault
-from bronze_engine.silver.sql import identifier, literal
+from bronze_engine.silver.sql import exactly, identifier, literal
 from bronze_engine.silver.types import restored
 from bronze_engine.workers import Workers
 
@@ -128,7 +128,9 @@ class Database:
         )
         for name, value in _SETTINGS:
             connection.execute(f"SET GLOBAL {identifier(name)} = {literal(value)}")
-        folders = ", ".join(literal(f"{path}/") for path in (self._spill, *self._readable))
+        paths = [str(path) for path in (self._spill, *self._readable)]
+        paths.append(exactly(str(self._spill)))  # a pattern is looked at as it stands, too
+        folders = ", ".join(literal(f"{path}/") for path in paths)
         connection.execute(f"SET allowed_directories = [{folders}]")
         connection.execute("SET enable_external_access = false")
         connection.execute(f"SET allowed_configs = [{literal(_BUFFER)}]")

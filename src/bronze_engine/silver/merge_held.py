@@ -30,7 +30,7 @@ from bronze_engine.silver.shape import (
     TO,
     Shape,
 )
-from bronze_engine.silver.sql import columns, identifier, literal
+from bronze_engine.silver.sql import columns, exactly, identifier, literal
 from bronze_engine.silver.types import sql_type, widened
 from bronze_engine.silver.winners import at
 
@@ -122,14 +122,9 @@ def _number(group: Sequence[tuple[int, HeldFile]]) -> str:
 
 def _parquet(schema: pa.Schema, group: Sequence[tuple[int, HeldFile]]) -> str:
     """Columns are called by their places: none of the table's is taken for DuckDB's own."""
-    paths = ", ".join(literal(_plain(str(one.path))) for _, one in group)
+    paths = ", ".join(literal(exactly(str(one.path))) for _, one in group)
     aliases = ", ".join(f"c{place}" for place in range(len(schema)))
     return f"read_parquet([{paths}], hive_partitioning = FALSE) AS b({aliases})"
-
-
-def _plain(path: str) -> str:
-    """A path that is no pattern."""
-    return "".join(f"[{each}]" if each in "[*?" else each for each in path)
 
 
 def _value(name: str, kind: pa.DataType, schema: pa.Schema | None) -> str:

@@ -19,7 +19,7 @@ from bronze_engine.model.silver_columns import FAULT
 from bronze_engine.silver.casts import Cast, cast
 from bronze_engine.silver.contract import schema_of
 from bronze_engine.silver.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape
-from bronze_engine.silver.sql import identifier, literal
+from bronze_engine.silver.sql import exactly, identifier, literal
 from bronze_engine.silver.types import sql_type
 
 __all__ = ["Selected", "raw_select", "record_select", "selected"]
@@ -141,8 +141,7 @@ class _File:
 
     def relation(self, path: str) -> str:
         aliases = ", ".join(f"c{place}" for place in range(len(self._places)))
-        escaped = "".join(f"[{each}]" if each in "[*?" else each for each in path)
-        read = f"read_parquet({literal(escaped)}, hive_partitioning = FALSE)"
+        read = f"read_parquet({literal(exactly(path))}, hive_partitioning = FALSE)"
         return f"{read} AS b({aliases})" if aliases else f"{read} AS b"
 
 

@@ -37,7 +37,8 @@ AT_ONCE: Final = 4
 
 def root_of(store: Store) -> str | None:
     """The directory of a local store, whose files are opened where they lie; else None."""
-    return store.url if isinstance(store, LocalStore) else None
+    # DuckDB takes a backslash for a slash, and would look elsewhere: such files are copied.
+    return store.url if isinstance(store, LocalStore) and "\\" not in store.url else None
 
 
 @final

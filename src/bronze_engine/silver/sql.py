@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-__all__ = ["columns", "identifier", "literal", "same"]
+__all__ = ["columns", "exactly", "identifier", "literal", "same"]
 
 
 def identifier(name: str) -> str:
@@ -34,6 +34,11 @@ def literal(value: str | int | bool | date | None) -> str:
         case str():
             escaped = value.replace("'", "''")
             return f"'{escaped}'"
+
+
+def exactly(path: str) -> str:
+    """A path where DuckDB takes a pattern: one that matches this path alone."""
+    return "".join(f"[{each}]" if each in "[*?" else each for each in path)
 
 
 def same(names: Iterable[str], left: str, right: str) -> str:

@@ -383,6 +383,25 @@ async def test_bronze_without_a_row_makes_a_table_without_one(tmp_path: Path) ->
     assert manifest_of(lake).row_count == 3
 
 
+ODD_NAMES: Final = {"pattern": "x[1]*?", "quotes": 'quo\'te "two"', "backslash": "back\\slash"}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
+@pytest.mark.asyncio
+async def test_lake_and_spill_lie_in_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    """What DuckDB would take for a pattern or a separator is the name that it is."""
+    (tmp_path / "x1").mkdir()
+    (tmp_path / name).mkdir()
+    lake = Lake(tmp_path / name, TABLE, SCHEMA, load="incremental")
+    config = load_text(lake.toml(), 'engine.spill_dir = "spill"', folder=lake.folder)
+    for day, start in ((DAYS[0], 0), (DAYS[1], 3)):
+        lake.land(landed(day, rows(start, 6, day.day)))
+        async with open_engine(config) as engine:
+            await engine.silver(NAME)
+    assert manifest_of(lake).row_count == 9
+    assert list((lake.folder / "spill").iterdir()) == []
+
+
 @pytest.mark.asyncio
 async def test_rows_move_between_folders_of_values(tmp_path: Path) -> None:
     lake = Lake(tmp_path, TABLE, SCHEMA, load="incremental")
