@@ -20,7 +20,7 @@ from bronze_engine.silver.inputs import Landed
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.merge_held import Held, HeldFile
 from bronze_engine.silver.seal import check_seal
-from bronze_engine.silver.spool import Spool, Verify
+from bronze_engine.silver.spool import LAND_AGAIN, Spool, Verify
 
 __all__ = ["Reading"]
 
@@ -84,26 +84,36 @@ class Reading:
     async def _held(self, files: Sequence[DataFile], schema: pa.Schema) -> tuple[HeldFile, ...]:
         """`schema` has the columns of the table: what DuckDB sees may be of a type that carries
         theirs."""
-        paths = await self._paths([(self._job.folder, file) for file in files], "strict")
+        wanted = [(self._job.folder, file) for file in files]
+        workers = self._job.services.workers
+        paths = await self._paths(wanted, "strict", remedy=self._anew)
         return tuple(
             [
                 HeldFile(
                     file=file,
                     path=path,
-                    schema=await self._job.services.workers.run(_schema_of, file, path, schema),
+                    schema=await workers.run(_schema_of, file, path, schema, self._anew),
                 )
                 for file, path in zip(files, paths, strict=True)
             ]
         )
 
-    async def _paths(self, files: Sequence[tuple[str, DataFile]], verify: Verify) -> list[Path]:
+    @property
+    def _anew(self) -> str:
+        """What helps against a damaged file of the table."""
+        name = self._job.pipeline.name
+        return f"Make the table anew: `bronze silver {name} --rebuild`"
+
+    async def _paths(
+        self, files: Sequence[tuple[str, DataFile]], verify: Verify, *, remedy: str = LAND_AGAIN
+    ) -> list[Path]:
         """Of files with their folders, side by side."""
         paths: dict[int, Path] = {}
 
         async def read(number: int) -> None:
             folder, file = files[number]
             paths[number] = await self._spool.path(
-                self._job.stores.target, folder, file, verify=verify
+                self._job.stores.target, folder, file, verify=verify, remedy=remedy
             )
 
         await each(range(len(files)), read, at_once=_AT_ONCE)
@@ -115,14 +125,14 @@ def _folder(landed: Landed) -> str:
     return partition_path(manifest.system, manifest.entity, manifest.run_date)
 
 
-def _schema_of(file: DataFile, path: Path, schema: pa.Schema) -> pa.Schema:
+def _schema_of(file: DataFile, path: Path, schema: pa.Schema, remedy: str) -> pa.Schema:
     """The columns of a file of the table: of an older generation it may lack some."""
     try:
         found = pq.read_schema(path)
     except (pa.ArrowException, OSError) as exc:
         raise StoreError(
             f"{file.name} of the table can't be read as Parquet ({exc}); nothing was published."
-            " Make the table anew with --rebuild",
+            f" {remedy}",
             key=file.name,
         ) from exc
     known = {field.name: field for field in schema}

@@ -7,6 +7,7 @@ not are written anew there (`rewriting`).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, final
 
 import anyio
+import msgspec
 import pyarrow as pa
 
 from bronze_engine.contracts import Store
@@ -25,12 +27,15 @@ from bronze_engine.silver.spill import free_bytes
 from bronze_engine.store.local.store import LocalStore
 from bronze_engine.workers import Workers
 
-__all__ = ["Spool", "Verify", "root_of"]
+__all__ = ["LAND_AGAIN", "Spool", "Verify", "root_of"]
 
 log = logging.getLogger(__name__)
 
 Verify = Literal["strict", "warn", "off"]
 
+LAND_AGAIN: Final = "Land that date again, or see `bronze verify`"
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 AT_ONCE: Final = 4
 """Files that are read side by side, a chunk of 1 MiB of each."""
 
@@ -68,90 +73,97 @@ class Spool:
         self._paths.clear()
 
     async def path(
-        self, store: Store, folder: str, file: DataFile, *, verify: Verify = "strict"
+        self,
+        store: Store,
+        folder: str,
+        file: DataFile,
+        *,
+        verify: Verify = "strict",
+        remedy: str = LAND_AGAIN,
     ) -> Path:
         """A path whose content is what the manifest says of `folder`'s `file`.
 
         Raises StoreError (STG001) naming the file, its store and what differs: its size, its
-        sha256, or that it is gone. With "warn" another content is a warning; with "off" nobody
-        looks. Raises StoreError too where the copy has no room.
+        sha256, or that it is gone; `remedy` says what to do about it. With "warn" another content
+        is a warning; with "off" nobody looks. Raises StoreError too where the copy has no room.
         """
         key = f"{folder}/{file.name}"
         entry = self._paths.setdefault((id(store), key), _Entry(len(self._paths)))
         async with entry.lock:
             if entry.path is None:
                 async with self._slots:
-                    entry.path = await self._read(store, key, file, entry.number, verify)
+                    read = _Read(store, key, file, verify, remedy)
+                    entry.path = await self._read(read, entry.number)
         return entry.path
 
-    async def _read(
-        self, store: Store, key: str, file: DataFile, number: int, verify: Verify
-    ) -> Path:
-        path = self._spill / f"{number:06}-{key.rpartition('/')[2]}"
-        root = root_of(store)
+    async def _read(self, read: _Read, number: int) -> Path:
+        path = self._spill / f"{number:06}-{read.key.rpartition('/')[2]}"
+        root = root_of(read.store)
         try:
             if root is not None:
-                await self._hash(store, key, file, verify)
-                await self._workers.run(os.symlink, f"{root}/{key}", path)
+                await self._hash(read)
+                await self._workers.run(os.symlink, f"{root}/{read.key}", path)
             else:
-                await self._copy(store, key, file, path, verify)
+                await self._copy(read, path)
         except OSError as exc:
-            free = free_bytes(self._spill)
-            raise StoreError(
-                f"{path}: {exc.strerror or exc} while {key} of {store.url} was copied there "
-                f"({file.size_bytes} bytes, {free} free); free some space, or set "
-                "engine.spill_dir to another disk, and run again",
-                path=str(path),
-            ) from exc
-        return await self._readable(store, key, path)
+            raise self._full(read, path, exc) from exc
+        return await self._readable(read, path)
 
-    async def _readable(self, store: Store, key: str, path: Path) -> Path:
+    async def _readable(self, read: _Read, path: Path) -> Path:
         """The path of what DuckDB reads exactly: the file, or what was made of it."""
+        other = path.with_name(f"{path.name}.carried.parquet")
         try:
             if not await self._workers.run(must_rewrite, path):
                 return path
-            other = path.with_name(f"{path.name}.carried.parquet")
             async with self._workers.iterate(rewriting(path, other)) as steps:
                 async for _ in steps:
                     pass
             await self._workers.run(path.unlink)
         except (pa.ArrowException, OSError) as exc:
+            if isinstance(exc, OSError) and exc.errno in _NO_ROOM:
+                raise self._full(read, other, exc) from exc
             raise StoreError(
-                f"{key} in {store.url} can't be read as Parquet ({exc}); nothing was published. "
-                "Land that date again, or see `bronze verify`",
-                key=key,
+                f"{read.key} in {read.store.url} can't be read as Parquet ({exc}); nothing was"
+                f" published. {read.remedy}",
+                key=read.key,
             ) from exc
         return other
 
-    async def _hash(self, store: Store, key: str, file: DataFile, verify: Verify) -> None:
+    def _full(self, read: _Read, path: Path, exc: OSError) -> StoreError:
+        free = free_bytes(self._spill)
+        return StoreError(
+            f"{path}: {exc.strerror or exc} while {read.key} of {read.store.url} was copied there "
+            f"({read.file.size_bytes} bytes, {free} free); free some space, or set "
+            "engine.spill_dir to another disk, and run again",
+            path=str(path),
+        )
+
+    async def _hash(self, read: _Read) -> None:
         """Of all bytes; with "off" of the first, which tells that there are some."""
         size = 0
         digest = hashlib.sha256()
-        length = 1 if verify == "off" else None
-        async with store.read(key, length=length) as chunks:
+        length = 1 if read.verify == "off" else None
+        async with read.store.read(read.key, length=length) as chunks:
             async for chunk in chunks:
                 size += len(chunk)
                 await self._workers.run(digest.update, chunk)
-        self._judge(store, key, file, size, digest.hexdigest(), verify)
+        self._judge(read, size, digest.hexdigest())
 
-    async def _copy(
-        self, store: Store, key: str, file: DataFile, path: Path, verify: Verify
-    ) -> None:
-        copy = _Copy(path, hashed=verify != "off")
+    async def _copy(self, read: _Read, path: Path) -> None:
+        copy = _Copy(path, hashed=read.verify != "off")
         try:
             await self._workers.run(copy.open)
-            async with store.read(key) as chunks:
+            async with read.store.read(read.key) as chunks:
                 async for chunk in chunks:
                     await self._workers.run(copy.write, chunk)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._workers.run(copy.close)
-        self._judge(store, key, file, copy.size, copy.digest.hexdigest(), verify)
+        self._judge(read, copy.size, copy.digest.hexdigest())
 
-    def _judge(
-        self, store: Store, key: str, file: DataFile, size: int, digest: str, verify: Verify
-    ) -> None:
-        if verify == "off":
+    def _judge(self, read: _Read, size: int, digest: str) -> None:
+        file = read.file
+        if read.verify == "off":
             return
         if size != file.size_bytes:
             differs = f"{size} bytes, where its manifest says {file.size_bytes}"
@@ -159,14 +171,21 @@ class Spool:
             differs = f"sha256 {digest}, where its manifest says {file.sha256}"
         else:
             return
-        if verify == "warn":
-            self._warn(f"{key} in {store.url} has {differs}; it is read as it is")
+        told = f"{read.key} in {read.store.url} has {differs}"
+        if read.verify == "warn":
+            self._warn(f"{told}; it is read as it is")
             return
-        raise StoreError(
-            f"{key} in {store.url} has {differs}; nothing was published. Land that date again, or "
-            "see `bronze verify`",
-            key=key,
-        )
+        raise StoreError(f"{told}; nothing was published. {read.remedy}", key=read.key)
+
+
+class _Read(msgspec.Struct, frozen=True, eq=False):
+    """One file that is asked for."""
+
+    store: Store
+    key: str
+    file: DataFile
+    verify: Verify
+    remedy: str
 
 
 @final

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ANY, DataFile
 from bronze_engine.silver.database import Database
+from bronze_engine.silver.rewriting import rewriting
 from bronze_engine.silver.spool import Spool, Verify, root_of
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
@@ -242,6 +243,23 @@ async def test_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(os, "write", full)
         with pytest.raises(StoreError, match=r"spill.*No space left.*engine\.spill_dir"):
             await spool.path(store, FOLDER, FILE)
+
+
+@pytest.mark.asyncio
+async def test_disk_without_room_for_what_is_written_anew_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/full: what Arrow says of a full disk is no fault of the file that it reads."""
+    body = parquet(pa.table({"n": pa.array([Decimal(-1)], pa.decimal256(40, 0))}))
+
+    def full(path: Path, _: Path) -> Iterator[None]:
+        return rewriting(path, Path("/dev/full"))
+
+    monkeypatch.setattr("bronze_engine.silver.spool.rewriting", full)
+    async with opened("memory", tmp_path) as (store, spool, _):
+        await store.put(f"{FOLDER}/{NAME}", body, expect=ANY)
+        with pytest.raises(StoreError, match=r"spill.*engine\.spill_dir"):
+            await spool.path(store, FOLDER, data_file(NAME, body))
 
 
 @pytest.mark.asyncio

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine import open_engine
-from bronze_engine.errors import ConfigError, StateError
+from bronze_engine.errors import ConfigError, StateError, StoreError
 from bronze_engine.model.arrow import Field
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import Checksums, Manifest
@@ -381,6 +381,19 @@ async def test_bronze_without_a_row_makes_a_table_without_one(tmp_path: Path) ->
     lake.land(landed(DAYS[1], rows(0, 3, 1)))
     await run(lake)
     assert manifest_of(lake).row_count == 3
+
+
+@pytest.mark.asyncio
+async def test_damaged_table_is_stg001_and_is_made_anew(lake: Lake) -> None:
+    await run(lake)
+    (path,) = lake.silver.glob("*.parquet")
+    path.write_bytes(path.read_bytes()[::-1])
+    lake.land(landed(DAYS[1], rows(3, 2, 2)))
+    with pytest.raises(StoreError, match=rf"{path.name}.*`bronze silver {NAME} --rebuild`"):
+        await run(lake)
+    assert manifest_of(lake).generation == 1
+    await run(lake, rebuild=True)
+    assert len(lake.rows() or ()) == 10
 
 
 ODD_NAMES: Final = {"pattern": "x[1]*?", "quotes": 'quo\'te "two"', "backslash": "back\\slash"}
