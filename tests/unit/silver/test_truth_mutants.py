@@ -13,12 +13,11 @@ from bronze_engine.silver import fold_versions, inputs, making, merge, merge_fac
 
 from .histories import Pattern
 from .life import play
+from .test_truth_histories import EXAMPLES, PARTS
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-EXAMPLES: Final = 80
-"""As many as the tests of the lives have of each pattern: what they can't find is not found."""
 
 
 def rewritten(module: Any, name: str, old: str, new: str) -> Plant:
@@ -133,4 +132,10 @@ def test_a_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     pattern, plant = MUTANTS[name]
     plant(monkeypatch)
     with pytest.raises(AssertionError):
-        play(tmp_path, pattern, EXAMPLES)
+        play_all(tmp_path, pattern)
+
+
+def play_all(folder: Path, pattern: Pattern) -> None:
+    """The very lives that judge Silver: what others would find counts for nothing."""
+    for part in range(PARTS):
+        play(folder, pattern, EXAMPLES, part=part)
