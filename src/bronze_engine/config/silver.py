@@ -62,8 +62,9 @@ class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     full history its last version is ended. Deletes are the changes of `load = "cdc"` that say so,
     records with `deleted_column`, and keys that a later full snapshot has no more."""
     deleted_column: str | None = None
-    """Bronze's name of a column that marks deleted records: neither NULL nor false. Of texts
-    "false" is a mark like another, but where `columns.cast` makes booleans of them."""
+    """Bronze's name of a column that marks deleted records: neither NULL nor false. The text
+    "false" and the number 0 are marks like others, but where `columns.cast` makes booleans of them.
+    Until a record has such a column there is no mark, and each run warns of that."""
     columns: SilverColumns = SilverColumns()
     partition_by: tuple[str, ...] = ()
     """Folders, as of [output]: `country`, `day(created_at)`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NoReturn
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -20,26 +19,40 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.silver_columns import RESERVED
 from bronze_engine.silver.casts import cast
 from bronze_engine.silver.contract import check_frozen, schema_of, united, widest
+from bronze_engine.silver.named import check_landed, landed_name, unknown
 from bronze_engine.silver.shape import Shape
 
 __all__ = ["resolve"]
 
-_SHOWN_NAMES: Final = 12
+log = logging.getLogger(__name__)
 
 
-def resolve(pipeline: Pipeline, manifests: Sequence[Manifest], base: Manifest | None) -> Shape:
+def resolve(
+    pipeline: Pipeline,
+    manifests: Sequence[Manifest],
+    base: Manifest | None,
+    *,
+    warn: Callable[[str], None] = log.warning,
+) -> Shape:
     """The table's shape by all that it counts: `manifests` are Bronze's, in any order; `base` is
     the table's own, None where it is made anew.
 
     Where Bronze has never had a row the shape has no column: then there is none to be written.
     Columns of dates that Bronze has no more stay. Raises QualityError (QUAL001) for a column that
-    the configuration names and no record has, one that takes a name of ours, types that no type
-    holds, and what `contract = "freeze"` does not take.
+    the table must have and no record has, one that takes a name of ours, types that no type
+    holds, and what `contract = "freeze"` does not take. `warn` is told of columns that the
+    configuration names and that may still come (`named`).
     """
     silver = _silver(pipeline)
     counted = sorted(manifests, key=lambda each: each.run_date)
-    bronze = united(map(schema_of, counted))
+    bronze = united(
+        map(schema_of, counted),
+        is_left_out=_is_left_out(silver),
+        cast={landed_name(silver, name) for name in silver.columns.cast},
+    )
     load = counted[-1].load if counted else pipeline.load
+    if bronze:
+        check_landed(silver, bronze, warn)
     columns = _table_columns(silver, bronze, counted) if bronze else []
     is_frozen = silver.contract == "freeze"
     if base is not None and (_has_gone(base, counted) or (columns and is_frozen)):
@@ -67,6 +80,12 @@ def _silver(pipeline: Pipeline) -> Silver:
     if pipeline.silver is None:
         raise ValueError(f"{pipeline.name} has no [silver]")
     return pipeline.silver
+
+
+def _is_left_out(silver: Silver) -> Callable[[str], bool]:
+    """Whether a column of Bronze is none of the table's."""
+    columns = silver.columns
+    return lambda name: name in columns.drop or bool(columns.keep and name not in columns.keep)
 
 
 def _has_gone(base: Manifest, counted: Iterable[Manifest]) -> bool:
@@ -102,13 +121,6 @@ def _table_columns(
 ) -> list[Column]:
     """The record's columns, in order."""
     wanted = silver.columns
-    for key in ("keep", "drop", "rename"):
-        for name in getattr(wanted, key):
-            if name not in bronze:
-                _unknown(f"silver.columns.{key}", name, bronze, "no record has such a column")
-    if silver.deleted_column is not None and silver.deleted_column not in bronze:
-        why = "no record has such a column"
-        _unknown("silver.deleted_column", silver.deleted_column, bronze, why)
     names = wanted.keep or tuple(_usual(bronze, counted))
     dropped = {*wanted.drop}
     found: dict[str, Column] = {}
@@ -118,8 +130,10 @@ def _table_columns(
             continue
         _take(found, _renamed(column, wanted.rename), name)
     for name, text in wanted.cast.items():
+        if landed_name(silver, name) not in bronze:
+            continue
         if name not in found:
-            _unknown("silver.columns.cast", name, found, "the table has no such column")
+            unknown("silver.columns.cast", name, found, "the table has no such column")
         kind, role = parse_type(name, text)
         given = found[name]
         if cast("", given.type, kind, role) is None:
@@ -156,7 +170,7 @@ def _usual(bronze: Mapping[str, Column], counted: Sequence[Manifest]) -> Iterato
 def _with_variants(names: Sequence[str], bronze: Mapping[str, Column]) -> Iterator[str]:
     """Names, each with the column of what did not fit it where that is not named itself."""
     named = {*names}
-    for name in names:
+    for name in filter(bronze.__contains__, names):  # a mark for deletes may still come
         yield name
         for other, column in bronze.items():
             if column.of == name and other not in named:
@@ -219,7 +233,7 @@ def _check_named(silver: Silver, shape: Shape) -> None:
     for option, names in (("unique_columns", shape.keys), ("order_by", shape.order)):
         for name in names:
             if name not in known:
-                _unknown(f"silver.{option}", name, known, why)
+                unknown(f"silver.{option}", name, known, why)
             kind = shape.columns.field(name).type
             if pa.types.is_nested(kind):
                 raise QualityError(
@@ -235,7 +249,7 @@ def _check_named(silver: Silver, shape: Shape) -> None:
     for entry in silver.partition_by:
         name = PartitionField.parse(entry).column
         if name not in known and name not in RESERVED:
-            _unknown("silver.partition_by", name, known, why)
+            unknown("silver.partition_by", name, known, why)
 
 
 def _check_compared(silver: Silver, shape: Shape, bronze: Iterable[pa.Schema]) -> None:
@@ -257,14 +271,3 @@ def _check_compared(silver: Silver, shape: Shape, bronze: Iterable[pa.Schema]) -
                     " type in silver.columns.cast",
                     column=name,
                 )
-
-
-def _unknown(option: str, name: str, known: Iterable[str], why: str) -> NoReturn:
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    shown = ", ".join(map(repr, names[:_SHOWN_NAMES]))
-    more = ", ..." if len(names) > _SHOWN_NAMES else ""
-    hint = f"did you mean {close[0]!r}?" if close else f"it has {shown}{more}"
-    raise QualityError(
-        f"{option} names {name!r}, and {why}; nothing was published; {hint}", column=name
-    )

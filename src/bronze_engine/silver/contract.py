@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 
 import pyarrow as pa
 
@@ -20,32 +20,49 @@ def schema_of(manifest: Manifest) -> pa.Schema:
     return schema_from_text(manifest.arrow_schema) if manifest.arrow_schema else pa.schema([])
 
 
-def united(schemas: Iterable[pa.Schema]) -> dict[str, Column]:
+def united(
+    schemas: Iterable[pa.Schema],
+    *,
+    is_left_out: Callable[[str], bool],
+    cast: Container[str],
+) -> dict[str, Column]:
     """The columns of all, in the order of their first appearance, each of a type that holds the
-    values of all. Raises QualityError (QUAL001) where there is none."""
+    values of all. Raises QualityError (QUAL001) where there is none.
+
+    Of columns that are left out the first one stands, and of those that are `cast` from what they
+    are on each date where no type holds them.
+    """
     found: dict[str, Column] = {}
     for schema in schemas:
         for column in map(Column.parse, schema):
-            known = found.get(column.name)
-            found[column.name] = column if known is None else _both(known, column)
+            known = found.setdefault(column.name, column)
+            if known is not column and not is_left_out(column.name):
+                found[column.name] = _both(known, column, is_cast=column.name in cast)
     return found
 
 
-def _both(one: Column, other: Column) -> Column:
+def _both(one: Column, other: Column, *, is_cast: bool) -> Column:
+    if one.unit != other.unit:
+        raise _apart(one, other, "land the dates again")
     kind = widest(one.type, other.type)
-    if kind is None or one.unit != other.unit:
-        was, is_now = (_told(each) for each in (one, other))
-        raise QualityError(
-            f"column {one.name!r} is {was} on some dates and {is_now} on others, and no"
-            " type holds both; nothing was published; give it one in [schema.columns] and land the"
-            " dates again, or leave it out with silver.columns.drop",
-            column=one.name,
-        )
+    if kind is None and not is_cast:
+        raise _apart(one, other, "give it one in silver.columns.cast")
+    if kind is None:
+        return one
     if kind == other.type and kind != one.type:
         return other
     if kind == one.type:
         return one
     return Column(name=one.name, type=kind, key=one.key, source_type=None)
+
+
+def _apart(one: Column, other: Column, mend: str) -> QualityError:
+    was, is_now = (_told(each) for each in (one, other))
+    return QualityError(
+        f"column {one.name!r} is {was} on some dates and {is_now} on others, and no type holds"
+        f" both; nothing was published; {mend}, or leave it out with silver.columns.drop",
+        column=one.name,
+    )
 
 
 def _told(column: Column) -> str:

@@ -102,7 +102,7 @@ class _Making:
         job, work = self.job, self.job.work
         job.account.phase("reading bronze")
         counted = [one.manifest for one in work.counted]
-        shape = resolve(job.pipeline, counted, job.before)
+        shape = resolve(job.pipeline, counted, job.before, warn=job.account.warn)
         taken = Taken(rejected={one.run_date: 0 for one in work.taken_in})
         plan, schema = _NOTHING, pa.schema([])
         if shape.names:

@@ -128,6 +128,19 @@ def test_types_without_one_that_holds_both_are_refused(
     ]
     with pytest.raises(QualityError, match=r"column 'x' is .* on some dates"):
         resolve(pipeline(tmp_path, ""), dates, None)
+    for columns in ('drop = ["x"]', 'keep = ["id"]'):
+        shape = resolve(pipeline(tmp_path, f"[.columns]\n{columns}"), dates, None)
+        assert shape.names == ("id",)
+
+
+def test_types_that_no_type_holds_are_cast_from_what_they_are(tmp_path: Path) -> None:
+    dates = [
+        manifest(pa.schema([("id", pa.int64()), ("x", kind)]), date(2025, 1, day))
+        for day, kind in ((15, pa.date32()), (16, pa.timestamp("us")))
+    ]
+    chosen = pipeline(tmp_path, '[.columns]\nrename = { x = "day" }\ncast = { day = "date" }')
+    shape = resolve(chosen, dates, None)
+    assert shape.columns.field("day").type == pa.date32()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,7 @@ def test_types_without_one_that_holds_both_are_refused(
         ('order_by = ["statuss"]', "silver.order_by names 'statuss'.* did you mean 'status'"),
         ('partition_by = ["day(x)"]', "silver.partition_by names 'x'"),
         ('[.columns]\nkeep = ["id", "stat"]', "silver.columns.keep names 'stat'"),
-        ('deletes = "hard"\ndeleted_column = "gone"', "silver.deleted_column names 'gone'"),
+        ('deletes = "hard"\ndeleted_column = "statsu"', "silver.deleted_column names 'statsu'"),
         ('[.columns]\ndrop = ["stats"]', "silver.columns.drop names 'stats'"),
         ('[.columns]\nrename = { statu = "x" }', "silver.columns.rename names 'statu'"),
         ('[.columns]\ncast = { statu = "json" }', "silver.columns.cast names 'statu'"),
@@ -153,6 +166,52 @@ def test_what_the_configuration_names_and_no_record_has(
 ) -> None:
     with pytest.raises(QualityError, match=message):
         resolve(pipeline(tmp_path, silver), [manifest(SCHEMA)], None)
+
+
+def test_what_a_source_sends_with_its_first_delete_may_be_named_before(tmp_path: Path) -> None:
+    chosen = pipeline(
+        tmp_path,
+        'deletes = "hard"\ndeleted_column = "__deleted"\n[.columns]\n'
+        'rename = { __deleted = "gone" }\ncast = { gone = "bool" }\n'
+        'drop = ["id__variant", "_extra", "note"]',
+    )
+    told: list[str] = []
+    shape = resolve(chosen, [manifest(SCHEMA)], None, warn=told.append)
+    assert shape.names == ("id", "status", "status__variant")
+    options = "silver.deleted_column and silver.columns.rename and silver.columns.cast"
+    assert [message.partition(" yet")[0] for message in told] == [
+        f"{options}: no record has a column '__deleted'",
+        "silver.columns.drop: no record has a column 'note'",
+    ]
+    told.clear()
+    more = pa.schema([("__deleted", pa.string()), ("note", pa.string())])
+    later = manifest(pa.unify_schemas([SCHEMA, more]), date(2025, 1, 16))
+    shape = resolve(chosen, [manifest(SCHEMA), later], None, warn=told.append)
+    assert not told
+    assert shape.columns.field("gone").type == pa.bool_()
+
+
+@pytest.mark.parametrize("landed", ["created_at", "updated_at", "delete_time", "status"])
+def test_a_name_of_its_own_is_no_slip(tmp_path: Path, landed: str) -> None:
+    told: list[str] = []
+    chosen = pipeline(tmp_path, 'deletes = "hard"\ndeleted_column = "deleted_at"')
+    texts: dict[str, DataType] = dict.fromkeys(("id", "tag", landed), pa.string())
+    one = manifest(pa.schema(texts))
+    resolve(chosen, [one], None, warn=told.append)
+    assert len(told) == 1
+    resolve(pipeline(tmp_path, '[.columns]\ndrop = ["tags"]'), [one], None, warn=told.append)
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize(
+    "typed", ["deletedAt", "Deleted-at", "_deleted_at", "delted_at", "deletde_at", "deleted_as"]
+)
+def test_a_slip_of_the_keyboard_is_no_column_that_may_come(tmp_path: Path, typed: str) -> None:
+    texts: dict[str, DataType] = dict.fromkeys(("id", "deleted_at"), pa.string())
+    schema = pa.schema(texts)
+    for silver in (f'deleted_column = "{typed}"', f'[.columns]\ndrop = ["{typed}"]'):
+        with pytest.raises(QualityError, match="did you mean 'deleted_at'"):
+            resolve(pipeline(tmp_path, silver), [manifest(schema)], None)
 
 
 @pytest.mark.parametrize("name", ["effective_from", "Deleted_At", "_bronze_row", "_FAULT"])
@@ -262,8 +321,9 @@ def test_durations_of_two_units_are_no_one_number(tmp_path: Path) -> None:
         )
         for day, unit in ((15, "s"), (16, "ms"))
     ]
-    with pytest.raises(QualityError, match="'id' is a duration in s on some dates and a duration"):
-        resolve(pipeline(tmp_path, ""), dates, None)
+    for columns in ("", '[.columns]\ncast = { id = "string" }'):
+        with pytest.raises(QualityError, match="'id' is a duration in s on some dates and a dur"):
+            resolve(pipeline(tmp_path, columns), dates, None)
 
 
 def test_what_did_not_fit_is_of_the_column_as_it_is_called_now(tmp_path: Path) -> None:

@@ -214,6 +214,24 @@ async def test_what_is_cast_is_ordered_and_keyed_as_what_it_is(tmp_path: Path) -
     assert (found["key"], found["when"], str(found["n"])) == (1, 10, "1.50")
 
 
+async def test_a_mark_may_come_with_the_first_delete(tmp_path: Path) -> None:
+    marks: dict[str, Any] = {
+        "deletes": "hard",
+        "deleted_column": "gone",
+        "columns": {"cast": {"gone": "bool"}},
+    }
+    marked = TEXTS.append(pa.field("gone", WHOLE))
+    async with opened(tmp_path, marked, **marks) as lake:
+        lake.land(DAYS[0], row(1, 1, "a"), row(2, 1, "b"))
+        await lake.curate()
+        (warning,) = lake.warnings
+        assert warning.startswith("silver.deleted_column and silver.columns.cast: no record has a")
+        lake.land(DAYS[1], row(1, 2, "a") | {"gone": 1}, row(2, 2, "c") | {"gone": 0})
+        await lake.curate()
+        assert lake.warnings == ()
+        assert lake.values == {2: "c"}
+
+
 async def test_late_records_are_kept_aside_whatever_the_threshold(tmp_path: Path) -> None:
     times = TEXTS.set(1, pa.field("at", pa.timestamp("us", "UTC")))
     async with opened(tmp_path, times, late_data="quarantine", late_after="1d") as lake:
