@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Final
 
 __all__ = ["columns", "exactly", "identifier", "literal", "same"]
 
 
+_NAMELESS: Final = "\0"
+"""What the column without a name, which JSON may have, is called within DuckDB: it takes no empty
+name. Columns that come back are known by their places."""
+
+
 def identifier(name: str) -> str:
     """A name as DuckDB reads it back, whatever is in it."""
-    escaped = name.replace('"', '""')
+    escaped = (name or _NAMELESS).replace('"', '""')
     return f'"{escaped}"'
 
 

@@ -15,9 +15,10 @@
     struct                                 STRUCT of what its fields are   see below
 
 A decimal past 38 digits is carried as text that sorts as the numbers do (`decimals`). Fields of a
-struct that differ by case alone have other names there, for DuckDB's differ by more. Files with
-either are written anew for it (`carried`), and its batches are turned back (`restored`); all else
-DuckDB 2.0.1 reads and returns exactly (tests/unit/silver/test_types.py).
+struct that differ by case alone, or one without a name, have other names there: DuckDB's have one,
+and differ by more. Files with either are written anew for it (`carried`), and its batches are
+turned back (`restored`); all else DuckDB 2.0.1 reads and returns exactly (tests/unit/silver/
+test_types.py).
 """
 
 from __future__ import annotations
@@ -186,9 +187,10 @@ def _fields(kind: DataType) -> list[Field]:
 
 
 def _field_names(kind: DataType) -> list[str]:
-    """The names of a struct's fields; others than theirs where two differ by case alone."""
+    """The names of a struct's fields; others than theirs where two differ by case alone, or one is
+    empty."""
     names = [field.name for field in _fields(kind)]
-    if len({name.casefold() for name in names}) == len(names):
+    if all(names) and len({name.casefold() for name in names}) == len(names):
         return names
     return [f"{place}_{name}" for place, name in enumerate(names)]
 

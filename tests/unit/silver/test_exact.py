@@ -32,13 +32,14 @@ COLUMNS: Final[dict[str, Any]] = {
     "single": pa.float32(),
     "narrow": pa.decimal128(38, 10),
     'text "quoted"\n; DROP': pa.string(),
+    "": pa.int64(),
     "bytes": pa.binary(),
     "date": pa.date32(),
     "time": pa.time64("ns"),
     "at": NANOSECONDS,
     "local": pa.timestamp("us"),
     "list": pa.list_(WIDE),
-    "nested": pa.struct([("a", pa.int8()), ("A", pa.list_(pa.struct([("x", WIDE)])))]),
+    "nested": pa.struct([("a", pa.int8()), ("A", pa.list_(pa.struct([("", WIDE)])))]),
 }
 SCHEMA: Final = pa.schema(list(COLUMNS.items()))
 COUNTED: Final = pa.schema(
@@ -61,13 +62,14 @@ def row(key: str | None, order: str | None, version: int) -> Row:
         "single": (5e-45, math.nan, -math.inf)[version % 3],
         "narrow": Decimal("-" + "9" * 28 + ".9999999999"),
         'text "quoted"\n; DROP': ("", "a\0b\n'\"é🙂")[version % 2],
+        "": version,
         "bytes": (b"", b"\xff\0'")[version % 2],
         "date": date(9999, 12, 31),
         "time": pa.scalar(86_399_999_999_999 - version, pa.int64()).cast(pa.time64("ns")),
         "at": pa.scalar(1_700_000_000_123_456_789 + version, pa.int64()).cast(NANOSECONDS),
         "local": pa.scalar(-62_135_596_800_000_000, pa.int64()).cast(pa.timestamp("us")),
         "list": [number("1" * 40 + ".5"), None, number("-0.0000000001")],
-        "nested": {"a": version, "A": [{"x": number("9" * 40)}, None]},
+        "nested": {"a": version, "A": [{"": number("9" * 40)}, None]},
     }
     return {
         "key": None if key is None else number(key),
