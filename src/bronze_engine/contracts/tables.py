@@ -72,6 +72,11 @@ class LakeTable(Protocol):
         """
         ...
 
+    async def is_behind(self, partitions: Collection[str], /) -> bool:
+        """Whether `follow`, with `whole`, would commit something; nothing is written. Raises what
+        that raises."""
+        ...
+
 
 LakeTableType = Callable[[TablePlace, Store, Workers, Clock], LakeTable]
 """Opens a table of one format; nothing is read before it is asked for something."""

@@ -24,7 +24,6 @@ from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.manifest import partition_path
 from bronze_engine.model.part import Staged
-from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
 from bronze_engine.publish.lease import find_holder, find_stale
@@ -32,7 +31,7 @@ from bronze_engine.run.collection import Collection
 from bronze_engine.run.gc_table import TableGarbage
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Services, Stores
-from bronze_engine.run.tables import follow_all
+from bronze_engine.run.tables import find_behind, follow_all
 from bronze_engine.run.void import void_manifest
 from bronze_engine.state import checkpoints, hint, reports
 
@@ -80,7 +79,7 @@ class _Entity:
             await told.traces(store)
         by_lease: dict[str, list[_Day]] = {}
         found = await self._look(stores)
-        if told.delete and not await self._follow():
+        if not await (self._follow() if told.delete else self._tell_behind()):
             return
         for day in found:
             by_lease.setdefault(lease_of(pipeline, day.run_date), []).append(day)
@@ -97,8 +96,7 @@ class _Entity:
                 told.found("lease", stores.state, key, why, removed=told.delete)
         silver = pipeline.silver
         if silver is not None:
-            folder = table_path(silver.path, pipeline.system, pipeline.entity)
-            await TableGarbage(told, pipeline, folder).collect(stores)
+            await TableGarbage(told, pipeline, silver).collect(stores)
 
     async def _follow(self) -> bool:
         """Bring tables of other formats up to the manifests, before files that they may still
@@ -110,6 +108,20 @@ class _Entity:
         except BronzeError as exc:
             self.told.fault(f"{pipeline.system}/{pipeline.entity}", exc)
             return False
+        return True
+
+    async def _tell_behind(self) -> bool:
+        """Tell of tables of other formats that do not show what is committed."""
+        pipeline = self.pipeline
+        dates = [self._partition(run_date) for run_date in self._dates]
+        try:
+            for place in await find_behind(pipeline, self.services, dates):
+                self.told.skip(
+                    f"{place.root} ({place.format})",
+                    "the table does not show what is committed; --delete has it follow",
+                )
+        except BronzeError as exc:
+            self.told.fault(f"{pipeline.system}/{pipeline.entity}", exc)
         return True
 
     async def _look(self, stores: Stores) -> list[_Day]:
@@ -186,8 +198,11 @@ class _Entity:
 
     async def _remove(self, stores: Stores, key: str, days: Sequence[_Day]) -> bool:
         """The same; taking a lease that has run out and giving it back removes that too."""
+        table = await self.services.table(self.pipeline, self.pipeline.output)
 
         async def work() -> None:
+            if table is not None:  # a run may have committed, and died, since it was looked at
+                await table.follow([self._partition(day.run_date) for day in days])
             for day in days:
                 try:
                     await self._remove_day(stores, day)

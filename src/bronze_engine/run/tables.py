@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import LakeTable, Store, TablePlace
@@ -14,7 +14,7 @@ from bronze_engine.run.services import Services, Stores
 from bronze_engine.state import behind
 from bronze_engine.state.behind import Behind
 
-__all__ = ["admit", "follow", "follow_all", "follow_dates"]
+__all__ = ["admit", "find_behind", "follow", "follow_all", "follow_dates"]
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,25 @@ async def follow_all(pipeline: Pipeline, services: Services, dates: Collection[s
     """Make the tables of a pipeline show what is committed, and nothing else: of Bronze in these
     partitions, and of Silver. Raises what `LakeTable.follow` does, and ConfigError without the
     format's extra."""
+    async for table, place in _tables(pipeline, services):
+        await table.follow(dates if place.is_dated else [place.root], whole=True)
+
+
+async def find_behind(
+    pipeline: Pipeline, services: Services, dates: Collection[str]
+) -> list[TablePlace]:
+    """Which tables `follow_all` would change. Writes nothing; raises the same."""
+    return [
+        place
+        async for table, place in _tables(pipeline, services)
+        if await table.is_behind(dates if place.is_dated else [place.root])
+    ]
+
+
+async def _tables(
+    pipeline: Pipeline, services: Services
+) -> AsyncIterator[tuple[LakeTable, TablePlace]]:
     for output, _ in pipeline.table_outputs:
         table = await services.table(pipeline, output)
         if table is not None:
-            place = TablePlace.of(pipeline, output)
-            await table.follow(dates if place.is_dated else [place.root], whole=True)
+            yield table, TablePlace.of(pipeline, output)

@@ -13,7 +13,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import StateError
 from bronze_engine.model.garbage import GcReport
 from bronze_engine.model.part import ANY
-from bronze_engine.publish.lease import Holder, hold_lease, lease_key
+from bronze_engine.publish.lease import Holder, hold_lease, lease_key, table_lease_key
 from bronze_engine.publish.names import data_name, quarantine_name
 from bronze_engine.publish.traces import PREFLIGHT_PREFIX, PROBE_PREFIX
 from bronze_engine.state import hint, reports
@@ -37,6 +37,7 @@ from tests.unit.run.harness import (
 pytestmark = pytest.mark.unit
 
 NEXT = DAY + timedelta(days=1)
+TABLE_LEASE = table_lease_key("silver/team/orders")
 SOURCE = ScriptedSource([[page(1, {"id": 1, "updated_at": "2025-01-14T00:00:00Z"})]])
 HOLDER = Holder(run="r7", attempt="a7", host="elsewhere", pid=7, since=ManualClock().now())
 
@@ -110,6 +111,22 @@ async def litter(store: Store, clock: ManualClock) -> set[str]:
 
 async def bodies_in(store: Store) -> dict[str, bytes]:
     return {info.key: await read_all(store, info.key) async for info in store.scan("")}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("delete", [False, True])
+async def test_a_lease_of_a_table_that_ran_out_is_garbage(tmp_path: Path, delete: bool) -> None:
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    overrides = ('primary_key=["id"]', "silver.kind=state")
+    await store.put(TABLE_LEASE, lease(renewed_seconds_ago=5, clock=clock), expect=ANY)
+    live = await gc(tmp_path, store, clock, *overrides, delete=delete)
+    assert live.garbage == ()
+    await clock.advance(30)
+    report = await gc(tmp_path, store, clock, *overrides, delete=delete)
+    (found,) = report.garbage
+    assert (found.kind, found.key, found.removed) == ("lease", TABLE_LEASE, delete)
+    assert (TABLE_LEASE in await bodies_in(store)) is not delete
 
 
 @pytest.mark.asyncio

@@ -140,12 +140,41 @@ async def test_a_run_with_nothing_new_or_gc_mends_a_table_that_is_behind(
     assert "the table is not there to be read" in report.degraded[0]
     assert read(tmp_path) == before  # whose files are all there
     async with opened(config, None) as engine:
+        (skipped,) = (await engine.gc(NAME)).skipped
+        assert skipped.place == f"{ROOT} ({table_format})"
+        assert read(tmp_path) == before
         if by == "run":
             await engine.silver(NAME)
         else:
             assert (await engine.gc(NAME, delete=True)).faults == ()
+        assert (await engine.gc(NAME)).skipped == ()
     assert read(tmp_path) == listed(tmp_path)
     assert read(tmp_path) != before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_gc_removes_no_file_that_a_table_shows_since_a_run_died(
+    tmp_path: Path, table_format: str, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That run committed after gc had looked at the table, and before it had the lease."""
+    config = config_of(tmp_path, table_format)
+    await curated(config, source_of(row(1, DAY, "a")), DAY)
+
+    async def nothing(*_args: object) -> tuple[str, ...]:
+        return ("the run died before its table followed",)
+
+    for number in (1, 2):  # the files of the generation before the last are spared
+        day = DAY + timedelta(days=number)
+        with monkeypatch.context() as patched:
+            patched.setattr("bronze_engine.silver.publishing.follow", nothing)
+            await curated(config, source_of(row(1, day, "b")), day)
+    async with opened(config, None) as engine:
+        with monkeypatch.context() as patched:
+            patched.setattr("bronze_engine.run.gc.follow_all", nothing)
+            report = await engine.gc(NAME, delete=True)
+    assert [each.kind for each in report.garbage if each.removed] == ["data"]
+    assert read(tmp_path) == listed(tmp_path)
 
 
 @pytest.mark.asyncio

@@ -9,8 +9,11 @@ anew. So no lease and no lock of Delta's is needed
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, final
+
+import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Store
@@ -62,6 +65,14 @@ def open_delta(place: TablePlace, store: Store, workers: Workers, clock: Clock) 
     return DeltaTable(place, store, workers, clock)
 
 
+class _Change(msgspec.Struct, frozen=True):
+    """What a commit does to the table."""
+
+    columns: Columns
+    gone: tuple[str, ...]
+    new: tuple[tuple[Shown, Content], ...]
+
+
 @final
 class DeltaTable:
     """See `contracts.LakeTable`."""
@@ -80,21 +91,22 @@ class DeltaTable:
         self._columns(log, [content])
 
     async def follow(self, partitions: Collection[str], *, whole: bool = False) -> bool:
-        try:
+        with self._told():
             return await self._follow(partitions, whole=whole)
-        except BronzeError:
-            raise
-        except Exception as exc:  # the data is committed: no fault here may be the run's
-            raise StoreError(f"{self._where}: {type(exc).__name__}: {exc}") from exc
+
+    async def is_behind(self, partitions: Collection[str]) -> bool:
+        with self._told():
+            _, log = await self._read()
+            return self._change(log, await self._contents(log, partitions, whole=True)) is not None
 
     async def _follow(self, partitions: Collection[str], *, whole: bool) -> bool:
         for _ in range(_TRIES):
             files, log = await self._read()
-            shown = {self._partition_of(path) for path in log.live} if whole else set[str]()
-            contents = await read_contents(self._store, self._root, sorted({*partitions, *shown}))
-            actions = await self._actions(log, contents)
-            if not actions:
+            contents = await self._contents(log, partitions, whole=whole)
+            change = self._change(log, contents)
+            if change is None:
                 return False
+            actions = await self._actions(log, contents, change)
             body = commit_body(actions, is_dated=self._is_dated, now_ms=self._now_ms())
             name = commit_name(log.version + 1)
             try:
@@ -108,6 +120,16 @@ class DeltaTable:
             " when they are done",
             table=self._where,
         )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The data is committed: no fault of the table may be the run's."""
+        try:
+            yield
+        except BronzeError:
+            raise
+        except Exception as exc:
+            raise StoreError(f"{self._where}: {type(exc).__name__}: {exc}") from exc
 
     @property
     def _is_dated(self) -> bool:
@@ -127,8 +149,14 @@ class DeltaTable:
             )
         return files, log
 
-    async def _actions(self, log: Log, contents: Sequence[Content]) -> list[Action]:
-        """What makes the table show these contents; nothing where it does."""
+    async def _contents(
+        self, log: Log, partitions: Collection[str], *, whole: bool
+    ) -> list[Content]:
+        shown = {self._partition_of(path) for path in log.live} if whole else set[str]()
+        return await read_contents(self._store, self._root, sorted({*partitions, *shown}))
+
+    def _change(self, log: Log, contents: Sequence[Content]) -> _Change | None:
+        """What makes the table show these contents; None where it does."""
         wanted = {shown.path: (shown, content) for content in contents for shown in content.files}
         meant = {content.partition for content in contents}
         gone = [
@@ -137,14 +165,19 @@ class DeltaTable:
         new = [each for path, each in wanted.items() if path not in log.live]
         columns = self._columns(log, contents)
         if not columns.fields or not (gone or new or columns != log.columns):
-            return []
+            return None
+        return _Change(columns, tuple(gone), tuple(new))
+
+    async def _actions(
+        self, log: Log, contents: Sequence[Content], change: _Change
+    ) -> list[Action]:
         now = self._now_ms()
-        bounds = await self._bounds([shown for shown, _ in new])
-        actions = head(log, columns, is_dated=self._is_dated, now_ms=now)
+        bounds = await self._bounds([shown for shown, _ in change.new])
+        actions = head(log, change.columns, is_dated=self._is_dated, now_ms=now)
         committed = [content for content in contents if content.manifest is not None]
         actions += [transaction(content, now) for content in committed]
-        actions += [remove(path, log.live[path], now) for path in gone]
-        actions += [add(shown, content, bounds[shown.path]) for shown, content in new]
+        actions += [remove(path, log.live[path], now) for path in change.gone]
+        actions += [add(shown, content, bounds[shown.path]) for shown, content in change.new]
         return actions
 
     def _columns(self, log: Log, contents: Sequence[Content]) -> Columns:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Final, final
 
+import msgspec
 from pyiceberg.exceptions import (
     CommitFailedException,
     CommitStateUnknownException,
@@ -51,6 +52,13 @@ def open_iceberg(place: TablePlace, store: Store, workers: Workers, clock: Clock
     return IcebergTable(place, store, workers)
 
 
+class _News(msgspec.Struct, frozen=True):
+    """Files that the table is to show, and URLs of those that it is to show no more."""
+
+    new: tuple[Shown, ...]
+    gone: frozenset[str]
+
+
 @final
 class IcebergTable:
     """See `contracts.LakeTable`. Cancelled, it first waits for what the catalog is doing."""
@@ -77,14 +85,11 @@ class IcebergTable:
         place = self._place
         for _ in range(_TRIES):
             try:
-                seen = await self._workers.run(look, place)
-                shown = map(self._partition_of, seen.live.values()) if whole else ()
-                contents = await read_contents(
-                    self._store, place.root, sorted({*partitions, *shown})
-                )
-                change = await self._change(seen, contents)
-                if change is None:
+                seen, contents = await self._look(partitions, whole=whole)
+                news = self._news(seen, contents)
+                if news is None:
                     return False
+                change = await self._change(seen, contents, news)
                 await self._workers.run(apply, place, change)
             except BronzeError:
                 raise
@@ -101,27 +106,46 @@ class IcebergTable:
             table=place.name,
         )
 
-    async def _change(self, seen: Seen, contents: Sequence[Content]) -> Change | None:
-        """What makes the table show these contents; None where it does."""
+    async def is_behind(self, partitions: Collection[str]) -> bool:
+        try:
+            return self._news(*await self._look(partitions, whole=True)) is not None
+        except BronzeError:
+            raise
+        except NotInstalledError as exc:
+            raise self._lacking(exc) from exc
+        except Exception as exc:
+            raise self._broken(exc) from exc
+
+    async def _look(
+        self, partitions: Collection[str], *, whole: bool
+    ) -> tuple[Seen, list[Content]]:
+        seen = await self._workers.run(look, self._place)
+        shown = map(self._partition_of, seen.live.values()) if whole else ()
+        wanted = sorted({*partitions, *shown})
+        return seen, await read_contents(self._store, self._place.root, wanted)
+
+    def _news(self, seen: Seen, contents: Sequence[Content]) -> _News | None:
+        """What the table lacks of these contents, and has too many; None where it shows them."""
         place = self._place
         before = f"{uri_of(place.target, place.root)}/"
         wanted = {before + each.path: each for content in contents for each in content.files}
         meant = {content.partition for content in contents}
-        gone = {
+        gone = frozenset(
             url
             for url, run_date in seen.live.items()
             if url not in wanted and self._partition_of(run_date) in meant
-        }
-        new = [shown for url, shown in wanted.items() if url not in seen.live]
-        if not (new or gone):
-            return None
+        )
+        new = tuple(shown for url, shown in wanted.items() if url not in seen.live)
+        return _News(new, gone) if new or gone else None
+
+    async def _change(self, seen: Seen, contents: Sequence[Content], news: _News) -> Change:
         changed = [content for content in contents if content.manifest is not None]
         schemas = [content.schema for content in changed if content.files]
         return Change(
             seen=seen,
             schemas=tuple(schema for schema in schemas if schema is not None),
-            new=tuple(await self._with_footers(new)),
-            gone=frozenset(gone),
+            new=tuple(await self._with_footers(news.new)),
+            gone=news.gone,
             generations={
                 content.partition: content.manifest.generation
                 for content in changed
