@@ -201,8 +201,11 @@ class Engine:
         run_dates: Collection[date] | None = None,
         rebuild: bool = False,
         adopt: bool = False,
+        landing: date | None = None,
     ) -> SilverPlan:
-        """What `silver` would do, found out from manifests alone: no data read, no write."""
+        """What `silver` would do, found out from manifests alone: no data read, no write; after a
+        run of the date `landing`, where it is given.
+        """
         layer = await silver_layer(self._services.workers)
         plan: SilverPlan = await layer.plan_silver(
             self.config.pipeline(name),
@@ -210,6 +213,7 @@ class Engine:
             run_dates=run_dates,
             rebuild=rebuild,
             adopt=adopt,
+            landing=landing,
         )
         return plan
 

@@ -100,9 +100,8 @@ def run(
         bronze = await engine.plan(name, run_date=run_date, full_refresh=full_refresh)
         if not has_silver:
             return _Plans(bronze=bronze)
-        silver = await engine.plan_silver(name)
-        notes = (*silver.notes, f"{bronze.run_date} goes in as well, as it is landed before")
-        return _Plans(bronze=bronze, silver=msgspec.structs.replace(silver, notes=notes))
+        silver = await engine.plan_silver(name, adopt=adopt, landing=bronze.run_date)
+        return _Plans(bronze=bronze, silver=silver)
 
     async def work(engine: Engine) -> RunProfile | None:
         report = await engine.run(

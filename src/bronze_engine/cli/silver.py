@@ -97,7 +97,7 @@ def curate(loaded: Config, name: str, asked: Asked, *, as_json: bool) -> None:
         plan = with_engine(
             loaded,
             lambda engine: engine.plan_silver(
-                name, run_dates=asked.run_dates, rebuild=asked.rebuild
+                name, run_dates=asked.run_dates, rebuild=asked.rebuild, adopt=asked.adopt
             ),
         )
         print_plan(plan, as_json=as_json)

@@ -18,7 +18,7 @@ from bronze_engine.model.curated import SilverInput
 from bronze_engine.model.manifest import Load, Manifest
 from bronze_engine.model.silver import BronzeInput
 
-__all__ = ["Landed", "Work", "select"]
+__all__ = ["Landed", "Work", "lost_rows", "select"]
 
 _SHOWN: Final = 5
 
@@ -73,6 +73,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What the table holds."""
     rebuild: str | None = None
     """Why all of it is made anew; None where only what has changed is."""
+    lost: tuple[BronzeInput, ...] = ()
+    """What the table holds and Bronze has no more, and the rebuild that was asked for gives up."""
 
     @property
     def is_nothing(self) -> bool:
@@ -111,7 +113,8 @@ def select(
     known = {
         day: one for day, one in landed.items() if asked is None or day in asked or day in before
     }
-    gone = {} if rebuild else {day: one for day, one in before.items() if day not in landed}
+    away = {day: one for day, one in before.items() if day not in landed}
+    gone = {} if rebuild else away
     run_date = max([*known, *gone], default=None)
     if run_date is None:
         raise StateError(
@@ -167,6 +170,7 @@ def select(
         ),
         before=before,
         rebuild=why,
+        lost=tuple(away[day] for day in sorted(away)) if rebuild else (),
     )
 
 
@@ -238,6 +242,11 @@ def _told(landed: Landed, before: Mapping[date, BronzeInput]) -> SilverInput:
         files=len(manifest.files),
         bytes=sum(file.size_bytes for file in manifest.files),
     )
+
+
+def lost_rows(work: Work) -> str:
+    """Which rows a rebuild takes out of the table for good."""
+    return f"Bronze has {_days(work.lost)} no more, and the table loses their rows"
 
 
 def _days(inputs: Collection[BronzeInput]) -> str:

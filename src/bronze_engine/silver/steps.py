@@ -36,7 +36,7 @@ from bronze_engine.run.tables import admit
 from bronze_engine.shield import finish
 from bronze_engine.silver.bronze import read_bronze
 from bronze_engine.silver.identity import silver_hash
-from bronze_engine.silver.inputs import Work, select
+from bronze_engine.silver.inputs import Work, lost_rows, select
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.landing import Landing
 from bronze_engine.silver.making import make
@@ -147,6 +147,8 @@ class _Run:
             undone = await mend(stores.target, base, table)
             return self._unchanged(base.committed, work, undone)
         self._tell_beginning(work)
+        if work.lost:
+            self.account.warn(lost_rows(work))
         job = Job(
             pipeline=pipeline,
             silver=self.silver,
@@ -249,7 +251,8 @@ class _Run:
             kept_files=len(manifest.files),
             current_rows=None if manifest.silver is None else current_rows_of(manifest),
         )
-        return self._committed(manifest, degraded, bytes_out=0)
+        report = self._committed(manifest, degraded, bytes_out=0)
+        return msgspec.structs.replace(report, schema_changes=(), quality=())
 
     def _committed(
         self, manifest: Manifest, degraded: Collection[str], *, bytes_out: int | None = None

@@ -160,6 +160,14 @@ def test_a_plan_reads_manifests_alone_and_writes_nothing(shop: Bronze) -> None:
     assert tree(shop.folder) == before
 
 
+def test_what_the_first_run_would_do_is_told_before_anything_is_there(shop: Bronze) -> None:
+    layers = shop.well("run", NAME, "--date", DAY, "--dry-run", "--json").json
+    assert layers["bronze"]["generation"] == 1
+    assert (layers["silver"]["mode"], layers["silver"]["generation"]) == ("rebuild", 1)
+    told = shop.well("run", NAME, "--date", DAY, "--dry-run").out
+    assert f"{DAY} is landed first, and goes in as well" in told
+
+
 def test_a_table_is_shown_by_its_name_and_by_its_path(shop: Bronze) -> None:
     for day in (DAY, NEXT):
         shop.well("run", NAME, "--date", day)
