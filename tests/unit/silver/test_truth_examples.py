@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine import open_engine
@@ -101,6 +103,23 @@ async def test_its_readers_read_what_its_pipeline_makes(
         ("2", "new", "103", "104", False),
         ("2", "new", "104", None, True),
     ]
+
+
+def test_its_readers_see_columns_that_came_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bronze" / "silver" / "shop" / "customers"
+    folder.mkdir(parents=True)
+    rows: dict[str, Any] = {"id": ["1"], "is_current": [True]}
+    pq.write_table(pa.table(rows), folder / "1.parquet")
+    pq.write_table(pa.table(rows | {"id": ["2"], "new": ["x"]}), folder / "2.parquet")
+    files = [{"name": "1.parquet"}, {"name": "2.parquet"}]
+    (folder / "_metadata.json").write_bytes(msgspec.json.encode({"files": files}))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(GUIDE.blocks("python", "Reading it")[1], "docs/silver.md", "exec"), names)  # noqa: S102
+    assert names["frame"].sort("id")["new"].to_list() == [None, "x"]
+    assert sorted(names["current"].select("id", "new").fetchall()) == [("1", None), ("2", "x")]
 
 
 def test_every_key_stands_in_the_tables() -> None:
