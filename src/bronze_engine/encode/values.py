@@ -18,7 +18,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.model.layout import Column
 
-__all__ = ["Divided", "Level", "Values", "check_fields", "divide", "levels_of"]
+__all__ = ["Divided", "Level", "Values", "check_fields", "divide", "levels_of", "misfit"]
 
 Values = tuple[str | None, ...]
 """The values of one file, a level each; None is NULL."""
@@ -113,9 +113,13 @@ def _coded(batch: pa.RecordBatch, level: Level) -> tuple[Sequence[str | None], N
         column = column.cast(pa.string())
     if pa.types.is_null(column.type):
         return [None], np.zeros(batch.num_rows, np.int64)
-    check, cut = _BY[level.field.by]
-    if not any(is_kind(column.type) for is_kind in check):
-        raise QualityError(_wrong_type(level, column.type), column=level.column)
+    why = misfit(level.field, column.type)
+    if why is not None:
+        raise QualityError(
+            f"output.partition_by: column {level.column!r} is {column.type}, and {why}",
+            column=level.column,
+        )
+    _, cut = _BY[level.field.by]
     if pa.types.is_decimal(column.type):
         column = _wide(column)
     encoded: Any = (column if cut is None else cut(column)).dictionary_encode()
@@ -172,17 +176,23 @@ def _local(ticks: Numbers, kind: DataType) -> Numbers:
         ) from exc
 
 
-def _wrong_type(level: Level, kind: DataType) -> str:
-    what = f"output.partition_by: column {level.column!r} is {kind}, "
-    if level.field.by == "value":
+def misfit(field: PartitionField, kind: DataType, *, types: str = "schema.columns") -> str | None:
+    """Why a column of this type makes no folders by `field`, and what to do; None where it does.
+
+    `types` is the section of the configuration that gives columns their types.
+    """
+    check, _ = _BY[field.by]
+    if any(is_kind(kind) for is_kind in check):
+        return None
+    if field.by == "value":
         if pa.types.is_timestamp(kind):
-            return f"{what}which has a folder an instant; write day({level.field.column})"
-        return f"{what}and only texts, integers, booleans, decimals and dates have folders by value"
+            return f"it would have a folder an instant; write day({field.column})"
+        return "only texts, integers, booleans, decimals and dates have folders by value"
     if pa.types.is_date(kind):
-        return f"{what}and a date has no hours; write day({level.field.column})"
+        return f"a date has no hours; write day({field.column})"
     return (
-        f"{what}and {level.field.by}(...) cuts timestamps and dates; give it a type:"
-        f' schema.columns.{level.field.column} = "timestamp"'
+        f"{field.by}(...) cuts timestamps and dates; give it a type:"
+        f' {types}.{field.column} = "timestamp"'
     )
 
 

@@ -12,6 +12,7 @@ from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import FilesSourceConfig
+from bronze_engine.encode.values import misfit
 from bronze_engine.errors import QualityError
 from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import STAMP_COLUMNS, Column
@@ -246,10 +247,23 @@ def _check_named(silver: Silver, shape: Shape) -> None:
             "silver.unique_columns is empty, and a state is of something; nothing was published;"
             " name the columns that say of what"
         )
-    for entry in silver.partition_by:
-        name = PartitionField.parse(entry).column
+    for field in map(PartitionField.parse, silver.partition_by):
+        name = field.column
         if name not in known and name not in RESERVED:
             unknown("silver.partition_by", name, known, why)
+        if name in known:
+            _check_folders(field, shape.columns.field(name).type)
+
+
+def _check_folders(field: PartitionField, kind: pa.DataType) -> None:
+    """Raise for a column whose type makes no folders, before any row is read."""
+    found = misfit(field, kind, types="silver.columns.cast")
+    if found is not None and not pa.types.is_null(kind):
+        raise QualityError(
+            f"silver.partition_by names {field.column!r}, which is {kind}, and {found}; nothing was"
+            " published",
+            column=field.column,
+        )
 
 
 def _check_compared(silver: Silver, shape: Shape, bronze: Iterable[pa.Schema]) -> None:

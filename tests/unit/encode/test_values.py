@@ -130,7 +130,7 @@ def test_what_no_record_has_yet_is_null() -> None:
     [
         ("ratio", "column 'ratio' is double, and only texts, integers, booleans, decimals"),
         ("blob", "column 'blob' is binary, and only texts"),
-        ("at", r"has a folder an instant; write day\(at\)"),
+        ("at", r"it would have a folder an instant; write day\(at\)"),
         ("hour(day)", r"a date has no hours; write day\(day\)"),
         ("day(text)", 'give it a type: schema.columns.text = "timestamp"'),
     ],

@@ -149,6 +149,10 @@ def test_types_that_no_type_holds_are_cast_from_what_they_are(tmp_path: Path) ->
         ('unique_columns = ["idd"]', "silver.unique_columns names 'idd'.* did you mean 'id'"),
         ('order_by = ["statuss"]', "silver.order_by names 'statuss'.* did you mean 'status'"),
         ('partition_by = ["day(x)"]', "silver.partition_by names 'x'"),
+        (
+            'partition_by = ["day(status)"]',
+            r"partition_by names 'status', which is string, .* silver.columns.cast.status = ",
+        ),
         ('[.columns]\nkeep = ["id", "stat"]', "silver.columns.keep names 'stat'"),
         ('deletes = "hard"\ndeleted_column = "statsu"', "silver.deleted_column names 'statsu'"),
         ('[.columns]\ndrop = ["stats"]', "silver.columns.drop names 'stats'"),
