@@ -35,9 +35,14 @@ class Partition:
         manifest = None if body is None else decode_manifest(body, self._key)
         if manifest is None or manifest.status == "void":
             why = "does not exist" if manifest is None else "is void"
+            step = (
+                "target, the name and the date, or run the pipeline for that date"
+                if self.path.rpartition("/")[2].startswith("dt=")
+                else "target and the name, or make the table (`bronze silver`)"
+            )
             raise StateError(
                 f"{self._files.location(self._key)} {why}: nothing was committed there. Check the "
-                "target, the name and the date, or run the pipeline for that date",
+                f"{step}",
                 partition=self.path,
             )
         return manifest

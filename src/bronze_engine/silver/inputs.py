@@ -187,10 +187,14 @@ def _check_asked(
     if asked is None or any(day in landed or day in before for day in asked):
         return
     first, last = min(asked, default=None), max(asked, default=None)
-    which = "no date" if first is None else f"{first}" if first == last else f"{first} to {last}"
+    which, command = "no date", f"run {pipeline}"
+    if first is not None and first == last:
+        which, command = f"{first}", f"run {pipeline} --date {first}"
+    elif first is not None:
+        which, command = f"{first} to {last}", f"backfill {pipeline} --from {first} --to {last}"
     raise StateError(
         f"{pipeline} has no committed Bronze for {which}; run it first"
-        f" (`bronze run {pipeline} --only bronze`)",
+        f" (`bronze {command} --only bronze`)",
         pipeline=pipeline,
     )
 

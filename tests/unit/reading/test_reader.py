@@ -189,6 +189,13 @@ def test_what_was_not_committed_is_a_state_error(reader: Reader) -> None:
             read(NAME, date(2025, 1, 16))
         with pytest.raises(StateError, match="nothing was committed there"):
             read("shop.customers", DAY)
+    with pytest.raises(StateError, match=r"the date, or run the pipeline for that date"):
+        reader.read_manifest("shop.customers", DAY)
+
+
+def test_a_table_that_was_not_made_is_told_as_one(reader: Reader) -> None:
+    with pytest.raises(StateError, match=r"name, or make the table .`bronze silver`"):
+        reader.at("silver/shop/orders").manifest()
 
 
 def test_a_void_partition_is_as_good_as_none(tmp_path: Path) -> None:

@@ -181,7 +181,19 @@ def test_a_table_whose_bronze_is_all_gone_stands() -> None:
     assert decide([], table([landed(DAYS[0]).as_input()])).is_nothing
 
 
-@pytest.mark.parametrize("asked", [None, [], [DAYS[0]], [DAYS[0], DAYS[1]]])
-def test_nothing_to_read_is_state001(asked: list[date] | None) -> None:
-    with pytest.raises(StateError, match="no committed Bronze"):
+@pytest.mark.parametrize(
+    ("asked", "step"),
+    [
+        (None, r"`bronze run team.orders --only bronze`"),
+        ([], r"`bronze run team.orders --only bronze`"),
+        ([DAYS[0]], r"`bronze run team.orders --date 2025-03-01 --only bronze`"),
+        (
+            [DAYS[0], DAYS[1]],
+            r"`bronze backfill team.orders --from 2025-03-01 --to 2025-03-02 --only bronze`",
+        ),
+    ],
+    ids=["all", "none", "one", "range"],
+)
+def test_nothing_to_read_is_state001(asked: list[date] | None, step: str) -> None:
+    with pytest.raises(StateError, match=f"no committed Bronze.* run it first .{step}"):
         decide([] if asked is None else [landed(DAYS[4])], asked=asked)
