@@ -72,11 +72,20 @@ class Workers:
                 timed.tell()
         return await self._run(function, args, interrupt)
 
+    async def clean(self, function: Callable[..., T], /, *args: object) -> T:
+        """As `run`, of what must not be left out: cancelled while it waits for a worker it is done
+        all the same, and waited for. An anyio scope that is cancelled already, too, waits."""
+        with anyio.CancelScope(shield=True):
+            result = await self._run(function, args, None, is_due=True)
+        return result
+
     async def _run(
         self,
         function: Callable[..., T],
         args: tuple[object, ...],
         interrupt: Callable[[], None] | None,
+        *,
+        is_due: bool = False,
     ) -> T:
         context = contextvars.copy_context()
         job = self._pool.submit(context.run, function, *args)
@@ -86,7 +95,7 @@ class Workers:
         try:
             await ended
         except asyncio.CancelledError:
-            if not job.cancel() and interrupt is not None:
+            if not is_due and not job.cancel() and interrupt is not None:
                 interrupt()
             await _ended(job)
             raise
@@ -111,8 +120,7 @@ class Workers:
             await steps.aclose()
             close = getattr(iterator, "close", None)
             if close is not None:
-                with anyio.CancelScope(shield=True):
-                    await self.run(close)
+                await self.clean(close)
 
     async def _steps(
         self, iterator: Iterator[T], interrupt: Callable[[], None] | None

@@ -151,6 +151,24 @@ async def test_a_job_that_has_not_begun_when_it_is_cancelled_never_begins() -> N
     assert not second.begun.is_set()
 
 
+async def test_cleaning_up_that_has_not_begun_when_it_is_cancelled_is_done_all_the_same() -> None:
+    with Workers(1) as workers:
+        first, second = Job(), Job()
+        running = asyncio.create_task(workers.run(first))
+        await first.has_begun()
+        queued = asyncio.create_task(workers.clean(second))
+        await anyio.lowlevel.checkpoint()
+        queued.cancel()
+        await anyio.lowlevel.checkpoint()
+        queued.cancel()
+        first.let_go.set()
+        second.let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await queued
+        assert second.ended
+        assert await running == "done"
+
+
 async def test_nothing_of_the_caller_is_kept(workers: Workers) -> None:
     class Buffer:
         pass

@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, final
 
-import anyio
 import duckdb
 import pyarrow as pa
 
@@ -80,8 +79,7 @@ class Database:
     async def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with anyio.CancelScope(shield=True):
-                await self._workers.run(connection.close)
+            await self._workers.clean(connection.close)
 
     async def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows: for small answers.

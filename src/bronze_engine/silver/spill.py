@@ -22,8 +22,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import anyio
-
 from bronze_engine.errors import StoreError
 from bronze_engine.workers import Workers
 
@@ -51,9 +49,8 @@ async def open_spill(spill_dir: str | None, run: str, workers: Workers) -> Async
         await workers.run(lambda: made.append(_make(spill_dir, run)))
         yield made[0][0]
     finally:
-        with anyio.CancelScope(shield=True):
-            for folder, lock in made:
-                await workers.run(_unmake, folder, lock)
+        for folder, lock in made:
+            await workers.clean(_unmake, folder, lock)
 
 
 def free_bytes(folder: Path) -> int:

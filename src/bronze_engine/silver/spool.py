@@ -157,8 +157,7 @@ class Spool:
                 async for chunk in chunks:
                     await self._workers.run(copy.write, chunk)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._workers.run(copy.close)
+            await self._workers.clean(copy.close)
         self._judge(read, copy.size, copy.digest.hexdigest())
 
     def _judge(self, read: _Read, size: int, digest: str) -> None:

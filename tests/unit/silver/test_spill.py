@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import anyio
@@ -72,6 +74,37 @@ async def test_cancelled_run_leaves_nothing(tmp_path: Path) -> None:
                 scope.cancel()
                 await anyio.lowlevel.checkpoint()
     assert scope.cancelled_caught
+    assert entries(tmp_path) == []
+
+
+@pytest.mark.asyncio
+async def test_cancelled_while_every_worker_is_busy_it_leaves_nothing(tmp_path: Path) -> None:
+    """By `task.cancel()`, which no scope of anyio's holds off."""
+    busy, is_over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        busy.set()
+        is_over.wait(10)
+
+    async def spilling(workers: Workers) -> None:
+        async with open_spill(str(tmp_path), "run", workers):
+            others.append(asyncio.create_task(workers.run(work)))
+            while not busy.is_set():
+                await anyio.lowlevel.checkpoint()
+
+    others: list[asyncio.Task[None]] = []
+    with Workers(1) as workers:
+        task = asyncio.create_task(spilling(workers))
+        while not busy.is_set():
+            await anyio.lowlevel.checkpoint()
+        for _ in range(3):
+            await anyio.lowlevel.checkpoint()
+        task.cancel()
+        await anyio.lowlevel.checkpoint()
+        is_over.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await others[0]
     assert entries(tmp_path) == []
 
 
