@@ -70,10 +70,10 @@ def test_the_configuration_is_one() -> None:
 
 CHANGES: Final = """\
 lsn,op,id,status
-101,I,1,new
-102,U,1,paid
-103,I,2,new
-104,D,2,
+9,I,1,new
+10,U,1,paid
+11,I,2,new
+12,D,2,
 """
 
 
@@ -94,14 +94,14 @@ async def test_its_readers_read_what_its_pipeline_makes(
         exec(compile(block, "docs/silver.md", "exec"), names)  # noqa: S102
     assert capsys.readouterr().out == "4\n"
     assert names["current"].fetchall() == [
-        ("102", "1", "paid", "102", None, True, False, date(2025, 3, 1))
+        (10, "1", "paid", 10, None, True, False, date(2025, 3, 1))
     ]
     frame = names["frame"].sort("effective_from")
     assert frame.select("id", "status", "effective_from", "effective_to", "is_deleted").rows() == [
-        ("1", "new", "101", "102", False),
-        ("1", "paid", "102", None, False),
-        ("2", "new", "103", "104", False),
-        ("2", "new", "104", None, True),
+        ("1", "new", 9, 10, False),
+        ("1", "paid", 10, None, False),
+        ("2", "new", 11, 12, False),
+        ("2", "new", 12, None, True),
     ]
 
 
