@@ -72,12 +72,11 @@ class Workers:
                 timed.tell()
         return await self._run(function, args, interrupt)
 
-    async def clean(self, function: Callable[..., T], /, *args: object) -> T:
+    async def clean(self, function: Callable[..., object], /, *args: object) -> None:
         """As `run`, of what must not be left out: cancelled while it waits for a worker it is done
         all the same, and waited for. An anyio scope that is cancelled already, too, waits."""
         with anyio.CancelScope(shield=True):
-            result = await self._run(function, args, None, is_due=True)
-        return result
+            await self._run(function, args, None, is_due=True)
 
     async def _run(
         self,
