@@ -20,6 +20,7 @@ from bronze_engine.silver.inputs import Landed
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.merge_held import Held, HeldFile
 from bronze_engine.silver.seal import check_seal
+from bronze_engine.silver.shape import DELETED_AT
 from bronze_engine.silver.spool import LAND_AGAIN, Spool, Verify
 
 __all__ = ["Reading"]
@@ -71,7 +72,7 @@ class Reading:
         return Held(
             dates=tuple(one.run_date for one in table.inputs),
             files=await self._held(before.files, schema_of(before)),
-            departed=await self._held(table.deleted, schema_of(before)),
+            departed=await self._held(table.deleted, _with_ends(before)),
             current_rows=table.current_rows,
         )
 
@@ -123,6 +124,16 @@ class Reading:
 def _folder(landed: Landed) -> str:
     manifest = landed.manifest
     return partition_path(manifest.system, manifest.entity, manifest.run_date)
+
+
+def _with_ends(before: Manifest) -> pa.Schema:
+    """The table's columns, and `deleted_at`: where deletes are hard no row has it. It is of the
+    type of what decides first."""
+    schema, table = schema_of(before), before.silver
+    first = table.order_by[0] if table is not None and table.order_by else None
+    if before.load == "full" or first is None or DELETED_AT in schema.names:
+        return schema
+    return schema.append(pa.field(DELETED_AT, schema.field(first).type))
 
 
 def _schema_of(file: DataFile, path: Path, schema: pa.Schema, remedy: str) -> pa.Schema:

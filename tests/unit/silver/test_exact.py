@@ -168,3 +168,28 @@ async def test_what_bronze_has_no_more_is_the_text_that_it_would_be_of_bronze(
         typed.remove(DAYS[0])
         await engine.silver(NAME)
     assert {row["key"]: row["n"] for row in typed.rows() or []} == {1: text, 2: "x"}
+
+
+@pytest.mark.asyncio
+async def test_a_key_that_is_gone_since_a_decimal_past_38_digits_comes_back_with_a_greater_one(
+    tmp_path: Path,
+) -> None:
+    table = Table(
+        columns=("key", "order"),
+        keys=("key",),
+        order=("order",),
+        deletes="hard",
+        operation="op",
+        delete_codes=("D",),
+    )
+    columns: dict[str, Any] = {"key": pa.int64(), "order": WIDE, "op": pa.string()}
+    lake = Lake(tmp_path, table, pa.schema(list(columns.items())), load="cdc")
+    ended, later = number("1" * 39), number("1" * 39 + ".5")
+
+    async with open_engine(lake.config(), clock=SYSTEM_CLOCK) as engine:
+        for day, order, op in ((DAYS[0], ended, "D"), (DAYS[1], later, "I")):
+            change = {"key": 1, "order": order, "op": op}
+            lake.land(Landed(run_date=day, files=((change,),), load="cdc"))
+            await engine.silver(NAME)
+
+    assert lake.rows() == [{"key": 1, "order": later, "_bronze_date": DAYS[1]}]
