@@ -126,15 +126,21 @@ def test_a_name_ends_no_comment_and_no_quotes(dialect: str) -> None:
         assert f'"{evil}"' in text
 
 
-def config_text(*, silver: bool = False) -> str:
+def config_text(*, silver: bool = False, folders: str = '"country"') -> str:
     table = f'[pipelines.{NAME}]\nprimary_key = ["id"]\n' if silver else ""
     text = f'{HEAD}{table}[pipelines.{NAME}.source]\ntype = "http"\napi = "shop"\npath = "/o"\n'
-    text += f'[pipelines.{NAME}.output]\npartition_by = ["country"]\n'
+    text += f"[pipelines.{NAME}.output]\npartition_by = [{folders}]\n"
     return text + (f"[pipelines.{NAME}.silver]\n" if silver else "")
 
 
-async def land(folder: Path, rows: dict[date, list[Row]], *, silver: bool = False) -> Any:
-    config = load_text(config_text(silver=silver), folder=folder)
+async def land(
+    folder: Path,
+    rows: dict[date, list[Row]],
+    *,
+    silver: bool = False,
+    folders: str = '"country"',
+) -> Any:
+    config = load_text(config_text(silver=silver, folders=folders), folder=folder)
     for day, records in rows.items():
         clock = ManualClock()
         source = ScriptedSource([[page(1, *records)]])
@@ -182,6 +188,22 @@ def test_duckdb_reads_what_the_statement_shows(
     assert ordered([{name: row.get(name) for name in names} for row in found]) == ordered(
         [{name: row.get(name) for name in names} for row in landed]
     )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "statement"),
+    [
+        ("spark", "PARTITIONED BY (`dt`, `kind`, `country`)"),
+        ("trino", "partitioned_by = ARRAY['dt', 'kind', 'country']"),
+        ("tsql", "/dt=*/kind=*/country=*/part-*.parquet'"),
+    ],
+)
+def test_folders_are_named_as_they_lie_in_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dialect: str, statement: str
+) -> None:
+    rows: list[Row] = [{"id": 1, "kind": "x", "country": "DE"}]
+    asyncio.run(land(tmp_path, {DAY: rows}, folders='"kind", "country"'))
+    assert statement in run_ddl(tmp_path, capsys, "--dialect", dialect)
 
 
 def test_duckdb_reads_a_curated_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from bronze_engine.contracts import Store, TablePlace
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.manifest import MANIFEST_NAME, run_date_of
+from bronze_engine.model.part import DataFile
 from bronze_engine.model.widening import wider
 from bronze_engine.tables.content import DATE_COLUMN, Content, Shown, read_contents
 
@@ -69,9 +71,16 @@ async def describe(
         place=place,
         location=location,
         columns=_united(contents),
-        levels=next((tuple(each.file.values) for each in files if each.file.values), ()),
+        levels=next((_levels(each.file) for each in files if each.file.values), ()),
         files=files,
     )
+
+
+def _levels(file: DataFile) -> tuple[str, ...]:
+    """The keys of a file's folders, as they lie in each other: a manifest has its values by name,
+    in the order of the alphabet."""
+    folders = file.name.split("/")[:-1]
+    return tuple(unquote(folder.partition("=")[0]) for folder in folders)
 
 
 def _is_manifest(key: str) -> bool:
