@@ -197,7 +197,7 @@ def _aside(manifest: Manifest) -> str:
     counts = [
         (manifest.rejected_count, "in quarantine"),
         (manifest.duplicate_rows, "whose key came before"),
-        (manifest.late_rows, "at or below the low watermark"),
+        (manifest.late_rows, "late" if manifest.silver else "at or below the low watermark"),
     ]
     told = [f"{count:,} {what}" for count, what in counts if count]
     return f" ({', '.join(told)})" if told else ""
