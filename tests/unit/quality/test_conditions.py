@@ -116,6 +116,11 @@ def test_what_no_column_of_that_type_can_be_asked(text: str) -> None:
         truth(text)
 
 
+def test_a_date_without_quotes_is_told_to_have_some() -> None:
+    with pytest.raises(Unfit, match="texts and dates are written in quotes"):
+        truth("at = 2025-01-15")
+
+
 def test_sums_past_64_bits_are_told_and_not_wrapped() -> None:
     with pytest.raises(Unfit, match="overflow"):
         truth("n + n > 0")

@@ -52,7 +52,9 @@ def truth_of(node: Node, batch: pa.RecordBatch) -> Array:
         if isinstance(found, Constant):
             found = _array(found, batch, pa.bool_())
         return _truth(found)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
+    except pa.ArrowNotImplementedError as exc:  # 2025-01-15 without quotes is 2009
+        raise Unfit(f"can't be evaluated: {exc}; texts and dates are written in quotes") from exc
+    except pa.ArrowInvalid as exc:
         raise Unfit(f"can't be evaluated: {exc}") from exc
 
 
