@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 from bronze_engine.errors import StoreError
 from bronze_engine.model.manifest import Manifest, partition_path
 
-__all__ = ["BronzeFile", "names_of"]
+__all__ = ["BronzeFile", "schema_in"]
 
 
 class BronzeFile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -35,10 +34,10 @@ class BronzeFile(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return f"{folder}/{self.manifest.files[self.part].name}"
 
 
-def names_of(file: BronzeFile) -> Sequence[str]:
+def schema_in(file: BronzeFile) -> pa.Schema:
     """The columns of one file, of which another of its partition may have more."""
     try:
-        return tuple(pq.read_schema(file.path).names)
+        return pq.read_schema(file.path).remove_metadata()
     except (pa.ArrowException, OSError) as exc:
         raise StoreError(
             f"{file.name} can't be read as Parquet ({exc}); nothing was published. Land that date"

@@ -7,7 +7,8 @@ Records are read where they lie, as often as they are asked for; nothing of them
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Final, final
@@ -26,10 +27,10 @@ from bronze_engine.quality.judge import warnings_of
 from bronze_engine.quality.thresholds import KEPT_REJECTS, Threshold
 from bronze_engine.silver.contract import schema_of
 from bronze_engine.silver.database import Database
-from bronze_engine.silver.files import BronzeFile, names_of
-from bronze_engine.silver.lateness import check_none_late, is_judged, late
+from bronze_engine.silver.files import BronzeFile, schema_in
+from bronze_engine.silver.lateness import check_none_late, is_judged, with_late
 from bronze_engine.silver.quality import Judge, Refusal, merged, rejected
-from bronze_engine.silver.records import raw_select, selected
+from bronze_engine.silver.records import Place, Selected, raw_select, selected
 from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
@@ -114,32 +115,35 @@ class Intake:
 
     async def _read(self, files: Sequence[BronzeFile], relation: str) -> _Read:
         """The view of all records, whatever is wrong with them."""
-        silver, shape = self._silver, self._shape
+        shape = self._shape
+        is_late = is_judged(self._silver, shape)
         names: dict[BronzeFile, Sequence[str]] = {}
-        selects: dict[BronzeFile, str] = {}
-        is_late = is_judged(silver, shape)
-        can_fail = False
+        alike: dict[Hashable, list[BronzeFile]] = defaultdict(list)
         for file in files:
-            names[file] = await self._workers.run(names_of, file)
-            found = selected(
-                self._pipeline,
-                shape,
-                file.manifest,
-                file.part,
-                str(file.path),
-                names=names[file],
-            )
-            sql = found.sql
-            can_fail = can_fail or found.can_fail
-            if is_late:
-                why = late(silver, shape, file.run_date, self._first)
-                sql = f"SELECT *, {why} AS {identifier(LATE)} FROM ({sql})"
-            selects[file] = sql
+            schema = await self._workers.run(schema_in, file)
+            names[file], manifest = schema.names, file.manifest
+            alike[schema, manifest.arrow_schema, manifest.cdc].append(file)
+        found = [self._selected(group, names[group[0]]) for group in alike.values()]
+        selects: dict[BronzeFile, str] = {}
+        if self._judge is not None:  # file by file
+            selects = {file: self._selected([file], names[file]).sql for file in files}
+        can_fail = any(each.can_fail for each in found)
         whole = identifier(f"{relation}_whole")
-        union = " UNION ALL ".join(selects.values()) or _nothing(shape, is_late=is_late)
+        union = " UNION ALL ".join(each.sql for each in found) or _nothing(shape, is_late=is_late)
         await self._database.execute(f"CREATE VIEW {whole} AS {union}")
         refused = identifier(f"{relation}_refused")
         return _Read(names, selects, whole, refused, can_fail=can_fail, is_late=is_late)
+
+    def _selected(self, files: Sequence[BronzeFile], names: Sequence[str]) -> Selected:
+        """The records of files that are alike, and which of them are late."""
+        silver, shape = self._silver, self._shape
+        places = [Place(file.run_date, file.part, str(file.path)) for file in files]
+        found = selected(self._pipeline, shape, files[0].manifest, places, names=names)
+        if not is_judged(silver, shape):
+            return found
+        days = {file.run_date for file in files}
+        sql = with_late(silver, shape, found.sql, days, self._first)
+        return msgspec.structs.replace(found, sql=sql)
 
     async def _faults(self, read: _Read, run_dates: Collection[date]) -> dict[date, list[Refusal]]:
         """Records of these dates that a cast or their lateness keeps out."""
@@ -209,7 +213,7 @@ class Intake:
         )
         late_rows = 0
         for day in sorted(new):
-            files = {file.part: file for file in read.selects if file.run_date == day}
+            files = {file.part: file for file in read.names if file.run_date == day}
             found = sorted(refusals[day], key=lambda each: (each.part, each.row))
             if rejects is not None and found:
                 await rejects.keep(day, self._whole_records(read, files, found[:KEPT_REJECTS]))
@@ -287,6 +291,7 @@ class _Read:
         self.names = names
         """The columns that each file has."""
         self.selects = selects
+        """The records of each file, where rules look at them."""
         self.whole = whole
         """The view of all records."""
         self.refused = refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from bronze_engine.silver.shape import BRONZE_DATE, Shape
 from bronze_engine.silver.sql import columns, identifier, literal
 from bronze_engine.silver.types import sql_type
 
-__all__ = ["check_none_late", "is_judged", "late"]
+__all__ = ["check_none_late", "is_judged", "with_late"]
 
 
 def is_judged(silver: Silver, shape: Shape) -> bool:
@@ -22,25 +23,35 @@ def is_judged(silver: Silver, shape: Shape) -> bool:
     return silver.late_data != "apply" and not shape.is_snapshot and bool(shape.names)
 
 
-def late(silver: Silver, shape: Shape, run_date: date, first: date) -> str:
-    """The expression that says why a record of `run_date` is late. `first` is the first date that
-    the table counts, which holds history.
+def with_late(
+    silver: Silver, shape: Shape, records: str, run_dates: Collection[date], first: date
+) -> str:
+    """`records`, a SELECT, and `_late` beside them: why a record is late. `first` is the first date
+    that the table counts, which holds history.
 
     Raises QualityError (QUAL001) where the first column of `order_by` is no time.
     """
-    nothing = f"CAST({literal(None)} AS VARCHAR)"
     kind = _moment(shape)
-    if run_date <= first:
-        return nothing
-    name = identifier(shape.order[0])
-    bound = _bound(silver, run_date).isoformat()
+    late, nothing = identifier(LATE), f"CAST({literal(None)} AS VARCHAR)"
+    bounds = {day: _bound(silver, day).isoformat() for day in sorted(run_dates) if day > first}
+    if not bounds:
+        return f"SELECT *, {nothing} AS {late} FROM ({records})"
+    name = f"r.{identifier(shape.order[0])}"
     value = f"CAST({name} AS TIMESTAMP)" if pa.types.is_date(kind) else name
     kind_name = "TIMESTAMP" if pa.types.is_date(kind) else sql_type(kind)
-    said = literal(f"late: {shape.order[0]} lies before {bound}Z: ")
     zone = "Z" if kind_name.startswith("TIMESTAMPTZ") else ""
+    said = f"late: {shape.order[0]} lies before"
     # A bound before 1677 is none of nanoseconds: then nothing is late.
-    limit = f"TRY_CAST({literal(bound + zone)} AS {kind_name})"
-    return f"CASE WHEN {value} < {limit} THEN concat({said}, CAST({name} AS VARCHAR)) END"
+    listed = ", ".join(
+        f"({literal(day)}, TRY_CAST({literal(bound + zone)} AS {kind_name}),"
+        f" {literal(f'{said} {bound}Z: ')})"
+        for day, bound in bounds.items()
+    )
+    return (
+        f"SELECT r.*, CASE WHEN {value} < d.bound THEN concat(d.said, CAST({name} AS VARCHAR)) END"
+        f" AS {late} FROM ({records}) AS r LEFT JOIN (VALUES {listed}) AS d(day, bound, said)"
+        f" ON r.{identifier(BRONZE_DATE)} = d.day"
+    )
 
 
 def _moment(shape: Shape) -> pa.DataType:

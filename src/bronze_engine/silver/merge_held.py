@@ -6,7 +6,8 @@ The number of a file is negative there, so that no row of the table is taken for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, final
@@ -100,15 +101,12 @@ def _scan(wanted: Iterable[tuple[str, pa.DataType]], files: Sequence[tuple[int, 
 
 def _alike(
     files: Sequence[tuple[int, HeldFile]],
-) -> Iterator[tuple[pa.Schema, list[tuple[int, HeldFile]]]]:
-    """Runs of files with the same columns: each is one scan."""
-    group: list[tuple[int, HeldFile]] = []
+) -> Iterable[tuple[pa.Schema, list[tuple[int, HeldFile]]]]:
+    """Files with the same columns: each group is one scan, of which DuckDB holds few at once."""
+    groups: dict[pa.Schema, list[tuple[int, HeldFile]]] = defaultdict(list)
     for number, one in files:
-        if group and group[-1][1].schema != one.schema:
-            yield group[-1][1].schema, group
-            group = []
-        group.append((number, one))
-    yield group[-1][1].schema, group
+        groups[one.schema].append((number, one))
+    return groups.items()
 
 
 def _number(group: Sequence[tuple[int, HeldFile]]) -> str:

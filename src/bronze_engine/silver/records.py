@@ -1,8 +1,9 @@
-"""The SELECT of one Bronze file's records."""
+"""The SELECT of the records of Bronze files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -22,13 +23,22 @@ from bronze_engine.silver.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape
 from bronze_engine.silver.sql import exactly, identifier, literal
 from bronze_engine.silver.types import sql_type
 
-__all__ = ["Selected", "raw_select", "record_select", "selected"]
+__all__ = ["Place", "Selected", "raw_select", "record_select", "selected"]
 
 _SHOWN_CHARACTERS: Final = 80
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Which file one is, and where it lies on this machine."""
+
+    run_date: date
+    part: int
+    """Its place in the manifest."""
+    path: str
+
+
 class Selected(msgspec.Struct, frozen=True):
-    """The records of one file."""
+    """The records of files that are alike."""
 
     sql: str
     can_fail: bool
@@ -51,19 +61,23 @@ def record_select(
     `part` is the file's place in the manifest, `path` where it lies on this machine, `names`
     its own columns in order, where that are not all of the manifest's.
     """
-    return selected(pipeline, shape, manifest, part, path, names=names).sql
+    place = Place(manifest.run_date, part, path)
+    return selected(pipeline, shape, manifest, [place], names=names).sql
 
 
 def selected(
     pipeline: Pipeline,
     shape: Shape,
     manifest: Manifest,
-    part: int,
-    path: str,
+    places: Sequence[Place],
     *,
     names: Sequence[str] | None = None,
 ) -> Selected:
-    """As `record_select`."""
+    """As `record_select`, of files of one or more dates in a single scan: a scan of each would
+    take about 300 KB of memory that no limit of DuckDB's counts.
+
+    They have the same columns of the same types, and their manifests the same schema and changes.
+    """
     assert pipeline.silver is not None  # noqa: S101  # whoever runs Silver has looked
     silver = pipeline.silver
     file = _File(schema_of(manifest), names)
@@ -86,12 +100,13 @@ def selected(
     fault = f"CASE {' '.join(faults)} END" if faults else f"CAST({literal(None)} AS VARCHAR)"
     listed += [
         f"{_is_delete(silver, shape, manifest, file)} AS {identifier(IS_DELETE)}",
-        f"{literal(manifest.run_date)} AS {identifier(BRONZE_DATE)}",
-        f"CAST({literal(part)} AS INTEGER) AS {identifier(PART)}",
+        f"{_of_each(each.run_date for each in places)} AS {identifier(BRONZE_DATE)}",
+        f"CAST({_of_each(each.part for each in places)} AS INTEGER) AS {identifier(PART)}",
         f"file_row_number AS {identifier(ROW)}",
         f"{fault} AS {identifier(FAULT)}",
     ]
-    sql = f"SELECT {', '.join(listed)} FROM {file.relation(path)}"
+    paths = [each.path for each in places]
+    sql = f"SELECT {', '.join(listed)} FROM {file.relation(*paths)}"
     return Selected(sql, can_fail=bool(faults))
 
 
@@ -104,6 +119,14 @@ def raw_select(names: Sequence[str], path: str, rows: Iterable[int]) -> str:
         f"SELECT {listed} FROM {file.relation(path)} WHERE file_row_number IN ({places})"
         " ORDER BY file_row_number"
     )
+
+
+def _of_each(values: Iterable[int | date]) -> str:
+    """What a file has, by its place in the scan. A condition over it opens no other file."""
+    listed = list(map(literal, values))
+    if len(set(listed)) == 1:
+        return listed[0]
+    return f"[{', '.join(listed)}][CAST(file_index AS BIGINT) + 1]"
 
 
 class _File:
@@ -139,9 +162,10 @@ class _File:
             )
         return found
 
-    def relation(self, path: str) -> str:
+    def relation(self, *paths: str) -> str:
+        listed = ", ".join(literal(exactly(path)) for path in paths)
         aliases = ", ".join(f"c{place}" for place in range(len(self._places)))
-        read = f"read_parquet({literal(exactly(path))}, hive_partitioning = FALSE)"
+        read = f"read_parquet([{listed}], hive_partitioning = FALSE)"
         return f"{read} AS b({aliases})" if aliases else f"{read} AS b"
 
 
