@@ -6,7 +6,8 @@ commits, also of those whose report was lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from heapq import nlargest
 from typing import Final, Literal
@@ -92,7 +93,7 @@ async def read_history(
     side by side. Raises StoreError.
     """
     system, entity = pipeline.system, pipeline.entity
-    found, faults = await _reports(stores, system, entity, run_date, limit)
+    found, unread, faults = await _reports(stores, system, entity, run_date, limit)
     manifests: list[Manifest] = []
 
     async def manifest(day: date) -> None:
@@ -112,7 +113,7 @@ async def read_history(
     await each(days, manifest, at_once=_AT_ONCE)
     return History(
         pipeline=pipeline.name,
-        runs=_merged(found, manifests)[:limit],
+        runs=_merged(found, manifests, {_key("bronze", *each) for each in unread})[:limit],
         faults=tuple(sorted(faults)),
     )
 
@@ -122,7 +123,7 @@ async def read_table_history(
 ) -> History:
     """The same of the runs that made a curated table; a date is the newest that one counted."""
     system, entity = reports.silver_system(pipeline.system), pipeline.entity
-    found, faults = await _reports(stores, system, entity, run_date, limit)
+    found, unread, faults = await _reports(stores, system, entity, run_date, limit)
     manifests: list[Manifest] = []
     try:
         base = await read_base(stores.target, folder, pipeline=pipeline.name, adopt=True)
@@ -134,15 +135,15 @@ async def read_table_history(
     return History(
         layer="silver",
         pipeline=pipeline.name,
-        runs=_merged(found, manifests)[:limit],
+        runs=_merged(found, manifests, {_key("silver", *each) for each in unread})[:limit],
         faults=tuple(sorted(faults)),
     )
 
 
 async def _reports(
     stores: Stores, system: str, entity: str, run_date: date | None, limit: int
-) -> tuple[list[RunReport], list[str]]:
-    """The newest reports, and why others can't be read."""
+) -> tuple[list[RunReport], Sequence[tuple[date, str]], list[str]]:
+    """The newest reports, the date and run of the older ones, and why some can't be read."""
     found: list[RunReport] = []
     faults: list[str] = []
 
@@ -156,9 +157,11 @@ async def _reports(
             found.append(read)
 
     since, until = (date.min, date.max) if run_date is None else (run_date, run_date)
-    keys = await reports.newest(stores.state, system, entity, limit=limit, since=since, until=until)
-    await each(keys, report, at_once=_AT_ONCE)
-    return found, faults
+    keys = await reports.newest(
+        stores.state, system, entity, limit=sys.maxsize, since=since, until=until
+    )
+    await each(keys[:limit], report, at_once=_AT_ONCE)
+    return found, keys[limit:], faults
 
 
 async def _written_last(store: Store, system: str, entity: str, limit: int) -> list[date]:
@@ -177,8 +180,13 @@ def _day_of(info: ObjectInfo, prefix: str) -> date | None:
     return run_date_of(folder) if name == MANIFEST_NAME else None
 
 
-def _merged(found: Sequence[RunReport], manifests: Iterable[Manifest]) -> tuple[RunRecord, ...]:
-    """One record a run. A resumed run has one report, and one commit."""
+def _merged(
+    found: Sequence[RunReport], manifests: Iterable[Manifest], unread: Collection[tuple[date, str]]
+) -> tuple[RunRecord, ...]:
+    """One record a run. A resumed run has one report, and one commit.
+
+    Of a lineage all is older than what was found from the first run on whose report is `unread`.
+    """
     records = {_key(each.layer, each.run_date, each.run): _reported(each) for each in found}
     order = {key: (_instant(record), record.generation or 0) for key, record in records.items()}
     for manifest in manifests:
@@ -197,6 +205,8 @@ def _merged(found: Sequence[RunReport], manifests: Iterable[Manifest]) -> tuple[
                         known, status="committed", generation=lineage.generation
                     )
                 continue
+            if key in unread and not is_current:
+                break
             record = RunRecord(
                 run=lineage.run,
                 run_date=manifest.run_date,

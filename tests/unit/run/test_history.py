@@ -101,6 +101,36 @@ async def test_runs_of_all_kinds_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_commit_whose_report_is_not_read_comes_before_no_run_that_is(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path)
+    clock = ManualClock()
+    bench.store = store = MemoryStore(clock)
+    for number, status in enumerate(("committed", "failed", "committed", "failed")):
+        failed = msgspec.structs.replace(report_of(number, DAY), status=status, generation=None)
+        assert await reports.write(store, failed) == ()
+        await clock.advance(1)
+    manifest = msgspec.structs.replace(
+        manifest_of(DAY),
+        pipeline=NAME,
+        system="team",
+        run="r002",
+        generation=2,
+        lineage=(
+            Lineage(run="r002", attempt="a", generation=2),
+            Lineage(run="r000", attempt="a", generation=1),
+        ),
+    )
+    await commit(store, manifest)
+    runs = [each.run for each in (await history_of(bench)).runs]
+    assert runs == ["r003", "r002", "r001", "r000"]
+    for limit in (1, 2, 3, 4):
+        found = await history_of(bench, limit=limit)
+        assert [each.run for each in found.runs] == runs[:limit]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("run", ["gc-1", "fence-1"])
 async def test_a_commit_that_keeps_a_dead_run_out_is_a_fence(tmp_path: Path, run: str) -> None:
     bench = Bench(tmp_path)
