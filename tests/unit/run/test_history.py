@@ -117,6 +117,7 @@ async def test_a_commit_whose_report_is_not_read_comes_before_no_run_that_is(
         system="team",
         run="r002",
         generation=2,
+        written_at=START + timedelta(hours=2, minutes=1),
         lineage=(
             Lineage(run="r002", attempt="a", generation=2),
             Lineage(run="r000", attempt="a", generation=1),
