@@ -137,8 +137,9 @@ async def _silver_after(
     try:
         await engine.silver(landed.pipeline, adopt=adopt, wait_seconds=wait_seconds)
     except BronzeError as exc:
+        end = "" if exc.message.endswith("?") else "."
         raise type(exc)(
-            f"{exc.message}. Bronze of {landed.run_date} is committed (generation"
+            f"{exc.message}{end} Bronze of {landed.run_date} is committed (generation"
             f" {landed.generation}), and `bronze silver {landed.pipeline}` goes on from there",
             **exc.context,
         ) from exc

@@ -12,6 +12,7 @@ from tests.integration.cli.curated import DAY, NAME, NEXT, TABLE, configure, sna
 pytestmark = pytest.mark.integration
 
 BROKEN = ("--set", f'pipelines.{NAME}.silver.order_by=["nope"]')
+MISSPELT = ("--set", f'pipelines.{NAME}.silver.order_by=["statis"]')
 
 
 @pytest.fixture
@@ -89,6 +90,9 @@ def test_a_table_that_fails_says_that_bronze_stands(shop: Bronze) -> None:
     (error,) = ran.errors
     assert error.startswith("QUAL001 ")
     assert f"Bronze of {DAY} is committed (generation 1)" in error
+    assert (
+        "did you mean 'status'? Bronze of" in shop("run", NAME, "--date", DAY, *MISSPELT).errors[0]
+    )
     assert f"`bronze silver {NAME}` goes on from there" in error
     assert pairs(ran.out)["committed"].startswith("generation 1")
     assert not (shop.folder / TABLE / "_metadata.json").exists()
