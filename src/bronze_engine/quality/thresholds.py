@@ -19,13 +19,20 @@ class Threshold:
     """Counts accepted and rejected records over all slices of a run.
 
     `kept_at` is the path that the messages give: where the rejected records can be read
-    after the run has failed. `mend` is where they say that the fault may lie.
+    after the run has failed, `mend` where they say that the fault may lie, `of` whose the records
+    are, where that is not the whole run.
     """
 
     def __init__(
-        self, quality: Quality, kept_at: str, mend: str = "the source or [schema]"
+        self,
+        quality: Quality,
+        kept_at: str,
+        mend: str = "the source or [schema]",
+        *,
+        of: str = "",
     ) -> None:
         self._mend = mend
+        self._of = of
         self._ratio = quality.max_bad_ratio
         self._rows = quality.max_bad_rows
         if self._rows is None and self._ratio is None:
@@ -69,8 +76,8 @@ class Threshold:
         kept = f"The first {KEPT_REJECTS} are" if is_hopeless else "They are"
         hint = "" if is_hopeless else ", or raise the limit"
         return QualityError(
-            f"{self.rejected} records were rejected, {why}; nothing was committed.{example}"
-            f" {kept} kept with their reasons at {self._kept_at}; mend {self._mend}{hint}"
+            f"{self.rejected} records were rejected{self._of}, {why}; nothing was committed."
+            f"{example} {kept} kept with their reasons at {self._kept_at}; mend {self._mend}{hint}"
         )
 
 

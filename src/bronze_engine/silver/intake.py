@@ -171,12 +171,15 @@ class Intake:
     ) -> list[tuple[RuleResult, ...]]:
         """What the rules say of each date; what they keep out becomes a table."""
         results: list[tuple[RuleResult, ...]] = []
+        days: dict[date, list[BronzeFile]] = {day: [] for day in new}  # one may be of no file
+        for file in sorted(read.selects, key=_place):
+            days.setdefault(file.run_date, []).append(file)
         if judge.refuses:
             await self._database.execute(
                 f"CREATE TABLE {read.refused} (landed DATE, part INTEGER, nth BIGINT)"
             )
             read.has_refused = True
-        for day, files in groupby(sorted(read.selects, key=_place), key=_day):
+        for day, files in sorted(days.items()):
             is_new = day in new
             if not is_new and not judge.refuses:
                 continue
@@ -206,12 +209,7 @@ class Intake:
     ) -> Taken:
         """Count what the new dates have, and keep what is kept out."""
         rejects = self._rejects
-        threshold = Threshold(
-            self._silver.quality,
-            kept_at="nowhere" if rejects is None else rejects.kept_at,
-            mend="the source, [silver.columns] or the rules",
-        )
-        late_rows = 0
+        late_rows = bad_rows = 0
         for day in sorted(new):
             files = {file.part: file for file in read.names if file.run_date == day}
             found = sorted(refusals[day], key=lambda each: (each.part, each.row))
@@ -219,16 +217,22 @@ class Intake:
                 await rejects.keep(day, self._whole_records(read, files, found[:KEPT_REJECTS]))
             bad = [rejected(files[each.part], each) for each in found if not each.is_late]
             late_rows += len(found) - len(bad)
+            bad_rows += len(bad)
             rows = sum(each.manifest.files[each.part].row_count for each in files.values())
-            threshold.count(rows - len(found), tuple(bad))
-            threshold.check()
-        if late_rows > KEPT_REJECTS:
-            raise QualityError(
-                f"more than {KEPT_REJECTS:,} records are late, and no run keeps so many aside;"
-                " nothing was published; raise silver.late_after, or set silver.late_data to"
-                ' "apply"'
+            threshold = Threshold(  # of each date, so that it is all one in how many runs they come
+                self._silver.quality,
+                kept_at="nowhere" if rejects is None else rejects.kept_at(day),
+                mend="the source, [silver.columns] or the rules",
+                of=f" of {day}",
             )
-        threshold.finish()
+            threshold.count(rows - len(found), tuple(bad))
+            threshold.finish()
+        if late_rows + bad_rows > KEPT_REJECTS:
+            raise QualityError(
+                f"more than {KEPT_REJECTS:,} records would be kept out ({late_rows:,} of those seen"
+                " are late), and no run keeps so many aside; nothing was published; take in fewer"
+                " dates at a time, raise silver.late_after, or mend the rules"
+            )
         return Taken(rejected={day: len(refusals[day]) for day in sorted(new)}, late_rows=late_rows)
 
     async def _whole_records(
@@ -322,7 +326,3 @@ def _of_dates(run_dates: Collection[date]) -> str:
 
 def _place(file: BronzeFile) -> tuple[date, int]:
     return file.run_date, file.part
-
-
-def _day(file: BronzeFile) -> date:
-    return file.run_date

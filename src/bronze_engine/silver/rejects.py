@@ -47,7 +47,6 @@ class Rejects:
         rejected_key: str,
         grace_seconds: Callable[[], float],
     ) -> None:
-        self.kept_at = f"{state.url}/{rejected_key}"
         self.is_committed = False
         """Whether the files of `staged` are the table's now."""
         self._workers = workers
@@ -70,6 +69,11 @@ class Rejects:
         traceback: TracebackType | None,
     ) -> None:
         await finish(self._end, error, grace_seconds=self._grace_seconds)
+
+    def kept_at(self, run_date: date) -> str:
+        """Where the records of a date can be read once the run has failed for them."""
+        number = list(self._kept).index(run_date) if run_date in self._kept else 0
+        return f"{self._state.url}/{self._key_of(number)}"
 
     @property
     def staged(self) -> list[Staged]:

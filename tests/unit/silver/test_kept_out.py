@@ -117,6 +117,33 @@ async def test_a_run_that_keeps_out_too_many_leaves_the_table_and_the_records(
         assert lake.values == {1: 1, 2: 2}
 
 
+async def test_each_date_may_have_as_many_bad_records_in_however_many_runs(tmp_path: Path) -> None:
+    lenient = LENIENT | {"quality": {"max_bad_rows": 1}}
+    async with opened(tmp_path, TEXTS, **lenient) as lake:
+        for number, day in enumerate(DAYS[:2]):
+            lake.land(day, row(1, number, "x"), row(2, number, str(number)))
+        for rebuild in (False, True):
+            manifest = await lake.curate(rebuild=rebuild)
+            assert manifest.rejected_count == 2
+        lake.land(DAYS[2], row(1, 3, "x"), row(2, 3, "y"))
+        failed = r"2 records were rejected of 2025-01-17, more than .*_bad_rows = 1.* kept"
+        with pytest.raises(QualityError, match=failed) as caught:
+            await lake.curate(rebuild=True)
+        kept = (lake.lake.root / "_runs").rglob("*.rejected.jsonl.zst")
+        assert any(f" at {path};" in str(caught.value) for path in kept)
+
+
+async def test_a_date_without_a_record_has_too_few(tmp_path: Path) -> None:
+    few: dict[str, Any] = {"quality": {"rules": [{"rule": "row_count", "min": 1}]}}
+    async with opened(tmp_path, TEXTS, **few) as lake:
+        lake.land(DAYS[0], row(1, 1, "1"))
+        committed = await lake.curate()
+        lake.lake.land(Landed(run_date=DAYS[1], files=()))
+        with pytest.raises(QualityError, match="0 rows; at least 1 is wanted"):
+            await lake.curate()
+        assert lake.manifest == committed
+
+
 async def test_an_old_record_of_a_key_is_kept_out_of_what_is_made_anew(tmp_path: Path) -> None:
     """The newest record of key 1 goes with its date: an older one counts, and the one between that
     was kept out does not."""
