@@ -120,6 +120,46 @@ async def test_it_has_the_rows_of_the_manifest_after_each_run(
     assert sorted(each["id"] for each in read(tmp_path)) == [0, 1, 2]
 
 
+ODD: Final = [
+    "New Zealand",
+    "a%2Fb",
+    "%",
+    "ü",
+    "日本",
+    "#x",
+    "q?",
+    "'",
+    '"',
+    "+&;=",
+    "..",
+    " ",
+    "[z]",
+]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_files_in_folders_of_any_value_come_and_go_once(
+    tmp_path: Path, table_format: str, read: Read
+) -> None:
+    config = load_text(
+        config_text(table_format),
+        f'pipelines.{NAME}.silver.partition_by=["note"]',
+        folder=tmp_path,
+    )
+    values = dict(enumerate(ODD))
+    for number in range(4):
+        day = DAY + timedelta(days=number)
+        changed = values if number == 0 else {3 * number: "New Zealand", 3 * number + 1: "é"}
+        report = await curated(
+            config, source_of(*(row(key, day, note) for key, note in changed.items())), day
+        )
+        values |= changed
+        assert report.degraded == ()
+        assert read(tmp_path) == listed(tmp_path)
+        assert {each["id"]: each["note"] for each in read(tmp_path)} == values
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("table_format", "read"), READERS)
 @pytest.mark.parametrize("by", ["run", "gc"])

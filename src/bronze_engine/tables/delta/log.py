@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 import pyarrow as pa
@@ -132,7 +133,8 @@ def _parsed(table: Reader) -> Log:
         reader_version=protocol.min_reader_version,
         writer_version=protocol.min_writer_version,
         features=frozenset(features),
-        live={path: Live(run_date, size) for path, run_date, size in rows},
+        # deltalake gives paths as the log has them: relative URIs (RFC 2396).
+        live={unquote(path): Live(run_date, size) for path, run_date, size in rows},
     )
 
 
