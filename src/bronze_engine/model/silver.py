@@ -28,6 +28,9 @@ class BronzeInput(msgspec.Struct, frozen=True, kw_only=True):
     """Of `_metadata.json`, as it was read."""
     rejected: int = 0
     """Records of it that Silver's rules, casts or lateness kept out."""
+    standing: int | None = None
+    """Records of it that a rule of `row_count_change` has counted: neither deletes nor kept out.
+    None where there was no such rule."""
     quarantine: str = ""
     """The file of the table's quarantine that holds them; "" where there is none."""
 

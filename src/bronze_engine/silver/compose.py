@@ -47,7 +47,7 @@ def compose_manifest(
     pipeline, base, work, before = job.pipeline, job.base, job.work, job.before
     then = None if base.committed is None else schema_of(base.committed)
     files = (*plan.kept, *files_of(data))
-    inputs = inputs_of(work, taken.rejected, quarantine)
+    inputs = inputs_of(work, taken, quarantine)
     table = SilverTable(
         kind=shape.kind,
         history=shape.history,
@@ -92,20 +92,25 @@ def compose_manifest(
 
 
 def inputs_of(
-    work: Work, rejected: Mapping[date, int], quarantine: Mapping[date, RejectFile]
+    work: Work, taken: Taken, quarantine: Mapping[date, RejectFile]
 ) -> tuple[BronzeInput, ...]:
-    """All generations that the table counts now. `rejected` of the dates whose records were taken
-    in, with the files that hold these; what was kept out of the others stands as it was."""
+    """All generations that the table counts now. `taken` of the dates whose records were taken in,
+    with the files that hold those kept out; what was kept out of the others stands as it was."""
     inputs = {one.run_date: one for one in work.retained}
     for landed in work.counted:
         day = landed.run_date
         had = work.before.get(day)
-        if day in rejected or had is None:
+        if day in taken.rejected or had is None:
             file = quarantine.get(day)
-            name = "" if file is None else file.name
-            inputs[day] = landed.as_input(rejected=rejected.get(day, 0), quarantine=name)
+            inputs[day] = landed.as_input(
+                rejected=taken.rejected.get(day, 0),
+                standing=taken.standing.get(day),
+                quarantine="" if file is None else file.name,
+            )
         else:
-            inputs[day] = landed.as_input(rejected=had.rejected, quarantine=had.quarantine)
+            inputs[day] = landed.as_input(
+                rejected=had.rejected, standing=had.standing, quarantine=had.quarantine
+            )
     return tuple(inputs[day] for day in sorted(inputs))
 
 

@@ -34,7 +34,9 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     def run_date(self) -> date:
         return self.manifest.run_date
 
-    def as_input(self, *, rejected: int = 0, quarantine: str = "") -> BronzeInput:
+    def as_input(
+        self, *, rejected: int = 0, standing: int | None = None, quarantine: str = ""
+    ) -> BronzeInput:
         """How the table's manifest names it."""
         manifest = self.manifest
         return BronzeInput(
@@ -45,6 +47,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
             rows=manifest.row_count,
             manifest_sha256=self.sha256,
             rejected=rejected,
+            standing=standing,
             quarantine=quarantine,
         )
 

@@ -49,6 +49,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
     rejected: dict[date, int]
     """Of each new date, late ones included."""
+    standing: dict[date, int] = {}
+    """Of each new date, where a rule has counted them."""
     late_rows: int = 0
     quality: tuple[RuleResult, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -111,7 +113,10 @@ class Intake:
         taken = await self._kept_aside(read, new, refusals)
         await self._show(read, relation, keys)
         found = merged(results)
-        return msgspec.structs.replace(taken, quality=found, warnings=warnings_of(found))
+        standing = {} if self._judge is None else self._judge.standing(new)
+        return msgspec.structs.replace(
+            taken, standing=standing, quality=found, warnings=warnings_of(found)
+        )
 
     async def _read(self, files: Sequence[BronzeFile], relation: str) -> _Read:
         """The view of all records, whatever is wrong with them."""

@@ -54,6 +54,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def history(self) -> dict[date, int]:
-        """How many records Bronze has of each date that counts."""
-        return {one.run_date: one.manifest.row_count for one in self.work.counted}
+    def standing(self) -> dict[date, int]:
+        """How many records of each date the table has taken in that are no deletes, where that is
+        known."""
+        work = self.work
+        dates = {one.run_date for one in work.counted} | {one.run_date for one in work.retained}
+        has_deletes = work.load == "cdc" or self.silver.deleted_column is not None
+        known: dict[date, int] = {}
+        for day in dates & work.before.keys():
+            one = work.before[day]
+            if one.standing is not None:
+                known[day] = one.standing
+            elif not has_deletes:
+                known[day] = one.rows - one.rejected
+        return known

@@ -199,7 +199,7 @@ class _Making:
                 run=job.identity.run,
                 began=job.identity.started_at,
                 newest=work.run_date,
-                history=job.history,
+                history=job.standing,
             )
         first = min(
             [one.run_date for one in work.counted] + [one.run_date for one in work.retained]

@@ -17,6 +17,7 @@ import pyarrow as pa
 from bronze_engine.config.quality_rule import (
     FreshnessRule,
     QualityRule,
+    RowCountChangeRule,
     UniqueRule,
     refuses_rows,
 )
@@ -75,7 +76,8 @@ class Judge:
         history: Mapping[date, int],
     ) -> None:
         """`newest` is the newest date of the table: only its records can be fresh. `history` says
-        how many records each date of the table has, of those that are known."""
+        how many records of each date stand, of those of which that is known; dates that are judged
+        come to it."""
         self._rules = tuple(rules)
         self._shape = shape
         self._budget = budget
@@ -83,7 +85,7 @@ class Judge:
         self._run = run
         self._began = began
         self._newest = newest
-        self._history = history
+        self._history = dict(history)
 
     @property
     def refuses(self) -> bool:
@@ -94,6 +96,12 @@ class Judge:
     def compares(self) -> bool:
         """Whether what is said of a record depends on others of its date."""
         return any(isinstance(rule, UniqueRule) and refuses_rows(rule) for rule in self._rules)
+
+    def standing(self, run_dates: Iterable[date]) -> dict[date, int]:
+        """How many records of these dates stand, where a rule counts them."""
+        if not any(isinstance(rule, RowCountChangeRule) for rule in self._rules):
+            return {}
+        return {day: self._history[day] for day in run_dates if day in self._history}
 
     async def of_date(
         self, database: Database, run_date: date, relations: Mapping[int, str], *, is_new: bool
@@ -119,6 +127,9 @@ class Judge:
             states = await self._workers.run(rules.states)
             if is_new:
                 await self._workers.run(run.judge, [states], layout)
+                for result in run.results:
+                    if result.rule == "row_count_change":
+                        self._history[run_date] = result.checked
         finally:
             run.release()
         return Verdicts(refusals, run.results)

@@ -144,6 +144,34 @@ async def test_a_date_without_a_record_has_too_few(tmp_path: Path) -> None:
         assert lake.manifest == committed
 
 
+async def test_a_date_is_held_against_what_stands_of_others(tmp_path: Path) -> None:
+    """Six of ten records are deletes, or are kept out, on each date: that is as ever."""
+    changes: dict[str, Any] = {
+        "deletes": "hard",
+        "deleted_column": "gone",
+        "columns": {"cast": {"n": "int64"}},
+        "quality": {"max_bad_rows": 3, "rules": [{"rule": "row_count_change", "min_ratio": 0.9}]},
+    }
+    marked = TEXTS.append(pa.field("gone", pa.bool_()))
+    async with opened(tmp_path, marked, **changes) as lake:
+
+        def land(day: date, standing: int) -> None:
+            gone = [row(number, day.day, "1") | {"gone": True} for number in range(3)]
+            bad = [row(number, day.day, "x") | {"gone": False} for number in range(3)]
+            rest = [row(number, day.day, "1") | {"gone": False} for number in range(standing)]
+            lake.land(day, *gone, *bad, *rest)
+
+        for day in DAYS[:3]:
+            land(day, 4)
+            manifest = await lake.curate()
+        manifest = await lake.curate(rebuild=True)
+        assert manifest.silver is not None
+        assert [one.standing for one in manifest.silver.inputs] == [4, 4, 4]
+        land(DAYS[3], 3)
+        with pytest.raises(QualityError, match=r"3 rows are 0\.750 times the median of 4\.0"):
+            await lake.curate()
+
+
 async def test_an_old_record_of_a_key_is_kept_out_of_what_is_made_anew(tmp_path: Path) -> None:
     """The newest record of key 1 goes with its date: an older one counts, and the one between that
     was kept out does not."""
