@@ -264,7 +264,9 @@ def _current(record: RunRecord, manifest: Manifest) -> RunRecord:
         window=manifest.watermark,
         override=manifest.override,
         rows=manifest.row_count,
-        rejected=manifest.rejected_count,
+        rejected=record.rejected
+        if manifest.silver and record.has_report
+        else manifest.rejected_count,
         files=len(manifest.files),
         bytes_out=sum(file.size_bytes for file in manifest.files),
         seconds=manifest.duration_seconds if record.seconds is None else record.seconds,

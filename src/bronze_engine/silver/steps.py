@@ -262,11 +262,14 @@ class _Run:
             bytes_out = sum(
                 file.size_bytes for file in manifest.files if f"part-g{new:08}-" in file.name
             )
+        taken = () if self.curated is None else self.curated.inputs
+        days = {each.run_date for each in taken if each.change != "gone"}
+        table = () if manifest.silver is None else manifest.silver.inputs
         return self.account.report(
             status="committed",
             generation=manifest.generation,
             rows=manifest.row_count,
-            rejected=manifest.rejected_count,
+            rejected=sum(each.rejected for each in table if each.run_date in days),
             files=len(manifest.files),
             bytes_out=bytes_out,
             schema_changes=manifest.schema_changes,
