@@ -54,7 +54,8 @@ class RunRules:
     """The rules of one run. Call `release` when it has ended.
 
     `has_fixed_columns`: the source's columns are known before its first row (a database), so that
-    a rule about another one is a fault of the configuration.
+    a rule about another one is a fault of the configuration. `subject` is what an error says that
+    a rule about all rows is broken by.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class RunRules:
         workers: Workers,
         *,
         has_fixed_columns: bool = False,
+        subject: str = "the partition",
     ) -> None:
         self.configured: Final = tuple(configured)
         self.has_fixed_columns: Final = has_fixed_columns
         self.workers: Final = workers
+        self._subject: Final = subject
         self._circumstances: Final = circumstances
         self._budget: Final = budget
         self._kept_bytes = 0
@@ -125,7 +128,7 @@ class RunRules:
             told = "; ".join(f"{each.name}: {each.detail}" for each in failed)
             count = "a quality rule" if len(failed) == 1 else f"{len(failed)} quality rules"
             raise QualityError(
-                f"the partition breaks {count}: {told}; nothing was committed; mend the source, or"
+                f"{self._subject} breaks {count}: {told}; nothing was committed; mend the source, or"
                 ' set level = "warn"',
                 rules=[each.name for each in failed],
             )

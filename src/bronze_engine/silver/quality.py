@@ -115,7 +115,13 @@ class Judge:
         configured = self._of_date(run_date, is_new=is_new)
         if not configured:
             return Verdicts(())
-        run = RunRules(configured, self._circumstances(run_date), self._budget, self._workers)
+        run = RunRules(
+            configured,
+            self._circumstances(run_date),
+            self._budget,
+            self._workers,
+            subject=f"{run_date} in Bronze",
+        )
         layout = Layout(version=0, schema=self._shape.columns, is_settled=True)
         try:
             rules = SliceRules(run)
