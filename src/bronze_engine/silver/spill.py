@@ -62,7 +62,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def _make(spill_dir: str | None, run: str) -> tuple[Path, int]:
-    parent = Path(spill_dir or tempfile.gettempdir()).absolute()
+    parent = Path(spill_dir or _temporary()).absolute()
     name = f"{os.getpid()}-{run}"
     unborn, folder = parent / f"{_UNBORN}{name}", parent / f"{_PREFIX}{name}"
     lock = -1
@@ -85,6 +85,16 @@ def _make(spill_dir: str | None, run: str) -> tuple[Path, int]:
             errno=exc.errno,
         ) from exc
     return folder, lock
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError as exc:  # a container whose disk can only be read
+        raise StoreError(
+            "no folder for Silver's temporary files: none of the system's own can be written to"
+            f" ({exc.strerror or exc}); set engine.spill_dir to one that can"
+        ) from exc
 
 
 def _unmake(folder: Path, lock: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import signal
@@ -230,3 +231,16 @@ async def test_without_a_place_it_is_the_systems(
     with Workers(1) as workers:
         async with open_spill(None, "run", workers) as folder:
             assert folder.parent == tmp_path
+
+
+@pytest.mark.asyncio
+async def test_where_the_system_has_no_place_it_asks_for_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    with Workers(1) as workers, pytest.raises(StoreError, match=r"No usable.*engine\.spill_dir"):
+        async with open_spill(None, "run", workers):
+            pass

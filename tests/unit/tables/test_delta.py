@@ -289,6 +289,26 @@ async def test_a_log_of_another_program_is_left_alone_and_told(tmp_path: Path) -
     assert len(files) == 2
 
 
+@pytest.mark.asyncio
+async def test_a_log_that_can_t_be_read_here_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither before the commit nor after it: a container may have no place for copies of it."""
+
+    def nowhere(**_: object) -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    bench = bench_of(tmp_path)
+    await bench.run(source_of({"id": 1}))
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryDirectory", nowhere)
+        await bench.run(source_of({"id": 2}))
+    [report] = [each for each in await reports_of(bench.store) if each["generation"] == 2]
+    assert "No usable temporary directory found" in report["degraded"][0]
+    await bench.run(source_of({"id": 3}), NEXT)
+    assert same(await shown(bench, tmp_path), await rows_of(bench, DAY, NEXT))
+
+
 @pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", ["die_before", "die_after", "fail_after"])

@@ -87,8 +87,9 @@ class DeltaTable:
 
     async def admit(self, manifest: Manifest) -> None:
         content = content_of(self._root, self._root, manifest)
-        _, log = await self._read()
-        self._columns(log, [content])
+        with self._told():
+            _, log = await self._read()
+            self._columns(log, [content])
 
     async def follow(self, partitions: Collection[str], *, whole: bool = False) -> bool:
         with self._told():
@@ -123,7 +124,7 @@ class DeltaTable:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """The data is committed: no fault of the table may be the run's."""
+        """Nothing but errors that say which table: no fault of it may be the run's."""
         try:
             yield
         except BronzeError:
