@@ -28,6 +28,8 @@ class BronzeInput(msgspec.Struct, frozen=True, kw_only=True):
     """Of `_metadata.json`, as it was read."""
     rejected: int = 0
     """Records of it that Silver's rules, casts or lateness kept out."""
+    late: int = 0
+    """Of them those that came too late."""
     standing: int | None = None
     """Records of it that a rule of `row_count_change` has counted: neither deletes nor kept out.
     None where there was no such rule."""

@@ -76,7 +76,7 @@ def compose_manifest(
         source=SourceInfo(type="silver", location=f"{pipeline.system}/{pipeline.entity}"),
         row_count=sum(file.row_count for file in files),
         rejected_count=sum(one.rejected for one in inputs),
-        late_rows=taken.late_rows,
+        late_rows=sum(one.late for one in inputs),
         schema=columns_of(schema),
         arrow_schema=schema_to_text(schema),
         base_schema=() if then is None else columns_of(then),
@@ -104,12 +104,16 @@ def inputs_of(
             file = quarantine.get(day)
             inputs[day] = landed.as_input(
                 rejected=taken.rejected.get(day, 0),
+                late=taken.late.get(day, 0),
                 standing=taken.standing.get(day),
                 quarantine="" if file is None else file.name,
             )
         else:
             inputs[day] = landed.as_input(
-                rejected=had.rejected, standing=had.standing, quarantine=had.quarantine
+                rejected=had.rejected,
+                late=had.late,
+                standing=had.standing,
+                quarantine=had.quarantine,
             )
     return tuple(inputs[day] for day in sorted(inputs))
 

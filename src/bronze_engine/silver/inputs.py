@@ -35,7 +35,12 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         return self.manifest.run_date
 
     def as_input(
-        self, *, rejected: int = 0, standing: int | None = None, quarantine: str = ""
+        self,
+        *,
+        rejected: int = 0,
+        late: int = 0,
+        standing: int | None = None,
+        quarantine: str = "",
     ) -> BronzeInput:
         """How the table's manifest names it."""
         manifest = self.manifest
@@ -47,6 +52,7 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
             rows=manifest.row_count,
             manifest_sha256=self.sha256,
             rejected=rejected,
+            late=late,
             standing=standing,
             quarantine=quarantine,
         )

@@ -7,7 +7,7 @@ Records are read where they lie, as often as they are asked for; nothing of them
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
@@ -51,7 +51,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """Of each new date, late ones included."""
     standing: dict[date, int] = {}
     """Of each new date, where a rule has counted them."""
-    late_rows: int = 0
+    late: Mapping[date, int] = {}
+    """Of those kept out the ones that came too late, where there are some."""
     quality: tuple[RuleResult, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -214,14 +215,16 @@ class Intake:
     ) -> Taken:
         """Count what the new dates have, and keep what is kept out."""
         rejects = self._rejects
-        late_rows = bad_rows = 0
+        late: Counter[date] = Counter()
+        bad_rows = 0
         for day in sorted(new):
             files = {file.part: file for file in read.names if file.run_date == day}
             found = sorted(refusals[day], key=lambda each: (each.part, each.row))
             if rejects is not None and found:
                 await rejects.keep(day, self._whole_records(read, files, found[:KEPT_REJECTS]))
             bad = [rejected(files[each.part], each) for each in found if not each.is_late]
-            late_rows += len(found) - len(bad)
+            if len(found) > len(bad):
+                late[day] = len(found) - len(bad)
             bad_rows += len(bad)
             rows = sum(each.manifest.files[each.part].row_count for each in files.values())
             threshold = Threshold(  # of each date, so that it is all one in how many runs they come
@@ -232,13 +235,13 @@ class Intake:
             )
             threshold.count(rows - len(found), tuple(bad))
             threshold.finish()
-        if late_rows + bad_rows > KEPT_REJECTS:
+        if late.total() + bad_rows > KEPT_REJECTS:
             raise QualityError(
-                f"more than {KEPT_REJECTS:,} records would be kept out ({late_rows:,} of those seen"
-                " are late), and no run keeps so many aside; nothing was published; take in fewer"
-                " dates at a time, raise silver.late_after, or mend the rules"
+                f"more than {KEPT_REJECTS:,} records would be kept out ({late.total():,} of those"
+                " seen are late), and no run keeps so many aside; nothing was published; take in"
+                " fewer dates at a time, raise silver.late_after, or mend the rules"
             )
-        return Taken(rejected={day: len(refusals[day]) for day in sorted(new)}, late_rows=late_rows)
+        return Taken(rejected={day: len(refusals[day]) for day in sorted(new)}, late=late)
 
     async def _whole_records(
         self, read: _Read, files: Mapping[int, BronzeFile], refusals: Iterable[Refusal]

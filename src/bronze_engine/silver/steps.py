@@ -265,11 +265,13 @@ class _Run:
         taken = () if self.curated is None else self.curated.inputs
         days = {each.run_date for each in taken if each.change != "gone"}
         table = () if manifest.silver is None else manifest.silver.inputs
+        own = [each for each in table if each.run_date in days]
         return self.account.report(
             status="committed",
             generation=manifest.generation,
             rows=manifest.row_count,
-            rejected=sum(each.rejected for each in table if each.run_date in days),
+            rejected=sum(each.rejected for each in own),
+            late_rows=sum(each.late for each in own),
             files=len(manifest.files),
             bytes_out=bytes_out,
             schema_changes=manifest.schema_changes,

@@ -329,14 +329,14 @@ async def test_late_records_are_kept_aside_and_are_no_bad_ones(tmp_path: Path) -
         taken = await run.take(FIRST, SECOND)
         (kept,) = await run.quarantined(run.target)
     assert run.ids == [1, 3, 4]
-    assert (taken.late_rows, taken.rejected) == (1, {FIRST: 0, SECOND: 1})
+    assert (taken.late, taken.rejected) == ({SECOND: 1}, {FIRST: 0, SECOND: 1})
     assert kept.reason == "late: at lies before 2025-01-15T00:00:00Z: 2025-01-14 00:00:00+00"
 
 
 async def test_late_records_are_applied_as_any(tmp_path: Path) -> None:
     async with running(tmp_path, "", INCREMENTAL) as run:
         land_late(run)
-        assert (await run.take(FIRST, SECOND)).late_rows == 0
+        assert (await run.take(FIRST, SECOND)).late == {}
     assert run.ids == [1, 2, 3, 4]
 
 
