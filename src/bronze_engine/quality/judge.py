@@ -128,8 +128,8 @@ class RunRules:
             told = "; ".join(f"{each.name}: {each.detail}" for each in failed)
             count = "a quality rule" if len(failed) == 1 else f"{len(failed)} quality rules"
             raise QualityError(
-                f"{self._subject} breaks {count}: {told}; nothing was committed; mend the source, or"
-                ' set level = "warn"',
+                f"{self._subject} breaks {count}: {told}; nothing was committed; mend the source,"
+                ' or set level = "warn"',
                 rules=[each.name for each in failed],
             )
 

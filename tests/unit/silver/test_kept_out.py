@@ -139,9 +139,7 @@ async def test_a_date_without_a_record_has_too_few(tmp_path: Path) -> None:
         lake.land(DAYS[0], row(1, 1, "1"))
         committed = await lake.curate()
         lake.lake.land(Landed(run_date=DAYS[1], files=()))
-        with pytest.raises(
-            QualityError, match="2025-01-16 in Bronze breaks .* 0 rows; at least 1 is"
-        ):
+        with pytest.raises(QualityError, match=r"2025-01-16 in Bronze breaks .* 0 rows"):
             await lake.curate()
         assert lake.manifest == committed
 
