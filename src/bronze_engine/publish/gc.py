@@ -153,9 +153,11 @@ async def find_partitions(
 
 
 async def look_at(store: Store, partition: str, *, pipeline: str) -> Contents:
-    """What lies in one folder, whatever it is called. Raises what `read_base` does."""
+    """What lies in the folder of a curated table. Raises what `read_base` does."""
     entries = [entry async for entry in scan_entries(store, partition)]
-    return sort_entries(await read_base(store, partition, pipeline=pipeline), entries)
+    base = await read_base(store, partition, pipeline=pipeline)
+    _check_place(base, None)
+    return sort_entries(base, entries)
 
 
 async def collect_partition(
@@ -175,9 +177,11 @@ async def collect_partition(
     that is at work. Raises StateError, StoreError, CommitUnknown before anything was removed; what
     could not be removed is in the warnings.
     """
+    run_date = void.run_date if partition is None else None
     if partition is None:
         partition = partition_path(void.system, void.entity, void.run_date)
     base = await read_base(store, partition, pipeline=void.pipeline)
+    _check_place(base, run_date)
     found = sort_entries(base, [entry async for entry in scan_entries(store, partition)], live)
     manifest, fenced = base.manifest, None
     if found.beyond:
@@ -225,11 +229,33 @@ async def _find(
     entries = [entry_of(one, partition) for one in found]
     try:
         base = await read_base(store, partition, pipeline=pipeline)
+        _check_place(base, run_date)
     except StateError as exc:
         return Found(run_date=run_date, fault=exc)
     contents = sort_entries(base, entries, live.get(run_date))
     unknown = tuple(f"{partition}/{name}" for name in contents.unknown)
     return Found(run_date=run_date, contents=contents, unknown=unknown)
+
+
+def _check_place(base: Base, run_date: date | None) -> None:
+    """Raise StateError for a manifest that belongs elsewhere, put there by hand: by what it names
+    the files of this folder would all be garbage. `run_date` is None of a curated table."""
+    manifest = base.committed
+    if manifest is None:
+        return
+    if run_date is None and manifest.silver is None:
+        is_of = f"a date of Bronze ({manifest.run_date})"
+    elif run_date is not None and manifest.silver is not None:
+        is_of = "a curated table"
+    elif run_date is not None and manifest.run_date != run_date:
+        is_of = str(manifest.run_date)
+    else:
+        return
+    raise StateError(
+        f"{base.manifest_key} is the manifest of {is_of}; put the right one back, and nothing here"
+        " is removed until then",
+        partition=base.partition,
+    )
 
 
 async def _by_folder(

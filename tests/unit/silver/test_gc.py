@@ -21,6 +21,7 @@ from .oracle import Landed, Table
 pytestmark = pytest.mark.unit
 
 DAY: Final = date(2025, 3, 1)
+NEXT: Final = date(2025, 3, 2)
 TABLE: Final = Table(columns=("id", "at"), keys=("id",), order=("at",))
 NAMES: Final = [
     data_name(generation=generation, run="dead", slice=0, number=0) for generation in (1, 2)
@@ -104,3 +105,28 @@ async def test_a_strangers_files_are_told_and_never_touched(lake: Lake) -> None:
     report = await collect(lake, delete=True)
     assert report.unknown == ("silver/team/orders/notes.txt",)
     assert lake.unowned() == ["notes.txt"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("wrong", ["another date", "a table", "a date for the table"])
+async def test_nothing_is_garbage_beside_a_manifest_that_belongs_elsewhere(
+    lake: Lake, wrong: str
+) -> None:
+    """Someone has put back the wrong copy: all that lies there is what it does not name."""
+    lake.land(Landed(run_date=NEXT, files=(({"id": 3, "at": 2},),)))
+    async with open_engine(lake.config()) as engine:
+        await engine.silver(NAME)
+    dates = [lake.root / f"team/orders/dt={day}/_metadata.json" for day in (DAY, NEXT)]
+    table = lake.silver / "_metadata.json"
+    source, place = {
+        "another date": (dates[0], dates[1]),
+        "a table": (table, dates[1]),
+        "a date for the table": (dates[1], table),
+    }[wrong]
+    place.write_bytes(source.read_bytes().replace(b'"generation": 1', b'"generation": 7'))
+    before = sorted(lake.root.rglob("*.parquet"))
+    report = await collect(lake, delete=True)
+    (fault,) = report.faults
+    assert f"{place.parent.relative_to(lake.root)}/_metadata.json is the manifest of" in fault.fault
+    assert report.garbage == ()
+    assert sorted(lake.root.rglob("*.parquet")) == before
