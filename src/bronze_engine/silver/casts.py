@@ -219,9 +219,11 @@ def _to_text(value: str, given: DataType) -> Cast | None:
         form = "%Y-%m-%dT%H:%M:%S." + ("%n" if _is_nanoseconds(given) else "%f")
         zone = "" if given.tz is None else "Z"
         return Cast(f"strftime({value}, {literal(form + zone)})", can_fail=False)
+    if pa.types.is_date(given):  # a plain cast counts the years before 1 backwards, as BC
+        return Cast(f"strftime({value}, {literal('%Y-%m-%d')})", can_fail=False)
     if _is_text(given):
         return Cast(value, can_fail=False)
-    kinds = _is_whole, _is_double, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_date
+    kinds = _is_whole, _is_double, pa.types.is_decimal, pa.types.is_boolean
     if any(is_so(given) for is_so in kinds):
         return Cast(text, can_fail=False)
     return None

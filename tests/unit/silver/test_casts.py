@@ -395,6 +395,14 @@ def test_nanoseconds_are_not_cut_off() -> None:
     assert values_of(far, pa.timestamp("ns")) == [None]
 
 
+def test_years_before_the_first_are_counted_on() -> None:
+    days = pa.array([-719_163, -719_528, 2_932_897, 0], pa.int32()).cast(pa.date32())
+    texts = ["0000-12-31", "0000-01-01", "10000-01-01", "1970-01-01"]
+    assert values_of(days, pa.string()) == texts
+    instants = days.cast(pa.timestamp("s")).cast(pa.timestamp("us"))
+    assert values_of(instants, pa.string()) == [f"{text}T00:00:00.000000" for text in texts]
+
+
 def test_days_and_clocks_and_truths() -> None:
     days: pa.Array[Any] = pa.array([date(2025, 1, 15), None])
     assert values_of(days, pa.timestamp("us")) == [naive(2025, 1, 15), None]
