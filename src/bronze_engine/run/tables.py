@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Collection
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import LakeTable, Store, TablePlace
-from bronze_engine.errors import BronzeError, StoreError
-from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
+from bronze_engine.errors import BronzeError, QualityError, StoreError
+from bronze_engine.model.manifest import DELTA_LOG, MANIFEST_NAME, Manifest, partition_path
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.state import behind
@@ -28,6 +28,14 @@ async def admit(table: LakeTable | None, manifest: Manifest) -> None:
         return
     try:
         await table.admit(manifest)
+    except QualityError as exc:
+        if manifest.silver is None:
+            raise
+        raise QualityError(
+            f"{exc.message}. If only its old columns are in the way: drop it from the catalog, or"
+            f" move {DELTA_LOG} away, and the next run makes the curated table of the new ones",
+            **exc.context,
+        ) from exc
     except StoreError as exc:
         log.debug("whether the table takes the columns is not known yet: %s", exc)
 

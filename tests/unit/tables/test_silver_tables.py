@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from deltalake import DeltaTable
 from pyiceberg.catalog import load_catalog
 
 from bronze_engine.config.load import Config
-from bronze_engine.errors import StoreError
+from bronze_engine.errors import QualityError, StoreError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.report import RunReport
@@ -215,6 +216,30 @@ async def test_gc_removes_no_file_that_a_table_shows_since_a_run_died(
             report = await engine.gc(NAME, delete=True)
     assert [each.kind for each in report.garbage if each.removed] == ["data"]
     assert read(tmp_path) == listed(tmp_path)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_a_table_takes_another_type_once_it_is_made_anew(
+    tmp_path: Path, table_format: str, read: Read
+) -> None:
+    await curated(config_of(tmp_path, table_format), source_of(row(1, DAY, "7")), DAY)
+    cast = f"pipelines.{NAME}.silver.columns.cast={{note='int64'}}"
+    config = load_text(config_text(table_format), cast, folder=tmp_path)
+    async with opened(config, None) as engine:
+        with pytest.raises(QualityError, match=r"'note'.*move _delta_log away"):
+            await engine.silver(NAME)
+        if table_format == "delta":
+            (tmp_path / "bronze" / ROOT / "_delta_log").rename(tmp_path / "old")
+        else:
+            with closing(
+                load_catalog("lake", type="sql", uri=f"sqlite:///{tmp_path}/lake.db")
+            ) as c:
+                c.drop_table("team.orders_silver")
+        report = await engine.silver(NAME)
+    assert report.degraded == ()
+    assert read(tmp_path) == listed(tmp_path)
+    assert [each["note"] for each in read(tmp_path)] == [7]
 
 
 @pytest.mark.asyncio
