@@ -46,7 +46,9 @@ def _both(one: Column, other: Column, *, is_cast: bool) -> Column:
         raise _apart(one, other, "land the dates again")
     kind = widest(one.type, other.type)
     if kind is None and not is_cast:
-        raise _apart(one, other, "give it one in silver.columns.cast")
+        has_casts = not any(map(_is_whole, (one.type, other.type)))
+        mend = "give it one in silver.columns.cast" if has_casts else "land the dates again as one"
+        raise _apart(one, other, mend)
     if kind is None:
         return one
     if kind == other.type and kind != one.type:
@@ -63,6 +65,11 @@ def _apart(one: Column, other: Column, mend: str) -> QualityError:
         f" both; nothing was published; {mend}, or leave it out with silver.columns.drop",
         column=one.name,
     )
+
+
+def _is_whole(kind: DataType) -> bool:
+    """Whether no cast takes its values."""
+    return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind))
 
 
 def _told(column: Column) -> str:
@@ -119,8 +126,6 @@ def _widest_struct(one: DataType, other: DataType) -> DataType | None:
         if kind is None:
             return None
         fields[field.name] = kind
-    if len({name.casefold() for name in fields}) < len(fields):
-        return None
     return pa.struct(list(fields.items()))
 
 

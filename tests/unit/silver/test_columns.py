@@ -133,6 +133,18 @@ def test_types_without_one_that_holds_both_are_refused(
         assert shape.names == ("id",)
 
 
+def test_structs_grow_whatever_their_fields_are_called(tmp_path: Path) -> None:
+    one = pa.struct([("A", pa.int8()), ("a", pa.int8())])
+    other = pa.struct([("a", pa.int8()), ("", pa.string()), ("A", pa.int32())])
+    dates = [
+        manifest(pa.schema([("id", pa.int64()), ("x", kind)]), date(2025, 1, day))
+        for day, kind in ((15, one), (16, other))
+    ]
+    shape = resolve(pipeline(tmp_path, ""), dates, None)
+    wide = pa.struct([("A", pa.int32()), ("a", pa.int8()), ("", pa.string())])
+    assert shape.columns.field("x").type == wide
+
+
 def test_types_that_no_type_holds_are_cast_from_what_they_are(tmp_path: Path) -> None:
     dates = [
         manifest(pa.schema([("id", pa.int64()), ("x", kind)]), date(2025, 1, day))
