@@ -66,6 +66,7 @@ _ALL: Final = "merge_all"
 _ALL_MARKS: Final = "merge_all_marks"
 _VALUES: Final = "merge_values"
 _GONE: Final = "merge_gone"
+_OTHERWISE: Final = "merge_otherwise"
 _PLACE: Final = f"{identifier(PART)} AS part, {identifier(ROW)} AS nth"
 
 
@@ -218,22 +219,22 @@ class _Merge:
         shape, news = self.shape, self.news
         keys = ", ".join(key_names(shape))
         versions = shape.is_snapshot and shape.history == "full"
-        otherwise = None
         if versions and in_order:
             await self._table(
                 DIFFERS, differing_keys(shape, news.records, f"({every})", news.dates)
             )
-        elif versions:  # none of them is decided here
-            otherwise = otherwise_keys(shape, news.records, every, ends, news.dates, news.back)
-            await self._table(DIFFERS, f"SELECT {keys} FROM ({otherwise}) WHERE FALSE")
+        elif versions:
+            await self._compare(every, ends)
+            # None of them is decided here.
+            await self._table(DIFFERS, f"SELECT {keys} FROM {_OTHERWISE} WHERE FALSE")
         await self._table(NEW, new_of(shape, news.records, differing=versions))
         vanishing = shape.is_snapshot and shape.sees_deletes
         of = DIFFERS if versions else NEW
         known = known_of(shape, every, ends, of, vanishing=vanishing and not versions)
         await self._table(KNOWN, known)
         undecided = [undecided_keys(shape, in_order=in_order)]
-        if otherwise is not None:
-            undecided.append(otherwise)
+        if versions and not in_order:
+            undecided.append(f"SELECT {keys} FROM {_OTHERWISE}")
         elif news.back:
             undecided.append(traced_keys(shape, every, ends, news.back))
         await self._table(ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})")
@@ -248,9 +249,18 @@ class _Merge:
                 f"CREATE VIEW {_VALUES} AS SELECT {own} FROM {news.records}"
                 f" UNION ALL SELECT {own} FROM ({compared})"
             )
-        dates = news.dates if vanishing and otherwise is None else ()
+        dates = news.dates if vanishing and (in_order or not versions) else ()
         await self._table(MARKS, changed_marks(shape, values, dates))
         await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
+
+    async def _compare(self, every: str, ends: str | None) -> None:
+        """_OTHERWISE: date by date, for each holds the keys of a whole snapshot."""
+        shape, news = self.shape, self.news
+        for number, day in enumerate(news.dates):
+            is_back = day in news.back
+            keys = otherwise_keys(shape, news.records, every, ends, day, is_back=is_back)
+            into = f"CREATE TABLE {_OTHERWISE} AS" if number == 0 else f"INSERT INTO {_OTHERWISE}"
+            await self.database.execute(f"{into} {keys}")
 
     async def _made_of(
         self,

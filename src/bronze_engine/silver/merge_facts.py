@@ -90,7 +90,7 @@ def new_of(shape: Shape, records: str, *, differing: bool) -> str:
     )
 
 
-def differing_keys(shape: Shape, records: str, rows: str, dates: Iterable[date]) -> str:
+def differing_keys(shape: Shape, records: str, rows: str, dates: Collection[date]) -> str:
     """DIFFERS: the keys of new snapshots that say something else than the table's current rows,
     and those of current rows that a new snapshot lacks."""
     wide = same(shape.names, "r", "t")
@@ -102,13 +102,25 @@ def differing_keys(shape: Shape, records: str, rows: str, dates: Iterable[date])
     found = [keys_of(shape, f"({news})")]
     if shape.sees_deletes:
         found.append(keys_of(shape, f"{records} WHERE NOT ({NO_DELETE})"))
-        for day in dates:
-            here = keys_of(shape, f"{records} WHERE {identifier(BRONZE_DATE)} = {literal(day)}")
-            found.append(
-                f"SELECT t.* FROM ({keys_of(shape, alive)}) t"
-                f" ANTI JOIN ({here}) r ON {same_keys(shape, 't', 'r')}"
-            )
+    if shape.sees_deletes and dates:
+        found.append(
+            f"SELECT t.* FROM ({keys_of(shape, alive)}) t"
+            f" ANTI JOIN ({_in_each(shape, records, len(dates))}) r"
+            f" ON {same_keys(shape, 't', 'r')}"
+        )
     return " UNION ".join(f"({each})" for each in found)
+
+
+def _in_each(shape: Shape, records: str, dates: int) -> str:
+    """The keys that each of so many snapshots has. A join for each of a month of them would be more
+    than a small memory holds."""
+    if dates == 1:
+        return keys_of(shape, records)
+    keys = ", ".join(key_names(shape))
+    return (
+        f"SELECT {keys} FROM (SELECT DISTINCT {keys}, landed FROM ({narrow(shape, records)}))"
+        f" GROUP BY {keys} HAVING count(*) = {literal(dates)}"
+    )
 
 
 def otherwise_keys(
@@ -116,38 +128,37 @@ def otherwise_keys(
     records: str,
     rows: str,
     departed: str | None,
-    dates: Iterable[date],
-    back: Collection[date],
+    day: date,
+    *,
+    is_back: bool,
 ) -> str:
-    """The keys of snapshots that say something else than the table's versions of their dates.
+    """The keys of a snapshot that says something else than the table's versions of its date.
 
-    Whatever other snapshots say, a key whose version of each of these dates is what they say has
-    the history that it has. `back` are those of the dates that the table has another snapshot of.
+    Whatever other snapshots say, a key whose version of each new date is what they say has the
+    history that it has. `is_back`: the table has another snapshot of the date.
     """
-    found: list[str] = []
-    for day in dates:
-        landed, of_day = identifier(BRONZE_DATE), literal(day)
-        here = f"(SELECT * FROM {records} WHERE {landed} = {of_day})"
-        versions = (
-            f"(SELECT * FROM ({rows}) WHERE NOT {identifier(DELETED)}"
-            f" AND {identifier(FROM)} <= {of_day}"
-            f" AND ({identifier(TO)} IS NULL OR {identifier(TO)} > {of_day}))"
-        )
-        alive = f"(SELECT * FROM {here} WHERE {NO_DELETE})"
-        other = f"SELECT r.* FROM {alive} r ANTI JOIN {versions} t ON {same(shape.names, 'r', 't')}"
-        found.append(keys_of(shape, f"({other})"))
-        lacking = versions if shape.sees_deletes else f"{versions} WHERE {landed} = {of_day}"
-        found.append(
-            f"SELECT t.* FROM ({keys_of(shape, lacking)}) t"
-            f" ANTI JOIN ({keys_of(shape, alive)}) r ON {same_keys(shape, 't', 'r')}"
-        )
-        if shape.sees_deletes:
-            found.append(keys_of(shape, f"{here} WHERE NOT ({NO_DELETE})"))
-        if shape.sees_deletes and day in back:
-            ended = f"({rows}) WHERE {identifier(DELETED)} AND {landed} = {of_day}"
-            found.append(keys_of(shape, ended))
-            if departed is not None:
-                found.append(keys_of(shape, f"({departed}) WHERE {landed} = {of_day}"))
+    landed, of_day = identifier(BRONZE_DATE), literal(day)
+    here = f"(SELECT * FROM {records} WHERE {landed} = {of_day})"
+    versions = (
+        f"(SELECT * FROM ({rows}) WHERE NOT {identifier(DELETED)}"
+        f" AND {identifier(FROM)} <= {of_day}"
+        f" AND ({identifier(TO)} IS NULL OR {identifier(TO)} > {of_day}))"
+    )
+    alive = f"(SELECT * FROM {here} WHERE {NO_DELETE})"
+    other = f"SELECT r.* FROM {alive} r ANTI JOIN {versions} t ON {same(shape.names, 'r', 't')}"
+    found = [keys_of(shape, f"({other})")]
+    lacking = versions if shape.sees_deletes else f"{versions} WHERE {landed} = {of_day}"
+    found.append(
+        f"SELECT t.* FROM ({keys_of(shape, lacking)}) t"
+        f" ANTI JOIN ({keys_of(shape, alive)}) r ON {same_keys(shape, 't', 'r')}"
+    )
+    if shape.sees_deletes:
+        found.append(keys_of(shape, f"{here} WHERE NOT ({NO_DELETE})"))
+    if shape.sees_deletes and is_back:
+        ended = f"({rows}) WHERE {identifier(DELETED)} AND {landed} = {of_day}"
+        found.append(keys_of(shape, ended))
+        if departed is not None:
+            found.append(keys_of(shape, f"({departed}) WHERE {landed} = {of_day}"))
     return " UNION ALL ".join(f"({each})" for each in found)
 
 

@@ -7,11 +7,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from bronze_engine.model.manifest import Load
 from bronze_engine.model.part import DataFile
+from bronze_engine.silver.memory import LEAST_DATABASE_BYTES
+from bronze_engine.silver.merge_facts import differing_keys
 from bronze_engine.silver.merge_files import rewritten
 from bronze_engine.silver.merge_held import HeldFile
 from bronze_engine.silver.merge_pieces import Piece, pieces
@@ -150,6 +153,22 @@ async def test_of_a_snapshot_landed_again_only_what_it_says_otherwise_is_made_an
     plan = await table.land({2: [record(2, number, 0, "a") for number in range(8)]})
     assert (plan.anew_keys, plan.outputs) == (0, ())
     assert table.rows == of_all(table)
+
+
+async def test_a_month_of_snapshots_fits_the_least_memory(tmp_path: Path) -> None:
+    own_columns = own(id=pa.int64())
+    shape = shape_of(load="full", history="full", deletes="hard", order=(), columns=own_columns)
+    days = [DAY(number) for number in range(1, 31)]
+    with duckdb.connect(config={"memory_limit": f"{LEAST_DATABASE_BYTES}B", "threads": 1}) as duck:
+        duck.execute(f"SET temp_directory = '{tmp_path}'")
+        duck.execute(
+            "CREATE VIEW records AS SELECT id, FALSE AS _is_delete, 0 AS _bronze_part,"
+            " id AS _bronze_row, DATE '2025-01-01' + CAST(day AS INTEGER) AS _bronze_date"
+            " FROM range(500) AS i(id), range(30) AS d(day) WHERE id <> 7 OR day < 20"
+        )
+        rows = "SELECT id, TRUE AS is_current FROM range(500) AS i(id)"
+        found = duck.execute(differing_keys(shape, "records", rows, days)).fetchall()
+    assert found == [(7,)]
 
 
 async def test_an_older_snapshot_says_nothing_where_only_the_newest_counts(
