@@ -33,7 +33,7 @@ from tests.unit.silver.oracle import Landed, Table
 
 from .silver_kill_server import Command
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # some are a hundred runs
 
 COMMITTED, KILLED = 0, -signal.SIGKILL
 OPERATIONS: Final = 20
@@ -216,7 +216,7 @@ async def test_kill_at_any_operation_leaves_the_old_table_or_the_new(
 async def test_kill_at_system_calls_leaves_the_old_table_or_the_new(
     server: KillServer, tmp_path: Path
 ) -> None:
-    await kill_everywhere(server, tmp_path, "re-landed", None, 3)
+    await kill_everywhere(server, tmp_path, "re-landed", None, 5)
 
 
 @pytest.mark.asyncio
