@@ -66,6 +66,7 @@ def expected(text: str, kind: DataType, role: Role) -> Any:
 @example(texts=[str(2**128 + 1)], which=(pa.decimal128(38, 0), "value"), printable=True)
 @example(texts=["4" + "0" * 28], which=(pa.decimal128(38, 10), "value"), printable=False)
 @example(texts=["1e-9999999"], which=(pa.decimal128(38, 10), "value"), printable=True)
+@example(texts=["+0"], which=(pa.float64(), "value"), printable=False)
 @settings(max_examples=500, deadline=None)
 def test_values_are_those_of_the_definition(
     texts: list[str | None], which: tuple[DataType, Role], printable: bool

@@ -226,7 +226,7 @@ def _are_short_numbers(texts: Array) -> bool:
     has_zeros = (
         (begins == _ZERO) & (first < last) & (data.take(np.minimum(first + 1, last)) != _POINT)
     )
-    return not (has_zeros | (begins == _POINT) | (data.take(last) == _POINT)).any()
+    return not (has_zeros | (begins < _ZERO) | (data.take(last) == _POINT)).any()
 
 
 def _decimals(texts: Array, kind: DataType, *, printable: bool) -> Array:
