@@ -44,6 +44,7 @@ GUIDE_COMMANDS = {
     "bronze batch --only silver",
     "bronze batch --retry-failed last",
     "bronze diff",
+    "bronze gc NAME --delete",
     "bronze diff myteam.orders --silver --data",
     "bronze diff staging/silver/myteam/orders s3://lake/silver/myteam/orders --data",
     "bronze quarantine show myteam.orders --silver",
@@ -207,7 +208,8 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     shop(f"bronze run myteam.orders --date 2025-01-15 {rejecting} --set quality.max_bad_rows=2000")
     kept = "--set source.capture=pages --set apis.shop.rate_limit.requests_per_day=1000"
     shop(f"bronze run myteam.orders --date 2025-01-16 {kept}")
-    shop("bronze batch myteam.orders --date 2025-01-17")
+    delta = "pipelines.myteam.orders.output.table_format=delta"
+    shop(f"bronze batch myteam.orders --date 2025-01-17 --set {delta}")
     shop("bronze silver myteam.orders --set 'silver.unique_columns=[\"id\"]'")
     decided = "--watermark 2025-01-20T00:00:00Z --force --set load=incremental"
     shop(f"bronze state set myteam.orders {decided} --set incremental.cursor=changed_at")
@@ -215,7 +217,7 @@ def test_the_layout_of_the_guide_names_all_that_lies_there(shop: Shell) -> None:
     unknown = [path for path in found if not any(fnmatchcase(path, glob(p)) for p in patterns)]
     assert not unknown
     unseen = [p for p in patterns if not any(fnmatchcase(path, glob(p)) for path in found)]
-    while_a_run_lasts = [".dt=2025-01-15.checkpoint", "*.lease"]
+    while_a_run_lasts = [".dt=2025-01-15.checkpoint", ".dt=2025-01-15.g00000002.table", "*.lease"]
     assert unseen == [f"{{target}}/_state/{{system}}/{{entity}}{end}" for end in while_a_run_lasts]
 
 

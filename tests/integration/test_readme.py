@@ -69,6 +69,7 @@ README_COMMANDS = {
     "bronze run myteam.orders --date 2025-01-15 --dry-run",
     "bronze verify myteam.orders --date 2025-01-15",
     "bronze schema",
+    "bronze ddl",
     "bronze list",
     "bronze test-connection warehouse",
     "bronze inspect public.customers --connection warehouse",
