@@ -103,7 +103,7 @@ def _inputs(inputs: Sequence[SilverInput]) -> str:
     counts = [
         f"{count:,} {change}"
         for change in ("new", "re-landed", "again", "gone")
-        if (count := sum(_change(each) == change for each in inputs))
+        if (count := sum(each.change == change for each in inputs))
     ]
     rows = sum(each.rows for each in inputs)
     told = f"{len(inputs):,} dates ({', '.join(counts)})"
@@ -113,14 +113,8 @@ def _inputs(inputs: Sequence[SilverInput]) -> str:
 def _input(of: SilverInput) -> str:
     if of.change == "gone":
         return f"{of.run_date}: gone from Bronze (the table has generation {of.before})"
-    change = _change(of)
-    was = f", before {of.before}" if change == "re-landed" else ""
-    return f"{of.run_date}: {change}, generation {of.generation}{was}, {of.rows:,} rows"
-
-
-def _change(of: SilverInput) -> str:
-    """A rebuild takes in what the table has already."""
-    return "again" if of.generation is not None and of.generation == of.before else of.change
+    was = f", before {of.before}" if of.change == "re-landed" else ""
+    return f"{of.run_date}: {of.change}, generation {of.generation}{was}, {of.rows:,} rows"
 
 
 def _pending(pending: Sequence[SilverInput]) -> str:

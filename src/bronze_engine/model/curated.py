@@ -18,8 +18,9 @@ class SilverInput(msgspec.Struct, frozen=True, kw_only=True):
     """A run date whose Bronze is not as the table has it."""
 
     run_date: date
-    change: Literal["new", "re-landed", "gone"]
-    """`gone`: the table has it and Bronze has it no more; its rows stay but for a rebuild."""
+    change: Literal["new", "re-landed", "again", "gone"]
+    """`again`: the table has this generation already, and it is read once more. `gone`: the table
+    has it and Bronze has it no more; its rows stay but for a rebuild."""
     generation: int | None = None
     """Of Bronze, now; None where it is gone."""
     before: int | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -246,9 +246,12 @@ def _why_rebuild(
 def _told(landed: Landed, before: Mapping[date, BronzeInput]) -> SilverInput:
     manifest = landed.manifest
     had = before.get(landed.run_date)
+    change: Literal["new", "re-landed", "again"] = "new"
+    if had is not None:
+        change = "again" if had.manifest_sha256 == landed.sha256 else "re-landed"
     return SilverInput(
         run_date=landed.run_date,
-        change="new" if had is None else "re-landed",
+        change=change,
         generation=manifest.generation,
         before=None if had is None else had.generation,
         rows=manifest.row_count,

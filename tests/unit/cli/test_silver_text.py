@@ -83,7 +83,7 @@ def test_a_merge_tells_what_became_of_rows_and_files(capsys: pytest.CaptureFixtu
 
 
 def test_many_dates_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    again = [landed(days, before=1) for days in range(30)]
+    again = [landed(days, change="again", before=1) for days in range(30)]
     inputs = (*again, landed(30), landed(31, change="gone", generation=None, before=1, rows=0))
     print_silver_report(report(Curated(mode="rebuild", inputs=inputs)))
     told = printed(capsys)

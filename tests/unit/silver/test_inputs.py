@@ -131,6 +131,14 @@ def test_a_date_that_was_landed_again_is_always_taken_in() -> None:
     assert told == {DAYS[0]: ("re-landed", 1, 2), DAYS[2]: ("new", None, 1)}
 
 
+def test_a_rebuild_reads_again_what_the_table_has() -> None:
+    bronze = [landed(day) for day in DAYS[:3]]
+    base = table([one.as_input() for one in bronze[:2]])
+    bronze[1] = landed(DAYS[1], generation=2)
+    told = [one.change for one in decide(bronze, base, rebuild=True).inputs]
+    assert told == ["again", "re-landed", "new"]
+
+
 def test_a_new_epoch_makes_all_anew() -> None:
     bronze = [landed(DAYS[0]), landed(DAYS[1], epoch=2)]
     base = table([bronze[0].as_input()])
