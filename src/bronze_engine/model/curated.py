@@ -15,7 +15,7 @@ SilverMode = Literal["append", "recompute", "rebuild"]
 
 
 class SilverInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A run date whose Bronze is not as the table has it."""
+    """A run date that goes into a table, or is left to a later run."""
 
     run_date: date
     change: Literal["new", "re-landed", "again", "gone"]
