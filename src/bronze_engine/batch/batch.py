@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date
-from typing import Final, final
+from typing import final
 
 import anyio
 
@@ -40,10 +40,6 @@ from bronze_engine.telemetry.redact import Redactor
 __all__ = ["Batch"]
 
 log = logging.getLogger(__name__)
-
-_TABLES: Final = 2
-"""Curated tables that are made side by side: each takes a third of engine.memory_limit and all
-processors, and most of what a small one takes is waiting for its store."""
 
 
 @final
@@ -110,7 +106,9 @@ class Batch:
         self._curation = Curation(self._runs, tables, engine.today())
         self._due: list[str] = list(self._curation.begin())
         """Curated tables whose turn it is."""
-        self._table_places = anyio.Semaphore(_TABLES)
+        self._table_place = anyio.Lock()
+        """One is made at a time: each sets aside more than half of engine.memory_limit, and one
+        that waited for that would hold up the runs of Bronze behind it."""
         self._places = Places(self.max_parallel, self._clock)
         self._ears = Ears(on_sign=self._hear, on_report=self._reports.__setitem__)
         self._changed = Gate()
@@ -249,7 +247,7 @@ class Batch:
             return await self._engine.silver_now(name, wait_seconds=self._wait_seconds)
 
         try:
-            async with self._table_places:
+            async with self._table_place:
                 if self._is_ending:
                     return
                 with self._engine.listening(hear):

@@ -11,7 +11,7 @@ from bronze_engine.batch.curation import Curation
 from bronze_engine.batch.retry import find_remaining
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.part import ANY
-from bronze_engine.telemetry.events import BatchFinished, BatchRunEnded
+from bronze_engine.telemetry.events import BatchFinished, BatchRunEnded, RunPhase
 from tests.unit.batch.lake import DAY, Lake
 from tests.unit.run.harness import opened
 
@@ -57,6 +57,18 @@ async def test_each_table_is_made_once_and_told_of(tmp_path: Path) -> None:
     (finished,) = (event for event in lake.events if isinstance(event, BatchFinished))
     assert tables(finished.report) == {"a.x": "committed"}
     assert report.exit_code == 0
+
+
+@pytest.mark.asyncio
+async def test_no_table_waits_for_the_memory_of_another_before_the_runs_of_bronze(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path, "a.x", "b.y", silver=["a.x", "b.y"])
+    report = await lake.batch("a.x", "b.y")
+    assert tables(report) == {"a.x": "committed", "b.y": "committed"}
+    phases = [event.phase for event in lake.events if isinstance(event, RunPhase)]
+    assert phases.count("merging") == 2
+    assert "waiting for memory" not in phases
 
 
 @pytest.mark.asyncio
