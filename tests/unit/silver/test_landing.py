@@ -83,7 +83,9 @@ async def test_each_output_is_a_slice_and_keys_that_are_gone_lie_apart() -> None
         {"country": "DE"},
         {"country": "FR"},
     ]
-    assert told == [1, 1, names[0], names[1], names[2]]
+    assert told[:2] == [1, 1]
+    assert sorted(told[2:4]) == names[:2]  # files of one output end side by side
+    assert told[4:] == names[2:]
     await made.discard()
     assert await staged_keys(store, FOLDER) == []
 
