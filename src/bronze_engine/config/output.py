@@ -9,8 +9,9 @@ import msgspec
 from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.units import ByteSize
 
-__all__ = ["Output"]
+__all__ = ["Encoding", "Output"]
 
+Encoding = Literal["plain", "delta"]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -20,6 +21,10 @@ class Output(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True)
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
     """Of zstd and gzip; where unset 1 for zstd: measured best per CPU second."""
+    encoding: Encoding = "plain"
+    """How integers, decimals of up to 18 digits, dates, times and timestamps are written whose
+    values do not repeat: as they are, or as the differences between them (DELTA_BINARY_PACKED),
+    which is smaller and less work, and refused by readers of Parquet's first encodings alone."""
     max_rows_per_file: Positive = 10_000_000
     max_bytes_per_file: ByteSize = ByteSize(1024**3)
     """A file is closed at the first row group past this, one of captured pages between two

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bronze_engine.config.output import Positive
+from bronze_engine.config.output import Encoding, Positive
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.units import ByteSize, Duration
@@ -35,6 +35,7 @@ class SilverOutput(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
+    encoding: Encoding = "plain"
     max_rows_per_file: Positive = 1_000_000
     """A merge writes anew each file that it changes a row of."""
     row_group_rows: Positive = 131_072

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,8 @@ _REPEATS: Final = 4
 """A dictionary pays where each value comes this often. It costs a hash a value, and one that
 grows past its page is written for nothing."""
 _ZSTD_LEVEL: Final = 1
+_INT64_DIGITS: Final = 18
+"""Of a decimal, with `store_decimal_as_integer`; of more it is bytes."""
 
 
 @final
@@ -73,28 +75,40 @@ class ParquetEncoder:
         return self._sink.end(name=self.name, row_count=self.rows_written, layout=self._layout)
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
-        repeating, ordered = _kinds_of_columns(first)
+        leaves = _kinds_of_leaves(first)
         options: dict[str, Any] = {}
         level = self._options.compression_level
         if self._options.compression == "zstd":
             options["compression_level"] = _ZSTD_LEVEL if level is None else level
         elif self._options.compression == "gzip" and level is not None:
             options["compression_level"] = level
+        if self._options.encoding == "delta":
+            options["column_encoding"] = dict.fromkeys(leaves.numbers, "DELTA_BINARY_PACKED")
         return pq.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"),
             self.schema,
             version="2.6",
             compression=self._options.compression,
-            use_dictionary=repeating,  # type: ignore[arg-type]  # a list of paths is fine
-            write_statistics=ordered,
-            store_decimal_as_integer=True,  # up to 18 digits: half of the bytes, and less work
+            use_dictionary=leaves.repeating,  # type: ignore[arg-type]  # a list of paths is fine
+            write_statistics=leaves.ordered,
+            store_decimal_as_integer=True,  # half of the bytes, and less work
             **options,
         )
 
 
-def _kinds_of_columns(table: pa.Table) -> tuple[list[str], list[str]]:
-    """The leaf columns, as Parquet names them, whose values repeat in the first rows, and those
-    by whose lowest and highest value a reader may skip a row group.
+class _Leaves(NamedTuple):
+    """Leaf columns, as Parquet names them."""
+
+    repeating: list[str]
+    """Their values repeat in the first rows."""
+    ordered: list[str]
+    """By their lowest and highest value a reader may skip a row group."""
+    numbers: list[str]
+    """They are stored as whole numbers that do not repeat."""
+
+
+def _kinds_of_leaves(table: pa.Table) -> _Leaves:
+    """What the first rows say of each leaf.
 
     Texts that neither repeat nor ascend are no such: notes and random keys go from one end to
     the other in each row group, and comparing all of them is a tenth of the encoding.
@@ -102,6 +116,8 @@ def _kinds_of_columns(table: pa.Table) -> tuple[list[str], list[str]]:
     sample = table.slice(0, _SAMPLE_ROWS)
     repeating: list[str] = []
     ordered: list[str] = []
+    numbers: list[str] = []
+    others: set[str] = set()  # a column "a.b" and the field b of a struct a have one path
     for name, column in zip(sample.schema.names, sample.columns, strict=True):
         for path, leaf in _leaves(name, column.combine_chunks()):
             repeats = not pa.types.is_boolean(leaf.type) and _repeats(leaf)
@@ -109,7 +125,11 @@ def _kinds_of_columns(table: pa.Table) -> tuple[list[str], list[str]]:
                 repeating.append(path)
             if repeats or not _is_text(leaf.type) or _ascends(leaf):
                 ordered.append(path)
-    return repeating, ordered
+            if repeats or not _is_whole_number(leaf.type):
+                others.add(path)
+            else:
+                numbers.append(path)
+    return _Leaves(repeating, ordered, [path for path in numbers if path not in others])
 
 
 def _repeats(leaf: Array) -> bool:
@@ -125,6 +145,14 @@ def _ascends(leaf: Array) -> bool:
 def _is_text(kind: DataType) -> bool:
     checks = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string)
     return any(check(kind) for check in (*checks, pa.types.is_large_binary))
+
+
+def _is_whole_number(kind: DataType) -> bool:
+    """Whether Parquet stores it as INT32 or INT64, which differences are taken of."""
+    if pa.types.is_decimal(kind):
+        return bool(kind.precision <= _INT64_DIGITS)
+    checks = (pa.types.is_integer, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
+    return any(check(kind) for check in checks)
 
 
 def _leaves(path: str, array: Array) -> Iterator[tuple[str, Array]]:

@@ -85,6 +85,7 @@ def test_what_changes_rows_changes_the_hash(tmp_path: Path, override: str) -> No
         "source.paginator.parallel=3",
         "source.params.api_key=another-key",
         "output.compression=snappy",
+        "output.encoding=delta",
         "output.row_group_rows=5",
         "quality.max_bad_rows=5",
         'tags=["x"]',

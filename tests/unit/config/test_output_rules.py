@@ -32,6 +32,7 @@ pytestmark = pytest.mark.unit
         ('partition_by = ["a"]\nmax_open_files = 0', "max_open_files: expected"),
         ('compression = "snappy"\ncompression_level = 3', "has no levels; leave it out"),
         ('compression = "gzip"\ncompression_level = 12', "is above 9"),
+        ('encoding = "rle"', 'encoding: expected "plain" or "delta"'),
         ("row_group_bytes = 0", "row_group_bytes: must be above zero"),
     ],
 )

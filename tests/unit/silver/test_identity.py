@@ -51,6 +51,7 @@ def test_what_makes_other_rows_is_another_table(tmp_path: Path, silver: str) -> 
         'verify_bronze = "off"',
         'path = "curated/{system}/{entity}"',
         "[.output]\nmax_rows_per_file = 10",
+        '[.output]\nencoding = "delta"',
         "[.quality]\nmax_bad_rows = 5",
         '[[.quality.rules]]\nrule = "not_null"\ncolumn = "note"\nlevel = "warn"',
         '[[.quality.rules]]\nrule = "row_count"\nmin = 1',
