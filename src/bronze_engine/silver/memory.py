@@ -63,6 +63,7 @@ def output_of(silver: Silver) -> Output:
     return Output(
         compression=output.compression,
         compression_level=output.compression_level,
+        encoding=output.encoding,
         max_rows_per_file=output.max_rows_per_file,
         row_group_rows=output.row_group_rows,
         row_group_bytes=output.row_group_bytes,
