@@ -121,6 +121,33 @@ async def test_it_has_the_rows_of_the_manifest_after_each_run(
     assert sorted(each["id"] for each in read(tmp_path)) == [0, 1, 2]
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("table_format", "read"), READERS)
+async def test_files_of_differences_are_read_as_others(
+    tmp_path: Path, table_format: str, read: Read
+) -> None:
+    config = load_text(
+        config_text(table_format),
+        f'pipelines.{NAME}.output.encoding="delta"',
+        f'pipelines.{NAME}.output.partition_by=["note"]',
+        f'pipelines.{NAME}.silver.output.encoding="delta"',
+        folder=tmp_path,
+    )
+    for day, note in ((DAY, "a"), (NEXT, "b")):  # the second merges into files of the first
+        rows = [row(key, day, note) for key in range(3 if day == DAY else 2)]
+        await curated(config, source_of(*rows), day)
+        assert read(tmp_path) == listed(tmp_path)
+    shown = {each["id"]: each["note"] for each in read(tmp_path)}
+    assert shown == {0: "b", 1: "b", 2: "a"}
+    written = list((tmp_path / "bronze").rglob("*.parquet"))
+    assert {path.parts[-2] for path in written} >= {"note=a", "note=b", "orders"}
+    for path in written:
+        group: Any = pq.read_metadata(path).row_group(0)
+        columns = map(group.column, range(group.num_columns))
+        [key] = [column for column in columns if column.path_in_schema == "id"]
+        assert "DELTA_BINARY_PACKED" in key.encodings, path
+
+
 ODD: Final = [
     "New Zealand",
     "a%2Fb",
