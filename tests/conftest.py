@@ -15,6 +15,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests import power
+
 __all__ = ["listed_servers"]
 
 # How long an example takes is the machine's affair: a deadline fails tests where it is busy.
@@ -32,10 +34,11 @@ def listed_servers(root: Path) -> set[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where no bytecode is to lie beside the sources, let it lie elsewhere.
+    """Wait for no disk. Where no bytecode is to lie beside the sources, let it lie elsewhere.
 
     The suite starts hundreds of processes: a third of each one's start would be compiling.
     """
+    power.never_fails()
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         folder = tempfile.TemporaryDirectory(prefix="bronze-bytecode-")
         os.environ["PYTHONPYCACHEPREFIX"] = folder.name

@@ -25,6 +25,7 @@ from bronze_engine.silver import steps as _imported_before_forking  # noqa: F401
 from bronze_engine.store.local import disk, flock, folder, temporary
 from bronze_engine.store.local.store import open_local
 from bronze_engine.testing import Fault, inject
+from tests import power
 from tests.unit.publish.kill_server import DyingOs
 from tests.unit.silver.lake import NAME
 
@@ -80,4 +81,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    power.never_fails()
     serve()

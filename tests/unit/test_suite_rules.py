@@ -36,7 +36,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("RUN_INTEGRATION", raising=False)
     monkeypatch.syspath_prepend(pytester.path)
-    for name in ("pyproject.toml", "tests/conftest.py"):
+    for name in ("pyproject.toml", "tests/conftest.py", "tests/power.py"):
         place(pytester, name, (ROOT / name).read_text())
     place(pytester, ".ci/servers", "# what tests need\npostgres\n")
     for package in ("tests", "tests/integration"):

@@ -25,6 +25,7 @@ from bronze_engine.sources.http import source as _imported_before_forking  # noq
 from bronze_engine.store.local import disk, flock, folder, temporary
 from bronze_engine.store.local.store import open_local
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
+from tests import power
 from tests.unit.publish.kill_server import DyingOs
 from tests.unit.run.harness import DAY, NAME
 
@@ -124,4 +125,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    power.never_fails()
     serve()

@@ -26,6 +26,7 @@ from bronze_engine.sources.http import source as _imported_before_forking  # noq
 from bronze_engine.store.local.store import open_local
 from bronze_engine.telemetry.events import Event, PageFetched
 from bronze_engine.testing import inject
+from tests import power
 
 NAME = "team.orders"
 DAY = date(2025, 1, 15)
@@ -83,4 +84,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    power.never_fails()
     serve()

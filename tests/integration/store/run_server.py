@@ -40,6 +40,7 @@ from bronze_engine.store.local import disk
 from bronze_engine.store.s3 import client as s3_client
 from bronze_engine.store.s3.models import models
 from bronze_engine.testing import Fault, Pause, ScriptedSource, inject, page
+from tests import power
 from tests.integration.store.places import ROWS, Place
 from tests.unit.publish.runs import PARTITION, stage_run
 from tests.unit.publish.runs import PIPELINE as PUBLISHED
@@ -268,4 +269,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    power.never_fails()
     serve()

@@ -23,6 +23,7 @@ from bronze_engine.store.local import disk, flock, folder, temporary
 from bronze_engine.store.local.store import open_local
 from bronze_engine.testing.faults import Fault, inject
 from bronze_engine.workers import Workers
+from tests import power
 
 from .runs import whole_run
 
@@ -103,4 +104,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    power.never_fails()
     serve()
