@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar, final
 from zoneinfo import ZoneInfo
 
 import anyio
-import msgspec
 
 from bronze_engine.adapters import (
     StoreOpener,
@@ -29,6 +28,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.table_format import TableOutput
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import (
     Hook,
     LakeTable,
@@ -152,7 +152,7 @@ class Shared:
         return self._clock.now().astimezone(self._zone).date()
 
     async def _source_type(self, pipeline: Pipeline) -> SourceType[Any]:
-        tag = _tag(pipeline.source)
+        tag = tag_of(pipeline.source)
         if tag not in self._source_types:
             # In a worker: the first of a kind imports its client, half a second of work.
             clean = Redactor(lambda: self._config.secrets)
@@ -276,8 +276,3 @@ class Shared:
 
     async def _open_tokens(self, text: str) -> TokenStore:
         return await token_store(text, self._config, self._workers, self._store)
-
-
-def _tag(config: msgspec.Struct) -> str:
-    """The `type` that the configuration names."""
-    return str(config.__struct_config__.tag)

@@ -14,6 +14,7 @@ from bronze_engine.cli.session import with_engine
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.stores.store import LocalStoreConfig
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StateError
@@ -87,4 +88,4 @@ def _check(landed: dict[date, Manifest], standing: Manifest) -> None:
 def _tags(pipeline: Pipeline) -> set[str]:
     """The types of the stores that its runs write to."""
     stores = [pipeline.target, *([pipeline.state] if pipeline.state is not None else [])]
-    return {str(store.__struct_config__.tag) for store in stores}
+    return {tag_of(store) for store in stores}

@@ -9,6 +9,7 @@ from bronze_engine.config.source import (
     HttpSourceConfig,
     SourceConfig,
 )
+from bronze_engine.config.tag import tag_of
 
 __all__ = ["limit_group"]
 
@@ -26,6 +27,6 @@ def limit_group(source: SourceConfig) -> str:
         named = getattr(source, "api", None)
         if isinstance(named, Api):
             return named.limit_group
-        kind = f"sources.{source.__struct_config__.tag}"  # no name of an API has a dot
+        kind = f"sources.{tag_of(source)}"  # no name of an API has a dot
         return f"{kind}.{source.server}" if source.server else kind
     return f"connections.{source.connection.name}"  # an API may have the same name

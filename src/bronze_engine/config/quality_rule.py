@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from bronze_engine.config.tag import tag_of
 from bronze_engine.config.units import Duration
 from bronze_engine.model.quality import Level
 
@@ -183,7 +184,7 @@ _LONGEST_NAME: Final = 60
 
 def kind_of(rule: QualityRule) -> str:
     """Its kind as the file writes it: "not_null"."""
-    return str(rule.__struct_config__.tag)
+    return tag_of(rule)
 
 
 def columns_of(rule: QualityRule) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.load import Config, parse_config, variables_beside
 from bronze_engine.config.stores.store import StoreConfig
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.engine import open_engine
 from bronze_engine.errors import BronzeError, ConfigError, ExtractError, QualityError
@@ -272,7 +273,7 @@ def _stores_but(config: Config, name: str) -> dict[str, Any]:
         if store not in read_from:
             yield MemoryStore(resources.clock)
             return
-        opener = await resources.workers.run(store_opener, str(store.__struct_config__.tag), {})
+        opener = await resources.workers.run(store_opener, tag_of(store), {})
         async with opener(store, resources) as real:
             yield real
 

@@ -14,6 +14,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.http.paginator import AutoPaginator, NoPaginator
 from bronze_engine.config.load import Config, parse_config, variables_beside
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import (
     BronzeError,
@@ -184,7 +185,7 @@ class Inspector:
             changes["records"] = detected.records.path
             seen = await self._look(config, name, changes=changes)
         best = detected.best
-        kind = str(source.paginator.__struct_config__.tag)
+        kind = tag_of(source.paginator)
         found = PaginatorFound(
             settings={"type": kind}, confidence="configured", why="as configured"
         )

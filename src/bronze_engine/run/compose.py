@@ -8,6 +8,7 @@ from typing import Final
 
 from bronze_engine.config.cdc import Cdc
 from bronze_engine.config.output import Output
+from bronze_engine.config.tag import tag_of
 from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.encode.values import check_fields
@@ -78,7 +79,7 @@ def compose_manifest(
         cdc=_changes_of(pipeline.cdc, layout, landed),
         primary_key=pipeline.primary_key,
         source=SourceInfo(
-            type=str(pipeline.source.__struct_config__.tag),
+            type=tag_of(pipeline.source),
             location=location,
             pages_fetched=tally.pages,
             requests=tally.requests,

@@ -17,6 +17,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayable, Replayer, Source, SourceType
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
 from bronze_engine.flow import Lane, ordered
@@ -103,7 +104,7 @@ def open_source(source_type: SourceType[Any], job: Job) -> AbstractAsyncContextM
     if job.replayed is None:
         return source_type.open(source, job.request, job.resources)
     if not isinstance(source_type, Replayable):
-        tag = source.__struct_config__.tag
+        tag = tag_of(source)
         raise ConfigError(f"a source of type = {tag!r} can't decode captured pages again")
     replayer = source_type.replayer(source, job.request, job.resources)
     floor_bytes = source_type.floor_bytes(source)

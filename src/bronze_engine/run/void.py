@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.tag import tag_of
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo
 
 __all__ = ["void_manifest"]
@@ -27,6 +28,6 @@ def void_manifest(
         status="void",
         written_at=written_at,
         load=pipeline.load,
-        source=SourceInfo(type=str(pipeline.source.__struct_config__.tag), location=""),
+        source=SourceInfo(type=tag_of(pipeline.source), location=""),
         row_count=0,
     )

@@ -24,6 +24,7 @@ from bronze_engine.config.stores.store import (
     S3StoreConfig,
     StoreConfig,
 )
+from bronze_engine.config.tag import tag_of
 from bronze_engine.config.units import Secret
 
 __all__ = ["is_in_clear", "store_faults", "store_of_url"]
@@ -82,7 +83,7 @@ def _url_faults(store: RemoteStoreConfig, path: KeyPath) -> Iterator[Fault]:
     except ValueError as exc:
         yield Fault((*path, "url"), str(exc))
         return
-    tag = store.__struct_config__.tag
+    tag = tag_of(store)
     if service != tag:
         schemes = " or ".join(f"{scheme}://" for scheme, of in SCHEMES.items() if of == tag)
         yield Fault((*path, "url"), f'type = "{tag}" takes {schemes}')

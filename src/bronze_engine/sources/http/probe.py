@@ -11,6 +11,7 @@ import httpx
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
+from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Hide, OpenAuth
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.retry import Transient
@@ -114,7 +115,7 @@ class _Probe:
 
     async def _token(self) -> str:
         auth = self._api.auth
-        tag = "" if auth is None else str(auth.__struct_config__.tag)
+        tag = "" if auth is None else tag_of(auth)
         try:
             await self._client.credentials.ready(self._tokens, self._workers)
         except Transient as exc:
@@ -187,7 +188,7 @@ class _Probe:
             return f"not refused; a {self._answer.status} proves no more, --path a resource does"
         if self._api.auth is None:
             return "none is configured, and none is asked for"
-        return f"{self._api.auth.__struct_config__.tag}: let in"
+        return f"{tag_of(self._api.auth)}: let in"
 
     async def _redirects(self) -> str:
         there = redact_url(self._answer.url).partition("?")[0]
