@@ -11,7 +11,7 @@ import tomllib
 from typing import Any, Final, final
 
 from bronze_engine.config.file.fault import Fault, KeyPath, config_error, nearest
-from bronze_engine.config.file.merge import merge
+from bronze_engine.config.file.merge import inherit, merge
 from bronze_engine.config.file.names import check_name
 
 __all__ = ["Document", "parse_toml"]
@@ -68,6 +68,18 @@ class Document:
     def origin(self, kind: str, name: str) -> str | None:
         """The file that defines an entry."""
         return self._origins.get((kind, name))
+
+    def pipeline(self, name: str, faults: list[Fault], *, over: Table | None = None) -> Table:
+        """A pipeline's own table, `over` laid on it, over what it inherits; unexpanded."""
+        own = self.pipelines[name]
+        return inherit(
+            own if over is None else merge(own, over),
+            ("pipelines", *name.split(".", 1)),
+            defaults=self.defaults,
+            templates=self.templates,
+            pipelines=self.pipelines,
+            faults=faults,
+        )
 
     def add(self, raw: Table, file: str, faults: list[Fault], *, is_main: bool) -> None:
         """Take in one file. Faults: unknown tables, wrong shapes, names that are taken."""
