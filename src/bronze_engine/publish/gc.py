@@ -66,9 +66,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     base: Base
     dead: tuple[Entry, ...] = ()
     undecided: tuple[Entry, ...] = ()
-    """Of the next generation: only a fence makes them dead."""
-    spared: tuple[Entry, ...] = ()
-    """Of the next generation, and of a run that can be resumed."""
+    """Of the next generation: only a fence makes them dead. None where a run can be resumed."""
     beyond: tuple[Entry, ...] = ()
     unknown: tuple[str, ...] = ()
     """Names that are not ours."""
@@ -115,7 +113,6 @@ def sort_entries(base: Base, entries: Iterable[Entry], live: Checkpoint | None =
         base=base,
         dead=tuple(dead),
         undecided=() if is_live else tuple(undecided),
-        spared=tuple(undecided) if is_live else (),
         beyond=tuple(beyond),
         unknown=tuple(unknown),
     )

@@ -84,10 +84,6 @@ class FileCursor:
         """The form in which cursors are compared. Raises ValueError."""
         return cursor_key(value, self._incremental.cursor_type, self._incremental.cursor_timezone)
 
-    def is_within(self, value: str) -> bool:
-        """Whether a cursor lies in the run's window."""
-        return not self.is_below(value) and not self.is_above(value)
-
     def is_below(self, value: str) -> bool:
         low = self._request.low
         if low is None:
