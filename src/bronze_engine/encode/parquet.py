@@ -20,6 +20,9 @@ _SAMPLE_ROWS: Final = 16_384
 _REPEATS: Final = 4
 """A dictionary pays where each value comes this often. It costs a hash a value, and one that
 grows past its page is written for nothing."""
+_REPEATS_ASCENDING: Final = 100
+"""Of whole numbers that ascend, where differences may be written: until then these are smaller,
+and less work (614,400 seconds that come 7 times each: 155 kB against 837 kB)."""
 _ZSTD_LEVEL: Final = 1
 _INT64_DIGITS: Final = 18
 """Of a decimal, with `store_decimal_as_integer`; of more it is bytes."""
@@ -75,14 +78,15 @@ class ParquetEncoder:
         return self._sink.end(name=self.name, row_count=self.rows_written, layout=self._layout)
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
-        leaves = _kinds_of_leaves(first)
+        as_differences = self._options.encoding == "delta"
+        leaves = _kinds_of_leaves(first, as_differences=as_differences)
         options: dict[str, Any] = {}
         level = self._options.compression_level
         if self._options.compression == "zstd":
             options["compression_level"] = _ZSTD_LEVEL if level is None else level
         elif self._options.compression == "gzip" and level is not None:
             options["compression_level"] = level
-        if self._options.encoding == "delta":
+        if as_differences:
             options["column_encoding"] = dict.fromkeys(leaves.numbers, "DELTA_BINARY_PACKED")
         return pq.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"),
@@ -107,7 +111,7 @@ class _Leaves(NamedTuple):
     """They are stored as whole numbers that do not repeat."""
 
 
-def _kinds_of_leaves(table: pa.Table) -> _Leaves:
+def _kinds_of_leaves(table: pa.Table, *, as_differences: bool) -> _Leaves:
     """What the first rows say of each leaf.
 
     Texts that neither repeat nor ascend are no such: notes and random keys go from one end to
@@ -120,21 +124,24 @@ def _kinds_of_leaves(table: pa.Table) -> _Leaves:
     others: set[str] = set()  # a column "a.b" and the field b of a struct a have one path
     for name, column in zip(sample.schema.names, sample.columns, strict=True):
         for path, leaf in _leaves(name, column.combine_chunks()):
-            repeats = not pa.types.is_boolean(leaf.type) and _repeats(leaf)
+            is_number = _is_whole_number(leaf.type)
+            ascends = as_differences and is_number and _ascends(leaf)
+            times = _REPEATS_ASCENDING if ascends else _REPEATS
+            repeats = not pa.types.is_boolean(leaf.type) and _repeats(leaf, times)
             if repeats:  # of booleans no dictionary is smaller: they are one bit each
                 repeating.append(path)
             if repeats or not _is_text(leaf.type) or _ascends(leaf):
                 ordered.append(path)
-            if repeats or not _is_whole_number(leaf.type):
-                others.add(path)
-            else:
+            if is_number and not repeats:
                 numbers.append(path)
+            else:
+                others.add(path)
     return _Leaves(repeating, ordered, [path for path in numbers if path not in others])
 
 
-def _repeats(leaf: Array) -> bool:
+def _repeats(leaf: Array, times: int) -> bool:
     values = len(leaf) - leaf.null_count
-    return bool(values) and pc.count_distinct(leaf).as_py() * _REPEATS <= values
+    return bool(values) and pc.count_distinct(leaf).as_py() * times <= values
 
 
 def _ascends(leaf: Array) -> bool:

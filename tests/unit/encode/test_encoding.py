@@ -65,7 +65,8 @@ OTHERS: Final[dict[str, tuple[DataType, Callable[[int], object]]]] = {
 
 REPEATING: Final[dict[str, tuple[DataType, Callable[[int], object]]]] = {
     "few": (pa.int64(), lambda i: i % 5),
-    "few_days": (pa.date32(), lambda i: date(2025, 1, 1 + i // 100)),
+    "few_days": (pa.date32(), lambda i: date(2025, 1, 1 + i % 100 // 10)),
+    "one": (pa.date32(), lambda _: date(2025, 1, 15)),
     "few_lists": (pa.list_(pa.int32()), lambda i: [i % 5, i % 5]),
 }
 
@@ -135,6 +136,14 @@ def test_a_dictionary_goes_before() -> None:
         used >= {"RLE_DICTIONARY"} and DELTA not in used for used in encodings(data).values()
     )
     assert data == encode(tables, "plain")
+
+
+def test_numbers_that_ascend_are_differences_until_a_hundred_times_each() -> None:
+    sorted_values = pa.table({str(each): [i // each for i in range(ROWS)] for each in (1, 99, 111)})
+    data = encode([sorted_values])
+    assert [path for path, used in encodings(data).items() if used == {DELTA}] == ["1", "99"]
+    assert "RLE_DICTIONARY" in encodings(encode([sorted_values], "plain"))["99"]
+    assert read(data).equals(sorted_values)
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
