@@ -38,6 +38,9 @@ format = "parquet"
 order_by = ["{order}"]
 history = "{history}"
 deletes = "{deletes}"
+
+[pipelines.bench.rows.silver.output]
+encoding = "{encoding}"
 """
 BY_DAY = """
 [pipelines.bench.rows.incremental]
@@ -84,8 +87,8 @@ def merge(job: MergeJob) -> None:
 
 
 def _lake(job: MergeJob, holds: str) -> Path:
-    history = "" if holds == "days" else f"{job.history}-"
-    return job.path / f"ours-{history}{job.load}-{holds}"
+    kind = "" if holds == "days" else f"{job.history}-{job.encoding}-"
+    return job.path / f"ours-{kind}{job.load}-{holds}"
 
 
 async def _land(job: MergeJob, lake: Path, files: Sequence[Path]) -> None:
@@ -109,6 +112,7 @@ def _pipelines(job: MergeJob, lake: Path, folder: Path) -> Path:
         order=ORDER,
         history=job.history,
         deletes="hard" if job.load == "full" else "ignore",
+        encoding=job.encoding,
     )
     lake.mkdir(exist_ok=True)
     path = lake / "pipelines.toml"

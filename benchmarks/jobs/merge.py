@@ -42,6 +42,8 @@ class MergeJob(NamedTuple):
     """Of those that can keep one: what is kept."""
     load: str = "incremental"
     """What a day is to those that ask: "full" makes it a snapshot."""
+    encoding: str = "plain"
+    """Of numbers and times, of those that can be asked for another."""
 
     @property
     def days(self) -> list[Path]:
