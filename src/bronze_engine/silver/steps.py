@@ -1,17 +1,19 @@
 """One run of Silver, step by step.
 
-    admit -> lease -> which generations -> records of them -> rows -> files, staged
+    lease -> which generations -> admit -> records of them -> rows -> files, staged
         -> publish -> reap
 
-Up to the commit an error or a cancellation aborts: what was staged is discarded, and the table
-stays as it was. Bronze needs no lease: its files are verified as they are read, and a date that
-is landed again meanwhile ends the run.
+A run that finds nothing new needs no memory, and waits for none. Up to the commit an error or a
+cancellation aborts: what was staged is discarded, and the table stays as it was. Bronze needs no
+lease: its files are verified as they are read, and a date that is landed again meanwhile ends the
+run.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from typing import final
@@ -27,7 +29,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.silver import table_path
-from bronze_engine.publish.base import superseded
+from bronze_engine.publish.base import Base, superseded
 from bronze_engine.publish.lease import table_lease_key
 from bronze_engine.run.account import Account
 from bronze_engine.run.leased import under_lease
@@ -85,6 +87,7 @@ class _Run:
         self.services = services
         self.options = options
         self.folder = table_path(silver.path, pipeline.system, pipeline.entity)
+        self.config_hash = silver_hash(pipeline, silver)
         self.identity = Identity.new(services.clock)
         day = max(options.run_dates or [services.today()])
         self.account = Account(pipeline, day, services, self.identity, table=self.folder)
@@ -98,23 +101,21 @@ class _Run:
         """All steps; whatever happens is told."""
         services, account = self.services, self.account
         account.begin()
-        waiting = partial(account.phase, "waiting for memory")
+        account.phase("preparing")
         try:
             share = share_of(self.pipeline.name, self.silver, services.budget.limit_bytes)
-            async with services.budget.reserve(share.size_bytes, on_wait=waiting):
-                account.phase("preparing")
-                stores = account.stores = await services.stores(self.pipeline)
-                single_writer = self.pipeline.target.single_writer
-                await services.preflight.check(stores.target, single_writer=single_writer)
-                account.takes_reports = True
-                report = await under_lease(
-                    stores,
-                    table_lease_key(self.folder),
-                    self.identity,
-                    services,
-                    partial(self._curate, stores, share),
-                    wait_seconds=self.options.wait_seconds,
-                )
+            stores = account.stores = await services.stores(self.pipeline)
+            single_writer = self.pipeline.target.single_writer
+            await services.preflight.check(stores.target, single_writer=single_writer)
+            account.takes_reports = True
+            report = await under_lease(
+                stores,
+                table_lease_key(self.folder),
+                self.identity,
+                services,
+                partial(self._curate, stores, share),
+                wait_seconds=self.options.wait_seconds,
+            )
         except BaseException as exc:
             if isinstance(exc, BronzeError):
                 exc.context.setdefault("pipeline", self.pipeline.name)
@@ -126,43 +127,66 @@ class _Run:
 
     async def _curate(self, stores: Stores, share: Share) -> RunReport:
         """Decide, make, publish."""
-        pipeline, options, services = self.pipeline, self.options, self.services
-        table = await services.table(pipeline, self.silver.output)
+        table = await self.services.table(self.pipeline, self.silver.output)
+        base, work = await self._look(stores)
+        if base.committed is None or not work.is_nothing:
+            async with self._admitted(share) as has_waited:
+                if has_waited:  # what has landed meanwhile counts
+                    base, work = await self._look(stores)
+                if base.committed is None or not work.is_nothing:
+                    return await self._make(self._begin(stores, share, base, work), table)
+        undone = await mend(stores.target, base, table)
+        return self._unchanged(base.committed, work, undone)
+
+    async def _look(self, stores: Stores) -> tuple[Base, Work]:
+        """The table as it stands, and what is new since."""
+        pipeline, options = self.pipeline, self.options
         base = await read_table(
             stores.target, self.folder, pipeline=pipeline.name, adopt=options.adopt
         )
-        landed = await read_bronze(stores.target, pipeline.system, pipeline.entity)
-        config_hash = silver_hash(pipeline, self.silver)
         work = select(
             pipeline.name,
-            landed,
+            await read_bronze(stores.target, pipeline.system, pipeline.entity),
             base.committed,
             asked=options.run_dates,
             rebuild=options.rebuild,
-            config_hash=config_hash,
+            config_hash=self.config_hash,
             judges_lateness=self.silver.late_data != "apply",
         )
         self.account.run_date = work.run_date
-        if work.is_nothing and base.committed is not None:
-            undone = await mend(stores.target, base, table)
-            return self._unchanged(base.committed, work, undone)
+        return base, work
+
+    @asynccontextmanager
+    async def _admitted(self, share: Share) -> AsyncIterator[bool]:
+        """Hold the run's share of the memory; whether it had to wait for that."""
+        has_waited = False
+
+        def wait() -> None:
+            nonlocal has_waited
+            has_waited = True
+            self.account.phase("waiting for memory")
+
+        async with self.services.budget.reserve(share.size_bytes, on_wait=wait):
+            yield has_waited
+
+    def _begin(self, stores: Stores, share: Share, base: Base, work: Work) -> Job:
+        """Tell what is to be done."""
         self._tell_beginning(work)
         if work.lost:
             self.account.warn(lost_rows(work))
-        job = Job(
-            pipeline=pipeline,
+        return Job(
+            pipeline=self.pipeline,
             silver=self.silver,
             folder=self.folder,
             stores=stores,
-            services=services,
+            services=self.services,
             account=self.account,
             identity=self.identity,
             share=share,
             base=base,
             work=work,
-            config_hash=config_hash,
+            config_hash=self.config_hash,
         )
-        return await self._make(job, table)
 
     async def _make(self, job: Job, table: LakeTable | None) -> RunReport:
         """Make the next generation, and publish it."""
