@@ -2,13 +2,15 @@
 
 An output is a slice of its own, so rows of different outputs never share a file. Batches come in
 the order of the query, and files are cut by rows and bytes alone: the same rows in the same order
-give the same files.
+give the same files, however many outputs are landed side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
+from operator import itemgetter
 from typing import Final, Literal, final
 
 import anyio
@@ -54,8 +56,9 @@ class Landing:
         on_rows: Callable[[int], None],
         on_file: Callable[[DataFile], None],
     ) -> None:
-        self.data: list[Staged] = []
-        self.deleted: list[Staged] = []
+        self._data: list[tuple[int, Staged]] = []
+        """Whole files, with the numbers of their slices; as they ended."""
+        self._deleted: list[tuple[int, Staged]] = []
         self._store = store
         self._folder = folder
         self._generation = generation
@@ -67,20 +70,53 @@ class Landing:
         self._slices = 0
 
     @property
+    def data(self) -> list[Staged]:
+        """The table's files, in the order of the outputs."""
+        return _in_order(self._data)
+
+    @property
+    def deleted(self) -> list[Staged]:
+        """Those of the keys that are gone."""
+        return _in_order(self._deleted)
+
+    @property
     def staged(self) -> list[Staged]:
         """What the commit makes visible."""
         return [*self.data, *self.deleted]
 
-    async def land(self, database: Database, output: TableOutput | Survivors) -> None:
-        """Encode and stage the rows of an output. An empty one stages nothing.
+    async def land(
+        self, database: Database, outputs: Sequence[TableOutput | Survivors], *, at_once: int = 1
+    ) -> None:
+        """Encode and stage the rows of some outputs. An empty one stages nothing.
 
-        Failed or cancelled, what is staged by then stays in `data` and `deleted`, for `discard`.
+        `at_once` are landed side by side, but never two that DuckDB makes: each of those is cut to
+        what fits into its memory. Failed or cancelled, what is staged by then stays in `data` and
+        `deleted`, for `discard`.
         """
-        if isinstance(output, Survivors):
-            await self._land_survivors(database, output)
-            return
+        queries: list[tuple[int, TableOutput | Survivors]] = []
+        survivors: list[tuple[int, TableOutput | Survivors]] = []
+        for output in outputs:
+            if isinstance(output, Survivors):
+                survivors.append((self._slices, output))
+                self._slices += 2  # rows that have ended have one of their own
+            else:
+                queries.append((self._slices, output))
+                self._slices += 1
+        shared = iter(survivors)
+
+        async def lane(own: list[tuple[int, TableOutput | Survivors]]) -> None:
+            for number, output in chain(own, shared):
+                await self._land(database, number, output)
+
+        lanes = [queries, *([[]] * (at_once - 1))]
+        await each(lanes, lane, at_once=at_once)
+
+    async def _land(self, database: Database, number: int, output: TableOutput | Survivors) -> None:
         layout = _layout(output.schema)
-        async with self._slice(output.kind) as files:
+        if isinstance(output, Survivors):
+            await self._land_survivors(database, number, output, layout)
+            return
+        async with self._slice(output.kind, number) as files:
             async with database.batches(output.sql, schema=output.schema) as batches:
 
                 async def write(batch: pa.RecordBatch) -> None:
@@ -89,9 +125,13 @@ class Landing:
                 await _ahead(batches, write)
             await files.finish(layout)
 
-    async def _land_survivors(self, database: Database, survivors: Survivors) -> None:
-        layout = _layout(survivors.schema)
-        async with self._slice("data") as current, self._slice("data") as others:
+    async def _land_survivors(
+        self, database: Database, number: int, survivors: Survivors, layout: Layout
+    ) -> None:
+        async with (
+            self._slice("data", number) as current,
+            self._slice("data", number + 1) as others,
+        ):
 
             async def write(batch: pa.RecordBatch) -> None:
                 if not survivors.splits:
@@ -109,17 +149,16 @@ class Landing:
 
     @asynccontextmanager
     async def _slice(
-        self, kind: Literal["data", "deleted"]
+        self, kind: Literal["data", "deleted"], number: int
     ) -> AsyncIterator[DataFiles | ValueFiles]:
-        """The files of the next slice. Whatever happens, what is whole of them is ours."""
-        number, self._slices = self._slices, self._slices + 1
+        """The files of a slice. Whatever happens, what is whole of them is ours."""
         files = self._files(kind, number)
         try:
             async with files:
                 yield files
         finally:
-            staged = self.data if kind == "data" else self.deleted
-            staged += files.staged
+            staged = self._data if kind == "data" else self._deleted
+            staged += [(number, one) for one in files.staged]
 
     async def discard(self) -> None:
         """Remove what is staged; what the store refuses to remove, the next run reaps."""
@@ -179,6 +218,10 @@ async def _ahead(
         raise error from error.__cause__  # hides the group, keeps its cause
     if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
         raise RuntimeError("the reading was cancelled from within, and not by whoever runs it")
+
+
+def _in_order(staged: list[tuple[int, Staged]]) -> list[Staged]:
+    return [one for _, one in sorted(staged, key=itemgetter(0))]
 
 
 def _layout(schema: pa.Schema) -> Layout:

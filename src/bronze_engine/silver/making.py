@@ -31,6 +31,7 @@ from bronze_engine.silver.shape import Shape
 from bronze_engine.silver.spill import open_spill
 from bronze_engine.silver.spool import Spool, root_of
 from bronze_engine.silver.sql import identifier
+from bronze_engine.silver.survivors import Survivors
 
 __all__ = ["Made", "make"]
 
@@ -108,8 +109,8 @@ class _Making:
         if shape.names:
             schema = table_schema(shape)
             taken, plan = await self._planned(shape, schema)
-            for output in plan.outputs:
-                await self.landing.land(self.database, output)
+            async with self._encoders(plan) as at_once:
+                await self.landing.land(self.database, plan.outputs, at_once=at_once)
         manifest = compose_manifest(
             job,
             shape,
@@ -137,6 +138,22 @@ class _Making:
             ),
             warnings=taken.warnings,
         )
+
+    @asynccontextmanager
+    async def _encoders(self, plan: MergePlan) -> AsyncIterator[int]:
+        """How many outputs may be encoded at once: a second one where nobody else has its memory,
+        or waits for it. Of a full history each may have two files open."""
+        budget, size = self.job.services.budget, self.job.share.encoder_bytes
+        are_many = len(plan.outputs) > 1 and any(
+            isinstance(one, Survivors) and not one.splits for one in plan.outputs
+        )
+        if not are_many or not budget.reserve_now(size):
+            yield 1
+            return
+        try:
+            yield 2
+        finally:
+            budget.release(size)
 
     async def _planned(self, shape: Shape, schema: pa.Schema) -> tuple[Taken, MergePlan]:
         """What is new, as relations, and what it does to the table."""

@@ -40,7 +40,7 @@ from bronze_engine.silver.merge_facts import (
     traced_keys,
     undecided_keys,
 )
-from bronze_engine.silver.merge_files import rewritten
+from bronze_engine.silver.merge_files import rewritten, together
 from bronze_engine.silver.merge_held import Held, HeldFile, departed_rows, retained_records, rows
 from bronze_engine.silver.merge_outputs import (
     data_of,
@@ -151,7 +151,7 @@ class _Merge:
             if back:
                 taken = f"({rows(shape, _numbered(held.files, again))}) WHERE {landed} IN ({back})"
                 await self._table(_GONE, _places(f"SELECT {_PLACE} FROM {taken}"))
-            outputs.insert(0, self._survivors(held, again, _GONE if back else None))
+            outputs[:0] = self._survivors(held, again, _GONE if back else None, max_rows)
         mode: Literal["append", "recompute"] = "recompute" if back or anew else "append"
         counts = None
         if not anew:
@@ -203,7 +203,7 @@ class _Merge:
             _others(held.files, again),
             _others(held.departed, ends_again),
             [
-                *([self._survivors(held, again, _GONE)] if again else []),
+                *self._survivors(held, again, _GONE, max_rows),
                 *await made_rows(self.database, shape, sources),
                 *await departures(self.database, shape, marks, gone_again),
             ],
@@ -287,14 +287,20 @@ class _Merge:
     def _record_columns(self) -> str:
         return columns((*self.shape.names, IS_DELETE, BRONZE_DATE, PART, ROW))
 
-    def _survivors(self, held: Held, again: Sequence[int], gone: str | None) -> Survivors:
-        """The rows of files that are written anew, without those that go."""
-        return Survivors(
-            files=tuple(_numbered(held.files, again)),
-            gone=gone,
-            schema=table_schema(self.shape),
-            splits=self.shape.history == "full",
-        )
+    def _survivors(
+        self, held: Held, again: Sequence[int], gone: str | None, max_rows: int
+    ) -> list[Survivors]:
+        """The rows of files that are written anew, without those that go: of as many files
+        together as one may have the rows of."""
+        return [
+            Survivors(
+                files=files,
+                gone=gone,
+                schema=table_schema(self.shape),
+                splits=self.shape.history == "full",
+            )
+            for files in together(_numbered(held.files, again), max_rows=max_rows)
+        ]
 
     def _plan(
         self,

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.config.output import Output
+from bronze_engine.model.part import DataFile
 from bronze_engine.silver.database import Database
 from bronze_engine.silver.landing import Landing
 from bronze_engine.silver.merge import Output as TableOutput
+from bronze_engine.silver.merge_held import HeldFile
+from bronze_engine.silver.survivors import Survivors
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.stores import staged_keys
 from bronze_engine.workers import Workers
@@ -62,7 +67,7 @@ def query(kind: Any = "data") -> TableOutput:
 
 
 async def land(made: Landing, batches: Batches, output: TableOutput) -> None:
-    await made.land(cast("Database", batches), output)
+    await made.land(cast("Database", batches), [output])
 
 
 @pytest.mark.asyncio
@@ -88,6 +93,58 @@ async def test_each_output_is_a_slice_and_keys_that_are_gone_lie_apart() -> None
     assert told[4:] == names[2:]
     await made.discard()
     assert await staged_keys(store, FOLDER) == []
+
+
+class Queries(Batches):
+    """In the place of a database: batches of any query, and how many it makes at once."""
+
+    def __init__(self) -> None:
+        super().__init__([["DE"], ["FR"]])
+        self.open = self.most = 0
+
+    @asynccontextmanager
+    async def batches(
+        self, sql: str, *, schema: pa.Schema
+    ) -> AsyncIterator[AsyncIterator[pa.RecordBatch]]:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            async with super().batches(sql, schema=schema) as batches:
+                yield batches
+        finally:
+            self.open -= 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+async def test_side_by_side_the_same_files_come_in_the_same_order(
+    tmp_path: Path, at_once: int
+) -> None:
+    path = tmp_path / "f.parquet"
+    pq.write_table(pa.table([pa.array(["IT", "ES"])], schema=SCHEMA), path)
+    data = DataFile(name="f", size_bytes=1, sha256="", row_count=2)
+    stays = Survivors(
+        files=((0, HeldFile(file=data, path=path, schema=SCHEMA)),),
+        gone=None,
+        schema=SCHEMA,
+        splits=False,
+    )
+    outputs: list[TableOutput | Survivors] = [stays, query(), stays, stays]
+    outputs += [query("deleted"), query()]
+    store, database = MemoryStore(), Queries()
+    with Workers(2) as workers:
+        made = landing(store, workers, [])
+        await made.land(cast("Database", database), outputs, at_once=at_once)
+    assert [one.file.name for one in made.staged if one.file is not None] == [
+        "part-g00000003-r-00000-00000.parquet",
+        "part-g00000003-r-00002-00000.parquet",
+        "part-g00000003-r-00003-00000.parquet",
+        "part-g00000003-r-00005-00000.parquet",
+        "part-g00000003-r-00008-00000.parquet",
+        "_deleted/part-g00000003-r-00007-00000.parquet",
+    ]
+    assert database.most == 1  # DuckDB has memory for one
+    await made.discard()
 
 
 @pytest.mark.asyncio
