@@ -281,6 +281,8 @@ def changed_marks(shape: Shape, values: str, snapshots: Sequence[date]) -> str:
         f"SELECT f.* FROM ({' UNION ALL '.join(facts)}) f"
         f" ANTI JOIN {ANEW} a ON {same_keys(shape, 'f', 'a')}"
     )
+    if not shape.sees_deletes and shape.history == "current":  # nothing is gone
+        return f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m WHERE m.part >= 0"
     return (
         f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m LEFT JOIN {KNOWN} k"
         f" ON {same_keys(shape, 'm', 'k')} WHERE NOT coalesce({unchanged}, FALSE)"
