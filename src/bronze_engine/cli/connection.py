@@ -13,7 +13,14 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.adapters import adbc_probe, open_auth, open_store, token_store
+from bronze_engine.adapters import (
+    adbc_probe,
+    api_probe,
+    open_auth,
+    open_store,
+    postgres_probe,
+    token_store,
+)
 from bronze_engine.cli import text
 from bronze_engine.cli.database import (
     Database,
@@ -85,7 +92,7 @@ def probe(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Try out a store, an API or a database for real; exits non-zero on any fault.
+    """Try out a store, an API or a database for real. Exits non-zero on any fault.
 
     A database that no configuration names: bronze test-connection db --host db.example.com
     --database shop --user reader. Its password is in PGPASSWORD, in ~/.pgpass, or in the
@@ -189,7 +196,7 @@ async def _test_api(config: Config, api: Api, path: str | None) -> Tested:
             )
 
         # In a worker: its client takes half a second to import.
-        probe_api = await workers.run(_probe_api)
+        probe_api = await workers.run(api_probe)
         results = await probe_api(api, workers, SYSTEM_CLOCK, auth, config.hide, path=path)
     return Tested(name=api.name, kind="api", location=redact_url(api.base_url), results=results)
 
@@ -197,7 +204,7 @@ async def _test_api(config: Config, api: Api, path: str | None) -> Tested:
 async def _test_database(config: Config, connection: Connection) -> Tested:
     with Workers(2) as workers:
         if isinstance(connection, PostgresConnection):
-            probe_postgres = await workers.run(_probe_postgres)
+            probe_postgres = await workers.run(postgres_probe)
             results = await probe_postgres(connection, workers, SYSTEM_CLOCK, config.hide)
             location = address_of(connection).location
         else:
@@ -205,18 +212,6 @@ async def _test_database(config: Config, connection: Connection) -> Tested:
             results = await probe_adbc(connection, workers, SYSTEM_CLOCK)
             location = f"driver {Path(connection.driver).name}"
     return Tested(name=connection.name, kind="database", location=location, results=results)
-
-
-def _probe_postgres() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
-    from bronze_engine.sources.postgres.probe import probe_postgres  # noqa: PLC0415
-
-    return probe_postgres
-
-
-def _probe_api() -> Callable[..., Awaitable[tuple[Probed, ...]]]:
-    from bronze_engine.sources.http.probe import probe_api  # noqa: PLC0415
-
-    return probe_api
 
 
 def _print(tested: Tested) -> None:

@@ -148,7 +148,7 @@ async def test_the_extra_is_named_where_it_is_missing(
     def missing(name: str) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}", name="opentelemetry.sdk")
 
-    monkeypatch.setattr("bronze_engine.adapters.import_module", missing)
+    monkeypatch.setattr("bronze_engine.adapters.extras.import_module", missing)
     (tmp_path / "pipelines.toml").write_text("[telemetry]\notel = true\n")
     config = load_config(tmp_path / "pipelines.toml", environ={})
     with pytest.raises(ConfigError, match=r'pip install "bronze-engine\[otel\]"'):

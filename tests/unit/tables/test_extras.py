@@ -24,7 +24,7 @@ def test_a_missing_extra_is_named(
     def missing(_module: str) -> None:
         raise ModuleNotFoundError(f"No module named {library!r}", name=f"{library}.sub")
 
-    monkeypatch.setattr("bronze_engine.adapters.import_module", missing)
+    monkeypatch.setattr("bronze_engine.adapters.extras.import_module", missing)
     with pytest.raises(ConfigError, match=rf'pip install "bronze-engine\[{table_format}\]"'):
         lake_table_type(table_format)
 
