@@ -14,14 +14,9 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, final
 
-import anyio
 import msgspec
 
-from bronze_engine.adapters import (
-    StoreOpener,
-    shared_tokens,
-    silver_layer,
-)
+from bronze_engine.adapters import StoreOpener, shared_tokens, silver_layer
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
@@ -41,6 +36,7 @@ from bronze_engine.run.batches import keep_batch, kept_batch
 from bronze_engine.run.check import Finding, check_pipeline
 from bronze_engine.run.gc import collect_garbage
 from bronze_engine.run.history import History, read_history, read_table_history
+from bronze_engine.run.places import Places
 from bronze_engine.run.preview import plan_pipeline
 from bronze_engine.run.quarantine import read_quarantine
 from bronze_engine.run.services import Options
@@ -84,9 +80,7 @@ class Engine:
         self.config = config
         self._shared = shared
         self._services = shared.services()
-        self._slots = anyio.Semaphore(config.engine.max_pipelines)
-        self._running = 0
-        self._waiting = 0
+        self._places = Places(config.engine.max_pipelines)
 
     async def run(
         self,
@@ -121,6 +115,17 @@ class Engine:
         else as `run`.
         """
         return await self._run(name, run_date, Options(replay=True, wait_seconds=wait_seconds))
+
+    async def replay_quarantine(
+        self, name: str, *, run_date: date, wait_seconds: float = 0.0
+    ) -> RunReport:
+        """Decode the quarantined records of a committed date again, as today's configuration
+        says, and commit the next generation with those that pass.
+
+        Raises StateError where there are none, or where they can't be decoded one by one; else
+        as `run`.
+        """
+        return await self._run(name, run_date, Options(mend=True, wait_seconds=wait_seconds))
 
     async def run_now(
         self,
@@ -161,13 +166,10 @@ class Engine:
         from its manifest, and else as `run`; the table is then as it was before. Cancelled before
         the commit it aborts, during the commit it finishes that first.
         """
-        await self._turn()
-        try:
+        async with self._places.one():
             return await self.silver_now(
                 name, run_dates=run_dates, rebuild=rebuild, adopt=adopt, wait_seconds=wait_seconds
             )
-        finally:
-            self._slots.release()
 
     async def silver_now(
         self,
@@ -187,12 +189,18 @@ class Engine:
             adopt=adopt,
             wait_seconds=wait_seconds,
         )
-        self._running += 1
-        try:
+        with self._places.counted():
             report: RunReport = await layer.run_silver(pipeline, self._services, options)
-        finally:
-            self._running -= 1
         return report
+
+    async def plan(self, name: str, *, run_date: date, full_refresh: bool = False) -> RunPlan:
+        """What `run` would do, found out without a data request and without a write."""
+        return await plan_pipeline(
+            self.config.pipeline(name),
+            run_date,
+            self._services,
+            full_refresh=full_refresh,
+        )
 
     async def plan_silver(
         self,
@@ -217,74 +225,6 @@ class Engine:
         )
         return plan
 
-    async def _run(self, name: str, run_date: date, options: Options) -> RunReport:
-        pipeline = self.config.pipeline(name)
-        await self._turn()
-        try:
-            return await self._begin(pipeline, run_date, options)
-        finally:
-            self._slots.release()
-
-    async def _turn(self) -> None:
-        """Wait for one of the places of engine.max_pipelines."""
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-
-    async def _begin(self, pipeline: Pipeline, run_date: date, options: Options) -> RunReport:
-        self._running += 1
-        try:
-            return await run_pipeline(pipeline, run_date, self._services, options)
-        finally:
-            self._running -= 1
-
-    @property
-    def clock(self) -> Clock:
-        return self._services.clock
-
-    def today(self) -> date:
-        """The date in the engine's timezone."""
-        return self._services.today()
-
-    async def manifests(self, name: str, *, run_dates: Collection[date]) -> dict[date, Manifest]:
-        """The committed manifests of these dates, of those that have one.
-
-        Raises StateError for one that can't be read, StoreError.
-        """
-        pipeline = self.config.pipeline(name)
-        stores = await self._services.stores(pipeline)
-        days = frozenset(run_dates)
-        return await read_dates(stores.target, pipeline.system, pipeline.entity, days)
-
-    async def newest(self, name: str) -> Manifest | None:
-        """The manifest of the newest committed date. Raises StateError, StoreError."""
-        pipeline = self.config.pipeline(name)
-        stores = await self._services.stores(pipeline)
-        around = await read_neighbours(stores.target, pipeline.system, pipeline.entity, date.max)
-        return around.last
-
-    async def replay_quarantine(
-        self, name: str, *, run_date: date, wait_seconds: float = 0.0
-    ) -> RunReport:
-        """Decode the quarantined records of a committed date again, as today's configuration
-        says, and commit the next generation with those that pass.
-
-        Raises StateError where there are none, or where they can't be decoded one by one; else
-        as `run`.
-        """
-        return await self._run(name, run_date, Options(mend=True, wait_seconds=wait_seconds))
-
-    async def plan(self, name: str, *, run_date: date, full_refresh: bool = False) -> RunPlan:
-        """What `run` would do, found out without a data request and without a write."""
-        return await plan_pipeline(
-            self.config.pipeline(name),
-            run_date,
-            self._services,
-            full_refresh=full_refresh,
-        )
-
     def batches(self, name: str, *, run_date: date) -> BatchStream:
         """The records that a run would land, as batches in order; nothing is written."""
         return BatchStream(self.config.pipeline(name), run_date, self._services)
@@ -303,6 +243,83 @@ class Engine:
     async def check(self, name: str, *, run_date: date) -> tuple[Finding, ...]:
         """Try configuration, store and source for real; the faults are in what is returned."""
         return await check_pipeline(self.config, name, run_date, self._services)
+
+    async def status(
+        self, *names: str, max_age_seconds: float | None = None
+    ) -> tuple[PipelineStatus, ...]:
+        """Where these pipelines stand, or all: their newest commit, its age, their newest run.
+
+        With `max_age_seconds` each says whether it is late. Raises nothing for a pipeline that
+        can't be looked at: its status has the code.
+        """
+        return await read_statuses(
+            self.config,
+            names or self.config.names,
+            self._services,
+            Redactor(self.config.secrets),
+            max_age_seconds=max_age_seconds,
+        )
+
+    async def history(
+        self, name: str, *, run_date: date | None = None, limit: int = 20, silver: bool = False
+    ) -> History:
+        """The newest runs of a pipeline, or of one date of it; failed ones are among them.
+
+        With `silver` those that made its curated table.
+        """
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        if silver:
+            folder = folder_of(pipeline)
+            return await read_table_history(
+                stores, pipeline, folder, run_date=run_date, limit=limit
+            )
+        return await read_history(stores, pipeline, run_date=run_date, limit=limit)
+
+    async def manifests(self, name: str, *, run_dates: Collection[date]) -> dict[date, Manifest]:
+        """The committed manifests of these dates, of those that have one.
+
+        Raises StateError for one that can't be read, StoreError.
+        """
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        days = frozenset(run_dates)
+        return await read_dates(stores.target, pipeline.system, pipeline.entity, days)
+
+    async def newest(self, name: str) -> Manifest | None:
+        """The manifest of the newest committed date. Raises StateError, StoreError."""
+        pipeline = self.config.pipeline(name)
+        stores = await self._services.stores(pipeline)
+        around = await read_neighbours(stores.target, pipeline.system, pipeline.entity, date.max)
+        return around.last
+
+    def state(self, name: str) -> EntityState:
+        """What is remembered of a pipeline's entity: to look at, to set, to make anew."""
+        return EntityState(self.config.pipeline(name), self._services)
+
+    async def quarantine(
+        self,
+        name: str,
+        *,
+        run_date: date | None = None,
+        run: str | None = None,
+        limit: int | None = None,
+        silver: bool = False,
+    ) -> QuarantineReport:
+        """The rejected records of a committed date, by default today's, or of a run that failed
+        for them.
+
+        With `silver` those of the curated table: of all its dates, where none is given.
+        """
+        pipeline = self.config.pipeline(name)
+        stores, workers = await self._services.stores(pipeline), self._services.workers
+        if silver:
+            folder = folder_of(pipeline)
+            return await read_table_quarantine(
+                stores, workers, pipeline, folder, run_date=run_date, run=run, limit=limit
+            )
+        day = self.today() if run_date is None else run_date
+        return await read_quarantine(stores, workers, pipeline, day, run=run, limit=limit)
 
     async def verify(
         self, name: str, *, run_date: date | None = None, silver: bool = False
@@ -334,78 +351,6 @@ class Engine:
         """
         return await collect_garbage(self.config, names, self._services, delete=delete)
 
-    def state(self, name: str) -> EntityState:
-        """What is remembered of a pipeline's entity: to look at, to set, to make anew."""
-        return EntityState(self.config.pipeline(name), self._services)
-
-    async def history(
-        self, name: str, *, run_date: date | None = None, limit: int = 20, silver: bool = False
-    ) -> History:
-        """The newest runs of a pipeline, or of one date of it; failed ones are among them.
-
-        With `silver` those that made its curated table.
-        """
-        pipeline = self.config.pipeline(name)
-        stores = await self._services.stores(pipeline)
-        if silver:
-            folder = folder_of(pipeline)
-            return await read_table_history(
-                stores, pipeline, folder, run_date=run_date, limit=limit
-            )
-        return await read_history(stores, pipeline, run_date=run_date, limit=limit)
-
-    async def status(
-        self, *names: str, max_age_seconds: float | None = None
-    ) -> tuple[PipelineStatus, ...]:
-        """Where these pipelines stand, or all: their newest commit, its age, their newest run.
-
-        With `max_age_seconds` each says whether it is late. Raises nothing for a pipeline that
-        can't be looked at: its status has the code.
-        """
-        return await read_statuses(
-            self.config,
-            names or self.config.names,
-            self._services,
-            Redactor(self.config.secrets),
-            max_age_seconds=max_age_seconds,
-        )
-
-    async def quarantine(
-        self,
-        name: str,
-        *,
-        run_date: date | None = None,
-        run: str | None = None,
-        limit: int | None = None,
-        silver: bool = False,
-    ) -> QuarantineReport:
-        """The rejected records of a committed date, by default today's, or of a run that failed
-        for them.
-
-        With `silver` those of the curated table: of all its dates, where none is given.
-        """
-        pipeline = self.config.pipeline(name)
-        stores, workers = await self._services.stores(pipeline), self._services.workers
-        if silver:
-            folder = folder_of(pipeline)
-            return await read_table_quarantine(
-                stores, workers, pipeline, folder, run_date=run_date, run=run, limit=limit
-            )
-        day = self.today() if run_date is None else run_date
-        return await read_quarantine(stores, workers, pipeline, day, run=run, limit=limit)
-
-    def statistics(self) -> EngineStatistics:
-        """What is going on now."""
-        budget = self._services.budget
-        return EngineStatistics(
-            running=self._running,
-            waiting=self._waiting,
-            memory_limit_bytes=budget.limit_bytes,
-            reserved_bytes=budget.reserved_bytes,
-            pooled_bytes=budget.pooled_bytes,
-            limit_groups=self._shared.limits.statistics(),
-        )
-
     async def keep_batch(self, report: BatchReport) -> tuple[str, ...]:
         """Store the report of a batch, without secrets, for `kept_batch`; returns warnings.
 
@@ -430,9 +375,38 @@ class Engine:
         """Tell the hooks of what goes on above the engine: a batch."""
         self._services.publish(event)
 
+    @property
+    def clock(self) -> Clock:
+        return self._services.clock
+
+    def today(self) -> date:
+        """The date in the engine's timezone."""
+        return self._services.today()
+
+    def statistics(self) -> EngineStatistics:
+        """What is going on now."""
+        budget = self._services.budget
+        return EngineStatistics(
+            running=self._places.running,
+            waiting=self._places.waiting,
+            memory_limit_bytes=budget.limit_bytes,
+            reserved_bytes=budget.reserved_bytes,
+            pooled_bytes=budget.pooled_bytes,
+            limit_groups=self._shared.limits.statistics(),
+        )
+
     def drain(self) -> None:
         """Say that the process is being ended: runs that are cancelled from now on hurry."""
         self._shared.is_draining = True
+
+    async def _run(self, name: str, run_date: date, options: Options) -> RunReport:
+        pipeline = self.config.pipeline(name)
+        async with self._places.one():
+            return await self._begin(pipeline, run_date, options)
+
+    async def _begin(self, pipeline: Pipeline, run_date: date, options: Options) -> RunReport:
+        with self._places.counted():
+            return await run_pipeline(pipeline, run_date, self._services, options)
 
 
 @asynccontextmanager
@@ -447,10 +421,9 @@ async def open_engine(
     """Open an engine; leave it when its runs are done.
 
     `hooks` are told of events, on the loop; one that raises is logged and told nothing
-    more. `sources` and `stores` stand in for, or add
-    to, the built-in types by their tag: `stores={"local": my_opener}`. Leaving closes
-    connections and joins the threads; a run still under way must be awaited or cancelled
-    before.
+    more. `sources` and `stores` stand in for, or add to, the built-in types by their tag:
+    `stores={"local": my_opener}`. Leaving closes connections and joins the threads; a run
+    still under way must be awaited or cancelled before.
     """
     async with AsyncExitStack() as stack:
         workers = stack.enter_context(Workers(max(2, os.cpu_count() or 1)))
