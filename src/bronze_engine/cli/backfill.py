@@ -62,7 +62,10 @@ def backfill(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land the dates of a range that this configuration has not committed yet; then Silver."""
+    """Land the dates of a range that are not committed yet. Then the table is made.
+
+    A date that another configuration has committed is landed again.
+    """
     if only is Layer.SILVER:
         raise ConfigError(
             f"a backfill lands; `bronze silver {name} --from {first} --to {last}` makes the table"

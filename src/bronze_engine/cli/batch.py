@@ -16,7 +16,7 @@ import typer
 from bronze_engine.adapters import dask_cluster
 from bronze_engine.batch.batch import Batch
 from bronze_engine.batch.curation import tables_of
-from bronze_engine.batch.dates import check_range, days_from
+from bronze_engine.batch.dates import check_range
 from bronze_engine.batch.kept import BatchLike, KeptBatch
 from bronze_engine.batch.retry import Remaining, find_remaining
 from bronze_engine.batch.selection import select
@@ -26,16 +26,22 @@ from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     DateText,
+    DryRun,
+    First,
+    FullRefresh,
     JsonLog,
     JsonOutput,
+    Last,
     Layer,
     LogFile,
+    Names,
     Only,
     Overrides,
     Tags,
     Verbose,
     Wait,
     read_date,
+    read_dates,
     read_duration,
 )
 from bronze_engine.cli.report_file import ReportFile
@@ -72,21 +78,12 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def batch(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME|GLOB]...",
-            help="Pipelines, or globs such as 'team.*'; default: all.",
-            show_default=False,
-        ),
-    ] = None,
+    names: Names = None,
     *,
     tag: Tags = None,
     date: DateText = None,
-    first: Annotated[
-        str | None, typer.Option("--from", help="The first of a range of run dates.")
-    ] = None,
-    last: Annotated[str | None, typer.Option("--to", help="The last one, itself included.")] = None,
+    first: First = None,
+    last: Last = None,
     max_parallel: Annotated[
         int | None,
         typer.Option("--max-parallel", help="Runs side by side; default: engine.max_pipelines."),
@@ -112,14 +109,10 @@ def batch(
             "--on", metavar="URL", help="Have a Dask cluster's workers land it: dask://host:port."
         ),
     ] = None,
-    full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Read everything anew, as epochs of their own.")
-    ] = False,
+    full_refresh: FullRefresh = False,
     only: Only = None,
     wait: Wait = "0s",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be run; nothing is run or written.")
-    ] = False,
+    dry_run: DryRun = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write the report there: .md or .json."),
@@ -131,7 +124,7 @@ def batch(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land many pipelines side by side, and make their tables; one that fails stops no other."""
+    """Land many pipelines side by side, and make their tables. One that fails stops no other."""
     loaded = load(
         config,
         overrides,
@@ -224,18 +217,9 @@ def _dated(
     names = asked.names if asked.shard is None else share_of(loaded, asked.names, asked.shard)
     if asked.only is Layer.SILVER:
         return msgspec.structs.replace(asked, names=names)
-    if first is None and last is None:
-        day = read_date(date, loaded.engine)
-        return msgspec.structs.replace(asked, names=names, days=(day,))
-    if date is not None or first is None or last is None:
-        raise ConfigError("give --date, or --from and --to, which begin and end a range")
-    days = days_from(
-        read_date(first, loaded.engine, option="--from"),
-        read_date(last, loaded.engine, option="--to"),
-        read_date(None, loaded.engine),
-    )
+    days = read_dates(loaded.engine, date, first, last) or (read_date(None, loaded.engine),)
     # Of all that are selected: each copy of a sharded batch ends alike.
-    warnings = check_range(loaded, asked.names)
+    warnings = () if first is None else check_range(loaded, asked.names)
     return msgspec.structs.replace(asked, names=names, days=days, warnings=warnings)
 
 

@@ -59,7 +59,7 @@ def ddl(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Print the SQL statement that shows a table to DuckDB, Spark, Trino or T-SQL."""
+    """Print the SQL that shows a table to another engine. DuckDB, Spark, Trino or T-SQL."""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     pipeline = loaded.pipeline(name)
     if silver and pipeline.silver is None:

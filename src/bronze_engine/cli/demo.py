@@ -90,7 +90,7 @@ def demo(
     as_json: JsonOutput = False,
     verbose: Verbose = False,
 ) -> None:
-    """Start an API with rate limits and faults, land its orders, verify, curate, show."""
+    """Land from an API with rate limits and faults. Then verify, curate and show it."""
     if svg is not None and not batch:
         raise ConfigError("--svg draws the display of a batch; add --batch")
     if batch and serve:

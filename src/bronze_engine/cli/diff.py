@@ -78,7 +78,10 @@ def diff(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Compare counts, columns, windows, and with --data the rows themselves."""
+    """Compare two dates, two places, or a table made anew.
+
+    Counts, columns, windows, and with --data the rows themselves.
+    """
     if key is not None and not data:
         raise ConfigError("--key is for --data: without it no row is read")
     if rows < 0:

@@ -48,7 +48,10 @@ def gc(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """List files that no manifest names, open uploads and other leftovers of dead runs."""
+    """List, or remove, what dead runs have left.
+
+    Files that no manifest names, open uploads, leases, and the like.
+    """
     if (name is not None) == all_pipelines:
         raise ConfigError("gc needs a pipeline's name, or --all, and not both")
     loaded = load(

@@ -40,7 +40,7 @@ def history(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """List the runs of a pipeline: what each committed, how long it took, why it failed."""
+    """List the runs of a pipeline. What each committed, how long it took, or why it failed."""
     if limit < 1:
         raise ConfigError(f"--limit {limit} shows nothing; give 1 or more")
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))

@@ -19,7 +19,7 @@ def init(
     *,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
-    """Write a commented pipelines.toml that runs against the demo API."""
+    """Write a pipelines.toml that runs against the demo API."""
     text = files("bronze_engine.demo").joinpath("pipelines.toml").read_text(encoding="utf-8")
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:

@@ -101,7 +101,7 @@ def inspect(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Look at an API, files or a table, say what is there, and print the TOML that lands it."""
+    """Look at an API, files or a table; print TOML to land it."""
     log = LogOptions(verbose=verbose, in_log_dir=False)
     if connection is not None:
         _refuse(

@@ -15,12 +15,14 @@ from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     DateText,
+    FullRefresh,
     JsonLog,
     JsonOutput,
     LogFile,
     Name,
     OfSilver,
     Overrides,
+    Tags,
     Verbose,
     read_date,
 )
@@ -51,7 +53,7 @@ log = logging.getLogger(__name__)
 
 def list_pipelines(
     *,
-    tag: Annotated[str | None, typer.Option("--tag", help="Only pipelines with this tag.")] = None,
+    tag: Tags = None,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -74,7 +76,7 @@ def list_pipelines(
             "tags": each.tags,
         }
         for each in pipelines
-        if tag is None or tag in each.tags
+        if not tag or not set(tag).isdisjoint(each.tags)
     ]
     if as_json:
         text.print_json(rows)
@@ -98,9 +100,7 @@ def plan(
     name: Name,
     *,
     date: DateText = None,
-    full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="As `run --full-refresh` would.")
-    ] = False,
+    full_refresh: FullRefresh = False,
     silver: OfSilver = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
@@ -135,7 +135,7 @@ def check(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Check configuration, store and source; exits non-zero on any fault."""
+    """Check configuration, store and source. Exits non-zero on any fault."""
     loaded = load(
         config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
     )
@@ -175,7 +175,7 @@ def verify(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Hash the files of a partition or a table again and compare them with its manifest."""
+    """Hash files again, and compare with their manifest."""
     if silver and date is not None:
         raise ConfigError("a table is of all its dates; leave --date out")
     if is_folder(what):

@@ -35,7 +35,7 @@ quarantine = typer.Typer(
     name="quarantine",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="The records that rules and types kept out of a partition or a table.",
+    help="The records that rules and types kept out.",
 )
 
 

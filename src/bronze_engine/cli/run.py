@@ -10,8 +10,11 @@ import typer
 from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
+    Adopt,
     ConfigPath,
     DateText,
+    DryRun,
+    FullRefresh,
     JsonLog,
     JsonOutput,
     Layer,
@@ -49,15 +52,9 @@ def run(
     *,
     date: DateText = None,
     only: Only = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; no data request, no write.")
-    ] = False,
-    full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Read everything anew, and begin an epoch.")
-    ] = False,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over what stands under another pipeline's name.")
-    ] = False,
+    dry_run: DryRun = False,
+    full_refresh: FullRefresh = False,
+    adopt: Adopt = False,
     no_resume: Annotated[
         bool,
         typer.Option("--no-resume", help="Start afresh where a run of the date was broken off."),
@@ -74,7 +71,7 @@ def run(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Land one pipeline for one date and publish the partition; then its curated table, if any."""
+    """Land one date of a pipeline; then make its table."""
     loaded = load(
         config,
         overrides,
@@ -167,7 +164,7 @@ def replay(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Decode the captured pages of a partition again, without the API, and publish the result."""
+    """Decode captured pages again, and publish the result. Nothing is asked of the API."""
     loaded = load(
         config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
     )

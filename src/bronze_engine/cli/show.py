@@ -57,7 +57,7 @@ def show(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Show the manifest of a partition or a table and its first rows."""
+    """Show a manifest, and the first rows of what it lists."""
     if rows < 0:
         raise ConfigError(f"--rows {rows} is no number of rows; 0 shows the manifest alone")
     if where is not None and not rows:

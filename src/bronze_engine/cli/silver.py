@@ -8,18 +8,21 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bronze_engine.batch.dates import days_from
 from bronze_engine.cli.options import (
     CONFIG_PATH,
+    Adopt,
     ConfigPath,
+    DryRun,
+    First,
     JsonLog,
     JsonOutput,
+    Last,
     LogFile,
     Name,
     Overrides,
     Verbose,
     Wait,
-    read_date,
+    read_dates,
     read_duration,
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
@@ -49,19 +52,13 @@ def silver(
     date: Annotated[
         str | None, typer.Option("--date", "-d", help="Take in this run date only, YYYY-MM-DD.")
     ] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", help="The first of a range of run dates to take in.")
-    ] = None,
-    last: Annotated[str | None, typer.Option("--to", help="The last one, itself included.")] = None,
+    first: First = None,
+    last: Last = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make all of the table anew from what Bronze has.")
     ] = False,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over a table that another pipeline has made.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done; no data read, no write.")
-    ] = False,
+    adopt: Adopt = False,
+    dry_run: DryRun = False,
     wait: Wait = "0s",
     overrides: Overrides = None,
     as_json: JsonOutput = False,
@@ -70,13 +67,13 @@ def silver(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Make the curated table of a pipeline: take in what Bronze has committed since."""
+    """Bring a curated table up to what Bronze has committed."""
     loaded = load(
         config,
         overrides,
         LogOptions(verbose=verbose, json_lines=json_log, file=log_file, in_log_dir=not dry_run),
     )
-    run_dates = read_run_dates(loaded, date, first, last)
+    run_dates = read_dates(loaded.engine, date, first, last)
     if rebuild and run_dates is not None:
         raise ConfigError(
             "--rebuild makes the table anew from all dates; leave --date, --from and --to out"
@@ -113,18 +110,3 @@ def curate(loaded: Config, name: str, asked: Asked, *, as_json: bool) -> None:
         )
 
     told(loaded, work, as_json=as_json)
-
-
-def read_run_dates(
-    loaded: Config, date: str | None, first: str | None, last: str | None
-) -> tuple[dt.date, ...] | None:
-    """The dates that the options name; None where they name none. Raises ConfigError."""
-    if first is None and last is None:
-        return None if date is None else (read_date(date, loaded.engine),)
-    if date is not None or first is None or last is None:
-        raise ConfigError("give --date, or --from and --to, which begin and end a range")
-    return days_from(
-        read_date(first, loaded.engine, option="--from"),
-        read_date(last, loaded.engine, option="--to"),
-        read_date(None, loaded.engine),
-    )

@@ -34,7 +34,7 @@ state = typer.Typer(
     name="state",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Where an entity stands; and where its next window begins.",
+    help="Where an entity stands, and its next window begins.",
 )
 
 Why = Annotated[str, typer.Option("--why", help="Why, for whoever reads the manifest later.")]

@@ -12,6 +12,7 @@ from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
     JsonOutput,
+    Names,
     Overrides,
     Tags,
     Verbose,
@@ -24,14 +25,7 @@ __all__ = ["status"]
 
 
 def status(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME|GLOB]...",
-            help="Pipelines, or globs such as 'team.*'; default: all.",
-            show_default=False,
-        ),
-    ] = None,
+    names: Names = None,
     *,
     tag: Tags = None,
     max_age: Annotated[
@@ -43,7 +37,7 @@ def status(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Show each pipeline's newest commit, its age, and what became of its newest run."""
+    """Show newest commits, how old they are, and last runs."""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     selected = select(loaded, names or (), tag or ())
     max_age_seconds = None if max_age is None else read_duration("--max-age", max_age)

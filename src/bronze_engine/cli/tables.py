@@ -65,7 +65,7 @@ def discover(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Print the TOML that lands every table of a schema: bronze discover db >> pipelines.toml."""
+    """Print the TOML that lands every table of a schema. bronze discover db >> pipelines.toml"""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     found = _look(
         loaded,

@@ -61,7 +61,7 @@ def tune(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Measure a pipeline with other settings, and print those that are faster; lands nothing."""
+    """Measure other settings, and print those that are faster. Lands nothing."""
     loaded = load(
         config,
         overrides,

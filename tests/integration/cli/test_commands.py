@@ -212,6 +212,8 @@ def test_list_shows_pipelines_by_tag(bronze: Bronze) -> None:
     tagged = bronze.well("list", "--tag", "slow", "--json")
     assert [(each["name"], each["tags"]) for each in tagged.json] == [("team.other", ["slow"])]
     assert bronze.well("list", "--tag", "none", "--json").json == []
+    either = bronze.well("list", "--tag", "none", "--tag", "slow", "--json").json
+    assert [each["name"] for each in either] == ["team.other"]
 
 
 def test_a_pipeline_that_can_not_be_resolved_hides_no_other(bronze: Bronze) -> None:
@@ -231,6 +233,7 @@ def test_version_and_help_name_what_there_is(bronze: Bronze) -> None:
     for command in ("run", "plan", "list", "check", "verify", "schema", "init", "demo"):
         assert f"  {command} " in shown
         assert "Usage: " in bronze.well(command, "--help").out
+    assert "..." not in shown.partition("Commands:")[2]  # a line for each that says it whole
 
 
 def test_schema_is_the_json_schema_of_the_file(bronze: Bronze) -> None:

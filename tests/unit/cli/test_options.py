@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from bronze_engine.cli.options import read_date, read_duration
+from bronze_engine.cli.options import read_date, read_dates, read_duration
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.errors import ConfigError
@@ -32,6 +32,29 @@ def test_today_is_that_of_the_configured_timezone() -> None:
     behind = read_date(None, EngineConfig(timezone="Pacific/Niue"))
     assert ahead - behind == timedelta(days=1) or SYSTEM_CLOCK.now().hour == 10
     assert ahead > behind
+
+
+def test_the_dates_of_a_range_both_ends_included() -> None:
+    days = read_dates(EngineConfig(), None, "2025-01-30", "2025-02-01")
+    assert days == (date(2025, 1, 30), date(2025, 1, 31), date(2025, 2, 1))
+    assert read_dates(EngineConfig(), "2025-01-30", None, None) == (date(2025, 1, 30),)
+    assert read_dates(EngineConfig(), None, None, None) is None
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ("2025-01-30", "2025-01-30", None),
+        ("2025-01-30", "2025-01-30", "2025-01-31"),
+        (None, "2025-01-30", None),
+        (None, None, "2025-01-30"),
+    ],
+)
+def test_half_a_range_and_a_range_beside_a_date_are_refused(
+    dates: tuple[str | None, str | None, str | None],
+) -> None:
+    with pytest.raises(ConfigError, match="give --date, or --from and --to"):
+        read_dates(EngineConfig(), *dates)
 
 
 def test_a_duration() -> None:
