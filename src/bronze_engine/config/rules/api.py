@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bronze_engine.config.api import Api, Timeout
 from bronze_engine.config.auths.auth import ApiKeyAuth
@@ -16,6 +16,7 @@ from bronze_engine.config.rules.auth import (
     token_url_in_clear,
 )
 from bronze_engine.config.rules.rate import rate_faults
+from bronze_engine.config.rules.url import has_space, is_http, proxy_faults, split_url
 from bronze_engine.config.stores.loopback import is_loopback
 
 __all__ = ["api_faults", "sends_secrets_in_clear"]
@@ -27,23 +28,13 @@ def api_faults(api: Api, path: KeyPath) -> Iterator[Fault]:
     """Faults of an API by itself. No text holds a header, a credential or a query."""
     yield from _base_url(api.base_url, (*path, "base_url"))
     for origin in api.allowed_origins:
-        url = _split(origin)
-        if (
-            url is None
-            or url.scheme not in ("http", "https")
-            or not url.hostname
-            or (url.path or url.query or url.fragment or "@" in url.netloc)
-        ):
+        url = split_url(origin)
+        if not is_http(url) or url.path or url.query or url.fragment or "@" in url.netloc:
             yield Fault(
                 (*path, "allowed_origins"),
                 "an origin is a scheme and a host: https://files.example.com",
             )
-    if api.proxy not in ("env", "none"):
-        url = _split(api.proxy)
-        if url is None or url.scheme not in ("http", "https") or not url.hostname:
-            yield Fault(
-                (*path, "proxy"), 'expected "env", "none" or a URL: http://proxy.example.com:3128'
-            )
+    yield from proxy_faults(api.proxy, path)
     if api.client_key is not None and api.client_cert is None:
         yield Fault((*path, "client_key"), "needs client_cert beside it")
     yield from _headers_and_auth(api, path)
@@ -55,8 +46,8 @@ def api_faults(api: Api, path: KeyPath) -> Iterator[Fault]:
 
 
 def _base_url(text: str, path: KeyPath) -> Iterator[Fault]:
-    url = _split(text)
-    if url is None or re.search(r"[\s\x00-\x1f\x7f]", text):
+    url = split_url(text)
+    if url is None or has_space(text):
         yield Fault(path, "is no URL; write https://api.example.com/v1")
         return
     if url.scheme not in ("http", "https"):
@@ -68,15 +59,6 @@ def _base_url(text: str, path: KeyPath) -> Iterator[Fault]:
         yield Fault(path, "has a user or password in it; write them into [apis.NAME.auth]")
     if url.fragment:
         yield Fault(path, "has a fragment (#), which is never sent; leave it out")
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        return None
-    return url
 
 
 def _headers_and_auth(api: Api, path: KeyPath) -> Iterator[Fault]:

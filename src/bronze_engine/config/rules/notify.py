@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bronze_engine.config.file.fault import Fault, KeyPath, nearest
 from bronze_engine.config.notify import CommandNotify, Notify, WebhookNotify
 from bronze_engine.config.notify_body import PLACEHOLDERS, unknown_placeholders
 from bronze_engine.config.rules.auth import is_header_name
+from bronze_engine.config.rules.url import has_space, is_http, proxy_faults, split_url
 from bronze_engine.config.stores.loopback import is_loopback
 
 __all__ = ["notify_faults", "tells_in_clear"]
@@ -37,17 +38,13 @@ def notify_faults(notify: Notify, path: KeyPath, pipelines: Sequence[str]) -> It
 
 
 def _webhook(notify: WebhookNotify, path: KeyPath) -> Iterator[Fault]:
-    url = _split(notify.url.reveal())
-    if url is None or url.scheme not in ("http", "https") or not url.hostname:
+    text = notify.url.reveal()
+    url = split_url(text)
+    if not is_http(url) or has_space(text):
         yield Fault((*path, "url"), "is no http or https URL; write https://hooks.example.com/…")
     elif "@" in url.netloc:
         yield Fault((*path, "url"), "has a user or password in it; write them into headers")
-    if notify.proxy not in ("env", "none"):
-        proxy = _split(notify.proxy)
-        if proxy is None or proxy.scheme not in ("http", "https") or not proxy.hostname:
-            yield Fault(
-                (*path, "proxy"), 'expected "env", "none" or a URL: http://proxy.example.com:3128'
-            )
+    yield from proxy_faults(notify.proxy, path)
     for name, value in notify.headers.items():
         here = (*path, "headers", name)
         if not is_header_name(name):
@@ -77,15 +74,6 @@ def _command(notify: CommandNotify, path: KeyPath) -> Iterator[Fault]:
             yield Fault(here, "is one of ours: the message's fields are in BRONZE_*")
         if "\0" in value.reveal():
             yield Fault(here, "holds a NUL character")
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        return None
-    return None if re.search(r"[\s\x00-\x1f\x7f]", text) else url
 
 
 def tells_in_clear(notify: Notify) -> bool:

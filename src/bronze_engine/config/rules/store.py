@@ -7,11 +7,12 @@ import binascii
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bronze_engine.config.api import Timeout
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.rules.custom import own_faults
+from bronze_engine.config.rules.url import is_http, proxy_faults, split_url
 from bronze_engine.config.stores.address import SCHEMES, parse_address
 from bronze_engine.config.stores.connection_string import connection_parts
 from bronze_engine.config.stores.loopback import is_loopback
@@ -90,8 +91,8 @@ def _url_faults(store: RemoteStoreConfig, path: KeyPath) -> Iterator[Fault]:
 
 
 def _network_faults(store: RemoteStoreConfig, path: KeyPath) -> Iterator[Fault]:
-    endpoint = _split(store.endpoint_url) if store.endpoint_url is not None else None
-    if store.endpoint_url is not None and not _is_http(endpoint):
+    endpoint = None if store.endpoint_url is None else split_url(store.endpoint_url)
+    if store.endpoint_url is not None and not is_http(endpoint):
         yield Fault((*path, "endpoint_url"), "is no URL; write https://s3.example.com")
     elif endpoint is not None and ("@" in endpoint.netloc or endpoint.query):
         yield Fault((*path, "endpoint_url"), "has a credential in it; take it out")
@@ -101,10 +102,7 @@ def _network_faults(store: RemoteStoreConfig, path: KeyPath) -> Iterator[Fault]:
             "certificates may go unverified only where endpoint_url is on this machine's "
             "loopback; trust the server's authority with ca_file instead",
         )
-    if store.proxy not in ("env", "none") and not _is_http(_split(store.proxy)):
-        yield Fault(
-            (*path, "proxy"), 'expected "env", "none" or a URL: http://proxy.example.com:3128'
-        )
+    yield from proxy_faults(store.proxy, path)
     if store.client_key is not None and store.client_cert is None:
         yield Fault((*path, "client_key"), "needs client_cert beside it")
     for name in Timeout.__struct_fields__:
@@ -204,16 +202,3 @@ def _is_base64(text: str) -> bool:
         return bool(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         return False
-
-
-def _is_http(url: SplitResult | None) -> bool:
-    return url is not None and url.scheme in ("http", "https") and bool(url.hostname)
-
-
-def _split(text: str) -> SplitResult | None:
-    try:
-        url = urlsplit(text)
-        _ = url.port
-    except ValueError:
-        return None
-    return url
