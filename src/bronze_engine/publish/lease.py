@@ -22,6 +22,7 @@ from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateErr
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
 from bronze_engine.model.process import is_dead
+from bronze_engine.model.version import check_version
 from bronze_engine.shield import finish
 
 __all__ = [
@@ -293,9 +294,5 @@ def _decode(body: bytes, key: str) -> _Record | None:
         record = msgspec.json.decode(body, type=_Record)
     except msgspec.MsgspecError:
         return None
-    if record.format_version > _FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {record.format_version}); upgrade",
-            key=key,
-        )
+    check_version(key, record.format_version, _FORMAT_VERSION)
     return record

@@ -16,6 +16,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.part import ANY
+from bronze_engine.model.version import check_version
 
 __all__ = ["FORMAT_VERSION", "decode", "encode", "key_of", "last", "new_id", "read", "write"]
 
@@ -59,11 +60,7 @@ def decode(body: bytes, key: str) -> BatchReport:
         report = msgspec.json.decode(body, type=BatchReport)
     except msgspec.MsgspecError as exc:
         raise StateError(f"{key} is no report of a batch: {exc}", key=key) from exc
-    if report.format_version > FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {report.format_version}); upgrade",
-            key=key,
-        )
+    check_version(key, report.format_version, FORMAT_VERSION)
     return report
 
 

@@ -17,6 +17,7 @@ from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreErro
 from bronze_engine.model.checkpoint import FORMAT_VERSION, Checkpoint
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, Version
+from bronze_engine.model.version import check_version
 
 __all__ = ["find", "key_of", "read", "remove", "write"]
 
@@ -103,11 +104,8 @@ def _taken(mine: Checkpoint, other: Checkpoint | None, key: str) -> StateError:
 
 def _decode(body: bytes, key: str) -> Checkpoint | None:
     try:
-        version = msgspec.json.decode(body, type=_Versioned).format_version
-        if version > FORMAT_VERSION:
-            raise StateError(
-                f"{key} was written by a newer bronze-engine (format {version}); upgrade", key=key
-            )
+        head = msgspec.json.decode(body, type=_Versioned)
+        check_version(key, head.format_version, FORMAT_VERSION)
         return msgspec.json.decode(body, type=Checkpoint)
     except msgspec.MsgspecError:
         return None

@@ -19,6 +19,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.part import ABSENT, Expect, StoredObject
+from bronze_engine.model.version import check_version
 
 __all__ = ["FORMAT_VERSION", "Claim", "Claimant", "Held", "key_of", "read", "take"]
 
@@ -143,9 +144,5 @@ def _decode(found: StoredObject, key: str) -> Claim:
             " is at work, remove it and run again",
             key=key,
         ) from exc
-    if claim.format_version > FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {claim.format_version}); upgrade",
-            key=key,
-        )
+    check_version(key, claim.format_version, FORMAT_VERSION)
     return claim

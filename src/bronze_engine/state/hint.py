@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ABSENT
+from bronze_engine.model.version import check_version
 from bronze_engine.model.window import Window
 from bronze_engine.state.partitions import committed_dates, read_partition
 
@@ -190,9 +191,5 @@ def _decode(body: bytes, key: str) -> Hint | None:
         hint = msgspec.json.decode(body, type=Hint)
     except msgspec.MsgspecError:
         return None
-    if hint.format_version > FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {hint.format_version}); upgrade",
-            key=key,
-        )
+    check_version(key, hint.format_version, FORMAT_VERSION)
     return hint

@@ -17,6 +17,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import ABSENT, Expect
+from bronze_engine.model.version import check_version
 
 __all__ = ["FORMAT_VERSION", "Kept", "Use", "key_of", "mark_used", "pending", "put", "read"]
 
@@ -128,9 +129,5 @@ def _decode(body: bytes, key: str) -> Kept:
         raise StateError(
             f"{key} is no override ({exc}); remove it, and set the watermark again", key=key
         ) from exc
-    if kept.format_version > FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {kept.format_version}); upgrade",
-            key=key,
-        )
+    check_version(key, kept.format_version, FORMAT_VERSION)
     return kept

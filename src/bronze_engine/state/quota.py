@@ -11,6 +11,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.part import ABSENT
+from bronze_engine.model.version import check_version
 
 __all__ = ["QuotaLedger", "quota_key"]
 
@@ -92,10 +93,5 @@ def _decode(body: bytes, key: str) -> _Counted:
             f"{key} is no count of a daily quota: {exc}; remove it, and today's count begins anew",
             key=key,
         ) from exc
-    if counted.format_version > FORMAT_VERSION:
-        raise StateError(
-            f"{key} was written by a newer bronze-engine (format {counted.format_version}); "
-            "upgrade",
-            key=key,
-        )
+    check_version(key, counted.format_version, FORMAT_VERSION)
     return counted
