@@ -8,11 +8,11 @@ import msgspec
 
 from bronze_engine.model.window import Bounds
 
-__all__ = ["CapturedPage"]
+__all__ = ["CapturedPage", "PageHead"]
 
 
-class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One response, and all that its decoding needs beside the configuration."""
+class PageHead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One response without its body, and all that its decoding needs beside the configuration."""
 
     page: int
     """Its number within its chain, from 1: what the blocks and rejects of it carry."""
@@ -34,5 +34,10 @@ class CapturedPage(msgspec.Struct, frozen=True, kw_only=True):
     JSON text as it stands between an object's braces."""
     taken: int | None = None
     """How many of its records were taken, from the first; None for all of them."""
+
+
+class CapturedPage(PageHead, frozen=True, kw_only=True):
+    """The whole response."""
+
     body: bytes
     """Decompressed, to the byte."""

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from bronze_engine.errors import StateError
-from bronze_engine.model.page import CapturedPage
-from bronze_engine.model.window import Bounds
+from bronze_engine.model.page import CapturedPage, PageHead
 
 __all__ = ["PIECE_BYTES", "decode_page", "encode_page"]
 
@@ -26,29 +24,14 @@ PIECE_BYTES: Final = 3 * 1024**2
 which base64 encodes without padding in between."""
 
 
-class _Head(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`CapturedPage` without its body."""
-
-    page: int
-    chain: str = ""
-    status: int
-    url: str
-    fetched_at: datetime
-    as_of: datetime | None = None
-    bounds: Bounds | None = None
-    headers: dict[str, str] = {}
-    carried: tuple[tuple[str, ...], str] | None = None
-    taken: int | None = None
-
-
-class _Line(_Head, frozen=True, kw_only=True):
+class _Line(PageHead, frozen=True, kw_only=True):
     body: str | None = None
     body_base64: str | None = None
 
 
 def encode_page(page: CapturedPage) -> Iterator[bytes]:
     """The line of one page, in pieces of a few MiB."""
-    head = msgspec.json.encode(msgspec.convert(page, _Head, from_attributes=True))[:-1]
+    head = msgspec.json.encode(msgspec.convert(page, PageHead, from_attributes=True))[:-1]
     body = memoryview(page.body)
     if _is_utf8(body):
         yield head + b',"body":"'
@@ -76,7 +59,7 @@ def decode_page(line: bytes, key: str) -> CapturedPage:
             f"{key} holds a line that is no captured page ({exc}); run the pipeline again", key=key
         ) from exc
     return CapturedPage(
-        **{name: getattr(found, name) for name in _Head.__struct_fields__}, body=body
+        **{name: getattr(found, name) for name in PageHead.__struct_fields__}, body=body
     )
 
 
