@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bronze_engine.tune.labels import CURVES
 from bronze_engine.tune.report import Curve, Point
 
 __all__ = ["curve_lines"]
@@ -12,15 +13,6 @@ __all__ = ["curve_lines"]
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _LEAST_WIDTH: Final = 8
 _HEADS: Final = ("", "rows/s", "(low to high)", "a request", "CPU s/M rows")
-_NAMES: Final = {
-    "concurrency": "requests in flight",
-    "page_size": "records a page",
-    "rps": "requests a second",
-    "slices": "slices side by side",
-    "compression": "codec",
-    "row_group_bytes": "row group",
-    "part_bytes": "part of an upload",
-}
 
 
 def curve_lines(curve: Curve, width: int) -> Iterator[str]:
@@ -30,7 +22,7 @@ def curve_lines(curve: Curve, width: int) -> Iterator[str]:
     room = max(_LEAST_WIDTH, width - sum(widths) - 2 * (len(widths) + 1))
     highs = [point.high for point in curve.points if point.fault is None]
     best = max(highs, default=0.0) or 1.0
-    yield f"  {_NAMES[curve.name]}"[:width]
+    yield f"  {CURVES[curve.name]}"[:width]
     yield _line("", rows[0], widths, " " * room, width)
     for point, row in zip(curve.points, rows[1:], strict=True):
         share = 0.0 if point.fault is not None else point.rows_per_second / best

@@ -165,19 +165,7 @@ RowRule: TypeAlias = (
     | ExpressionRule
 )
 PartitionRule: TypeAlias = FreshnessRule | RowCountRule | RowCountChangeRule
-QualityRule: TypeAlias = (
-    NotNullRule
-    | UniqueRule
-    | InSetRule
-    | RangeRule
-    | RegexRule
-    | LengthRule
-    | TypeRule
-    | ExpressionRule
-    | FreshnessRule
-    | RowCountRule
-    | RowCountChangeRule
-)
+QualityRule: TypeAlias = RowRule | PartitionRule
 
 _LONGEST_NAME: Final = 60
 

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["codec_label", "mib", "neat"]
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["CURVES", "codec_label", "mib", "neat"]
+
+CURVES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "concurrency": "requests in flight",
+        "page_size": "records a page",
+        "rps": "requests a second",
+        "slices": "slices side by side",
+        "compression": "codec",
+        "row_group_bytes": "row group",
+        "part_bytes": "part of an upload",
+    }
+)
+"""What the values of a curve are, by its name."""
 
 
 def mib(count: int) -> str:

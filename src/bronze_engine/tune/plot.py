@@ -8,20 +8,12 @@ from typing import Any, Final
 
 from bronze_engine.adapters import figure_type
 from bronze_engine.errors import ConfigError
+from bronze_engine.tune.labels import CURVES
 from bronze_engine.tune.report import Curve, Point, TuneReport
 
 __all__ = ["plot_writer"]
 
 _ENDINGS: Final = (".png", ".svg")
-_NAMES: Final = {
-    "concurrency": "requests in flight",
-    "page_size": "records a page",
-    "rps": "requests a second",
-    "slices": "slices side by side",
-    "compression": "codec",
-    "row_group_bytes": "row group",
-    "part_bytes": "part of an upload",
-}
 _KINDS: Final = ("compression",)
 """Values without an order: no line leads from one to the next."""
 _BLUE: Final = "#1f5fa8"
@@ -85,7 +77,7 @@ def _panel(axes: Any, curve: Curve) -> None:
         label="rows/s, lowest to highest",
     )
     axes.set_xticks(list(places), [_tick(point, curve) for point in points])
-    axes.set_xlabel(_NAMES[curve.name])
+    axes.set_xlabel(CURVES[curve.name])
     axes.set_ylabel("rows/s", color=_BLUE)
     axes.set_ylim(0, 1.12 * max((point.high for point in points), default=1.0))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Block
 from bronze_engine.workers import Workers
 
-__all__ = ["check_names", "hand_on", "only_columns", "without_dictionaries"]
+__all__ = ["check_names", "hand_on", "only_columns", "reading_as", "without_dictionaries"]
 
 _BLOCK_BYTES: Final = 1024**2
 
@@ -34,6 +35,20 @@ async def hand_on(
                     Block(batch=piece, records=piece.num_rows, page=number, offset=offset + start)
                 )
             offset += batch.num_rows
+
+
+@contextmanager
+def reading_as(form: str, path: str) -> Iterator[None]:
+    """What Arrow says of a file that it can't read, as ExtractError."""
+    try:
+        yield
+    except pa.ArrowNotImplementedError as exc:
+        raise ExtractError(
+            f"{path} holds what Arrow {pa.__version__} does not read: {exc}; write it"
+            " as another type"
+        ) from None
+    except (pa.ArrowException, OSError) as exc:
+        raise ExtractError(f"{path} can't be read as {form}: {exc}; fetch it again") from None
 
 
 def check_names(names: Sequence[str], path: str) -> None:

@@ -15,6 +15,7 @@ from bronze_engine.sources.files.batches import (
     check_names,
     hand_on,
     only_columns,
+    reading_as,
     without_dictionaries,
 )
 from bronze_engine.sources.files.format import Content
@@ -56,26 +57,18 @@ class ArrowFormat:
 
 
 def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
-    try:
-        with pa.OSFile(str(path), "r") as file:
-            head = file.read(len(_FILE))
-            if not head:
-                raise ExtractError(f"{name} is empty: Arrow IPC begins with a schema")
-            file.seek(0)
-            stream = _of_file(file) if head == _FILE else _of_stream(file)
-            rows = 0
-            for batch in stream:
-                if not rows:
-                    check_names(batch.schema.names, name)
-                rows += batch.num_rows
-                yield without_dictionaries(batch)
-    except pa.ArrowNotImplementedError as exc:
-        raise ExtractError(
-            f"{name} holds what Arrow {pa.__version__} does not read: {exc}; write it"
-            " as another type"
-        ) from None
-    except (pa.ArrowException, OSError) as exc:
-        raise ExtractError(f"{name} can't be read as Arrow IPC: {exc}; fetch it again") from None
+    with reading_as("Arrow IPC", name), pa.OSFile(str(path), "r") as file:
+        head = file.read(len(_FILE))
+        if not head:
+            raise ExtractError(f"{name} is empty: Arrow IPC begins with a schema")
+        file.seek(0)
+        stream = _of_file(file) if head == _FILE else _of_stream(file)
+        rows = 0
+        for batch in stream:
+            if not rows:
+                check_names(batch.schema.names, name)
+            rows += batch.num_rows
+            yield without_dictionaries(batch)
 
 
 def _has_end(path: Path) -> bool:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
-from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.batches import (
     check_names,
     hand_on,
     only_columns,
+    reading_as,
     without_dictionaries,
 )
 from bronze_engine.sources.files.format import Content
@@ -51,7 +51,7 @@ class ParquetFormat:
 
 
 def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    try:
+    with reading_as("Parquet", name):
         instants = Instants.of(path, types)
         with pq.ParquetFile(
             path,
@@ -68,13 +68,6 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
             for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 instants.check(batch, name)
                 yield without_dictionaries(batch)
-    except pa.ArrowNotImplementedError as exc:
-        raise ExtractError(
-            f"{name} holds what Arrow {pa.__version__} does not read: {exc}; write it"
-            " as another type"
-        ) from None
-    except (pa.ArrowException, OSError) as exc:
-        raise ExtractError(f"{name} can't be read as Parquet: {exc}; fetch it again") from None
 
 
 def _rows_a_batch(file: pq.ParquetFile) -> int:
