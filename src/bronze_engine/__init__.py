@@ -1,4 +1,4 @@
-"""Ingestion into a lake's Bronze layer: fast, exact, published exactly once.
+"""Bronze and Silver of a lake: landed fast, exact to the last digit, published exactly once.
 
 config = load_config("pipelines.toml")
 async with open_engine(config) as engine:

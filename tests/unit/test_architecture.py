@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.documents import Document
 
 pytestmark = pytest.mark.unit
 
@@ -62,6 +66,23 @@ def test_a_planted_violation_breaks_its_contract(
     assert status == 1, output
     assert "0 kept, 1 broken" in output
     assert said in output
+
+
+def test_the_readme_shows_every_layer_in_the_order_of_the_contract() -> None:
+    [shown] = [block for block in Document("README.md").blocks("text") if block.startswith("src/")]
+    lines = [line[:44].split() for line in shown.splitlines()[1:]]
+    places = {
+        name.rstrip("/").removesuffix(".py"): at for at, each in enumerate(lines) for name in each
+    }
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [layers] = [each["layers"] for each in rules["contracts"] if each["id"] == "layers"]
+    named = [
+        [name for name in re.split(r"[ :|]+", layer) if name != "__main__"] for layer in layers
+    ]
+    assert sorted(places) == sorted(name for layer in named for name in layer)
+    # What stands on one line, or on lines that touch, may be of several layers.
+    firsts = [min(places[name] for name in layer) for layer in named if layer]
+    assert firsts == sorted(firsts)
 
 
 @pytest.mark.parametrize("package", ["cli", "demo", "testing"])

@@ -1,1 +1,1 @@
-"""`bronze inspect`: what an API gives, and the pipeline that would land it."""
+"""`bronze inspect`: what an API, files or a table give, and the pipeline that would land it."""

@@ -1,1 +1,1 @@
-"""How many records may be bad, and where the bad ones are kept."""
+"""What records must be, how many may be bad, and where the bad ones are kept."""

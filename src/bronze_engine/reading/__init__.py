@@ -1,1 +1,1 @@
-"""Committed partitions for whoever reads them: synchronous, by the manifest, on every store."""
+"""Partitions and tables for whoever reads them: synchronous, by the manifest, on every store."""

@@ -1,1 +1,1 @@
-"""Conditions as SQL writes them, of quality rules: read here, evaluated by `quality.expression`."""
+"""Conditions as SQL writes them, of quality rules: read here, evaluated by `quality.conditions`."""

@@ -1,1 +1,1 @@
-"""Two dates of one entity, compared: what their manifests, their footers and their rows say."""
+"""Two partitions or tables, compared: what their manifests, their footers and their rows say."""
