@@ -211,6 +211,7 @@ def test_a_wrong_base_url_is_refused(tmp_path: Path, url: str, message: str) -> 
         ("allowed_origins = ['shop.example']", "an origin is a scheme and a host"),
         ("allowed_origins = ['https://shop.example/x']", "an origin is a scheme and a host"),
         ("proxy = 'proxy.example'", 'expected "env", "none" or a URL'),
+        ("proxy = 'http://proxy .example'", 'expected "env", "none" or a URL'),
         ("client_key = 'x'", "client_key: needs client_cert"),
         ("concurrency = 'many'", "concurrency: expected a whole number (at least 1, at most 1000)"),
         ("concurrency = 0", "concurrency: expected"),

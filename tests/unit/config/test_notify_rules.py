@@ -50,6 +50,7 @@ def test_the_prometheus_file_lies_beside_the_configuration(tmp_path: Path) -> No
         (HOOK + 'timeout = "0s"', "notify.ops.timeout: must be above zero"),
         (HOOK + "attempts = 0", "at least 1"),
         (HOOK + 'proxy = "proxy:1"', "notify.ops.proxy: expected"),
+        (HOOK + 'proxy = "http://proxy .example"', "notify.ops.proxy: expected"),
         (HOOK + 'ca_file = "none.pem"', "none.pem can't be read"),
         (HOOK + 'headers = { "a b" = "x" }', 'notify.ops.headers."a b": is no name'),
         (HOOK + 'headers = { Host = "x" }', "is set by us"),

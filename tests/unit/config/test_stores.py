@@ -215,6 +215,7 @@ ENDPOINT = 'endpoint_url = "https://s3.example.com"\n'
         ("insecure = true", "insecure: certificates may go unverified only where endpoint_url"),
         (f"{ENDPOINT}insecure = true", "trust the server's authority with ca_file instead"),
         ('proxy = "proxy.example.com"', 'proxy: expected "env", "none" or a URL'),
+        ('proxy = "http://proxy .example.com"', 'proxy: expected "env", "none" or a URL'),
         ('proxy = "socks5://a:CANARY@x"', 'proxy: expected "env", "none" or a URL'),
         ('client_key = "pipelines.toml"', "client_key: needs client_cert beside it"),
         ('ca_file = "none.pem"', "none.pem can't be read: No such file or directory"),
