@@ -1,6 +1,6 @@
 """`python -m bronze_engine`: the same as `bronze`."""
 
-from bronze_engine.cli.main import main
+from bronze_command import main
 
 if __name__ == "__main__":
     main()

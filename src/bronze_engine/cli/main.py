@@ -33,6 +33,7 @@ from bronze_engine.cli import (
     tables,
     tune,
 )
+from bronze_engine.cli.pipes import outliving_readers
 from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
 from bronze_engine.errors import BronzeError
@@ -109,14 +110,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = list(sys.argv[1:] if argv is None else argv)
     if args and "." in args[0] and not args[0].startswith("-"):
         args.insert(0, "run")
-    with logging_of_commands():
+    with outliving_readers(), logging_of_commands():
         status = _status(args)
     sys.exit(status)
 
 
 def _status(args: list[str]) -> int:
     try:
-        app(args, standalone_mode=True)
+        try:
+            app(args, standalone_mode=True)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a fault of it is told as any other
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
     except BronzeError as exc:

@@ -1,0 +1,42 @@
+"""The command `bronze`, from its first instruction: a signal while it imports ends it in silence.
+
+A module beside the package, for whatever lies within it imports its root first, which takes most
+of the second in which Python would answer Ctrl-C with a traceback. There is nothing to clean up
+by then. Where the process is the first of a container, SIGTERM without a handler is not even
+obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final, NoReturn
+
+__all__ = ["main"]
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def main() -> None:
+    """Run the command of `sys.argv`; raises SystemExit with its status."""
+    # What the parent has told us to ignore, as nohup and a shell's & do, stays ignored.
+    ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in ours:
+        signal.signal(number, _leave)
+    from bronze_engine.cli.main import main as command  # noqa: PLC0415  # this is what takes long
+
+    if signal.SIGINT in ours:  # from here on there may be something to clean up
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command()
+    finally:
+        for number in ours:  # everything is cleaned up and written; Python's own end is left
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The command's first second: what a signal does while it still imports."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.command import start
+
+pytestmark = pytest.mark.integration
+
+IMPORTING = """\
+import sys, threading
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "bronze_engine":
+            print("importing", flush=True)
+            threading.Event().wait(60)
+
+sys.meta_path.insert(0, Slow())
+{ignored}
+from bronze_command import main
+main()
+"""
+
+
+def importing(folder: Path, ignored: str = "") -> subprocess.Popen[str]:
+    """The command, amid its imports."""
+    process = start(["-c", IMPORTING.format(ignored=ignored)], folder)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    return process
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_amid_the_imports_ends_in_silence(
+    number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    process = importing(tmp_path)
+    process.send_signal(number)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == status
+
+
+def test_a_signal_that_the_parent_ignores_stays_ignored(tmp_path: Path) -> None:
+    process = importing(tmp_path, "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    process.communicate()
+
+
+def test_a_reader_that_has_left_before_the_end_is_no_failure(tmp_path: Path) -> None:
+    script = "import sys; sys.argv[1:] = ['schema']; from bronze_command import main; main()"
+    with start(["-c", script], tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_the_command_is_that_of_the_distribution() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bronze_command", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("bronze-engine ")
