@@ -124,10 +124,22 @@ class ManualClock:
         """Let every task run until all of them are blocked. The time stays as it is."""
         me = asyncio.current_task()
         self._settling.add(me)
+        # What asyncio's own loop is to call next; of another loop every task is asked each time.
+        ready = getattr(asyncio.get_running_loop(), "_ready", None)
         quiet = 0
         try:
             while quiet < _QUIET_PASSES:
                 await anyio.lowlevel.checkpoint()
+                if ready is not None and len(self._settling) == 1:
+                    # Nobody else asks, so whatever is there is somebody's to run: while it is,
+                    # and until it has not been for long enough, the tasks need not be walked
+                    # over. With hundreds of them that was four fifths of a simulation's time.
+                    if ready:
+                        quiet = 0
+                        continue
+                    if quiet < _QUIET_PASSES - 1:
+                        quiet += 1
+                        continue
                 others = asyncio.all_tasks() - self._settling
                 # The attribute by which anyio's own wait_all_tasks_blocked decides; that one polls
                 # every 100 ms of real time, which is what this clock is there to avoid.
