@@ -6,12 +6,17 @@
 Only timeouts, connection errors and 5xx are failures. A failure counts if its attempt
 started after the last success, and at most once in 100 ms: a blip with many requests in
 flight is one failure, not as many as there were requests.
+
+A server that has stayed down over several probes is not waited for any more: the fifty runs of
+its API that a batch still holds would each wait for the next one (measured: 8 minutes, four runs
+at a time, where a single run gives up within 12 s).
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from datetime import UTC
 from typing import Final, Literal, final
 
 import anyio
@@ -29,6 +34,10 @@ logger = logging.getLogger(__name__)
 BreakerState = Literal["closed", "open", "half-open"]
 
 FAILURE_SPACING_SECONDS: Final = 0.1
+
+_HOPELESS_PROBES: Final = 4
+"""So many failed in a row, with what opened the breaker before them, are the five attempts after
+which a single request is given up."""
 
 
 @final
@@ -48,6 +57,8 @@ class Breaker:
         self._counted_at = -math.inf
         self._half_open_at = -math.inf
         self._openings = 0
+        self._opened_at = clock.now()
+        self._failed_probes = 0
         self._probe: Passage | None = None
         self._changed = anyio.Event()
         # Attempts and successes are ordered by a count, not by time: two of them may share
@@ -60,8 +71,8 @@ class Breaker:
 
         Closed: at once. Open: until the cooldown has passed; then the first becomes the
         probe, and the others wait for what it finds, at most one more cooldown. Raises
-        CircuitOpen, naming `describe`, when the probe has failed or did not come back.
-        Cancelled here, nothing is held.
+        CircuitOpen, naming `describe`, when the probe has failed or did not come back; at once
+        where several in a row have, until the next may be sent. Cancelled here, nothing is held.
         """
         met = self._openings
         while True:
@@ -72,6 +83,9 @@ class Breaker:
             if self.state == "open":
                 left = self._half_open_at - self._clock.monotonic()
                 if left > 0:
+                    if self._failed_probes >= _HOPELESS_PROBES:
+                        why = f"{self._failed_probes} probes in a row have failed"
+                        raise self._refusal(describe, why)
                     await self._clock.sleep(left)
                     continue
                 self._change("half-open")
@@ -94,6 +108,7 @@ class Breaker:
     def succeed(self, passage: Passage) -> None:
         if self._probe is passage:
             self._probe = None
+            self._failed_probes = 0
             self._change("closed")
         if self.state == "closed":
             self._failures = 0
@@ -102,6 +117,7 @@ class Breaker:
     def fail(self, passage: Passage) -> None:
         if self._probe is passage:
             self._probe = None
+            self._failed_probes += 1
             self._open()
         if self.state != "closed" or passage.started <= self._last_success:
             return
@@ -121,6 +137,8 @@ class Breaker:
     def _open(self) -> None:
         self._failures = 0
         self._openings += 1
+        if self._failed_probes == 0:
+            self._opened_at = self._clock.now()
         self._half_open_at = self._clock.monotonic() + self._config.cooldown
         self._change("open")
 
@@ -137,10 +155,11 @@ class Breaker:
 
     def _refusal(self, describe: str, why: str) -> CircuitOpen:
         left = max(0.0, self._half_open_at - self._clock.monotonic())
+        since = self._opened_at.astimezone(UTC)
         return CircuitOpen(
-            f"{describe} was not sent: the circuit breaker of {self._name} is open after "
-            f"{self._config.failures} failures in a row, and {why}. Check that the server is up; "
-            f"it may be tried again in {left:.0f} s",
+            f"{describe} was not sent: the circuit breaker of {self._name} is open since "
+            f"{since:%Y-%m-%d %H:%M:%S} UTC, after {self._config.failures} failures in a row, and {why}. Check that the "
+            f"server is up; it may be tried again in {left:.0f} s",
             group=self._name,
         )
 

@@ -176,6 +176,61 @@ async def test_a_failed_probe_fails_the_waiters_and_nothing_is_sent_until_half_o
     assert late.result().start()
 
 
+async def probed(it: Fixture) -> Passage:
+    """The probe of the next half-open."""
+    await it.clock.advance(30)
+    return await it.started()
+
+
+@pytest.mark.asyncio
+async def test_after_four_failed_probes_nobody_waits_for_the_next_and_one_may_still_be_it() -> None:
+    it = Fixture()
+    await it.open()
+    since = f"{it.clock.now():%Y-%m-%d %H:%M:%S}"
+    for number in range(4):
+        asked = it.ask()
+        await it.clock.settle()
+        assert not asked.done(), number  # a server that comes back meanwhile is waited for
+        await it.clock.advance(30)
+        probe = asked.result()
+        assert probe.start()
+        probe.fail()
+        probe.leave()
+    await it.clock.advance(10)
+    with pytest.raises(CircuitOpen) as refused:
+        await it.breaker.admit("GET /orders")
+    assert refused.value.message == (
+        f"GET /orders was not sent: the circuit breaker of shop is open since {since} UTC, after 3 "
+        "failures in a row, and 4 probes in a row have failed. Check that the server is up; it "
+        "may be tried again in 20 s"
+    )
+    await it.clock.advance(20)
+    probe = await it.started()
+    with pytest.raises(CircuitOpen, match="the probe has not come back"):
+        await asyncio.gather(it.breaker.admit("GET /orders"), it.clock.advance(30))
+    probe.succeed()
+    assert it.state == "closed"
+
+
+@pytest.mark.asyncio
+async def test_a_success_begins_the_count_of_failed_probes_anew() -> None:
+    it = Fixture()
+    await it.open()
+    for _ in range(3):
+        probe = await probed(it)
+        probe.fail()
+        probe.leave()
+    (await probed(it)).succeed()
+    await it.clock.advance(1)
+    await it.open()
+    probe = await probed(it)
+    probe.fail()
+    probe.leave()
+    asked = it.ask()
+    await it.clock.advance(30)
+    assert asked.result().start()
+
+
 @pytest.mark.asyncio
 async def test_a_waiter_whose_probe_does_not_come_back_fails_after_the_cooldown() -> None:
     it = Fixture()
