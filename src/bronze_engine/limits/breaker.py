@@ -158,8 +158,8 @@ class Breaker:
         since = self._opened_at.astimezone(UTC)
         return CircuitOpen(
             f"{describe} was not sent: the circuit breaker of {self._name} is open since "
-            f"{since:%Y-%m-%d %H:%M:%S} UTC, after {self._config.failures} failures in a row, and {why}. Check that the "
-            f"server is up; it may be tried again in {left:.0f} s",
+            f"{since:%Y-%m-%d %H:%M:%S} UTC, after {self._config.failures} failures in a row, "
+            f"and {why}. Check that the server is up; it may be tried again in {left:.0f} s",
             group=self._name,
         )
 
