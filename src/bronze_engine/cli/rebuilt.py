@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import date
-from tempfile import TemporaryDirectory
+from secrets import token_hex
 from typing import Any
 
 from bronze_engine.adapters import open_store
@@ -22,6 +22,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.committed import Committed
 from bronze_engine.reading.place import table_place
 from bronze_engine.reading.reader import open_reader
+from bronze_engine.silver.spill import spill_folder
 from bronze_engine.store.overlay import Overlay
 
 __all__ = ["rebuilt"]
@@ -39,14 +40,19 @@ def rebuilt(config: Config, name: str, standing: Manifest) -> Iterator[Committed
     """
     pipeline = config.pipeline(name)
     _, folder = table_place(config, name)
+    if standing.silver is None:
+        raise StateError(
+            f"{folder} holds a partition of Bronze (run {standing.run}), and no table; give"
+            " silver.path another place"
+        )
     if pipeline.silver is not None and pipeline.silver.output.table_format == "iceberg":
         raise ConfigError(
             f"{name}: a run of its table commits to the Iceberg catalog as well, so none is made to"
             f" compare with; `bronze verify {name} --silver` looks at the files"
         )
     log.info("%s: its table is made anew to compare with, elsewhere; nothing of it changes", name)
-    with TemporaryDirectory(prefix="bronze-rebuilt-") as temporary:
-        above = LocalStoreConfig(path=temporary)
+    with spill_folder(config.engine.spill_dir, f"rebuilt-{token_hex(6)}") as spill:
+        above = LocalStoreConfig(path=str(spill / "lake"))
 
         def ours(key: str) -> bool:
             return key.startswith((f"{folder}/", "_state/", "_runs/"))

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from bronze_engine.errors import StateError
-from bronze_engine.model.manifest import FORMAT_VERSION, Manifest
+from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, run_date_of
 
 __all__ = ["decode_manifest", "encode_manifest"]
 
@@ -48,7 +48,14 @@ def decode_manifest(body: bytes, key: str) -> Manifest:
             )
         return msgspec.json.decode(body, type=Manifest)
     except msgspec.MsgspecError as exc:
-        raise StateError(
-            f"{key} is no manifest ({exc}); restore it, or move the partition away and run again",
-            key=key,
-        ) from exc
+        raise StateError(f"{key} is no manifest ({exc}); {_next_step(key)}", key=key) from exc
+
+
+def _next_step(key: str) -> str:
+    folder = key.rpartition("/")[0].rpartition("/")[2]
+    if not folder or run_date_of(folder) is not None:
+        return "restore it, or move the partition away and run again"
+    return (
+        "restore it, or move that one file away and make the table anew of what Bronze still has"
+        " (`bronze silver NAME --rebuild`)"
+    )

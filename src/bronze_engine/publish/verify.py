@@ -11,7 +11,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.flow import each
-from bronze_engine.model.manifest import CHECKSUMS_NAME, DELTA_LOG, MANIFEST_NAME
+from bronze_engine.model.manifest import CHECKSUMS_NAME, DELTA_LOG, MANIFEST_NAME, run_date_of
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.report import FileFault, VerifyReport
 from bronze_engine.publish.checksums import checksums_of, write_checksums
@@ -40,7 +40,9 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
     if found is None:
-        raise StateError(f"{key} does not exist: nothing was committed there", key=key)
+        is_dated = run_date_of(partition.rpartition("/")[2]) is not None
+        step = "run the pipeline for that date" if is_dated else "make the table (`bronze silver`)"
+        raise StateError(f"{key} does not exist: nothing was committed there; {step}", key=key)
     manifest = decode_manifest(found.body, key)
     if manifest.status == "void":
         raise StateError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar, final
 
@@ -78,8 +78,10 @@ class Committed:
         names = None if columns is None else list(columns)
 
         def read() -> pa.Table:
-            dataset, _ = self._dataset(is_held=True)
-            return dataset.to_table(columns=names, filter=filter)
+            dataset, manifest = self._dataset(is_held=True)
+            # What is invalid to Arrow may be the filter.
+            with self._of(manifest).decoding():
+                return dataset.to_table(columns=names, filter=filter)
 
         return self._until_won(read)
 
@@ -104,7 +106,8 @@ class Committed:
 
         def begin() -> pa.RecordBatchReader:
             dataset, manifest = self._dataset(is_held=True)
-            batches = batches_of(dataset, manifest, names, filter, is_remote=is_remote)
+            portions = batches_of(dataset, manifest, names, filter, is_remote=is_remote)
+            batches = self._decoded(manifest, portions)
             schema = dataset.scanner(columns=names).projected_schema
             first = next(batches, None)
             return pa.RecordBatchReader.from_batches(
@@ -138,6 +141,12 @@ class Committed:
             return manifest, column_statistics(self._of(manifest), manifest)
 
         return self._until_won(read)
+
+    def _decoded(
+        self, manifest: Manifest, batches: Iterator[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        with self._of(manifest).decoding():
+            yield from batches
 
     def _of(self, manifest: Manifest) -> CommittedFiles:
         return CommittedFiles(self._files, self._partition, manifest)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NoReturn, final
 
 import pyarrow as pa
@@ -53,6 +54,17 @@ class CommittedFiles(fs.FileSystemHandler):
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         return self.open_input_file(path)
+
+    @contextmanager
+    def decoding(self, *faults: type[Exception]) -> Iterator[None]:
+        """Where Arrow makes sense of what it reads: bytes that it can't are a StoreError.
+
+        They are an OSError of Arrow's, or one of `faults`.
+        """
+        try:
+            yield
+        except (OSError, *faults) as exc:
+            raise self._partition.damaged(self._manifest, exc) from exc
 
     def _judge(self, exc: BronzeError) -> BronzeError:
         return self._partition.judge(self._manifest, exc)

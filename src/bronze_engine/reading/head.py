@@ -58,7 +58,7 @@ def chosen_schema(manifest: Manifest, columns: Sequence[str] | None) -> pa.Schem
 def _batches(
     handler: CommittedFiles, path: str, schema: pa.Schema, rows: int
 ) -> Iterator[pa.RecordBatch]:
-    with handler.open_input_file(path) as source:
+    with handler.open_input_file(path) as source, handler.decoding(pa.ArrowInvalid):
         file = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         names = [name for name in file.schema_arrow.names if name in schema.names]
         yield from file.iter_batches(batch_size=rows, columns=names, use_threads=False)

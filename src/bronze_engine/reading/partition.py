@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from bronze_engine.errors import BronzeError, StateError
+from bronze_engine.errors import BronzeError, StateError, StoreError
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.reading.files import Files
@@ -61,8 +61,7 @@ class Partition:
             newer = self.manifest()
             if newer.files == manifest.files:
                 raise StateError(
-                    f"{fault}, although generation {manifest.generation} names it. Look with "
-                    "`bronze verify`, and run the pipeline again",
+                    f"{fault}, although {_named(manifest)}",
                     partition=self.path,
                     generation=manifest.generation,
                 )
@@ -70,16 +69,20 @@ class Partition:
         raise self.outrun()
 
     def judge(self, manifest: Manifest, exc: BronzeError) -> BronzeError:
-        """What it means that a file of `manifest` could not be read: `exc`, or a lost race.
+        """What it means that a file of `manifest` could not be read: `exc`, a lost race, or that
+        the file is gone or was cut short.
 
-        A commit that keeps the files (garbage collection makes one) is none.
+        A commit that keeps the files (garbage collection makes one) is no lost race.
         """
         try:
             newer = self.manifest()
+            fault = self._fault(manifest) if newer.files == manifest.files else None
         except StateError as gone:
             return gone
         except BronzeError:
             return exc
+        if fault is not None:
+            return StoreError(f"{fault}, although {_named(newer)}", partition=self.path)
         if newer.files == manifest.files:
             return exc
         return Superseded(
@@ -89,6 +92,15 @@ class Partition:
             partition=self.path,
             generation=newer.generation,
         )
+
+    def damaged(self, manifest: Manifest, exc: Exception) -> BronzeError:
+        """What it means that Arrow could not read what a file of `manifest` holds."""
+        where = self._files.location(self.path)
+        told = StoreError(
+            f"{where}: a file can't be read ({exc}), although {_named(manifest)}",
+            partition=self.path,
+        )
+        return self.judge(manifest, told)
 
     def outrun(self) -> StateError:
         """The error of a reader that has lost all its tries."""
@@ -107,3 +119,16 @@ class Partition:
                 found = "is missing" if size is None else f"has {size} bytes"
                 return f"{where} {found}"
         return None
+
+
+def _named(manifest: Manifest) -> str:
+    """Who says that a file is there, and what helps where it is not."""
+    name = manifest.pipeline
+    if manifest.silver is None:
+        step = "Look with `bronze verify`, and run the pipeline again"
+    else:
+        step = (
+            f"`bronze verify {name} --silver` looks at all of them, and"
+            f" `bronze silver {name} --rebuild` makes the table anew"
+        )
+    return f"generation {manifest.generation} names it. {step}"

@@ -44,7 +44,7 @@ def column_statistics(handler: CommittedFiles, manifest: Manifest) -> tuple[Colu
     schema = schema_from_text(manifest.arrow_schema)
     columns = [_Column(field.name, field.type) for field in schema]
     for path in handler.paths:
-        with handler.open_input_file(path) as source:
+        with handler.open_input_file(path) as source, handler.decoding(pa.ArrowInvalid):
             footer = pq.read_metadata(source)
         for group in map(footer.row_group, range(footer.num_row_groups)):
             chunks = {

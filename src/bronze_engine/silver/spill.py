@@ -17,15 +17,15 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from bronze_engine.errors import StoreError
 from bronze_engine.workers import Workers
 
-__all__ = ["free_bytes", "open_spill"]
+__all__ = ["free_bytes", "open_spill", "spill_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,16 @@ async def open_spill(spill_dir: str | None, run: str, workers: Workers) -> Async
     finally:
         for folder, lock in made:
             await workers.clean(_unmake, folder, lock)
+
+
+@contextmanager
+def spill_folder(spill_dir: str | None, run: str) -> Iterator[Path]:
+    """`open_spill` for a command, which blocks."""
+    folder, lock = _make(spill_dir, run)
+    try:
+        yield folder
+    finally:
+        _unmake(folder, lock)
 
 
 def free_bytes(folder: Path) -> int:

@@ -20,7 +20,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StoreError
+from bronze_engine.errors import BronzeError, StoreError
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.rewriting import must_rewrite, rewriting
 from bronze_engine.silver.spill import free_bytes
@@ -91,9 +91,17 @@ class Spool:
         entry = self._paths.setdefault((id(store), key), _Entry(len(self._paths)))
         async with entry.lock:
             if entry.path is None:
-                async with self._slots:
-                    read = _Read(store, key, file, verify, remedy)
-                    entry.path = await self._read(read, entry.number)
+                read = _Read(store, key, file, verify, remedy)
+                try:
+                    async with self._slots:
+                        entry.path = await self._read(read, entry.number)
+                except StoreError as exc:
+                    if await _is_there(read):
+                        raise
+                    raise StoreError(
+                        f"{exc.message} Its manifest names it, and nothing was published. {remedy}",
+                        **exc.context,
+                    ) from exc
         return entry.path
 
     async def _read(self, read: _Read, number: int) -> Path:
@@ -193,6 +201,14 @@ class _Entry:
         self.number = number
         self.lock = anyio.Lock()
         self.path: Path | None = None
+
+
+async def _is_there(read: _Read) -> bool:
+    """Where the store can't be asked, what it raised before tells of its own fault."""
+    try:
+        return any([info.key == read.key async for info in read.store.scan(read.key)])
+    except BronzeError:
+        return True
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.model.manifest_json import decode_manifest, encode_manifest
-from tests.integration.cli.command import Bronze, tree
+from tests.integration.cli.command import Bronze, start, tree
 from tests.integration.cli.curated import DAY, NAME, NEXT, TABLE, configure, snapshot
 
 pytestmark = pytest.mark.integration
@@ -66,6 +67,25 @@ def test_a_table_that_differs_from_one_made_anew(shop: Bronze) -> None:
     (change,) = rows["examples_changed"]
     assert change["key"]["id"] == 1
     assert (change["a"], change["b"]) == ({"status": "lost"}, {"status": "paid"})
+
+
+KILLED = """
+import os, signal, sys
+from bronze_engine.cli import main, rebuilt
+rebuilt.open_reader = lambda store: os.kill(os.getpid(), signal.SIGKILL)  # the new table is made
+main.main(sys.argv[1:])
+"""
+
+
+def test_what_a_killed_diff_leaves_is_removed_by_the_next_run(shop: Bronze) -> None:
+    spill = shop.folder / "spill"
+    ours = ("diff", NAME, "--silver", "--set", f'engine.spill_dir="{spill}"')
+    with start(["-c", KILLED, *ours], shop.folder) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert list(spill.rglob("part-*.parquet"))
+    shop.well(*ours)
+    assert list(spill.iterdir()) == []
 
 
 def test_dates_that_were_landed_again_are_no_fault_of_the_table(shop: Bronze) -> None:

@@ -286,3 +286,11 @@ async def test_many_files_are_read_side_by_side(kind: str, tmp_path: Path) -> No
         paths = [await spool.path(store, FOLDER, file) for file in files]
         assert len(set(paths)) == len(files)
         assert all(path.read_bytes() == BODY for path in paths)
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+@pytest.mark.asyncio
+async def test_a_file_that_is_gone_is_told_with_what_helps(kind: str, tmp_path: Path) -> None:
+    async with opened(kind, tmp_path) as (store, spool, _):
+        with pytest.raises(StoreError, match=r"does not exist.*names it.*Do that\.$"):
+            await spool.path(store, FOLDER, FILE, remedy="Do that.")

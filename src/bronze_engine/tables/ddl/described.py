@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.contracts import Store, TablePlace
+from bronze_engine.errors import StateError
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.manifest import MANIFEST_NAME, run_date_of
 from bronze_engine.model.part import DataFile
@@ -64,6 +65,10 @@ async def describe(
         folders = [key.removesuffix(f"/{MANIFEST_NAME}") for key in keys if _is_manifest(key)]
         partitions = [each for each in folders if run_date_of(each.removeprefix(f"{root}/"))]
     contents = await read_contents(store, root, partitions)
+    if not place.is_dated and contents[0].manifest is None:
+        raise StateError(
+            f"{store.url}/{root} has no table yet; make it first (`bronze silver NAME`)", table=root
+        )
     files = tuple(shown for content in contents for shown in content.files)
     return Described(
         schema=schema,
