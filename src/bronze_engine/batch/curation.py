@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import final
+from typing import Final, final
 
 from bronze_engine.batch.order import Key
 from bronze_engine.config.config import Config
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.batch import BatchRun, BatchStatus
 
-__all__ = ["Curation", "tables_of"]
+__all__ = ["Curation", "check_curated", "listed", "tables_of"]
+
+
+_SHOWN: Final = 10
 
 
 def tables_of(config: Config, names: Iterable[str], *, with_wrong: bool = False) -> tuple[str, ...]:
@@ -29,6 +32,31 @@ def tables_of(config: Config, names: Iterable[str], *, with_wrong: bool = False)
         if has_table:
             found.append(name)
     return tuple(found)
+
+
+def check_curated(config: Config, names: Sequence[str], asked: Collection[str]) -> tuple[str, ...]:
+    """Those of `names` that have no curated table, where one is to be made of each.
+
+    Raises ConfigError where one of them was `asked` for by its own name, and where none of them
+    has a table.
+    """
+    have = frozenset(tables_of(config, names, with_wrong=True))
+    lacking = tuple(name for name in names if name not in have)
+    wrong = [name for name in lacking if name in asked] or (lacking if not have else ())
+    if wrong:
+        add = f"add [pipelines.{wrong[0]}.silver] with unique_columns and order_by"
+        raise ConfigError(
+            f"{listed(wrong)}: no [silver], so there is no table to make; {add}"
+            f"{'' if len(wrong) == 1 else ', and so for the others'}, or leave"
+            f" {'it' if len(wrong) == 1 else 'them'} out"
+        )
+    return lacking
+
+
+def listed(names: Sequence[str]) -> str:
+    """As many names as a line of a log should have."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 @final

@@ -15,7 +15,7 @@ import typer
 
 from bronze_engine.adapters import dask_cluster
 from bronze_engine.batch.batch import Batch
-from bronze_engine.batch.curation import tables_of
+from bronze_engine.batch.curation import check_curated, listed, tables_of
 from bronze_engine.batch.dates import check_range
 from bronze_engine.batch.kept import BatchLike, KeptBatch
 from bronze_engine.batch.retry import Remaining, find_remaining
@@ -144,6 +144,7 @@ def batch(
     )
     if only is Layer.SILVER:
         _check_only_silver(asked, date, first, last)
+        _tell_left_out(check_curated(loaded, asked.names, frozenset(names or ())))
     if retry_failed is None:
         asked = _dated(loaded, asked, date, first, last)
     else:
@@ -235,6 +236,11 @@ def _check_only_silver(asked: _Asked, *dates: str | None) -> None:
         raise ConfigError(
             "--retry-failed runs what it finds as that batch did; leave --only silver out"
         )
+
+
+def _tell_left_out(lacking: Sequence[str]) -> None:
+    if lacking:
+        log.info("left out, for they have no [silver]: %s", listed(lacking))
 
 
 def _check_retry(asked: _Asked, *dates: str | None) -> None:

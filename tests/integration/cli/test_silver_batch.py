@@ -98,7 +98,6 @@ def test_a_batch_of_one_layer(shop: Bronze) -> None:
     assert ran["runs"] == []
     assert [each["status"] for each in ran["tables"]] == ["committed", "committed"]
     assert tables(shop, NAME, "--only", "silver") == [(NAME, "committed")]
-    assert tables(shop, "shop.plain", "--only", "silver") == []
     for options in (("--date", DAY), ("--full-refresh",), ("--retry-failed", "last")):
         assert shop("batch", "--only", "silver", *options).status == 2
     listed = shop.well("batch", "--date", DAY, "--dry-run", "--json").json
@@ -171,3 +170,25 @@ def test_a_worker_of_a_cluster_makes_the_tables_of_its_parcel(shop: Bronze) -> N
     (table,) = again.report.tables
     assert (table.status, table.generation) == ("committed", 1)
     assert {run.generation for run in again.report.runs} == {1}
+
+
+def test_a_pipeline_without_a_table_that_is_named_is_a_fault(shop: Bronze) -> None:
+    for asked in (["shop.plain"], [NAME, "shop.plain"], ["shop.pl*"]):
+        for dry in ([], ["--dry-run"]):
+            ran = shop("batch", *asked, "--only", "silver", *dry)
+            assert (ran.status, ran.out) == (2, "")
+            (error,) = ran.errors
+            assert error.startswith("CFG001 shop.plain: no [silver]")
+            assert "add [pipelines.shop.plain.silver]" in error
+    assert not (shop.folder / "lake").exists()
+
+
+def test_a_pipeline_without_a_table_that_a_glob_finds_too_is_left_out_and_told(
+    shop: Bronze,
+) -> None:
+    shop.well("batch", "--date", DAY, "--only", "bronze")
+    for asked in ([], ["shop.*"]):
+        ran = shop.well("batch", *asked, "--only", "silver", "--json")
+        assert [each["pipeline"] for each in ran.json["tables"]] == ["shop.items", NAME]
+        assert "left out, for they have no [silver]: shop.plain" in ran.err
+    assert "left out" not in shop.well("batch", NAME, "--only", "silver").err
