@@ -119,6 +119,12 @@ class RequestFinished(msgspec.Struct, frozen=True, kw_only=True):
     """For pause, breaker, slot and tokens, before it was sent."""
     seconds: float
     """From sending to the whole answer."""
+    resends: int = 0
+    """Attempts of the same operation before this one, those that a pause followed among them."""
+    status: int | None = None
+    """Of HTTP, as the server answered last; None where it did not answer, or speaks no HTTP."""
+    error: str = ""
+    """The type of what broke the attempt, in words of the client library; empty where none did."""
 
 
 class RequestRetried(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from botocore.exceptions import (
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.store.s3.transport import Transport
+from bronze_engine.telemetry.answers import Answers
 from tests.integration.http_server import Seen, answer, serve
 
 pytestmark = pytest.mark.integration
@@ -100,6 +101,17 @@ async def test_every_error_has_its_own_in_botocore(
     assert type(raised.value) is ours
     assert raised.value.__cause__ is raised.value.__context__ is None
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.asyncio
+async def test_the_status_is_told_to_whoever_tells_of_the_attempt() -> None:
+    async def refuse(_seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        return answer(body=b"", status=412)
+
+    async with serve(refuse) as server, transport() as ours:
+        with Answers() as answers:
+            await ours.send(request("GET", f"{server.url}/a"))
+    assert answers.status == 412
 
 
 @pytest.mark.asyncio

@@ -205,6 +205,53 @@ def test_each_request_that_failed_has_a_span_whatever_the_share() -> None:
     assert told.spans["GET shop"].status.status_code is StatusCode.ERROR
 
 
+REQUESTS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
+    ({"status": 200}, {"http.response.status_code": 200}, False),
+    (
+        {"status": 503, "outcome": "failed", "resends": 2},
+        {
+            "http.response.status_code": 503,
+            "http.request.resend_count": 2,
+            "error.type": "503",
+        },
+        True,
+    ),
+    (
+        {"status": 429, "outcome": "refused"},
+        {"http.response.status_code": 429, "error.type": "429"},
+        True,
+    ),
+    (
+        {"status": 404, "outcome": "untold"},  # an error of whoever asked
+        {"http.response.status_code": 404, "error.type": "404"},
+        True,
+    ),
+    ({"outcome": "failed", "error": "ConnectTimeout"}, {"error.type": "ConnectTimeout"}, True),
+    (
+        {"status": 200, "outcome": "failed", "error": "CutBody"},
+        {"http.response.status_code": 200, "error.type": "CutBody"},
+        True,
+    ),
+    ({"outcome": "failed"}, {"error.type": "failed"}, True),
+    ({"outcome": "untold"}, {}, False),  # cancelled
+    # No HTTP: a database.
+    ({"operation": "SELECT", "outcome": "failed", "resends": 1}, {"error.type": "failed"}, True),
+]
+
+
+@pytest.mark.parametrize(("known", "attributes", "is_error"), REQUESTS)
+def test_a_request_says_how_it_was_answered_and_how_often_it_was_sent(
+    known: dict[str, Any], attributes: dict[str, Any], is_error: bool
+) -> None:
+    told = Told(trace_requests=1.0)
+    told(started(), request(**known))
+    (span,) = told.spans.values()
+    ours = ("http.request.resend_count", "http.response.status_code", "error.type")
+    found = span.attributes or {}
+    assert {name: found[name] for name in ours if name in found} == attributes
+    assert (span.status.status_code is StatusCode.ERROR) is is_error
+
+
 def test_requests_are_of_the_run_that_made_them_though_they_name_no_pipeline() -> None:
     told = Told(trace_requests=1.0)
     contexts = {run: contextvars.copy_context() for run in ("run1", "run2")}

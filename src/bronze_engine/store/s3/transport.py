@@ -35,6 +35,7 @@ from multidict import CIMultiDict
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.network.session import open_session
 from bronze_engine.store.s3.body import PartBody
+from bronze_engine.telemetry.answers import answered
 
 __all__ = ["Transport"]
 
@@ -113,6 +114,7 @@ class Transport:
                 name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape")
                 for name, value in answer.raw_headers
             }
+            answered(answer.status)
             return AioAWSResponse(str(answer.url), answer.status, headers, answer)
         raise error  # outside of the handler: aiohttp's texts hold a proxy's password
 

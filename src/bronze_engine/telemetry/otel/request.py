@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from bronze_engine.telemetry.events import RequestFinished
 
-__all__ = ["attributes_of", "name_of"]
+__all__ = ["attributes_of", "is_error", "name_of"]
 
 _OPERATION = re.compile(r"([A-Z]{3,7}) (([a-z][a-z0-9+.-]*)://\S+)(.*)", re.DOTALL)
 _PORTS: Final = {"http": 80, "https": 443}
+_ERRORS_FROM: Final = 400
 
 
 def name_of(event: RequestFinished) -> str:
@@ -21,6 +22,11 @@ def name_of(event: RequestFinished) -> str:
     match = _OPERATION.match(event.operation)
     what = match[1] if match is not None else event.operation.partition(" ")[0]
     return f"{what} {event.group}"
+
+
+def is_error(event: RequestFinished) -> bool:
+    """Whether the attempt went wrong: 4xx of a client too, whatever its caller makes of it."""
+    return event.outcome in ("failed", "refused") or (event.status or 0) >= _ERRORS_FROM
 
 
 def attributes_of(event: RequestFinished, operation: str) -> Mapping[str, str | int | float]:
@@ -34,13 +40,19 @@ def attributes_of(event: RequestFinished, operation: str) -> Mapping[str, str | 
     }
     if event.pipeline:
         found["bronze.pipeline"] = event.pipeline
-    if event.outcome in ("failed", "refused"):
-        found["error.type"] = event.outcome
+    if is_error(event):
+        # By the conventions the status where there is one, else the type of what broke it.
+        has_status = event.status is not None and event.status >= _ERRORS_FROM
+        found["error.type"] = str(event.status) if has_status else event.error or event.outcome
     match = _OPERATION.match(operation)
     if match is None:
         return found
     method, text, scheme, _ = match.groups()
     found["http.request.method"] = method
+    if event.status is not None:
+        found["http.response.status_code"] = event.status
+    if event.resends:
+        found["http.request.resend_count"] = event.resends
     try:
         url = urlsplit(text)
         port = url.port

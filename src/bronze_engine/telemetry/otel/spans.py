@@ -36,7 +36,7 @@ from bronze_engine.telemetry.events import (
     RunStarted,
     StageFinished,
 )
-from bronze_engine.telemetry.otel.request import attributes_of, name_of
+from bronze_engine.telemetry.otel.request import attributes_of, is_error, name_of
 
 __all__ = ["Spans"]
 
@@ -205,7 +205,7 @@ class Spans:
             now - timedelta(seconds=event.seconds),
             now,
             kind=SpanKind.CLIENT,
-            is_error=event.outcome in ("failed", "refused"),
+            is_error=is_error(event),
         )
 
     def _retry(self, event: RequestRetried) -> None:

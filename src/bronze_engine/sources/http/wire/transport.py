@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 
 from bronze_engine.network.session import open_session
 from bronze_engine.sources.http.wire.faults import FOREIGN_ERRORS, Malformed, translate
+from bronze_engine.telemetry.answers import answered
 
 __all__ = ["Reply", "Route", "Transport"]
 
@@ -117,6 +118,7 @@ class Transport(httpx.AsyncBaseTransport):
         except ValueError:
             error = Malformed("a header that can't be sent")
         else:
+            answered(answer.status)
             return Reply(answer, timeout.sock_read)
         raise error  # outside of the handler: no foreign error in its chain
 
