@@ -21,8 +21,8 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float | None = None
     """Since the commit: a run that finds nothing new commits nothing."""
     pending: int | None = None
-    """Generations of Bronze that it has yet to take in, of its newest date and of later ones; None
-    where there is no table. Earlier dates that were landed again a plan tells of."""
+    """Generations of Bronze that it has yet to take in, of new dates and of those that were landed
+    again; None where there is no table. At most 64 are counted; a plan tells of all."""
     code: str | None = None
     """Why its newest run failed, or why it could not be looked at."""
     error: str | None = None

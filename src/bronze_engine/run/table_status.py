@@ -14,8 +14,8 @@ from bronze_engine.model.silver import table_path
 from bronze_engine.model.status import TableStatus
 from bronze_engine.publish.base import read_base
 from bronze_engine.run.services import Services, Stores
+from bronze_engine.run.table_pending import count_pending
 from bronze_engine.state import reports
-from bronze_engine.state.partitions import committed_dates, read_partition
 
 __all__ = ["read_table_status"]
 
@@ -23,7 +23,9 @@ __all__ = ["read_table_status"]
 async def read_table_status(
     pipeline: Pipeline, silver: Silver, stores: Stores, services: Services, *, newest: date | None
 ) -> TableStatus:
-    """In a few small reads. What keeps it from being looked at is its code and error.
+    """In one listing of the dates and a few small reads.
+
+    What keeps it from being looked at is its code and error.
 
     `newest` is the newest committed date of Bronze.
     """
@@ -49,7 +51,7 @@ async def _status(
             rows=manifest.row_count,
             committed_at=manifest.written_at,
             age_seconds=max(0.0, age),
-            pending=await _pending(pipeline, manifest, stores, until),
+            pending=await count_pending(stores.target, manifest) if manifest.silver else 0,
         )
     # A run that fails early has the day of its command, one that fails late that of its data.
     since = manifest.run_date if manifest is not None else newest
@@ -57,20 +59,6 @@ async def _status(
         return status
     code, error = await _failure(pipeline, stores, manifest, since, until)
     return msgspec.structs.replace(status, code=code, error=error)
-
-
-async def _pending(pipeline: Pipeline, manifest: Manifest, stores: Stores, until: date) -> int:
-    """Generations of Bronze, of the table's newest date and later ones, that it does not hold."""
-    system, entity = pipeline.system, pipeline.entity
-    held = manifest.silver.inputs if manifest.silver is not None else ()
-    generations = {each.run_date: each.generation for each in held}
-    count = 0
-    for day in await committed_dates(
-        stores.target, system, entity, since=manifest.run_date, until=max(until, manifest.run_date)
-    ):
-        landed = await read_partition(stores.target, system, entity, day)
-        count += landed is not None and generations.get(day) != landed.generation
-    return count
 
 
 async def _failure(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from bronze_engine.contracts import Store
@@ -15,6 +15,7 @@ from bronze_engine.state.months import month_prefixes
 
 __all__ = [
     "committed_dates",
+    "find_manifests",
     "max_epoch",
     "newest_before",
     "read_dates",
@@ -45,15 +46,22 @@ async def committed_dates(
 
     From `since` to `until`, both included: where they are near only their months are listed.
     """
+    return tuple(await find_manifests(store, system, entity, since=since, until=until))
+
+
+async def find_manifests(
+    store: Store, system: str, entity: str, *, since: date = date.min, until: date = date.max
+) -> dict[date, datetime]:
+    """The same dates, and when the store says that the manifest of each was written."""
     prefix = f"{system}/{entity}/"
-    dates: list[date] = []
+    found: dict[date, datetime] = {}
     for month in month_prefixes(since, until):
         async for info in store.scan(f"{prefix}dt={month}"):
             folder, _, name = info.key.removeprefix(prefix).partition("/")
             day = run_date_of(folder)
             if name == MANIFEST_NAME and day is not None and since <= day <= until:
-                dates.append(day)
-    return tuple(dates)
+                found[day] = info.modified
+    return found
 
 
 async def read_neighbours(store: Store, system: str, entity: str, run_date: date) -> Neighbours:
