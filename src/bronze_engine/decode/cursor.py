@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -16,8 +15,9 @@ import pyarrow.compute as pc
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
+from bronze_engine.decode.cursor_keys import CursorKeys
 from bronze_engine.errors import ConfigError, QualityError
-from bronze_engine.model.arrow import Array, Scalar, scalar
+from bronze_engine.model.arrow import Array, Scalar
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.day import before_repeated_hour, settled_until
 from bronze_engine.model.layout import Layout
@@ -29,7 +29,6 @@ __all__ = ["CursorFilter", "Windowed"]
 _DEFAULT_LAG_SECONDS: Final = 1.0
 """One unit of the source's clock: HTTP's Date header has whole seconds."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NANOSECONDS: Final = 10**9
 _CLOCK_AT: Final = 13
 """Where an ISO 8601 timestamp has the colon between hours and minutes."""
 _NAMES_SHOWN: Final = 20
@@ -110,26 +109,26 @@ class CursorFilter:
         # What comes from below a date window without a lookback belongs to another date.
         late = 0 if self._config.window == "date" else self._late(keys)
         if self._read_from is not None:
-            keep = pc.invert(_below(keys, self._read_from, or_at=self._low_open))
+            keep = pc.invert(keys.below(self._read_from, or_at=self._low_open))
             batch, array, keys = _filter(keep, batch, array, keys, masks)
         if self._config.window == "date":
             late = self._late(keys)
         later = 0
         for bound, or_at in self._ends(blocks):
-            keep = _below(keys, bound, or_at=or_at)
+            keep = keys.below(bound, or_at=or_at)
             later += len(keys) - _count(keep)
             batch, array, keys = _filter(keep, batch, array, keys, masks)
         return Windowed(
             batch=batch,
             rejects=rejects,
-            high=_text(array[_highest(keys)]) if len(keys) else None,
+            high=_text(array[keys.highest()]) if len(keys) else None,
             late_rows=late,
             later_rows=later,
             masks=tuple(masks),
         )
 
-    def _late(self, keys: _Keys) -> int:
-        return 0 if self._low is None else _count(_below(keys, self._low, or_at=self._low_open))
+    def _late(self, keys: CursorKeys) -> int:
+        return 0 if self._low is None else _count(keys.below(self._low, or_at=self._low_open))
 
     def _limit(self, text: str | None) -> Any:
         try:
@@ -160,7 +159,7 @@ class CursorFilter:
             ends.append((self._bound(settled_until(min(clocks), "date")), True))
         return ends
 
-    def _within(self, keys: _Keys, blocks: Sequence[Block], rows: Sequence[int]) -> Array:
+    def _within(self, keys: CursorKeys, blocks: Sequence[Block], rows: Sequence[int]) -> Array:
         """Which cursors are within the bounds of the step that they came with.
 
         What has no cursor stays, for the run's own judgement.
@@ -176,15 +175,15 @@ class CursorFilter:
             mask: Array = pa.array(np.ones(length, np.bool_))
             if bounds is not None and length:
                 if bounds.high is not None:
-                    mask = _at_most(part, self._bound(bounds.high))
+                    mask = part.at_most(self._bound(bounds.high))
                 if bounds.low is not None:
-                    mask = pc.and_not(mask, _at_most(part, self._bound(bounds.low)))
+                    mask = pc.and_not(mask, part.at_most(self._bound(bounds.low)))
             masks.append(mask)
         return pc.or_(pc.fill_null(pa.concat_arrays(masks), True), keys.is_null())
 
     def _refuse(
         self,
-        keys: _Keys,
+        keys: CursorKeys,
         array: Array,
         reason: str,
         lines: Callable[[], Sequence[Line]],
@@ -217,9 +216,9 @@ class CursorFilter:
             return f" ({exc})"
         return ""
 
-    def _keys(self, array: Array) -> _Keys:
+    def _keys(self, array: Array) -> CursorKeys:
         found = self._vectorised(array)
-        return _Keys(found) if found is not None else _Keys(None, self._one_by_one(array))
+        return CursorKeys(found) if found is not None else CursorKeys(None, self._one_by_one(array))
 
     def _vectorised(self, array: Array) -> Array | None:
         """The values in a type that compares as cursor_key does; None where there is none."""
@@ -276,41 +275,6 @@ class CursorFilter:
         return keys
 
 
-@final
-class _Keys:
-    """The cursors of a group: an Arrow array, or Python values that no Arrow type holds."""
-
-    def __init__(self, array: Array | None, values: list[Any] | None = None) -> None:
-        self.array = array
-        self.values = values or []
-
-    def __len__(self) -> int:
-        return len(self.values) if self.array is None else len(self.array)
-
-    @property
-    def null_count(self) -> int:
-        return self.values.count(None) if self.array is None else self.array.null_count
-
-    def is_valid(self) -> Array:
-        if self.array is not None:
-            return self.array.is_valid()
-        return pa.array([value is not None for value in self.values], pa.bool_())
-
-    def is_null(self) -> Array:
-        return pc.invert(self.is_valid())
-
-    def slice(self, start: int, length: int) -> _Keys:
-        if self.array is not None:
-            return _Keys(self.array.slice(start, length))
-        return _Keys(None, self.values[start : start + length])
-
-    def filter(self, keep: Array) -> _Keys:
-        if self.array is not None:
-            return _Keys(self.array.filter(keep))
-        kept = zip(self.values, keep.to_pylist(), strict=True)
-        return _Keys(None, [value for value, wanted in kept if wanted])
-
-
 def _rows_of(
     blocks: Sequence[Block], count: int, lines: Callable[[], Sequence[Line]]
 ) -> Sequence[int]:
@@ -321,47 +285,6 @@ def _rows_of(
     owners = np.searchsorted(np.cumsum(records), [line.place for line in lines()], side="right")
     rows: list[int] = np.bincount(owners, minlength=len(records)).tolist()
     return rows
-
-
-def _at_most(keys: _Keys, bound: Any) -> Array:
-    """Which cursors are at or below `bound`."""
-    if keys.array is None:
-        return pa.array(
-            [None if value is None else value <= bound for value in keys.values], pa.bool_()
-        )
-    kind = keys.array.type
-    if isinstance(bound, Fraction):
-        bound = bound * _NANOSECONDS // 1  # a whole nanosecond is <= x just if it is <= floor(x)
-    if pa.types.is_int64(kind):
-        if not -(2**63) <= bound < 2**63:
-            return pa.array(np.full(len(keys), bound > 0))
-        return pc.less_equal(keys.array, scalar(bound, pa.int64()))
-    if isinstance(bound, str):
-        return pc.less_equal(keys.array, scalar(bound.encode(), pa.binary()))
-    return pc.less_equal(keys.array, scalar(bound, kind))
-
-
-def _below(keys: _Keys, bound: Any, *, or_at: bool) -> Array:
-    """Which cursors are below `bound`, or at it where they may be."""
-    if or_at:
-        return _at_most(keys, bound)
-    if keys.array is None:
-        return pa.array(
-            [None if value is None else value < bound for value in keys.values], pa.bool_()
-        )
-    if isinstance(bound, Fraction):  # a whole nanosecond is < x just if it is <= ceil(x) - 1
-        return _at_most(keys, Fraction(math.ceil(bound * _NANOSECONDS) - 1, _NANOSECONDS))
-    at = pc.equal(keys.array, scalar(bound, keys.array.type))
-    return pc.and_not(_at_most(keys, bound), at)
-
-
-def _highest(keys: _Keys) -> int:
-    """The first place of the greatest cursor."""
-    if keys.array is None:
-        return keys.values.index(max(keys.values))
-    greatest = pc.max(keys.array)
-    place: int = pc.index(keys.array, greatest).as_py()
-    return place
 
 
 def _places(count: int, masks: Sequence[Array]) -> Sequence[int]:
@@ -376,8 +299,8 @@ def _places(count: int, masks: Sequence[Array]) -> Sequence[int]:
 
 
 def _filter(
-    keep: Array, batch: pa.RecordBatch, array: Array, keys: _Keys, masks: list[Array]
-) -> tuple[pa.RecordBatch, Array, _Keys]:
+    keep: Array, batch: pa.RecordBatch, array: Array, keys: CursorKeys, masks: list[Array]
+) -> tuple[pa.RecordBatch, Array, CursorKeys]:
     if _count(keep) == len(keep):
         return batch, array, keys
     masks.append(keep)
