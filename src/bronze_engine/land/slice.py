@@ -9,7 +9,7 @@ A slice owns its files, so slices need no order among each other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, final
 
@@ -17,42 +17,31 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import captures_pages
-from bronze_engine.contracts import Decoded, ReadsFiles, Request, Resources, Source, Store
-from bronze_engine.decode.stamp import Stamps
+from bronze_engine.contracts import Decoded, ReadsFiles, Source
 from bronze_engine.encode.jsonl import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, QualityError, SliceLost
-from bronze_engine.flow import Reservation
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.fold import DECODE_FLOOR_BYTES, decode_slice
+from bronze_engine.land.job import Job
+from bronze_engine.land.landed import Landed, discard
 from bronze_engine.land.pagefiles import PageFiles
 from bronze_engine.land.valuefiles import ValueFiles, value_files_bytes
-from bronze_engine.model.changes import ChangeCounts
-from bronze_engine.model.landed import LandedFile
 from bronze_engine.model.layout import Layout
-from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.part import Staged
 from bronze_engine.model.slice import Slice
 from bronze_engine.plan.window import highest
 from bronze_engine.publish.names import data_name, pages_name, quarantine_name
-from bronze_engine.quality.duplicates import DuplicateFilter, Repeats
-from bronze_engine.quality.judge import RunRules, SliceRules, sifted
+from bronze_engine.quality.duplicates import DuplicateFilter
+from bronze_engine.quality.judge import SliceRules, sifted
 from bronze_engine.quality.operations import Operations
-from bronze_engine.quality.quarantine import Kept, Quarantine
-from bronze_engine.quality.thresholds import SliceCount, Threshold
+from bronze_engine.quality.quarantine import Quarantine
+from bronze_engine.quality.thresholds import SliceCount
 from bronze_engine.shield import finish
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 
-__all__ = [
-    "Job",
-    "Landed",
-    "Written",
-    "file_bytes",
-    "keep_rejected",
-    "land_slice",
-    "memory_bytes",
-]
+__all__ = ["file_bytes", "keep_rejected", "land_slice", "memory_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -78,116 +67,6 @@ def file_bytes(pipeline: Pipeline) -> int:
     encoder = ENCODE_MULTIPLE * output.row_group_bytes
     files = value_files_bytes(output) if output.partition_by else PARTS_HELD * output.part_bytes
     return encoder + files
-
-
-class Written(msgspec.Struct):
-    """Rows that a run has written so far, over all its slices: for what is told meanwhile."""
-
-    rows: int = 0
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What all slices of one run have in common."""
-
-    pipeline: Pipeline
-    request: Request
-    partition: str
-    generation: int
-    target: Store
-    state: Store
-    rejected_key: str
-    """Where the state store keeps the rejected records of a run that failed for them: those of
-    its first slice; `rejected_key_of` names the others'."""
-    threshold: Threshold
-    resources: Resources
-    grace_seconds: Callable[[], float]
-    written: Written
-    replayed: Manifest | None = None
-    """The manifest whose captured pages are decoded again, in place of a reading."""
-    mended: Manifest | None = None
-    """The manifest whose quarantine is decoded again, beside what it has landed."""
-    rules: RunRules | None = None
-    """None where there are none."""
-    writer: str = ""
-    """What names the files, where that is not the run itself but a resumption of it."""
-    memory: Reservation | None = None
-    """What was set aside for the run, where that may be lent until there are rows."""
-
-    @property
-    def keeps_pages(self) -> bool:
-        """Whether captured pages are written: those of a replay lie there already."""
-        is_read = self.replayed is None and self.mended is None
-        return captures_pages(self.pipeline.source) and is_read
-
-    def rejected_key_of(self, piece: Slice) -> str:
-        """Each slice has a file of its own: one would overwrite the other."""
-        if piece.index == 0:
-            return self.rejected_key
-        folder, _, name = self.rejected_key.rpartition("/")
-        run, _, suffix = name.partition(".")
-        return f"{folder}/{run}-{piece.index:05}.{suffix}"
-
-    @property
-    def stamps(self) -> Stamps:
-        """The columns that are added to each row."""
-        output, request = self.pipeline.output, self.request
-        extracted_at = request.started_at if output.extracted_at else None
-        if not output.load_columns:
-            return Stamps(extracted_at=extracted_at)
-        return Stamps(
-            load_date=request.run_date,
-            system=request.system,
-            entity=request.entity,
-            extracted_at=extracted_at,
-        )
-
-
-class Landed(msgspec.Struct, frozen=True, kw_only=True):
-    """What one slice left in the stores, whole and invisible."""
-
-    index: int
-    """The slice's place in the plan."""
-    files: tuple[Staged, ...]
-    rejects: Kept | None
-    layout: Layout | None
-    """None where the slice had no record."""
-    high: str | None
-    late_rows: int
-    later_rows: int
-    special_values: int = 0
-    pages: tuple[Staged, ...] = ()
-    """Files of captured pages."""
-    sources: tuple[LandedFile, ...] = ()
-    """The files that the slice has read, where its source reads files."""
-    changes: ChangeCounts = ChangeCounts()
-    """What the rows did, where they are changes."""
-    repeats: Repeats = Repeats()
-    """Rows whose key came before."""
-    rules: tuple[bytes, ...] = ()
-    """What each of `quality.rules` has seen, in their order."""
-    accepted: int = 0
-    rejected: int = 0
-    """What it has added to the counts of the run's threshold."""
-
-    @property
-    def rows(self) -> int:
-        return sum(staged.file.row_count for staged in self.files if staged.file is not None)
-
-    @property
-    def committed(self) -> tuple[Staged, ...]:
-        """What the commit makes visible."""
-        rejects = () if self.rejects is None else (self.rejects.committed,)
-        return (*self.files, *rejects, *self.pages)
-
-    async def discard(self, target: Store, state: Store) -> None:
-        """Remove all of it; what the store refuses to remove is left to the next run's reap."""
-        await _discard(target, self.committed)
-        await self.discard_rejected(state)
-
-    async def discard_rejected(self, state: Store) -> None:
-        """Remove the rejected records that only a failed run keeps."""
-        if self.rejects is not None:
-            await _discard(state, [self.rejects.failed])
 
 
 async def land_slice(
@@ -367,13 +246,13 @@ class _Landing:
 
     async def abort(self, error: BaseException) -> None:
         """Remove the files that are whole; keep the rejected records if they are the reason."""
-        await _discard(self._job.target, [*self._files.staged, *self._pages.staged])
+        await discard(self._job.target, [*self._files.staged, *self._pages.staged])
         committed, failed = self._quarantine.committed, self._quarantine.failed
         if isinstance(error, QualityError) and failed is not None:
             await keep_rejected(self._job, failed)
             failed = None
-        await _discard(self._job.target, [] if committed is None else [committed])
-        await _discard(self._job.state, [] if failed is None else [failed])
+        await discard(self._job.target, [] if committed is None else [committed])
+        await discard(self._job.state, [] if failed is None else [failed])
 
     def _tell_rows(self, rows: int) -> None:
         self._rows += rows
@@ -403,11 +282,3 @@ async def keep_rejected(job: Job, failed: Staged) -> None:
         await job.state.complete(failed)
     except (BronzeError, OutcomeUnknown) as exc:
         log.warning("%s was not kept: %s", failed.key, exc)
-
-
-async def _discard(store: Store, files: Sequence[Staged]) -> None:
-    for staged in files:
-        try:
-            await store.discard(staged)
-        except BronzeError as exc:
-            log.warning("%s was not removed, and is left to the next run: %s", staged.key, exc)

@@ -24,7 +24,7 @@ from bronze_engine.errors import (
     StateError,
     StoreError,
 )
-from bronze_engine.land.slice import Landed
+from bronze_engine.land.landed import Landed
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
 from bronze_engine.model.checkpoint import Checkpoint, Counted, Done
 from bronze_engine.model.layout import Layout

@@ -12,7 +12,8 @@ from bronze_engine.config.tag import tag_of
 from bronze_engine.decode.schema import schema_changes, schema_warnings
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.encode.values import check_fields
-from bronze_engine.land.slice import Job, Landed
+from bronze_engine.land.job import Job
+from bronze_engine.land.landed import Landed
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.changes import ChangeCounts, Changes
 from bronze_engine.model.layout import VARIANT_SUFFIX, Layout

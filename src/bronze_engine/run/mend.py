@@ -23,7 +23,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Source
 from bronze_engine.errors import StateError
-from bronze_engine.land.slice import Job
+from bronze_engine.land.job import Job
 from bronze_engine.model.arrow import schema_from_text
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import STAMP_COLUMNS, Layout

@@ -9,7 +9,8 @@ from typing import final
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import LakeTable
 from bronze_engine.errors import BronzeError
-from bronze_engine.land.slice import Job, Landed
+from bronze_engine.land.job import Job
+from bronze_engine.land.landed import Landed
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.publish.base import Base, keeping_superseded
 from bronze_engine.publish.commit import publish

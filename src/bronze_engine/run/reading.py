@@ -15,7 +15,9 @@ import anyio
 from bronze_engine.contracts import Source, SourceType
 from bronze_engine.errors import ExtractError, SnapshotLost
 from bronze_engine.flow import single
-from bronze_engine.land.slice import Job, Landed, land_slice
+from bronze_engine.land.job import Job
+from bronze_engine.land.landed import Landed
+from bronze_engine.land.slice import land_slice
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice
 from bronze_engine.run.account import Account

@@ -21,7 +21,7 @@ from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Decoder, Emit, Preview, Replayable, Replayer, Source, SourceType
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
 from bronze_engine.flow import Lane, ordered
-from bronze_engine.land.slice import Job
+from bronze_engine.land.job import Job
 from bronze_engine.model.block import Block
 from bronze_engine.model.frames import FrameReader
 from bronze_engine.model.manifest import Manifest, PageFile

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.contracts import Store
-from bronze_engine.land.slice import Landed
+from bronze_engine.land.landed import Landed
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.checkpoint import Checkpoint
 from bronze_engine.model.part import ABSENT, Staged

@@ -22,7 +22,9 @@ import msgspec
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import BronzeError, QualityError, StateError, StoreError
 from bronze_engine.flow import Reservation
-from bronze_engine.land.slice import Job, Landed, Written, file_bytes, keep_rejected
+from bronze_engine.land.job import Job, Written
+from bronze_engine.land.landed import Landed
+from bronze_engine.land.slice import file_bytes, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.plan.asked import old_date_warning

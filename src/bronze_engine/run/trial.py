@@ -21,7 +21,9 @@ from bronze_engine.config.source import captures_pages
 from bronze_engine.contracts import Decoder, Emit, Preview, Source
 from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
 from bronze_engine.flow import single
-from bronze_engine.land.slice import Job, Landed, Written, land_slice
+from bronze_engine.land.job import Job, Written
+from bronze_engine.land.landed import Landed
+from bronze_engine.land.slice import land_slice
 from bronze_engine.limits.trial import Purse, Spent, TrialLimits
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
