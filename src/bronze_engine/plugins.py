@@ -61,7 +61,7 @@ from bronze_engine.credentials import (
 )
 from bronze_engine.errors import Conflict, OutcomeUnknown, SliceLost, SnapshotLost
 from bronze_engine.flow import Lane, ordered
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import (

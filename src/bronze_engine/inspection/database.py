@@ -23,7 +23,7 @@ from bronze_engine.inspection.tables import (
     inspected,
     key_of,
 )
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.postgres.catalogue import find_relation
 from bronze_engine.sources.postgres.connection import Connector, end
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading

@@ -8,10 +8,8 @@ counts for the breaker: it pauses the whole limit group.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Final, TypeVar, final
 
 from bronze_engine.clock import Clock
@@ -26,18 +24,14 @@ from bronze_engine.limits.daily import DailyQuota
 from bronze_engine.limits.pause import Pause
 from bronze_engine.limits.throttle import Exhausted, Throttle
 from bronze_engine.limits.trace import Trace
+from bronze_engine.limits.transient import Transient, asks_for_pause
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
+from bronze_engine.telemetry.answers import Answers
 from bronze_engine.telemetry.events import RequestFinished, RequestRetried
 from bronze_engine.telemetry.profile import Laps, working
 
-__all__ = [
-    "MAX_BACKOFF_SECONDS",
-    "Attempts",
-    "Transient",
-    "asks_for_pause",
-    "parse_retry_after",
-]
+__all__ = ["MAX_BACKOFF_SECONDS", "Attempts"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,53 +45,6 @@ without it a server that says 0 for ever would be asked for ever."""
 
 _STALE_SECONDS: Final = 0.1
 """A token may be used so long after it was granted."""
-
-_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
-
-
-class Transient(Exception):
-    """An attempt failed in a way that may pass. Only the retry loop sees it.
-
-    `reason` is shown to people and holds no secret. `counts` says that the server is not
-    well (a timeout, a connection error, a 5xx); False that it is well and only wants to
-    be left alone (429). `retry_after_seconds` is the pause that it asked for, where it
-    did (`parse_retry_after`). With either the failure is a pause: it uses no attempt,
-    does not count for the breaker, and holds for the whole limit group.
-    `is_sent` is False where the request has certainly not reached the server.
-    Raise it `from` the error of the client library.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        counts: bool = True,
-        retry_after_seconds: float | None = None,
-        is_sent: bool = True,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.retry_after_seconds = retry_after_seconds
-        self.is_sent = is_sent
-        self.counts = counts and retry_after_seconds is None
-
-
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds from `now` that a Retry-After header asks for; None where it makes no sense.
-
-    Either a number of seconds or an HTTP date, 0.0 when that lies in the past
-    (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
-    """
-    text = (text or "").strip()
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if until.tzinfo is None:  # "-0000" and the asctime form: UTC by RFC 9110
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
 
 
 @final
@@ -183,7 +130,7 @@ class Attempts:
         last: Transient | None = None
         while True:
             try:
-                return await self._attempt(operation, describe, asked_at)
+                return await self._attempt(operation, describe, asked_at, attempt - 1 + pauses)
             except CircuitOpen as exc:
                 raise exc from last
             except Transient as exc:
@@ -211,7 +158,11 @@ class Attempts:
             attempt += 1
 
     async def _attempt(
-        self, operation: Callable[[], Awaitable[T]], describe: str, asked_at: float
+        self,
+        operation: Callable[[], Awaitable[T]],
+        describe: str,
+        asked_at: float,
+        resends: int,
     ) -> T:
         """One attempt: pause -> breaker -> slot -> rate -> pause and breaker again."""
         asked = self._clock.monotonic()
@@ -229,7 +180,9 @@ class Attempts:
                     laps.lap("rate")
                     try:
                         if self._pause.seconds_left <= 0 and passage.start():
-                            return await self._observed(operation, passage, describe, asked)
+                            return await self._observed(
+                                operation, passage, describe, asked, resends
+                            )
                     finally:
                         self._throttle.answered()
                     _give_back([*self._buckets, *self._quotas])
@@ -244,17 +197,22 @@ class Attempts:
         passage: Passage,
         describe: str,
         asked: float,
+        resends: int,
     ) -> T:
         number = self._concurrency.begin()
         began = self._clock.monotonic()
         outcome: Outcome = "untold"
+        answers = Answers()
+        error = ""
         try:
-            with working("fetch" if self._pipeline else "upload"):
+            with working("fetch" if self._pipeline else "upload"), answers:
                 value = await self._bounded(operation)
         except Transient as exc:
             if exc.counts:
                 passage.fail()
             outcome = "refused" if asks_for_pause(exc) else "failed"
+            cause = exc.__cause__ or exc.__context__
+            error = "" if cause is None else type(cause).__name__
             raise
         else:
             passage.succeed()
@@ -273,6 +231,9 @@ class Attempts:
                     outcome=outcome,
                     waited_seconds=began - asked,
                     seconds=seconds,
+                    resends=resends,
+                    status=answers.status,
+                    error=error,
                 )
             )
 
@@ -411,8 +372,3 @@ class Attempts:
 def _give_back(taken: Sequence[Bucket | DailyQuota]) -> None:
     for each in taken:
         each.give_back()
-
-
-def asks_for_pause(exc: Transient) -> bool:
-    """Whether the server is well, and wants to be left alone."""
-    return exc.retry_after_seconds is not None or not exc.counts

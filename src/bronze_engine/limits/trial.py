@@ -13,7 +13,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.contracts import Limits
 from bronze_engine.limits.adaptive import Outcome
 from bronze_engine.limits.concurrency import Concurrency
-from bronze_engine.limits.retry import Transient, asks_for_pause
+from bronze_engine.limits.transient import Transient, asks_for_pause
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.profile import Laps

@@ -23,7 +23,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.notify import CommandNotify
 from bronze_engine.errors import ConfigError, ExtractError, RetryError
 from bronze_engine.flow import single
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.notify.attempts import attempts_of
 from bronze_engine.notify.message import Message, fields_of, to_json
 from bronze_engine.telemetry.redact import Redactor

@@ -19,7 +19,7 @@ from bronze_engine.config.notify import WebhookNotify
 from bronze_engine.config.notify_body import fill
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import ExtractError
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.network.proxy import proxy_choice
 from bronze_engine.network.tls import tls_context
 from bronze_engine.notify.attempts import attempts_of

@@ -42,7 +42,7 @@ from bronze_engine.credentials import (
     TokenStore,
 )
 from bronze_engine.errors import AuthError, BronzeError, RetryError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.left import nothing_left
 from bronze_engine.workers import Workers

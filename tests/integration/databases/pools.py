@@ -17,7 +17,7 @@ from bronze_engine.config.units import Duration, Secret
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import BronzeError
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.postgres.connection import Connector, end
 from bronze_engine.sources.postgres.pool import Pool
 from bronze_engine.workers import Workers

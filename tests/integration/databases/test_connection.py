@@ -13,7 +13,7 @@ import pytest
 from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import AuthError, ConfigError, ExtractError, RetryError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.postgres.connection import end
 from bronze_engine.sources.postgres.session import local_settings
 from tests.integration.databases.pools import opened, refused

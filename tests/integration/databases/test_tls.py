@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from bronze_engine.errors import ConfigError, ExtractError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from tests.integration.databases.front import front
 from tests.integration.databases.pools import opened, refused
 from tests.integration.postgres import Database

@@ -21,7 +21,7 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.file.expand import Expanded
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ConfigError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from tests.integration.store.aws_server import (
     Aws,
     aws_server,

@@ -9,7 +9,7 @@ import pytest
 from bronze_engine.config.connection import AdbcConnection
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ConfigError, ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.adbc.faults import Faults
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bronze_engine.errors import AuthError, BronzeError, ExtractError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.http.graphql import refuse_errors
 
 pytestmark = pytest.mark.unit

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bronze_engine.config.api import Api, RateLimitHeaders
 from bronze_engine.errors import AuthError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.quota_headers import Nonsense, QuotaHeaders
 from bronze_engine.sources.http.status import raise_for_status

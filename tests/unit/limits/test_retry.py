@@ -15,7 +15,8 @@ from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import CircuitOpen, RetryError
 from bronze_engine.limits.registry import LimitGroup, LimitRegistry
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
+from bronze_engine.telemetry.answers import answered
 from bronze_engine.telemetry.events import Event, RequestFinished, RequestRetried
 from bronze_engine.testing import ManualClock
 
@@ -147,6 +148,52 @@ async def test_other_errors_pass_at_once_and_do_not_touch_the_breaker(
 
 
 @pytest.mark.asyncio
+async def test_an_attempt_tells_its_own_last_status_and_what_broke_it() -> None:
+    it = Fixture()
+
+    async def renew() -> str:
+        answered(200)
+        return "a token"
+
+    async def cut() -> str:
+        answered(302)
+        answered(200)
+        await it.limits.call(renew, describe="POST /token")
+        raise Transient("cut off") from EOFError()
+
+    async def late() -> str:
+        try:
+            raise TimeoutError
+        except TimeoutError:
+            raise Transient("no answer") from None
+
+    async def missing() -> str:
+        answered(404)
+        await it.limits.call(renew, describe="POST /token")
+        raise ValueError("404")
+
+    script = iter((cut, late, missing))
+
+    async def next_of_script() -> str:
+        return await next(script)()
+
+    with pytest.raises(ValueError, match="404"):
+        await it.clock.drive(it.call(next_of_script))
+    assert [
+        (each.operation, each.status, each.error)
+        for each in it.events
+        if isinstance(each, RequestFinished)
+    ] == [
+        ("POST /token", 200, ""),
+        ("GET /orders", 200, "EOFError"),
+        ("GET /orders", None, "TimeoutError"),
+        ("POST /token", 200, ""),
+        ("GET /orders", 404, ""),
+    ]
+    answered(500)  # outside of any attempt it is of nobody
+
+
+@pytest.mark.asyncio
 async def test_a_retry_is_logged_and_told(caplog: pytest.LogCaptureFixture) -> None:
     it = Fixture()
     limits = it.group.limits()
@@ -162,6 +209,7 @@ async def test_a_retry_is_logged_and_told(caplog: pytest.LogCaptureFixture) -> N
         ("GET /orders", "refused", 0.0),
         ("GET /orders", "succeeded", 2.0),
     ]
+    assert [each.resends for each in attempts] == [0, 1, 2]
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (
             logging.WARNING,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bronze_engine.config.api import CircuitBreaker, RateLimit, Retry
 from bronze_engine.limits.redis.link import Link
 from bronze_engine.limits.registry import LimitGroup, LimitRegistry
-from bronze_engine.limits.retry import Transient
 from bronze_engine.limits.shared import SharedBucket
+from bronze_engine.limits.transient import Transient
 from bronze_engine.testing import ManualClock
 from tests.unit.limits.shared_tokens import Process, Server
 

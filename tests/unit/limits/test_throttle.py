@@ -15,7 +15,7 @@ from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import RetryError
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.quota import Quota
 from bronze_engine.testing import ManualClock
 

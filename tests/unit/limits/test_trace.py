@@ -10,8 +10,8 @@ import pytest
 from bronze_engine.config.api import CircuitBreaker, Retry
 from bronze_engine.limits.concurrency import Concurrency
 from bronze_engine.limits.registry import LimitGroup, LimitRegistry
-from bronze_engine.limits.retry import Transient
 from bronze_engine.limits.trace import Trace
+from bronze_engine.limits.transient import Transient
 from bronze_engine.telemetry.events import ConcurrencyChanged, Event
 from bronze_engine.testing import ManualClock
 

@@ -8,7 +8,7 @@ import pytest
 
 from bronze_engine.config.api import CircuitBreaker, RateLimit, Retry
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.limits.trial import Purse, Spent, TrialLimits
 from bronze_engine.testing import ManualClock
 

@@ -10,7 +10,7 @@ import pytest
 
 from bronze_engine.config.database.address import Endpoint
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.postgres.faults import (
     STATES,
     Kind,

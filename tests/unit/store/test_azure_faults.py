@@ -21,7 +21,7 @@ from azure.core.exceptions import (
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from bronze_engine.errors import AuthError, BronzeError, Conflict, RetryError, StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.azure.faults import (
     CODES,
     NEXT_STEPS,

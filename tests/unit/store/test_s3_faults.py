@@ -12,7 +12,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from botocore.parsers import ResponseParserError
 
 from bronze_engine.errors import AuthError, Conflict, StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.s3 import faults as s3_faults
 from bronze_engine.store.s3.faults import FOREIGN, BeyondEnd, Missing
 

@@ -23,7 +23,7 @@ from adbc_driver_manager import Error
 
 from bronze_engine.config.connection import AdbcConnection
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.telemetry.redact import Redactor
 
 __all__ = ["Faults"]

@@ -8,7 +8,7 @@ from typing import final
 from bronze_engine.clock import Clock
 from bronze_engine.config.connection import AdbcConnection
 from bronze_engine.errors import ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.probe import Probed, try_out
 from bronze_engine.sources.adbc.database import Database, Session
 from bronze_engine.sources.adbc.driver import find_driver

@@ -13,7 +13,7 @@ from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import SliceLost
 from bronze_engine.flow import Lane
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.slice import Slice

@@ -14,7 +14,7 @@ from bronze_engine.config.http.paginator import GraphqlPaginator, Paginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members

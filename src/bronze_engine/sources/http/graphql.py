@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bronze_engine.errors import AuthError, ExtractError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.http.status import shortened
 
 __all__ = ["refuse_errors"]

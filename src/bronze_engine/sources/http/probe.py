@@ -14,7 +14,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Hide, OpenAuth
 from bronze_engine.errors import AuthError, ExtractError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.probe import Probed, try_out
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.url import build_url, origin_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bronze_engine.errors import AuthError, ExtractError, PageError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.resource import Resource

@@ -11,7 +11,7 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.errors import AuthError, ExtractError
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.stream import CutBody

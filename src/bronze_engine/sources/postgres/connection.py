@@ -18,7 +18,7 @@ from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.database.address import Address, Endpoint, SessionAttributes, address_of
 from bronze_engine.contracts import Hide
 from bronze_engine.errors import AuthError, BronzeError, ConfigError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.shield import finish
 from bronze_engine.sources.postgres.faults import (

@@ -18,7 +18,7 @@ import msgspec
 
 from bronze_engine.config.database.address import Endpoint
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.identifier import quote_ident
 
 __all__ = [

@@ -13,7 +13,7 @@ from bronze_engine.config.connection import PostgresConnection
 from bronze_engine.config.database.address import Endpoint
 from bronze_engine.contracts import Hide
 from bronze_engine.errors import ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.probe import Probed, try_out
 from bronze_engine.sources.postgres import horizon
 from bronze_engine.sources.postgres.connection import Connector, end

@@ -13,7 +13,7 @@ from azure.storage.blob.aio import BlobClient
 
 from bronze_engine.contracts import Limits
 from bronze_engine.errors import StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.azure.client import Container
 from bronze_engine.store.azure.faults import (
     Action,

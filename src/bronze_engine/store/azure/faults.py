@@ -26,7 +26,7 @@ from azure.core.exceptions import (
 )
 
 from bronze_engine.errors import AuthError, Conflict, RetryError, StoreError
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
 
 __all__ = [
     "CODES",

@@ -20,9 +20,10 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDictProxy
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.azure.faults import WIRE_ERRORS, of_wire
+from bronze_engine.telemetry.answers import answered
 
 __all__ = ["Session"]
 
@@ -100,6 +101,7 @@ class Session:
         except WIRE_ERRORS as exc:
             error = of_wire(exc)
         else:
+            answered(answer.status)
             if _SERVICE in answer.headers:
                 self._remember(answer.headers.get("Date"))
                 return answer

@@ -20,7 +20,7 @@ from bronze_engine.errors import (
     RetryError,
     StoreError,
 )
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.s3.faults import FOREIGN, translate
 
 __all__ = ["Answer", "Bucket"]

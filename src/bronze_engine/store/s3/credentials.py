@@ -35,7 +35,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from bronze_engine.config.stores.store import S3StoreConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.workers import Workers
 
 __all__ = ["Credentials", "renew_when_refused"]

@@ -31,7 +31,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from bronze_engine.errors import AuthError, Conflict, StoreError
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
 
 __all__ = ["FOREIGN", "BeyondEnd", "Missing", "translate"]
 

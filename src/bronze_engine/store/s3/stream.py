@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final, final
 
 from bronze_engine.errors import Conflict, StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.store.s3.bucket import Bucket
 from bronze_engine.store.s3.faults import BeyondEnd
 

@@ -10,7 +10,7 @@ from typing import Any, Final, cast, final
 
 from bronze_engine.clock import Clock
 from bronze_engine.errors import BronzeError, StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.part import DataFile, Part, Staged
 from bronze_engine.store.multipart import Parts
 from bronze_engine.store.parts import check_part

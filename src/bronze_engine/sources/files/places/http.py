@@ -13,7 +13,7 @@ import httpx
 from bronze_engine.config.api import Api
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, ExtractError, SliceLost
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.files.places.place import Found, Observe
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.wire.client import Answer, Client, Refused

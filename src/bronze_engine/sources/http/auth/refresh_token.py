@@ -22,7 +22,7 @@ import msgspec
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
 from bronze_engine.credentials import AuthResources, Credential, Exchange, TokenStore
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
-from bronze_engine.limits.retry import Transient
+from bronze_engine.limits.transient import Transient
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
 from bronze_engine.shield import finish
 from bronze_engine.sources.http.auth.reread import reread

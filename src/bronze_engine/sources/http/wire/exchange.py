@@ -11,7 +11,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.contracts import Limits
 from bronze_engine.credentials import TokenAnswer, TokenRequest
 from bronze_engine.errors import ExtractError
-from bronze_engine.limits.retry import Transient, parse_retry_after
+from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.sources.http.body.gunzip import gunzip
 from bronze_engine.sources.http.body.stream import BadStream, CutBody
 from bronze_engine.sources.http.wire.client import Answer, Client
