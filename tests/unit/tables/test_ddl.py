@@ -11,6 +11,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine import open_partition
@@ -111,6 +112,90 @@ def test_statements_are_as_they_are_meant_to_be(dialect: str) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(found, encoding="utf-8")
     assert found == path.read_text(encoding="utf-8")
+
+
+UNSAYABLE: Final = {
+    ("duckdb", None): "",
+    ("duckdb", "delta"): "#?%",
+    ("spark", None): "*?[]{}\\",
+    ("spark", "delta"): "*?[]{}\\",
+    ("trino", None): "#?",
+    ("trino", "delta"): "#?",
+    ("tsql", None): "*#?%",
+    ("tsql", "delta"): "*#?%",
+}
+
+
+@pytest.mark.parametrize(("dialect", "table_format"), UNSAYABLE)
+def test_what_a_path_can_hold_is_said_or_refused(dialect: str, table_format: str | None) -> None:
+    for character in " '\"#?%*[]{}\\+&;$ü🐘":
+        location = f"/lake/a{character}b/shop/orders"
+        for is_dated in (True, False):
+            table = described(location, table_format, is_dated=is_dated)
+            if character in UNSAYABLE[dialect, table_format]:
+                with pytest.raises(ConfigError, match=r"^CFG001 .* can't be shown") as caught:
+                    STATEMENTS[dialect](table)
+                assert repr(character) in str(caught.value)
+            elif character == "'":
+                text = STATEMENTS[dialect](table)
+                assert ("a\\'b" if dialect == "spark" else "a''b") in text
+                assert "a'b" not in text.replace("\\'", "")
+            else:
+                is_choice = (dialect, table_format) == ("duckdb", None) and character in "*?["
+                escaped = f"[{character}]" if is_choice else character
+                text = STATEMENTS[dialect](table)
+                assert f"/lake/a{escaped}b/shop/orders" in text
+
+
+def test_tsql_keeps_what_is_no_ascii() -> None:
+    text = tsql.statement(described("https://h/c/ü"))
+    assert "BULK N'https://h/c/ü/" in text
+    assert "BULK 'https://h/c/u/" in tsql.statement(described("https://h/c/u"))
+
+
+def test_keys_of_folders_are_as_they_are_written() -> None:
+    table = described("https://h/c")
+    (shown,) = table.files
+    path = "dt=2025-01-15/the country=DE/part-0.parquet"
+    ours = msgspec.structs.replace(
+        table, levels=("the country",), files=(msgspec.structs.replace(shown, path=path),)
+    )
+    assert "/dt=*/the country=*/part-*" in tsql.statement(ours)
+    path = "dt=2025-01-15/a%2Fb=DE/part-0.parquet"
+    ours = msgspec.structs.replace(
+        table, levels=("a/b",), files=(msgspec.structs.replace(shown, path=path),)
+    )
+    with pytest.raises(ConfigError, match="a%2Fb="):
+        tsql.statement(ours)
+
+
+def test_duckdb_takes_a_question_mark_of_a_url_for_parameters() -> None:
+    with pytest.raises(ConfigError, match="parameters"):
+        for_duckdb.statement(described("s3://lake/a?b"))
+    with pytest.raises(ConfigError, match="a slash"):
+        for_duckdb.statement(described("/lake/a\\b[c]"))
+
+
+def test_duckdb_reads_one_folder_where_its_name_is_a_pattern(tmp_path: Path) -> None:
+    """Beside it lies one that the pattern would find."""
+    names = ("a?c", "abc", "a*", "[abc]x", "ax", "**", "[!a]", "b")
+    for name in names:
+        folder = tmp_path / name / "dt=2025-01-15"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table({"n": [name]}), folder / "part-0.parquet")
+    for name in names:
+        file = DataFile(name="part-0.parquet", size_bytes=1, sha256="", row_count=1)
+        shown = Shown(path="dt=2025-01-15/part-0.parquet", run_date=date(2025, 1, 15), file=file)
+        ours = msgspec.structs.replace(
+            described(str(tmp_path / name)),
+            columns=pa.schema([("n", pa.string())]),
+            levels=(),
+            files=(shown,),
+        )
+        with duckdb.connect() as connection:
+            connection.execute(for_duckdb.statement(ours))
+            found = connection.execute('SELECT * FROM "shop"."orders"').fetchall()
+        assert found == [(name, date(2025, 1, 15))]
 
 
 @pytest.mark.parametrize("dialect", STATEMENTS)

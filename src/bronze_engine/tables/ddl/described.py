@@ -9,14 +9,23 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.contracts import Store, TablePlace
-from bronze_engine.errors import StateError
+from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.manifest import MANIFEST_NAME, run_date_of
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.widening import wider
 from bronze_engine.tables.content import DATE_COLUMN, Content, Shown, read_contents
 
-__all__ = ["Described", "LeftOut", "Typed", "describe", "header", "typed"]
+__all__ = [
+    "Described",
+    "LeftOut",
+    "Typed",
+    "check_path",
+    "describe",
+    "folder_type",
+    "header",
+    "typed",
+]
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -128,6 +137,17 @@ def folder_type(described: Described, key: str) -> Field:
         return pa.field(key, pa.date32())
     index = described.columns.get_field_index(key)
     return pa.field(key, pa.string()) if index < 0 else described.columns.field(index)
+
+
+def check_path(path: str, unsayable: str, engine: str, meaning: str) -> None:
+    """Raise ConfigError (CFG001) for a path with a character that an engine takes for something
+    else, and has no way to be told otherwise."""
+    found = next((each for each in path if each in unsayable), None)
+    if found is not None:
+        raise ConfigError(
+            f"{engine} can't be shown what lies at {path!r}: it takes the {found!r} for {meaning}."
+            " Land into a target whose path has none, or take another dialect"
+        )
 
 
 def header(lines: Sequence[str], left_out: Sequence[LeftOut] = ()) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bronze_engine.errors import ConfigError
 from bronze_engine.tables.content import DATE_COLUMN
-from bronze_engine.tables.ddl.described import Described, header
+from bronze_engine.tables.ddl.described import Described, check_path, header
 
 __all__ = ["statement"]
+
+_PATTERN: Final = frozenset("*?[")
 
 
 def statement(described: Described) -> str:
@@ -15,6 +19,7 @@ def statement(described: Described) -> str:
     view = f"{begin}CREATE OR REPLACE VIEW {name} AS\n"
     place = described.place
     if place.format == "delta":
+        check_path(described.location, "#?%", "delta_scan", "a part of a URL")
         about = header(["Once: INSTALL delta; LOAD delta; and a secret for the store."])
         return f"{about}{view}SELECT * FROM delta_scan({_text(described.location)});\n"
     if place.format == "iceberg":
@@ -35,7 +40,11 @@ def _select(described: Described) -> str:
         empty = ", ".join(f"NULL AS {_name(column)}" for column in columns)
         date = f"CAST(NULL AS DATE) AS {_name(DATE_COLUMN)}" if described.place.is_dated else ""
         return f"SELECT {', '.join(filter(None, (empty, date))) or 'NULL'} WHERE false"
-    paths = [f"    {_text(f'{described.location}/{each.path}')}" for each in described.files]
+    if "://" in described.location:
+        check_path(described.location, "?", "DuckDB", "the begin of an URL's parameters")
+    elif not _PATTERN.isdisjoint(described.location):
+        check_path(described.location, "\\", "DuckDB", "a slash wherever a path has * ? or [")
+    paths = [f"    {_path(f'{described.location}/{each.path}')}" for each in described.files]
     listed = ",\n".join(paths)
     options = "union_by_name = true, hive_partitioning = false"
     if not described.place.is_dated:
@@ -70,6 +79,11 @@ def _of_catalog(described: Described, view: str) -> str:
     )
     parts = ".".join(map(_name, [catalog.name, *place.name.split(".")]))
     return f"{about}{view}SELECT * FROM {parts};\n"
+
+
+def _path(path: str) -> str:
+    """One file: what would be a pattern is written as a choice of that one character."""
+    return _text("".join(f"[{each}]" if each in _PATTERN else each for each in path))
 
 
 def _name(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
-from bronze_engine.tables.ddl.described import Described, folder_type, header, typed
+from bronze_engine.tables.ddl.described import Described, check_path, folder_type, header, typed
 
 __all__ = ["statement"]
 
@@ -37,6 +37,8 @@ def statement(described: Described) -> str:
     begin = f"CREATE SCHEMA IF NOT EXISTS {schema};\n"
     location = _text(described.location)
     place = described.place
+    if place.catalog is None:
+        check_path(described.location, "*?[]{}\\", "Spark", "a part of a pattern")
     if place.format == "delta":
         create = f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION {location};\n"
         return begin + create

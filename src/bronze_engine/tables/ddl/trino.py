@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
-from bronze_engine.tables.ddl.described import Described, folder_type, header, typed
+from bronze_engine.tables.ddl.described import Described, check_path, folder_type, header, typed
 
 __all__ = ["statement"]
 
@@ -37,6 +37,8 @@ _ABOUT: Final = (
 def statement(described: Described) -> str:
     place = described.place
     schema, table = _text(described.schema), _text(described.name)
+    if place.catalog is None:  # io.trino.filesystem.Location refuses these two
+        check_path(described.location, "#?", "Trino", "a part of a URL")
     if place.format == "delta":
         return (
             f"CREATE SCHEMA IF NOT EXISTS delta.{_name(described.schema)};\n"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.arrow import DataType
 from bronze_engine.tables.content import DATE_COLUMN as DATE
-from bronze_engine.tables.ddl.described import Described, folder_type, header, typed
+from bronze_engine.tables.ddl.described import Described, check_path, folder_type, header, typed
 
 __all__ = ["statement"]
 
@@ -42,6 +42,8 @@ def statement(described: Described) -> str:
             ' shortcut of OneLake to the table, or table_format = "delta"'
         )
     location = _location(described.location)
+    check_path(location, "*", "OPENROWSET", "a pattern")
+    check_path(location, "#?%", "OPENROWSET", "a part of a URL")
     is_delta = place.format == "delta"
     own = [key for key in described.folders if key not in described.columns.names or key == DATE]
     found = typed(described, _type, hidden=own)
@@ -58,7 +60,7 @@ def statement(described: Described) -> str:
         columns += [(DATE, "date")] if described.place.is_dated else []
         selected = "[r].*"
     else:
-        levels = [f"{key}=*" for key in described.folders]
+        levels = [f"{key}=*" for key in _levels(described)]
         bulk, form = "/".join([location, *levels, "part-*.parquet"]), "PARQUET"
         paths = [
             f"CAST([r].filepath({at}) AS {_folder(described, key)}) AS {_name(key)}"
@@ -84,6 +86,20 @@ def _folder(described: Described, key: str) -> str:
     return _type(kind) or _TEXT_TYPE if kind == pa.date32() else "varchar(4000)"
 
 
+def _levels(described: Described) -> tuple[str, ...]:
+    """The keys of folders as they are written there: Hive escapes some of their characters, and
+    what it has written a URL would undo."""
+    keys = described.folders
+    for shown in described.files:
+        written = tuple(each.partition("=")[0] for each in shown.path.split("/")[:-1])
+        if len(written) == len(keys):
+            keys = written
+            break
+    for key in keys:
+        check_path(f"{key}=", "#?%*", "OPENROWSET", "a part of a URL, or a pattern")
+    return keys
+
+
 def _location(location: str) -> str:
     found = _AZURE.fullmatch(location)
     if found is None:
@@ -107,4 +123,5 @@ def _name(name: str) -> str:
 
 def _text(text: str) -> str:
     escaped = text.replace("'", "''")
-    return f"'{escaped}'"
+    # Without an N it is a text of the database's code page, and may lose the others.
+    return f"'{escaped}'" if text.isascii() else f"N'{escaped}'"
