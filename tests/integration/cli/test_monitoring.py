@@ -196,6 +196,27 @@ def test_the_runs_of_a_batch_are_one_trace(bronze: Bronze, collector: Collector)
         assert len(below) == len(of_day) > 0
 
 
+def test_a_collector_gets_the_status_of_each_request_and_how_often_it_was_sent(
+    bronze: Bronze, collector: Collector
+) -> None:
+    statuses = [503, 200, 200]
+
+    async def flaky(seen: Seen, _writer: asyncio.StreamWriter) -> bytes:
+        status = statuses.pop(0)
+        return answer(ROWS if seen.query["page"] == "1" else [], status=status)
+
+    with in_background(flaky) as api:
+        shop(bronze.folder, OTEL)
+        bronze.well(*RUN, *url_of(api))
+    found = [values_of(span.attributes) for span in collector.named("GET shop")]
+    told = ("http.response.status_code", "http.request.resend_count", "error.type")
+    assert [tuple(each.get(name) for name in told) for each in found] == [
+        (503, None, "503"),
+        (200, 1, None),
+        (200, None, None),
+    ]
+
+
 def test_what_a_collector_gets_of_a_failure_holds_no_secret(
     bronze: Bronze, collector: Collector
 ) -> None:
@@ -214,6 +235,9 @@ def test_what_a_collector_gets_of_a_failure_holds_no_secret(
     assert "***" in run.status.message
     assert values_of(run.attributes)["error.type"] == "AUTH001"
     assert b"canary" not in collector.raw
+    (asked,) = collector.named("GET shop")
+    assert values_of(asked.attributes)["error.type"] == "401"
+    assert "access_token=***" in values_of(asked.attributes)["url.full"]
 
 
 def test_a_collector_that_is_down_costs_a_run_nothing_but_a_warning(
