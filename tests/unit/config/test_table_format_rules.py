@@ -131,3 +131,39 @@ def test_the_rows_are_the_same_with_a_table_over_them(tmp_path: Path) -> None:
     plain = load(tmp_path, f"{API}{ORDERS}").pipeline("myteam.orders")
     with_table = load(tmp_path, text_of('table_format = "delta"')).pipeline("myteam.orders")
     assert plain.config_hash == with_table.config_hash
+
+
+ICEBERG = 'table_format = "iceberg"\ncatalog = "lake"'
+
+
+@pytest.mark.parametrize("character", ["#", "?"])
+@pytest.mark.parametrize("which", ["output", "silver.output"])
+def test_a_place_that_readers_of_iceberg_would_cut_is_refused(
+    tmp_path: Path, character: str, which: str
+) -> None:
+    outputs = (ICEBERG, None) if which == "output" else ("", ICEBERG)
+    text = text_of(outputs[0], silver=outputs[1])
+    place = f"a{character}b/lake"
+    for text_at, named in (
+        (f'engine.target = "{place}"\n{text}', "the target"),
+        (text.replace("./tables", f"./{place}"), "catalogs.lake.warehouse"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path, text_at).pipeline("myteam.orders")
+        told = str(caught.value)
+        assert f"{which}.table_format: " in told
+        assert f"{place}" in told
+        assert named in told
+        assert f'"{character}"' in told
+
+
+def test_a_place_that_looks_escaped_is_taken_as_it_is(tmp_path: Path) -> None:
+    """tests/unit/tables/test_iceberg.py lands into one."""
+    text = f'engine.target = "a%20b ü[*;"\n{text_of(ICEBERG)}'
+    assert load(tmp_path, text).pipeline("myteam.orders").output.table_format == "iceberg"
+
+
+def test_what_a_rest_catalog_calls_its_warehouse_is_its_own_affair(tmp_path: Path) -> None:
+    catalog = CATALOG.replace('"sql"', '"rest"').replace("./tables", "urn://w?id=1")
+    text = text_of(ICEBERG, catalog=catalog)
+    assert load(tmp_path, text).pipeline("myteam.orders").output.table_format == "iceberg"

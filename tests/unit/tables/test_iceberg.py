@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,6 +58,18 @@ async def test_a_table_spans_the_dates_and_has_a_new_generation_in_one_snapshot(
         summary = snapshots[2].summary
         assert summary is not None
         assert summary[f"bronze-engine.team/orders/dt={DAY}"] == "2"
+
+
+@pytest.mark.asyncio
+async def test_a_place_that_looks_escaped_or_like_a_pattern_is_read_as_it_is(
+    tmp_path: Path,
+) -> None:
+    odd = """a%20b%2F ü[*;&+'"\\"""
+    places = (("engine.target", f"./{odd}"), ("catalogs.lake.warehouse", f"./of {odd}"))
+    lake = Lake(tmp_path, *(f"{key}={json.dumps(value)}" for key, value in places))
+    await lake.run(source_of({"id": 1}, {"id": 2}))
+    assert len(lake.rows()) == 2
+    assert lake.rows() == lake.landed(DAY)
 
 
 @pytest.mark.asyncio

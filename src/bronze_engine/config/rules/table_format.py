@@ -10,10 +10,12 @@ from typing import Final
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.stores.store import CustomStore
+from bronze_engine.config.stores.uri import uri_of
 from bronze_engine.config.table_format import TableOutput
 
 __all__ = ["table_format_faults"]
 
+_ENDS: Final = "#?"
 _TABLE: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)+")
 
 
@@ -28,12 +30,30 @@ def table_format_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
                 f"{pipeline.target.location} has no URL that readers of Iceberg know; "
                 'use "delta", or a target of type local, s3 or azure',
             )
+        elif output.table_format == "iceberg":
+            yield from _cut_paths(pipeline, output, (*here, "table_format"))
     tables = [(output.catalog, pipeline.table_of(output)) for output, _ in outputs]
     if len(outputs) == 2 and all(catalog for catalog, _ in tables) and tables[0] == tables[1]:
         yield Fault(
             (*path, *outputs[1][1], "table"),
             f"{tables[1][1]} is the table of output too; give it a name of its own",
         )
+
+
+def _cut_paths(pipeline: Pipeline, output: TableOutput, path: KeyPath) -> Iterator[Fault]:
+    """pyiceberg takes locations unescaped, and ends them where a URL would have its query."""
+    places = {"the target": uri_of(pipeline.target, "")}
+    catalog = pipeline.catalogs.get(output.catalog or "")
+    if catalog is not None and catalog.warehouse is not None and catalog.type != "rest":
+        places[f"catalogs.{catalog.name}.warehouse"] = catalog.warehouse
+    for place, location in places.items():
+        found = next((each for each in location if each in _ENDS), None)
+        if found is not None:
+            yield Fault(
+                path,
+                f'"iceberg" can\'t be at {location}, {place}: readers of Iceberg end a path at its'
+                f' "{found}"; choose another place, or use "delta"',
+            )
 
 
 def _output(output: TableOutput, path: KeyPath) -> Iterator[Fault]:
