@@ -61,9 +61,10 @@ class CommittedFiles(fs.FileSystemHandler):
 
         They are an OSError of Arrow's, or one of `faults`.
         """
+        kinds: tuple[type[Exception], ...] = (OSError, *faults)
         try:
             yield
-        except (OSError, *faults) as exc:
+        except kinds as exc:
             raise self._partition.damaged(self._manifest, exc) from exc
 
     def _judge(self, exc: BronzeError) -> BronzeError:

@@ -10,6 +10,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StoreError
 from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
+from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import Staged
 from bronze_engine.publish.entries import Entry
 from bronze_engine.publish.gc import Collected, Contents
@@ -102,10 +103,13 @@ class Collection:
             return bool(contents.dead or contents.undecided)
         newest = max(entry.file.generation for entry in contents.beyond if entry.file is not None)
         at = f"is of generation {contents.base.generation}" if contents.base.manifest else "is gone"
+        partition = contents.base.partition
+        is_dated = run_date_of(partition.rpartition("/")[2]) is not None
+        step = "run the pipeline for that date" if is_dated else "`bronze silver NAME --rebuild`"
         self.skip(
-            contents.base.partition,
+            partition,
             f"it has files of generation {newest} and its manifest {at}: was that removed, or an"
-            " older one restored? Restore the newest, or run the pipeline for that date",
+            f" older one restored? Restore the newest, or {step}",
         )
         return False
 
