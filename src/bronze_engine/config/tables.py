@@ -52,6 +52,8 @@ class Tables:
         self._secrets: set[str] = set()
         self._met: dict[str, frozenset[str]] = {}
         """By owner, what runs have met that no log may hold: tokens."""
+        self._unexpanded: set[Fault] = set()
+        """What could not be expanded: a missing variable, for one."""
         self._renewable: list[Expander] = []
         """What may yet read a secret anew."""
 
@@ -75,7 +77,9 @@ class Tables:
     def convert(self, table: Any, kind: Any, path: KeyPath, faults: list[Fault]) -> Any:
         """Expand and convert one table, and remember what in it is secret."""
         expander = Expander(self.variables, self._read_file, is_template=_is_template)
+        before = len(faults)
         expanded = expander.expand(table, path, faults)
+        self._unexpanded.update(faults[before:])
         values = set(of_variables(expander.found))
         self.variable_secrets.update(values)
         self._secrets |= values
@@ -113,7 +117,10 @@ class Tables:
     def refusal(self, file: str | None, faults: list[Fault], **context: object) -> ConfigError:
         """The error for these faults. A value that a message quotes may hold a variable."""
         shown: list[Fault] = []
+        unknown = {fault.path for fault in self._unexpanded}
         for fault in faults:
+            if fault.path in unknown and fault not in self._unexpanded:
+                continue  # of the nothing that stands where a variable is missing
             message = fault.message
             for secret in sorted(self._secrets, key=len, reverse=True):
                 for form in (secret, json.dumps(secret)[1:-1]):

@@ -92,6 +92,18 @@ def test_variables_of_other_pipelines_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, text, environ=good).check_all() == []
 
 
+def test_of_a_key_whose_variable_is_missing_nothing_else_is_said(tmp_path: Path) -> None:
+    auth = '[apis.shop.auth]\ntype = "bearer"\ntoken = "${A_TOKEN}"\n'
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, API + ORDERS + auth).pipeline("myteam.orders")
+    assert caught.value.message == (
+        "pipelines.toml: apis.shop.auth.token: the environment variable A_TOKEN is not set; set "
+        "it, put it into .env beside the file, or give a default: ${A_TOKEN:-...}"
+    )
+    with pytest.raises(ConfigError, match=r"apis\.shop\.auth\.token: is empty"):
+        load(tmp_path, API + ORDERS + auth, environ={"A_TOKEN": ""}).pipeline("myteam.orders")
+
+
 def test_dotenv_gives_variables_and_never_overrides_the_environment(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=from-file\nB=from-file\n")
     text = API + ORDERS.replace("/orders", "/${A}/${B}", 1)
