@@ -237,7 +237,8 @@ def _formatter(
 @final
 class _TextFormatter(logging.Formatter):
     """`DATE TIME LEVEL message`. A traceback follows the message, its line ends escaped; on a
-    terminal it follows in lines that begin with `  | `, which no line of the log does."""
+    terminal it follows in lines that begin with `  | `, which no line of the log does, and so
+    does what a message has below its first line."""
 
     def __init__(self, redactor: Redactor, clock: Clock, *, one_line: bool) -> None:
         super().__init__()
@@ -249,13 +250,16 @@ class _TextFormatter(logging.Formatter):
         time = self._clock.now().astimezone(UTC).isoformat(" ", "milliseconds").partition("+")[0]
         code, message = _coded(record)
         head = f"{code} {message}" if code and not message.startswith(code) else message
-        line = f"{time} {record.levelname} {_escaped(self._redactor(head))}"
+        begin = f"{time} {record.levelname} "
+        head = self._redactor(head)
         trace = self._redactor(_traceback(record))
-        if not trace:
-            return line
         if self._one_line:
-            return f"{line} {_escaped(trace)}"
-        return "\n".join([line, *(f"  | {_escaped(part)}" for part in trace.splitlines())])
+            return f"{begin}{_escaped(head)}{trace and ' '}{_escaped(trace)}"
+        first, *below = head.split("\n")
+        lines = [*below, *trace.splitlines()]
+        return "\n".join(
+            [f"{begin}{_escaped(first)}", *(f"  | {_escaped(each)}" for each in lines)]
+        )
 
 
 @final

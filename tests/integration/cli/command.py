@@ -75,9 +75,12 @@ class Ran(msgspec.Struct, frozen=True):
 
     @property
     def errors(self) -> list[str]:
-        """Messages of the ERROR lines."""
-        marked = (line.split(" ", 3) for line in self.err.splitlines() if " ERROR " in line)
-        return [message for _, _, level, message in marked if level == "ERROR"]
+        """Messages of the ERROR lines, with what stands below them."""
+        whole = self.err.replace("\n  | ", "\u2028")
+        marked = (line.split(" ", 3) for line in whole.split("\n") if " ERROR " in line)
+        return [
+            message.replace("\u2028", "\n") for _, _, level, message in marked if level == "ERROR"
+        ]
 
 
 @final

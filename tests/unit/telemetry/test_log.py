@@ -112,6 +112,24 @@ def test_a_message_never_forges_a_line(
     assert len(begins) == (0 if is_json else 2)
 
 
+def test_a_message_of_several_lines_is_one_in_the_file_and_readable_on_the_terminal(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    stream = io.StringIO()
+    with opened(clock, stream, log_dir=tmp_path):
+        LOG.error("CFG001 x.toml: 2 faults\n  - a: unknown key\n  - b\x1b[2J: missing")
+    (file,) = tmp_path.iterdir()
+    assert file.read_text() == (
+        "2025-01-15 23:59:59.123 ERROR CFG001 x.toml: 2 faults\\n  - a: unknown key\\n"
+        "  - b\\x1b[2J: missing\n"
+    )
+    assert stream.getvalue().splitlines() == [
+        "2025-01-15 23:59:59.123 ERROR CFG001 x.toml: 2 faults",
+        "  |   - a: unknown key",
+        "  |   - b\\x1b[2J: missing",
+    ]
+
+
 def test_a_traceback_is_one_line_in_the_file_and_readable_on_the_terminal(
     tmp_path: Path, clock: ManualClock
 ) -> None:
