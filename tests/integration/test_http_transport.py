@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import ssl
 import weakref
@@ -75,6 +76,12 @@ def test_the_table_of_errors(
     assert type(error) is ours
     assert is_passing(error) is passing
     assert "canary" not in str(error)
+
+
+def test_a_refused_connection_is_told_in_the_systems_words() -> None:
+    asyncios = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)")
+    error = translate(aiohttp.ClientConnectorError(KEY, asyncios))
+    assert str(error) == "no connection: Connection refused"
 
 
 def test_the_table_leaves_no_error_of_aiohttp_out() -> None:

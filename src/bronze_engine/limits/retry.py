@@ -349,8 +349,8 @@ class Attempts:
     def _spent(self, describe: str, exc: Transient, attempts: int) -> RetryError:
         times = "once" if attempts == 1 else f"{attempts} times"
         return RetryError(
-            f"{describe} failed {times}, at last with: {exc.reason}. Check that the server is up, "
-            "then run again",
+            f"{describe} failed {times}, at last with: {exc.reason}. Check that the server is up "
+            "and can be reached from here, then run again",
             group=self._group,
             attempts=attempts,
         )

@@ -11,6 +11,7 @@ blob-service-error-codes and common-rest-api-error-codes.
 
 from __future__ import annotations
 
+import os
 import ssl
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -279,7 +280,8 @@ def of_wire(exc: BaseException) -> Transient | Unusable:
                 "password in its URL where it asks for them, or HTTPS_PROXY"
             )
         case aiohttp.ClientConnectorError():
-            return Transient(f"no connection: {exc.strerror or 'refused'}", is_sent=False)
+            why = os.strerror(exc.errno) if exc.errno else exc.strerror or "refused"
+            return Transient(f"no connection: {why}", is_sent=False)
         case aiohttp.ServerDisconnectedError():
             return Transient("the server closed the connection without an answer")
         case aiohttp.ClientPayloadError():

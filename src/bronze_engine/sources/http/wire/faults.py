@@ -21,6 +21,7 @@ stays in the chain of ours: a query parameter may be a credential.
 
 from __future__ import annotations
 
+import os
 from typing import Final, final
 
 import aiohttp
@@ -73,7 +74,9 @@ def translate(exc: BaseException) -> httpx.TransportError:
             text = f"the proxy answered {exc.status}"
             return httpx.ProxyError(text) if exc.status >= 500 else ProxyRefused(text)
         case aiohttp.ClientConnectorError():
-            return httpx.ConnectError(f"no connection: {exc.strerror or 'refused'}")
+            # asyncio's own text is "Connect call failed ('127.0.0.1', 8765)".
+            why = os.strerror(exc.errno) if exc.errno else exc.strerror or "refused"
+            return httpx.ConnectError(f"no connection: {why}")
         case aiohttp.ServerDisconnectedError():
             return httpx.RemoteProtocolError("the server closed the connection without an answer")
         case aiohttp.ClientPayloadError():
