@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 
+from bronze_engine.store.azure.faults import of_wire
 from bronze_engine.store.azure.session import Session
 from bronze_engine.telemetry.answers import Answers
 from tests.integration.http_server import Seen, answer, serve
@@ -24,3 +27,10 @@ async def test_the_status_is_told_to_whoever_tells_of_the_attempt() -> None:
         with Answers() as answers:
             await session.request("GET", server.url, headers={})
     assert answers.status == 412
+
+
+def test_a_refused_connection_is_told_in_the_systems_words() -> None:
+    asyncios = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)")
+    key = ConnectionKey("lake.example", 443, True, True, None, None, None)
+    error = of_wire(aiohttp.ClientConnectorError(key, asyncios))
+    assert str(error) == "no connection: Connection refused"
