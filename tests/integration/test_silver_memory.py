@@ -13,7 +13,7 @@ import pytest
 
 from bronze_engine.config.silver import Silver
 from bronze_engine.errors import ConfigError
-from bronze_engine.silver.database import BEYOND_BYTES
+from bronze_engine.silver.database.database import BEYOND_BYTES
 from bronze_engine.silver.memory import LEAST_DATABASE_BYTES, share_of
 
 pytestmark = pytest.mark.integration
@@ -23,7 +23,7 @@ ROWS, GROUP = 2_000_000, 100_000
 FOLDED = """
 import re, sys, anyio, pyarrow as pa
 from pathlib import Path
-from bronze_engine.silver.database import Database
+from bronze_engine.silver.database.database import Database
 from bronze_engine.workers import Workers
 
 def held(name):

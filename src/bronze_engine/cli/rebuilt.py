@@ -22,7 +22,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.reading.committed import Committed
 from bronze_engine.reading.place import table_place
 from bronze_engine.reading.reader import open_reader
-from bronze_engine.silver.spill import spill_folder
+from bronze_engine.silver.database.spill import spill_folder
 from bronze_engine.store.overlay import Overlay
 
 __all__ = ["rebuilt"]

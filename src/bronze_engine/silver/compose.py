@@ -17,12 +17,12 @@ from bronze_engine.model.manifest import (
 )
 from bronze_engine.model.part import DataFile, Staged
 from bronze_engine.model.silver import BronzeInput, SilverTable
-from bronze_engine.silver.contract import changes, schema_of
-from bronze_engine.silver.inputs import Work
-from bronze_engine.silver.intake import Taken
+from bronze_engine.silver.columns.contract import changes, schema_of
+from bronze_engine.silver.columns.shape import Shape
+from bronze_engine.silver.inputs.inputs import Work
+from bronze_engine.silver.intake.intake import Taken
 from bronze_engine.silver.job import Job
-from bronze_engine.silver.merge import MergePlan
-from bronze_engine.silver.shape import Shape
+from bronze_engine.silver.merge.merge import MergePlan
 from bronze_engine.version import __version__
 
 __all__ = ["compose_manifest", "files_of", "inputs_of", "quarantine_of"]

@@ -12,7 +12,7 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.publish.base import Base
 from bronze_engine.run.account import Account
 from bronze_engine.run.services import Identity, Services, Stores
-from bronze_engine.silver.inputs import Work
+from bronze_engine.silver.inputs.inputs import Work
 from bronze_engine.silver.memory import Share
 from bronze_engine.state.reports import rejected_key, silver_system
 

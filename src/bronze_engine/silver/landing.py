@@ -27,9 +27,9 @@ from bronze_engine.land.valuefiles import ValueFiles
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import DataFile, Staged
 from bronze_engine.publish.names import data_name, deleted_name
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.merge import Output as TableOutput
-from bronze_engine.silver.survivors import Survivors, ended, rows_left
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.merge.merge import Output as TableOutput
+from bronze_engine.silver.merge.survivors import Survivors, ended, rows_left
 from bronze_engine.workers import Workers
 
 __all__ = ["Landing"]

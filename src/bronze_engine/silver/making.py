@@ -15,23 +15,23 @@ import pyarrow as pa
 from bronze_engine.errors import StoreError
 from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import Manifest
-from bronze_engine.silver.columns import resolve
+from bronze_engine.silver.columns.columns import resolve
+from bronze_engine.silver.columns.contract import schema_of
+from bronze_engine.silver.columns.shape import Shape
 from bronze_engine.silver.compose import compose_manifest
-from bronze_engine.silver.contract import schema_of
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.fold import table_schema
-from bronze_engine.silver.intake import Intake, Taken
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.spill import open_spill
+from bronze_engine.silver.database.spool import Spool, root_of
+from bronze_engine.silver.database.sql import identifier
+from bronze_engine.silver.fold.fold import table_schema
+from bronze_engine.silver.intake.intake import Intake, Taken
+from bronze_engine.silver.intake.quality import Judge
+from bronze_engine.silver.intake.rejects import Rejects
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.landing import Landing
-from bronze_engine.silver.merge import MergePlan, News, plan_merge
-from bronze_engine.silver.quality import Judge
+from bronze_engine.silver.merge.merge import MergePlan, News, plan_merge
+from bronze_engine.silver.merge.survivors import Survivors
 from bronze_engine.silver.reading import Reading
-from bronze_engine.silver.rejects import Rejects
-from bronze_engine.silver.shape import Shape
-from bronze_engine.silver.spill import open_spill
-from bronze_engine.silver.spool import Spool, root_of
-from bronze_engine.silver.sql import identifier
-from bronze_engine.silver.survivors import Survivors
 
 __all__ = ["Made", "make"]
 

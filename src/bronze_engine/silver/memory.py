@@ -11,7 +11,7 @@ from bronze_engine.config.silver import Silver
 from bronze_engine.errors import ConfigError
 from bronze_engine.land.slice import ENCODE_MULTIPLE, PARTS_HELD
 from bronze_engine.land.valuefiles import value_files_bytes
-from bronze_engine.silver.database import BEYOND_BYTES
+from bronze_engine.silver.database.database import BEYOND_BYTES
 
 __all__ = ["Share", "output_of", "share_of"]
 

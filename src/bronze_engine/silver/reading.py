@@ -13,15 +13,15 @@ from bronze_engine.errors import StateError, StoreError
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.part import DataFile
-from bronze_engine.silver.bronze import landed_again
-from bronze_engine.silver.contract import schema_of
-from bronze_engine.silver.files import BronzeFile
-from bronze_engine.silver.inputs import Landed
+from bronze_engine.silver.columns.contract import schema_of
+from bronze_engine.silver.columns.shape import DELETED_AT
+from bronze_engine.silver.database.spool import LAND_AGAIN, Spool, Verify
+from bronze_engine.silver.inputs.bronze import landed_again
+from bronze_engine.silver.inputs.files import BronzeFile
+from bronze_engine.silver.inputs.inputs import Landed
+from bronze_engine.silver.inputs.seal import check_seal
 from bronze_engine.silver.job import Job
-from bronze_engine.silver.merge_held import Held, HeldFile
-from bronze_engine.silver.seal import check_seal
-from bronze_engine.silver.shape import DELETED_AT
-from bronze_engine.silver.spool import LAND_AGAIN, Spool, Verify
+from bronze_engine.silver.merge.held import Held, HeldFile
 
 __all__ = ["Reading"]
 

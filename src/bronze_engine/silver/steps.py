@@ -36,16 +36,16 @@ from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.run.tables import admit
 from bronze_engine.shield import finish
-from bronze_engine.silver.bronze import read_bronze
 from bronze_engine.silver.identity import silver_hash
-from bronze_engine.silver.inputs import Work, lost_rows, select
+from bronze_engine.silver.inputs.bronze import read_bronze
+from bronze_engine.silver.inputs.inputs import Work, lost_rows, select
+from bronze_engine.silver.intake.rejects import Rejects
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.landing import Landing
 from bronze_engine.silver.making import make
 from bronze_engine.silver.memory import Share, output_of, share_of
 from bronze_engine.silver.preview import plan_silver
 from bronze_engine.silver.publishing import Publishing, mend
-from bronze_engine.silver.rejects import Rejects
 from bronze_engine.silver.table import read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 from bronze_engine.telemetry.profile import applied, working

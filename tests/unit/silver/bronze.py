@@ -15,8 +15,8 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.changes import Changes
 from bronze_engine.model.manifest import Load, Manifest, SourceInfo, columns_of
-from bronze_engine.silver.columns import resolve
-from bronze_engine.silver.records import record_select
+from bronze_engine.silver.columns.columns import resolve
+from bronze_engine.silver.intake.records import record_select
 from tests.unit.config.files import API, ORDERS, load
 
 HERE = "pipelines.myteam.orders"

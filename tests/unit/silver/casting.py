@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
-from bronze_engine.silver.casts import cast
-from bronze_engine.silver.types import carried, restored
+from bronze_engine.silver.columns.casts import cast
+from bronze_engine.silver.database.types import carried, restored
 from tests.unit.silver.bronze import database
 
 __all__ = ["duck", "values_of"]

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze_engine.model.part import DataFile
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.fold import table_columns
-from bronze_engine.silver.merge import MergePlan, News, plan_merge
-from bronze_engine.silver.merge_held import Held, HeldFile
-from bronze_engine.silver.shape import BRONZE_DATE, Shape
-from bronze_engine.silver.sql import identifier, literal
-from bronze_engine.silver.survivors import Survivors, ended, rows_left
+from bronze_engine.silver.columns.shape import BRONZE_DATE, Shape
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.sql import identifier, literal
+from bronze_engine.silver.fold.fold import table_columns
+from bronze_engine.silver.merge.held import Held, HeldFile
+from bronze_engine.silver.merge.merge import MergePlan, News, plan_merge
+from bronze_engine.silver.merge.survivors import Survivors, ended, rows_left
 from bronze_engine.workers import Workers
 
 from .tables import DAY, relation

@@ -10,11 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from bronze_engine.model.manifest import Load
-from bronze_engine.silver.fold import marks_of, rows_of_marks, table_columns, table_schema
-from bronze_engine.silver.merge_outputs import events
-from bronze_engine.silver.shape import DELETED, Shape
-from bronze_engine.silver.sql import columns as listed
-from bronze_engine.silver.sql import identifier
+from bronze_engine.silver.columns.shape import DELETED, Shape
+from bronze_engine.silver.database.sql import columns as listed
+from bronze_engine.silver.database.sql import identifier
+from bronze_engine.silver.fold.fold import marks_of, rows_of_marks, table_columns, table_schema
+from bronze_engine.silver.merge.outputs import events
 
 __all__ = ["DAY", "Record", "folded", "own", "record", "relation", "shape_of", "shown"]
 

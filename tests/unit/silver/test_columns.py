@@ -12,7 +12,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.changes import Changes
 from bronze_engine.model.layout import Column
-from bronze_engine.silver.columns import resolve
+from bronze_engine.silver.columns.columns import resolve
 from tests.unit.silver.bronze import DAY, manifest, pipeline, records
 
 pytestmark = pytest.mark.unit

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.errors import ConfigError, StoreError
-from bronze_engine.silver.database import BATCH_ROWS, Database
+from bronze_engine.silver.database.database import BATCH_ROWS, Database
 from bronze_engine.workers import Workers
 
 pytestmark = pytest.mark.unit
@@ -163,7 +163,7 @@ FULL = """
 import resource, signal, sys, anyio
 from pathlib import Path
 from bronze_engine.errors import StoreError
-from bronze_engine.silver.database import Database
+from bronze_engine.silver.database.database import Database
 from bronze_engine.workers import Workers
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))

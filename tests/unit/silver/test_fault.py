@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from bronze_engine.errors import BronzeError, ConfigError, QualityError, StoreError
-from bronze_engine.silver.fault import duckdb_fault
+from bronze_engine.silver.database.fault import duckdb_fault
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from bronze_engine.silver.fold import departed_of_marks, departed_schema, fold_columns, marks_of
+from bronze_engine.silver.fold.fold import (
+    departed_of_marks,
+    departed_schema,
+    fold_columns,
+    marks_of,
+)
 
 from .tables import DAY, folded, own, record, relation, shape_of, shown
 

@@ -11,7 +11,7 @@ import pytest
 from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Load, Manifest, SourceInfo
 from bronze_engine.model.silver import BronzeInput, SilverTable
-from bronze_engine.silver.inputs import Landed, Work, select
+from bronze_engine.silver.inputs.inputs import Landed, Work, select
 
 pytestmark = pytest.mark.unit
 

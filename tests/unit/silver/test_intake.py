@@ -20,13 +20,13 @@ from bronze_engine.flow import Budget
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.quarantine import Quarantined
 from bronze_engine.run.quarantine import RejectsFile, read_rejects
-from bronze_engine.silver.columns import resolve
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.files import BronzeFile
-from bronze_engine.silver.intake import Intake, Taken
-from bronze_engine.silver.merge_pieces import Piece
-from bronze_engine.silver.quality import Judge
-from bronze_engine.silver.rejects import Rejects
+from bronze_engine.silver.columns.columns import resolve
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.inputs.files import BronzeFile
+from bronze_engine.silver.intake.intake import Intake, Taken
+from bronze_engine.silver.intake.quality import Judge
+from bronze_engine.silver.intake.rejects import Rejects
+from bronze_engine.silver.merge.pieces import Piece
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.stores import keys_of, staged_keys
 from bronze_engine.workers import Workers

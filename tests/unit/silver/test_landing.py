@@ -14,11 +14,11 @@ import pytest
 
 from bronze_engine.config.output import Output
 from bronze_engine.model.part import DataFile
-from bronze_engine.silver.database import Database
+from bronze_engine.silver.database.database import Database
 from bronze_engine.silver.landing import Landing
-from bronze_engine.silver.merge import Output as TableOutput
-from bronze_engine.silver.merge_held import HeldFile
-from bronze_engine.silver.survivors import Survivors
+from bronze_engine.silver.merge.held import HeldFile
+from bronze_engine.silver.merge.merge import Output as TableOutput
+from bronze_engine.silver.merge.survivors import Survivors
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.stores import staged_keys
 from bronze_engine.workers import Workers

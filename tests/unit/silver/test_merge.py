@@ -13,12 +13,12 @@ import pytest
 
 from bronze_engine.model.manifest import Load
 from bronze_engine.model.part import DataFile
+from bronze_engine.silver.columns.shape import Shape
 from bronze_engine.silver.memory import LEAST_DATABASE_BYTES
-from bronze_engine.silver.merge_facts import differing_keys
-from bronze_engine.silver.merge_files import rewritten
-from bronze_engine.silver.merge_held import HeldFile
-from bronze_engine.silver.merge_pieces import Piece, pieces
-from bronze_engine.silver.shape import Shape
+from bronze_engine.silver.merge.facts import differing_keys
+from bronze_engine.silver.merge.files import rewritten
+from bronze_engine.silver.merge.held import HeldFile
+from bronze_engine.silver.merge.pieces import Piece, pieces
 
 from .merged import Table
 from .tables import DAY, own, record, shape_of, shown

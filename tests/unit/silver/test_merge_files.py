@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine.model.part import DataFile
-from bronze_engine.silver.merge_files import rewritten, together
-from bronze_engine.silver.merge_held import HeldFile
+from bronze_engine.silver.merge.files import rewritten, together
+from bronze_engine.silver.merge.held import HeldFile
 
 pytestmark = pytest.mark.unit
 

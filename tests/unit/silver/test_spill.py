@@ -19,16 +19,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze_engine.errors import StoreError
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.spill import open_spill
-from bronze_engine.silver.sql import literal
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.spill import open_spill
+from bronze_engine.silver.database.sql import literal
 from bronze_engine.workers import Workers
 
 pytestmark = pytest.mark.unit
 
 HOLD = """
 import sys, anyio
-from bronze_engine.silver.spill import open_spill
+from bronze_engine.silver.database.spill import open_spill
 from bronze_engine.workers import Workers
 async def main():
     with Workers(1) as workers:

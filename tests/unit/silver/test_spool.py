@@ -20,9 +20,9 @@ from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ANY, DataFile
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.rewriting import rewriting
-from bronze_engine.silver.spool import Spool, Verify, root_of
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.rewriting import rewriting
+from bronze_engine.silver.database.spool import Spool, Verify, root_of
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.faults import inject
@@ -255,7 +255,7 @@ async def test_disk_without_room_for_what_is_written_anew_is_named(
     def full(path: Path, _: Path) -> Iterator[None]:
         return rewriting(path, Path("/dev/full"))
 
-    monkeypatch.setattr("bronze_engine.silver.spool.rewriting", full)
+    monkeypatch.setattr("bronze_engine.silver.database.spool.rewriting", full)
     async with opened("memory", tmp_path) as (store, spool, _):
         await store.put(f"{FOLDER}/{NAME}", body, expect=ANY)
         with pytest.raises(StoreError, match=r"spill.*engine\.spill_dir"):

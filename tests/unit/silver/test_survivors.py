@@ -13,11 +13,11 @@ import pytest
 from bronze_engine.errors import StoreError
 from bronze_engine.model.arrow import Field
 from bronze_engine.model.part import DataFile
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.merge_held import HeldFile
-from bronze_engine.silver.rewriting import rewriting
-from bronze_engine.silver.spill import open_spill
-from bronze_engine.silver.survivors import Survivors, ended, rows_left
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.rewriting import rewriting
+from bronze_engine.silver.database.spill import open_spill
+from bronze_engine.silver.merge.held import HeldFile
+from bronze_engine.silver.merge.survivors import Survivors, ended, rows_left
 from bronze_engine.workers import Workers
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,12 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from bronze_engine.silver import fold_versions, inputs, making, merge, merge_facts, steps, winners
+from bronze_engine.silver import making, steps
+from bronze_engine.silver.fold import versions as fold_versions
+from bronze_engine.silver.fold import winners
+from bronze_engine.silver.inputs import inputs
+from bronze_engine.silver.merge import facts as merge_facts
+from bronze_engine.silver.merge import merge
 
 from .histories import Pattern
 from .life import play

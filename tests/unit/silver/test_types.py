@@ -20,10 +20,15 @@ from hypothesis import strategies as st
 
 from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType
-from bronze_engine.silver.database import Database
-from bronze_engine.silver.decimals import as_decimal, as_text, ordered_decimal, plain_decimal
-from bronze_engine.silver.rewriting import must_rewrite, rewriting
-from bronze_engine.silver.types import carrier, is_carried, restored, sql_type, widened
+from bronze_engine.silver.database.database import Database
+from bronze_engine.silver.database.decimals import (
+    as_decimal,
+    as_text,
+    ordered_decimal,
+    plain_decimal,
+)
+from bronze_engine.silver.database.rewriting import must_rewrite, rewriting
+from bronze_engine.silver.database.types import carrier, is_carried, restored, sql_type, widened
 from bronze_engine.workers import Workers
 
 pytestmark = pytest.mark.unit

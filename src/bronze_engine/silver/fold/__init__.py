@@ -1,0 +1,1 @@
+"""From records to what stands for a key: pure SQL."""

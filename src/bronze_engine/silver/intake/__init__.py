@@ -1,0 +1,1 @@
+"""Files of Bronze as records: cast, judged, and what is kept out of them."""

@@ -1,0 +1,1 @@
+"""From the table that stands, and what is new, to the next generation."""

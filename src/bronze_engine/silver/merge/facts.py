@@ -1,0 +1,289 @@
+"""What a merge decides by, as SQL over narrow relations (see winners): pure text.
+
+    NEW       the records that came in
+    KNOWN     what the table says of their keys
+    ANEW      keys that the two don't decide: all that Bronze has of them is read again
+    MARKS     of all other keys what they have become, where that is not what they were
+    TOUCHED   the keys of MARKS
+
+A row of the table is worth its record: it has the values that decide its place. Only of an end it
+is not known what came after `moment` in its place; what is of the same moment is made anew then.
+Of a full history the rows that are kept are no more than what changed; where records come out of
+their order, the key is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import Final
+
+from bronze_engine.silver.columns.shape import (
+    BRONZE_DATE,
+    CURRENT,
+    DELETED,
+    DELETED_AT,
+    DELETED_DATE,
+    FROM,
+    PART,
+    ROW,
+    TO,
+    Shape,
+)
+from bronze_engine.silver.database.sql import identifier, literal, same
+from bronze_engine.silver.database.types import sql_type
+from bronze_engine.silver.fold.current import current_marks
+from bronze_engine.silver.fold.versions import version_marks
+from bronze_engine.silver.fold.winners import (
+    NO_DELETE,
+    at,
+    descending,
+    key_names,
+    narrow,
+    rest,
+    same_keys,
+)
+
+__all__ = [
+    "ANEW",
+    "DIFFERS",
+    "KNOWN",
+    "MARKS",
+    "NEW",
+    "TOUCHED",
+    "changed_marks",
+    "differing_keys",
+    "keys_of",
+    "known_of",
+    "new_of",
+    "otherwise_keys",
+    "traced_keys",
+    "undecided_keys",
+]
+
+NEW: Final = "merge_new"
+KNOWN: Final = "merge_known"
+DIFFERS: Final = "merge_differs"
+ANEW: Final = "merge_anew"
+MARKS: Final = "merge_marks"
+TOUCHED: Final = "merge_touched"
+
+
+def keys_of(shape: Shape, relation: str) -> str:
+    """The keys of rows or records, narrow."""
+    named = (f"{identifier(name)} AS k{number}" for number, name in enumerate(shape.keys))
+    return f"SELECT {', '.join(named)} FROM {relation}"
+
+
+def new_of(shape: Shape, records: str, *, differing: bool) -> str:
+    """NEW. Of a current table the newest record of each key, and the newest delete; of the keys in
+    DIFFERS alone, where there is that."""
+    facts = narrow(shape, records, "TRUE" if shape.sees_deletes else NO_DELETE)
+    if differing:
+        facts = f"SELECT n.* FROM ({facts}) n SEMI JOIN {DIFFERS} d ON {same_keys(shape, 'n', 'd')}"
+    if shape.history == "full":
+        return facts
+    keys = ", ".join(key_names(shape))
+    return (
+        f"SELECT * FROM ({facts}) QUALIFY row_number() OVER"
+        f" (PARTITION BY {keys}, dead ORDER BY {descending(shape)}) = 1"
+    )
+
+
+def differing_keys(shape: Shape, records: str, rows: str, dates: Collection[date]) -> str:
+    """DIFFERS: the keys of new snapshots that say something else than the table's current rows,
+    and those of current rows that a new snapshot lacks."""
+    wide = same(shape.names, "r", "t")
+    alive = f"({rows}) WHERE {identifier(CURRENT)}"
+    news = (
+        f"SELECT r.* FROM (SELECT * FROM {records} WHERE {NO_DELETE}) r"
+        f" ANTI JOIN (SELECT * FROM {alive}) t ON {wide}"
+    )
+    found = [keys_of(shape, f"({news})")]
+    if shape.sees_deletes:
+        found.append(keys_of(shape, f"{records} WHERE NOT ({NO_DELETE})"))
+    if shape.sees_deletes and dates:
+        found.append(
+            f"SELECT t.* FROM ({keys_of(shape, alive)}) t"
+            f" ANTI JOIN ({_in_each(shape, records, len(dates))}) r"
+            f" ON {same_keys(shape, 't', 'r')}"
+        )
+    return " UNION ".join(f"({each})" for each in found)
+
+
+def _in_each(shape: Shape, records: str, dates: int) -> str:
+    """The keys that each of so many snapshots has. A join for each of a month of them would be more
+    than a small memory holds."""
+    if dates == 1:
+        return keys_of(shape, records)
+    keys = ", ".join(key_names(shape))
+    return (
+        f"SELECT {keys} FROM (SELECT DISTINCT {keys}, landed FROM ({narrow(shape, records)}))"
+        f" GROUP BY {keys} HAVING count(*) = {literal(dates)}"
+    )
+
+
+def otherwise_keys(
+    shape: Shape,
+    records: str,
+    rows: str,
+    departed: str | None,
+    day: date,
+    *,
+    is_back: bool,
+) -> str:
+    """The keys of a snapshot that says something else than the table's versions of its date.
+
+    Whatever other snapshots say, a key whose version of each new date is what they say has the
+    history that it has. `is_back`: the table has another snapshot of the date.
+    """
+    landed, of_day = identifier(BRONZE_DATE), literal(day)
+    here = f"(SELECT * FROM {records} WHERE {landed} = {of_day})"
+    versions = (
+        f"(SELECT * FROM ({rows}) WHERE NOT {identifier(DELETED)}"
+        f" AND {identifier(FROM)} <= {of_day}"
+        f" AND ({identifier(TO)} IS NULL OR {identifier(TO)} > {of_day}))"
+    )
+    alive = f"(SELECT * FROM {here} WHERE {NO_DELETE})"
+    other = f"SELECT r.* FROM {alive} r ANTI JOIN {versions} t ON {same(shape.names, 'r', 't')}"
+    found = [keys_of(shape, f"({other})")]
+    lacking = versions if shape.sees_deletes else f"{versions} WHERE {landed} = {of_day}"
+    found.append(
+        f"SELECT t.* FROM ({keys_of(shape, lacking)}) t"
+        f" ANTI JOIN ({keys_of(shape, alive)}) r ON {same_keys(shape, 't', 'r')}"
+    )
+    if shape.sees_deletes:
+        found.append(keys_of(shape, f"{here} WHERE NOT ({NO_DELETE})"))
+    if shape.sees_deletes and is_back:
+        ended = f"({rows}) WHERE {identifier(DELETED)} AND {landed} = {of_day}"
+        found.append(keys_of(shape, ended))
+        if departed is not None:
+            found.append(keys_of(shape, f"({departed}) WHERE {landed} = {of_day}"))
+    return " UNION ALL ".join(f"({each})" for each in found)
+
+
+def known_of(shape: Shape, rows: str, departed: str | None, keys: str, *, vanishing: bool) -> str:
+    """KNOWN: of the keys in a relation the row that stands, or its end; narrow.
+
+    `vanishing`: also of all others that live.
+    """
+    pairs = same_keys(shape, "t", "n")
+    join, where = f"SEMI JOIN {keys} n ON {pairs}", ""
+    if vanishing:
+        listed = ", ".join(key_names(shape))
+        once = f"(SELECT DISTINCT {listed}, TRUE AS is_new FROM {keys})"
+        join, where = f"LEFT JOIN {once} n ON {pairs}", " WHERE n.is_new OR NOT t.gone"
+    known = f"SELECT t.* FROM ({_standing(shape, rows)}) t {join}{where}"
+    if departed is not None:
+        ends = f"SELECT t.* FROM ({_ends(shape, departed)}) t SEMI JOIN {keys} n ON {pairs}"
+        known += f" UNION ALL {ends}"
+    return known
+
+
+def _standing(shape: Shape, rows: str) -> str:
+    first = at(shape)
+    full = shape.history == "full"
+    moment = FROM if full else BRONZE_DATE if first is None else first
+    named = [
+        *((name, f"k{number}") for number, name in enumerate(shape.keys)),
+        (moment, "moment"),
+        *((name, f"o{number}") for number, name in enumerate(rest(shape))),
+        (BRONZE_DATE, "landed"),
+        (PART, "part"),
+        (ROW, "nth"),
+        (DELETED, "gone"),
+        (FROM if full else DELETED_AT, "since"),
+        (BRONZE_DATE if full else DELETED_DATE, "told"),
+    ]
+    listed = ", ".join(f"{identifier(name)} AS {short}" for name, short in named)
+    last = f" WHERE {identifier(TO)} IS NULL" if full else ""
+    return f"SELECT {listed}, FALSE AS is_end FROM ({rows}){last}"
+
+
+def _ends(shape: Shape, departed: str) -> str:
+    full = shape.history == "full"
+    since = identifier(FROM if full else DELETED_AT)
+    told = identifier(BRONZE_DATE)
+    nothing = (
+        f"CAST(NULL AS {sql_type(shape.columns.field(name).type)}) AS o{number}"
+        for number, name in enumerate(rest(shape))
+    )
+    listed = [
+        *(f"{identifier(name)} AS k{number}" for number, name in enumerate(shape.keys)),
+        f"{since} AS moment",
+        *nothing,
+        f"{told} AS landed, {identifier(PART)} AS part, {identifier(ROW)} AS nth, TRUE AS gone",
+        f"{since} AS since, {told} AS told, TRUE AS is_end",
+    ]
+    last = f" WHERE {identifier(TO)} IS NULL" if full else ""
+    return f"SELECT {', '.join(listed)} FROM ({departed}){last}"
+
+
+def traced_keys(shape: Shape, rows: str, departed: str | None, back: Iterable[date]) -> str:
+    """The keys of what the table has of dates that are taken back."""
+    dates = ", ".join(literal(day) for day in sorted(back))
+    where = f"{identifier(BRONZE_DATE)} IN ({dates})"
+    ends = f" OR {identifier(DELETED_DATE)} IN ({dates})" if shape.history == "current" else ""
+    traced = keys_of(shape, f"({rows}) WHERE {where}{ends}")
+    if departed is not None:
+        traced += " UNION ALL " + keys_of(shape, f"({departed}) WHERE {where}")
+    return traced
+
+
+def undecided_keys(shape: Shape, *, in_order: bool) -> str:
+    """Keys whose records NEW and KNOWN can't bring into one order.
+
+    `in_order`: all dates of NEW come after those of the table.
+    """
+    keys = ", ".join(f"k.{name}" for name in key_names(shape))
+    pairs = f"{KNOWN} k JOIN {NEW} n ON {same_keys(shape, 'k', 'n')}"
+    if shape.history == "current":
+        unlike = "k.moment IS NOT DISTINCT FROM k.since AND NOT k.is_end"
+        newer = "NOT n.dead AND (n.moment > k.since OR (k.since IS NULL AND n.moment IS NOT NULL))"
+        return (
+            f"SELECT {keys} FROM {pairs} WHERE k.gone AND n.moment IS NOT DISTINCT FROM k.since"
+            f" UNION ALL SELECT {keys} FROM (SELECT * FROM {KNOWN} k WHERE k.gone AND {unlike}) k"
+            f" ANTI JOIN (SELECT * FROM {NEW}) n ON {same_keys(shape, 'k', 'n')} AND {newer}"
+        )
+    if at(shape) is not None:
+        # A delete of a key that was gone by then has left no trace: it may lie in between.
+        later = "n.moment > k.moment OR (k.moment IS NULL AND n.moment IS NOT NULL)"
+        return f"SELECT {keys} FROM {pairs} WHERE k.gone OR NOT coalesce({later}, FALSE)"
+    every = ", ".join(key_names(shape))
+    return f"SELECT {every} FROM {NEW} WHERE {literal(not in_order)}"
+
+
+def changed_marks(shape: Shape, values: str, snapshots: Sequence[date]) -> str:
+    """MARKS: what has become of the keys in NEW, and of those that snapshots lack.
+
+    `values` is a relation of records that has what both NEW and KNOWN are of.
+    """
+    ours = (*key_names(shape), "moment", *(f"o{number}" for number in range(len(rest(shape)))))
+    listed = ", ".join(ours)
+    facts = [f"SELECT {listed}, dead, landed, part, nth FROM {NEW}"]
+    if shape.history == "full":
+        facts.append(f"SELECT {listed}, gone AS dead, landed, part, nth FROM {KNOWN}")
+        marks = version_marks(shape, values, snapshots)
+        is_open = "m.part < 0 AND ((NOT m.gone AND m.is_open)"
+        unchanged = f"{is_open} OR (m.gone AND m.until IS NULL AND k.gone))"
+    else:
+        facts.append(
+            f"SELECT {listed}, FALSE AS dead, landed, part, nth FROM {KNOWN} WHERE NOT is_end"
+        )
+        ended = ", ".join("since" if name == "moment" else name for name in ours)
+        facts.append(f"SELECT {ended}, TRUE AS dead, told, part, nth FROM {KNOWN} WHERE gone")
+        marks = current_marks(shape, snapshots)
+        unchanged = (
+            "m.part < 0 AND (NOT m.gone OR (k.gone AND m.since IS NOT DISTINCT FROM k.since"
+            " AND m.told IS NOT DISTINCT FROM k.told))"
+        )
+    decided = (
+        f"SELECT f.* FROM ({' UNION ALL '.join(facts)}) f"
+        f" ANTI JOIN {ANEW} a ON {same_keys(shape, 'f', 'a')}"
+    )
+    if not shape.sees_deletes and shape.history == "current":  # nothing is gone
+        return f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m WHERE m.part >= 0"
+    return (
+        f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m LEFT JOIN {KNOWN} k"
+        f" ON {same_keys(shape, 'm', 'k')} WHERE NOT coalesce({unchanged}, FALSE)"
+    )
