@@ -1,8 +1,8 @@
 """The disk as tests have it: processes are killed here, machines are not.
 
 What a process has written outlives it, however it ends; `os.fsync` is for a machine that loses
-power, and to wait for the disk was a tenth of the suite's time. Commands that tests start as
-users do still wait.
+power. To wait for it was a twelfth of a small run's time, and half where the disk was busy.
+Commands that tests start as users do still wait.
 """
 
 from __future__ import annotations
