@@ -65,7 +65,7 @@ test: lint
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 	$(BIN)/lint-imports
 
 # What docs/benchmarks.md shows, and its chart: ten minutes on two cores. A rival that can't be
