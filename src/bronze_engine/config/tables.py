@@ -117,7 +117,7 @@ class Tables:
     def refusal(self, file: str | None, faults: list[Fault], **context: object) -> ConfigError:
         """The error for these faults. A value that a message quotes may hold a variable."""
         shown: list[Fault] = []
-        unknown = {fault.path for fault in self._unexpanded}
+        unknown = {fault.path for fault in faults if fault in self._unexpanded}
         for fault in faults:
             if fault.path in unknown and fault not in self._unexpanded:
                 continue  # of the nothing that stands where a variable is missing

@@ -270,6 +270,6 @@ def test_the_log_gives_its_lines_away_and_takes_them_back(tmp_path: Path) -> Non
             logger.info("for the file")
             logger.warning("of hush\nand more")
         logging.getLogger("bronze_engine.often").info("back")
-    assert taken == ["2025-01-15 00:00:00.000 WARNING of ***\\nand more\n"]
+    assert taken == ["2025-01-15 00:00:00.000 WARNING of ***\n  | and more\n"]
     assert stream.getvalue() == "2025-01-15 00:00:00.000 INFO back\n"
     assert len((tmp_path / "log").read_text().splitlines()) == 4
