@@ -39,7 +39,8 @@ pytestmark = pytest.mark.integration
 
 # What the prose shows as a command. Whoever adds one runs it in a test below.
 GUIDE_COMMANDS = {
-    "bronze",  # while it imports, and for a reader that leaves: tests/integration/cli/test_command.py
+    # These two: in cli/test_command.py.
+    "bronze",
     "bronze list | head",
     "bronze backfill",
     "bronze batch",
