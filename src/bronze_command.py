@@ -15,6 +15,8 @@ from typing import Final, NoReturn
 __all__ = ["main"]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_ALLOCATOR: Final = "ARROW_DEFAULT_MEMORY_POOL"
+"""Read by Arrow as it is loaded."""
 
 
 def main() -> None:
@@ -23,6 +25,8 @@ def main() -> None:
     ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, _leave)
+    if _is_glibc():  # whose wheels of Arrow have it: a sixth less memory than Arrow's own choice
+        os.environ.setdefault(_ALLOCATOR, "jemalloc")
     from bronze_engine.cli.main import main as command  # noqa: PLC0415  # this is what takes long
 
     if signal.SIGINT in ours:  # from here on there may be something to clean up
@@ -32,6 +36,13 @@ def main() -> None:
     finally:
         for number in ours:  # everything is cleaned up and written; Python's own end is left
             signal.signal(number, _leave)
+
+
+def _is_glibc() -> bool:
+    try:
+        return bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, ValueError, OSError):  # another system, or another library of C
+        return False
 
 
 def _leave(number: int, _: object) -> NoReturn:

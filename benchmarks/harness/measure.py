@@ -19,6 +19,9 @@ __all__ = ["ROOT", "Candidate", "Kind", "Measured", "Skipped", "measure"]
 ROOT: Final = Path(__file__).parents[2]
 SAMPLE_SECONDS: Final = 0.1
 
+_ALLOCATOR: Final = "ARROW_DEFAULT_MEMORY_POOL"
+"""Arrow's, as the command `bronze` chooses it; so for whoever else uses Arrow."""
+
 Kind = Literal["ours", "limit", "framework", "library", "script"]
 """A framework moves data by itself (dlt, Airbyte, Sling, ingestr); a library takes a program
 around it (DuckDB, ADBC, boto3); a script is what an engineer writes in an hour. The limit is no
@@ -110,7 +113,7 @@ def _start(
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={_ALLOCATOR: "jemalloc", **os.environ, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,

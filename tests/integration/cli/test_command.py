@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.integration.cli.command import start
@@ -65,6 +67,34 @@ def test_a_reader_that_has_left_before_the_end_is_no_failure(tmp_path: Path) -> 
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("environ", "pool"), [({}, "jemalloc"), ({"ARROW_DEFAULT_MEMORY_POOL": "system"}, "system")]
+)
+def test_arrow_has_the_allocator_that_holds_least_unless_another_is_chosen(
+    environ: dict[str, str], pool: str
+) -> None:
+    if not {"jemalloc", "system"} <= {*pa.supported_memory_backends()} or not os.confstr(
+        "CS_GNU_LIBC_VERSION"
+    ):
+        pytest.skip("Arrow has no jemalloc here")
+    script = (
+        "import contextlib, sys; sys.argv[1:] = ['--version']\n"
+        "import bronze_command\n"
+        "with contextlib.suppress(SystemExit):\n    bronze_command.main()\n"
+        "import pyarrow\nprint(pyarrow.default_memory_pool().backend_name)\n"
+    )
+    chosen = {name: value for name, value in os.environ.items() if not name.startswith("ARROW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=chosen | environ,
+    )
+    assert done.stdout.splitlines()[1:] == [pool]
+    assert done.stderr == ""
 
 
 def test_the_command_is_that_of_the_distribution() -> None:
