@@ -25,7 +25,7 @@ def main() -> None:
     ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in ours:
         signal.signal(number, _leave)
-    if _is_glibc():  # whose wheels of Arrow have it: a sixth less memory than Arrow's own choice
+    if _is_glibc():  # whose wheels of Arrow have it: it holds less than Arrow's own choice
         os.environ.setdefault(_ALLOCATOR, "jemalloc")
     from bronze_engine.cli.main import main as command  # noqa: PLC0415  # this is what takes long
 
