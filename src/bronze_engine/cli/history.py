@@ -78,10 +78,14 @@ def _silver_cells(run: RunRecord) -> list[str]:
     return [
         *(started, newest, name, status, generation),
         "" if made is None else made.mode or "",
-        "" if made is None or not made.inputs else f"{len(made.inputs):,} dates",
+        "" if made is None or not made.inputs else _dates(len(made.inputs)),
         "" if made is None or made.mode is None else f"{made.records:,}",
         *(rows, rejected, files, size, seconds),
     ]
+
+
+def _dates(count: int) -> str:
+    return "1 date" if count == 1 else f"{count:,} dates"
 
 
 def _print(runs: tuple[RunRecord, ...]) -> None:

@@ -223,6 +223,7 @@ def test_the_runs_of_a_table_are_listed(shop: Bronze) -> None:
     assert lines[0].split()[:2] == ["started", "newest"]
     assert "nothing new" in lines[3]
     assert "failed, QUAL001" in lines[2]
+    assert "  1 date   " in lines[1]
     assert len(shop.well("history", NAME, "--json").json["runs"]) == 2
 
 
