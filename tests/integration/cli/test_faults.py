@@ -35,8 +35,8 @@ from tests.integration.cli.command import (
     tree,
     url_of,
 )
+from tests.integration.http_faults import FAULTS
 from tests.integration.http_server import Handler, Seen, Server, answer
-from tests.integration.test_http_faults import FAULTS
 
 pytestmark = pytest.mark.integration
 
