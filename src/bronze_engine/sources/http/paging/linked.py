@@ -97,15 +97,25 @@ class LinkHeaderPager(_Linked):
         return self._follow(page, link)
 
 
-_PARAM: Final = r";\s*([^\s,;=]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;\"]*)))?\s*"
+_VALUE: Final = r"\"((?:[^\"\\]|\\.)*)\"|'([^',;]*)'|([^\s,;\"]*)"
+_PARAM: Final = rf";\s*(?:([^\s,;=]+)\s*(?:=\s*(?:{_VALUE}))?)?\s*"
 _LINK: Final = re.compile(rf"<([^>]*)>\s*((?:{_PARAM})*)")
 _EACH_PARAM: Final = re.compile(_PARAM)
 
 
 def next_link(header: str) -> str | None:
-    """The target of the first link with the relation `next` (RFC 8288), or None."""
+    """The target of the first link with the relation `next`, or None.
+
+    RFC 8288: parameters may be empty, and of several `rel` of one link the first
+    counts. Single quotes, which it does not know, are taken for quotes, as browsers
+    and other clients do: a link that is not seen would end the reading as if whole.
+    """
     for link in _LINK.finditer(header):
-        for name, quoted, bare in _EACH_PARAM.findall(link[2]):
-            if name.lower() == "rel" and "next" in (quoted or bare).lower().split():
-                return link[1]
+        relations = (
+            (quoted or single or bare).lower().split()
+            for name, quoted, single, bare in _EACH_PARAM.findall(link[2])
+            if name.lower() == "rel"
+        )
+        if "next" in next(relations, ()):
+            return link[1]
     return None
