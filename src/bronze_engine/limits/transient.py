@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
-__all__ = ["Transient", "asks_for_pause", "parse_retry_after"]
+__all__ = [
+    "FIRST_INSTANT",
+    "FIRST_MILLISECOND",
+    "Transient",
+    "asks_for_pause",
+    "parse_instant",
+    "parse_retry_after",
+]
 
-_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+FIRST_INSTANT: Final = 1e9
+"""From here on a number is no count of seconds but an instant: of 2001 or later."""
+FIRST_MILLISECOND: Final = 1e12
 
 
 class Transient(Exception):
@@ -43,19 +54,34 @@ def asks_for_pause(exc: Transient) -> bool:
     return exc.retry_after_seconds is not None or not exc.counts
 
 
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
+def parse_retry_after(text: str | None, now: datetime, date: str | None = None) -> float | None:
     """Seconds from `now` that a Retry-After header asks for; None where it makes no sense.
 
     Either a number of seconds or an HTTP date, 0.0 when that lies in the past
-    (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
+    (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after); also what servers send in
+    its place, an instant in seconds or milliseconds since 1970 or by ISO 8601. Instants
+    are compared with `date`, the Date of the same answer, where it has one: the clocks may
+    differ.
     """
     text = (text or "").strip()
+    now = (parse_instant(date) if date else None) or now
     if _SECONDS.fullmatch(text):
-        return float(text)
+        number = float(text)
+        if number < FIRST_INSTANT:
+            return number
+        number /= 1000 if number >= FIRST_MILLISECOND else 1
+        return max(0.0, number - now.timestamp())
+    until = parse_instant(text)
+    return None if until is None else max(0.0, (until - now).total_seconds())
+
+
+def parse_instant(text: str) -> datetime | None:
+    """The instant that an ISO 8601 or HTTP date says, in UTC where it names no zone, or None."""
     try:
-        until = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if until.tzinfo is None:  # "-0000" and the asctime form: UTC by RFC 9110
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            instant = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)

@@ -522,10 +522,23 @@ def test_limits_describe_themselves() -> None:
         ("Wed Jan 15 12:00:07 2025", 7.0),
         ("Wed, 15 Jan 2025 14:00:07 +0200", 7.0),
         ("Wed, 15 Jan 2025 11:00:00 GMT", 0.0),
+        ("2025-01-15T12:00:07Z", 7.0),
+        ("2025-01-15T14:00:07+02:00", 7.0),
+        (f"{NOW.timestamp() + 7:.0f}", 7.0),
+        (f"{NOW.timestamp() * 1000 + 7500:.0f}", 7.5),
+        (f"{NOW.timestamp() - 60:.0f}", 0.0),
     ],
 )
-def test_retry_after_is_a_number_of_seconds_or_a_date(text: str, seconds: float) -> None:
+def test_retry_after_is_a_number_of_seconds_or_an_instant(text: str, seconds: float) -> None:
     assert parse_retry_after(text, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["Wed, 15 Jan 2025 14:00:07 GMT", f"{NOW.timestamp() + 7207:.0f}", "7"]
+)
+def test_the_instant_of_a_retry_after_is_by_the_clock_of_its_server(text: str) -> None:
+    two_hours_ahead = "Wed, 15 Jan 2025 14:00:00 GMT"
+    assert parse_retry_after(text, NOW, two_hours_ahead) == 7.0
 
 
 @pytest.mark.parametrize(

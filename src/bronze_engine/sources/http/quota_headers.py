@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final, final
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimitHeaders
+from bronze_engine.limits.transient import FIRST_INSTANT, FIRST_MILLISECOND, parse_instant
 from bronze_engine.model.quota import Quota
 
 __all__ = ["Nonsense", "QuotaHeaders"]
@@ -43,9 +43,6 @@ _ITEM: Final = re.compile(r'(?:[^,"]|"[^"]*")+')
 _PAIR: Final = re.compile(r'([a-z]+)\s*=\s*"?(-?[0-9]{1,18}(?:\.[0-9]{1,9})?)')
 _USED: Final = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*")
 
-_FIRST_INSTANT: Final = 1e9
-"""Above this a number is no count of seconds but an instant: of 2001 or later."""
-_FIRST_MILLISECOND: Final = 1e12
 _LONGEST_SECONDS: Final = 35 * 86400.0
 """A month's quota; what is said to be further away is a mistake."""
 
@@ -112,15 +109,15 @@ def _reset_seconds(text: str, header: str, date: str | None, clock: Clock) -> fl
     text = text.strip()
     if _NUMBER.fullmatch(text):
         number = float(text)
-        if number < _FIRST_INSTANT:
+        if number < FIRST_INSTANT:
             return _plausible(number, header)
-        number /= 1000 if number >= _FIRST_MILLISECOND else 1
+        number /= 1000 if number >= FIRST_MILLISECOND else 1
         return _plausible(number - _now(date, clock).timestamp(), header)
     match = _DURATION.fullmatch(text)
     if match is not None and text:
         parts = zip(match.groups(), _DURATION_SECONDS, strict=True)
         return _plausible(sum(float(part) * unit for part, unit in parts if part), header)
-    instant = _instant(text)
+    instant = parse_instant(text)
     if instant is None:
         raise Nonsense(header)
     return _plausible((instant - _now(date, clock)).total_seconds(), header)
@@ -135,18 +132,7 @@ def _plausible(seconds: float, header: str) -> float:
 
 def _now(date: str | None, clock: Clock) -> datetime:
     """By the server's clock where it tells it, else by ours."""
-    return (_instant(date) if date else None) or clock.now()
-
-
-def _instant(text: str) -> datetime | None:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            instant = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    return (parse_instant(date) if date else None) or clock.now()
 
 
 def _structured(text: str, policy: str) -> Iterator[Quota]:

@@ -42,14 +42,14 @@ def raise_for_status(
     if status == 429 or status >= 500 or status in (408, 425):
         asked = None
         if status in (429, 503):
-            asked = parse_retry_after(answer.headers.get("retry-after"), now)
+            asked = _retry_after(answer, now)
         if status == 429 and asked is None:
             asked = _until_reset(quotas)
         raise Transient(
             f"status {status}{because}", counts=status != 429, retry_after_seconds=asked
         )
     if status == 403:
-        asked = parse_retry_after(answer.headers.get("retry-after"), now) or _until_reset(quotas)
+        asked = _retry_after(answer, now) or _until_reset(quotas)
         if asked is not None:
             raise Transient(f"status {status}{because}", counts=False, retry_after_seconds=asked)
     if status in (401, 403):
@@ -69,6 +69,11 @@ def raise_for_status(
     if 300 <= status < 400:
         raise ExtractError(f"status {status} without a place to go; check base_url and path")
     raise ExtractError(f"refused with {status}{because}; check params, json and path")
+
+
+def _retry_after(answer: Answer, now: datetime) -> float | None:
+    headers = answer.headers
+    return parse_retry_after(headers.get("retry-after"), now, headers.get("date"))
 
 
 def _until_reset(quotas: Sequence[Quota]) -> float | None:

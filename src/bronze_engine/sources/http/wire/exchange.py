@@ -72,7 +72,11 @@ class TokenExchange:
         if status == 429 or status >= 500 or status in (408, 425):
             asked = None
             if status in (429, 503):
-                asked = parse_retry_after(answer.headers.get("retry-after"), self._clock.now())
+                asked = parse_retry_after(
+                    answer.headers.get("retry-after"),
+                    self._clock.now(),
+                    answer.headers.get("date"),
+                )
             raise Transient(f"status {status}", counts=status != 429, retry_after_seconds=asked)
         return TokenAnswer(status=status, headers=answer.headers, body=_body(answer, request.url))
 
