@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import pytest
 
@@ -111,6 +113,26 @@ async def test_a_repeated_cursor(names: tuple[str, ...], requests: int) -> None:
             await one.read()
         assert len(server.seen) == requests
         assert one.records == [{"id": number} for number in range(requests - 1)]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "body", [{"Bearer {token}": 1}, {"items": [{}], "next": {"sent": "{token}"}}]
+)
+async def test_a_credential_that_an_answer_echoes_is_not_in_the_error(body: Any) -> None:
+    async def handle(seen: Seen, _: object) -> bytes:
+        token = seen.headers["authorization"].partition(" ")[2]
+        return answer(body=json.dumps(body).replace("{token}", token).encode())
+
+    async with (
+        serve(handle) as server,
+        opened(
+            server, api=CREDENTIALS, records="items", paginator=CursorPaginator(cursor_path="next")
+        ) as one,
+    ):
+        with pytest.raises(PageError, match=r"\*\*\*") as caught:
+            await one.read()
+    assert server.seen[0].headers["authorization"].partition(" ")[2] not in str(caught.value)
 
 
 @pytest.mark.asyncio

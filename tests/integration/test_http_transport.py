@@ -84,6 +84,19 @@ def test_a_refused_connection_is_told_in_the_systems_words() -> None:
     assert str(error) == "no connection: Connection refused"
 
 
+@pytest.mark.asyncio
+async def test_a_connection_that_ends_before_tls_is_not_called_refused(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    context = server_tls(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    api = {"ca_file": ca_file, "retry": ONCE}
+    async with serve(one_row, context) as server, opened(server, api=api) as one:
+        with pytest.raises(RetryError, match=r"before TLS was agreed on.* client_cert\?"):
+            await one.read()
+
+
 def test_the_table_leaves_no_error_of_aiohttp_out() -> None:
     """Every leaf that a request without web sockets can raise is walked above."""
     walked = {type(foreign) for foreign, *_ in TABLE}

@@ -171,9 +171,9 @@ class Fetcher:
         return await self._client.admitted(operation, self._tokens, self._resources.workers)
 
     def located(self, exc: BronzeError, ask: Ask) -> BronzeError:
-        """The same error with the page's number and URL."""
-        shown = self._target.shown(ask)
-        return type(exc)(f"page {ask.number} ({shown}): {exc.message}", **exc.context, url=shown)
+        """The same error with the page's number and URL, and no secret that the answer echoed."""
+        shown, message = self._target.shown(ask), self._target.scrub(exc.message)
+        return type(exc)(f"page {ask.number} ({shown}): {message}", **exc.context, url=shown)
 
     async def attempt(
         self, ask: Ask, *, may_be_past_end: bool = False

@@ -73,6 +73,12 @@ def translate(exc: BaseException) -> httpx.TransportError:
         case aiohttp.ClientHttpProxyError():
             text = f"the proxy answered {exc.status}"
             return httpx.ProxyError(text) if exc.status >= 500 else ProxyRefused(text)
+        case aiohttp.ClientConnectorError(os_error=ConnectionResetError(errno=None)):
+            # What asyncio raises where the connection stood and ended before TLS did.
+            return httpx.ConnectError(
+                "the server ended the connection before TLS was agreed on; is it https, of 1.2 or "
+                "later, that it speaks there, and does it ask for a client_cert?"
+            )
         case aiohttp.ClientConnectorError():
             # asyncio's own text is "Connect call failed ('127.0.0.1', 8765)".
             why = os.strerror(exc.errno) if exc.errno else exc.strerror or "refused"
