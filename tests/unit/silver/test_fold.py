@@ -14,6 +14,7 @@ from bronze_engine.silver.fold.fold import (
     fold_columns,
     marks_of,
 )
+from bronze_engine.silver.fold.winners import descending, narrow, newer
 
 from .tables import DAY, folded, own, record, relation, shape_of, shown
 
@@ -60,6 +61,28 @@ def test_null_is_the_oldest_and_nan_the_newest() -> None:
     (first, second) = shown(shape_of(columns=columns), records)
     assert math.isnan(first[1])
     assert second == (2, -math.inf, DAY(1))
+
+
+def test_of_any_two_records_the_newer_is_the_one_that_comes_first() -> None:
+    columns = own(id=pa.int64(), at=pa.float64(), then=pa.string())
+    shape = shape_of(columns=columns, order=("at", "then"))
+    moments = [None, -math.inf, -0.0, 1.5, math.inf, math.nan]
+    places = [(1, 0, 0), (1, 0, 1), (1, 1, 0), (2, 0, 0)]
+    records = [
+        record(day, 1, at, then, part=part, row=row or -1)
+        for at in moments
+        for then in (None, "", "a", "\u00e9")
+        for day, part, row in places
+    ]
+    with duckdb.connect() as connection:
+        connection.register("records", relation(shape, records))
+        connection.execute(f"CREATE TABLE facts AS {narrow(shape, 'records')}")
+        found = connection.execute(
+            f"SELECT count(*) FILTER ({newer(shape, 'a', 'b')}) FROM"
+            f" (SELECT *, row_number() OVER (ORDER BY {descending(shape)}) AS place FROM facts) a,"
+            " facts b GROUP BY a.nth, a.place ORDER BY a.place"
+        ).fetchall()
+    assert [count for (count,) in found] == list(reversed(range(len(records))))
 
 
 def test_text_is_ordered_by_its_bytes() -> None:

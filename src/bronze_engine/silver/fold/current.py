@@ -21,7 +21,7 @@ from bronze_engine.silver.fold.winners import (
     same_keys,
 )
 
-__all__ = ["CURRENT_MARK", "current_marks"]
+__all__ = ["CURRENT_MARK", "current_marks", "marks_of_living"]
 
 CURRENT_MARK: Final = (
     (DELETED, "gone"),
@@ -51,8 +51,13 @@ def current_marks(shape: Shape, snapshots: Sequence[date] = ()) -> str:
             " (SELECT *, moment AS since, landed AS told FROM newest WHERE dead)"
         )
     else:
-        marks = f"SELECT {_mark(shape)} FROM newest"
+        marks = marks_of_living(shape, "newest")
     return f"WITH newest AS MATERIALIZED ({newest(shape, 'facts')}) {marks}"
+
+
+def marks_of_living(shape: Shape, newest: str) -> str:
+    """The marks of keys that live, of a relation of each one's newest record."""
+    return f"SELECT {_mark(shape)} FROM {newest}"
 
 
 def _mark(shape: Shape) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "fetched",
     "key_names",
     "narrow",
+    "newer",
     "newest",
     "rest",
     "same_keys",
@@ -83,6 +84,19 @@ def descending(shape: Shape) -> str:
 def _position(shape: Shape) -> tuple[str, ...]:
     order = (f"o{number}" for number in range(len(rest(shape))))
     return ("moment", *order, "landed", "part", "nth")
+
+
+def newer(shape: Shape, left: str, right: str) -> str:
+    """A condition between records of two narrow relations: one comes before the other in
+    `descending`."""
+    ways: list[str] = []
+    equal: list[str] = []
+    for name in _position(shape):
+        one, other = f"{left}.{name}", f"{right}.{name}"
+        greater = f"(({one} > {other}) IS TRUE OR ({other} IS NULL AND {one} IS NOT NULL))"
+        ways.append(" AND ".join([*equal, greater]))
+        equal.append(f"{one} IS NOT DISTINCT FROM {other}")
+    return f"({' OR '.join(ways)})"
 
 
 def newest(shape: Shape, relation: str) -> str:

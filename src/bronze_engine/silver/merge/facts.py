@@ -5,6 +5,7 @@
     ANEW      keys that the two don't decide: all that Bronze has of them is read again
     MARKS     of all other keys what they have become, where that is not what they were
     TOUCHED   the keys of MARKS
+    LEAVING   what of KNOWN they take the place of
 
 A row of the table is worth its record: it has the values that decide its place. Only of an end it
 is not known what came after `moment` in its place; what is of the same moment is made anew then.
@@ -32,7 +33,7 @@ from bronze_engine.silver.columns.shape import (
 )
 from bronze_engine.silver.database.sql import identifier, literal, same
 from bronze_engine.silver.database.types import sql_type
-from bronze_engine.silver.fold.current import current_marks
+from bronze_engine.silver.fold.current import current_marks, marks_of_living
 from bronze_engine.silver.fold.versions import version_marks
 from bronze_engine.silver.fold.winners import (
     NO_DELETE,
@@ -40,6 +41,7 @@ from bronze_engine.silver.fold.winners import (
     descending,
     key_names,
     narrow,
+    newer,
     rest,
     same_keys,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "ANEW",
     "DIFFERS",
     "KNOWN",
+    "LEAVING",
     "MARKS",
     "NEW",
     "TOUCHED",
@@ -55,6 +58,7 @@ __all__ = [
     "differing_keys",
     "keys_of",
     "known_of",
+    "leaving_rows",
     "new_of",
     "otherwise_keys",
     "traced_keys",
@@ -67,6 +71,7 @@ DIFFERS: Final = "merge_differs"
 ANEW: Final = "merge_anew"
 MARKS: Final = "merge_marks"
 TOUCHED: Final = "merge_touched"
+LEAVING: Final = "merge_leaving"
 
 
 def keys_of(shape: Shape, relation: str) -> str:
@@ -258,6 +263,8 @@ def changed_marks(shape: Shape, values: str, snapshots: Sequence[date]) -> str:
 
     `values` is a relation of records that has what both NEW and KNOWN are of.
     """
+    if shape.history == "current" and not shape.sees_deletes:
+        return _overtaking(shape)
     ours = (*key_names(shape), "moment", *(f"o{number}" for number in range(len(rest(shape)))))
     listed = ", ".join(ours)
     facts = [f"SELECT {listed}, dead, landed, part, nth FROM {NEW}"]
@@ -281,9 +288,26 @@ def changed_marks(shape: Shape, values: str, snapshots: Sequence[date]) -> str:
         f"SELECT f.* FROM ({' UNION ALL '.join(facts)}) f"
         f" ANTI JOIN {ANEW} a ON {same_keys(shape, 'f', 'a')}"
     )
-    if not shape.sees_deletes and shape.history == "current":  # nothing is gone
-        return f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m WHERE m.part >= 0"
     return (
         f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m LEFT JOIN {KNOWN} k"
         f" ON {same_keys(shape, 'm', 'k')} WHERE NOT coalesce({unchanged}, FALSE)"
     )
+
+
+def _overtaking(shape: Shape) -> str:
+    """MARKS where nothing is ever gone: NEW and KNOWN have a key once each, so that a join says
+    which is newer."""
+    decided = (
+        f"SELECT n.* FROM {NEW} n LEFT JOIN (SELECT * FROM {KNOWN} WHERE NOT is_end) k"
+        f" ON {same_keys(shape, 'n', 'k')} WHERE k.nth IS NULL OR {newer(shape, 'n', 'k')}"
+    )
+    return marks_of_living(
+        shape,
+        f"(SELECT n.* FROM ({decided}) n ANTI JOIN {ANEW} a ON {same_keys(shape, 'n', 'a')})",
+    )
+
+
+def leaving_rows(shape: Shape) -> str:
+    """LEAVING."""
+    listed = ", ".join(f"n.{name}" for name in (*key_names(shape), "part", "nth", "gone", "is_end"))
+    return f"SELECT {listed} FROM {KNOWN} n SEMI JOIN {TOUCHED} t ON {same_keys(shape, 'n', 't')}"

@@ -26,18 +26,20 @@ from bronze_engine.silver.fold.fold import (
     table_columns,
     table_schema,
 )
-from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names, same_keys
+from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names
 from bronze_engine.silver.merge.counts import count_changes, living_marks, living_rows
 from bronze_engine.silver.merge.facts import (
     ANEW,
     DIFFERS,
     KNOWN,
+    LEAVING,
     MARKS,
     NEW,
     TOUCHED,
     changed_marks,
     differing_keys,
     known_of,
+    leaving_rows,
     new_of,
     otherwise_keys,
     traced_keys,
@@ -167,21 +169,20 @@ class _Merge:
         every = rows(shape, _numbered(held.files))
         ends = departed_rows(shape, _numbered(held.departed)) if held.departed else None
         await self._decide(held, every, ends, in_order=in_order)
-        touched = (
-            f"(SELECT n.* FROM {KNOWN} n SEMI JOIN {TOUCHED} t ON {same_keys(shape, 'n', 't')})"
+        hit = await self._numbers(f"{LEAVING} WHERE NOT is_end", "part")
+        ends_hit = (
+            await self._numbers(f"{LEAVING} WHERE is_end", "part") if held.departed else set()
         )
-        hit = await self._numbers(f"{touched} WHERE NOT is_end", "part")
-        ends_hit = await self._numbers(f"{touched} WHERE is_end", "part")
-        removed = await self._count(f"{touched} WHERE NOT gone") if full else 0
+        removed = await self._count(f"{LEAVING} WHERE NOT gone") if full else 0
         sources = [
             (news.records, f"SELECT * FROM {MARKS} WHERE part >= 0"),
             (_rows_at(shape, held, hit), f"SELECT * FROM {MARKS} WHERE part < 0"),
         ]
         marks = [MARKS]
         anew = await self._count(ANEW)
-        gone = f"SELECT part, nth FROM {touched} WHERE NOT is_end"
+        gone = f"SELECT part, nth FROM {LEAVING} WHERE NOT is_end"
         keys = ", ".join(key_names(shape))
-        lived = [f"SELECT {keys} FROM {touched} WHERE NOT is_end AND NOT gone"]
+        lived = [f"SELECT {keys} FROM {LEAVING} WHERE NOT is_end AND NOT gone"]
         if anew:
             traced = _of_keys(shape, every, ANEW)
             hit |= await self._numbers(traced, identifier(PART))
@@ -215,7 +216,7 @@ class _Merge:
         )
 
     async def _decide(self, held: Held, every: str, ends: str | None, *, in_order: bool) -> None:
-        """NEW, KNOWN, ANEW, MARKS and TOUCHED."""
+        """NEW, KNOWN, ANEW, MARKS, TOUCHED and LEAVING."""
         shape, news = self.shape, self.news
         keys = ", ".join(key_names(shape))
         versions = shape.is_snapshot and shape.history == "full"
@@ -251,7 +252,11 @@ class _Merge:
             )
         dates = news.dates if vanishing and (in_order or not versions) else ()
         await self._table(MARKS, changed_marks(shape, values, dates))
-        await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
+        if shape.history == "full":
+            await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
+        else:  # each key has one mark
+            await self.database.execute(f"CREATE VIEW {TOUCHED} AS SELECT {keys} FROM {MARKS}")
+        await self._table(LEAVING, leaving_rows(shape))
 
     async def _compare(self, every: str, ends: str | None) -> None:
         """_OTHERWISE: date by date, for each holds the keys of a whole snapshot."""
