@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, Protocol, final
 
@@ -27,6 +28,8 @@ _MAGIC: Final[tuple[tuple[bytes, Coding], ...]] = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
 )
+_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""A frame of zstd without data (RFC 8878, 3.1.2): with one pzstd begins its files."""
 _SUFFIXES: Final[dict[str, Coding]] = {
     ".gz": "gzip",
     ".gzip": "gzip",
@@ -43,7 +46,7 @@ def coding_of_bytes(head: bytes) -> Coding:
     for magic, coding in _MAGIC:
         if head.startswith(magic):
             return coding
-    return "none"
+    return "zstd" if _SKIPPABLE.match(head) else "none"
 
 
 def coding_of_name(name: str) -> Coding:

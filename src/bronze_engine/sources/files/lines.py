@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final, final
+
+import numpy as np
 
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.block import Block
@@ -14,7 +15,9 @@ __all__ = ["BLOCK_BYTES", "JsonLines"]
 
 BLOCK_BYTES: Final = 512 * 1024
 _BLANK: Final = b" \t\r"
-_OTHER: Final = re.compile(rb"\n[^{]")
+_BREAK, _BRACE = b"\n{"
+_SLICE_BYTES: Final = 128 * 1024
+"""Looked through at once: what is made of them stays in memory that is mapped already."""
 
 
 @final
@@ -44,17 +47,22 @@ class JsonLines:
     def feed(self, data: bytes) -> Iterator[Block]:
         """The blocks that are whole with this piece."""
         data = self._utf8.feed(data)
-        self._pieces.append(data)
         self._size += len(data)
         end = data.rfind(b"\n") + 1
         self._open = len(data) - end if end else self._open + len(data)
         self._check_size(self._open - data.endswith(b"\r"))
         if self._size < self._block_bytes or self._open == self._size:
+            self._pieces.append(data)
             return
-        data = b"".join(self._pieces)
-        end = len(data) - self._open
-        self._pieces, self._size = [data[end:]], self._open
-        yield from self._blocks(data[:end])
+        if end:  # the usual case: nothing but the block is copied
+            lines = b"".join([*self._pieces, memoryview(data)[:end]])
+            self._pieces = [data[end:]]
+        else:
+            data = b"".join([*self._pieces, data])
+            end = len(data) - self._open
+            lines, self._pieces = data[:end], [data[end:]]
+        self._size = self._open
+        yield from self._blocks(lines)
 
     def finish(self) -> Iterator[Block]:
         """The last blocks, when the file has ended."""
@@ -70,8 +78,9 @@ class JsonLines:
             data = data.replace(b"\r\n", b"\n")
         if len(data) > self._max_bytes:
             self._check_size(max(map(len, data.split(b"\n"))))
-        if data.startswith(b"{") and _OTHER.search(data) is None:
-            yield self._block(data, data.count(b"\n"))
+        count = _count_objects(data)
+        if count is not None:
+            yield self._block(data, count)
             return
         held: list[bytes] = []
         for row in data.split(b"\n")[:-1]:
@@ -97,3 +106,18 @@ class JsonLines:
                 f" {self._max_bytes:,} bytes;"
                 ' is it format = "json", one document? Else raise max_document_bytes'
             )
+
+
+def _count_objects(data: bytes) -> int | None:
+    """How many lines there are, where each of them begins with a brace; else None."""
+    if not data.startswith(b"{"):
+        return None
+    text = np.frombuffer(data, np.uint8)
+    last = len(data) - 1  # the break that ends the last line
+    count = 1
+    for start in range(0, last, _SLICE_BYTES):
+        breaks = np.flatnonzero(text[start : min(start + _SLICE_BYTES, last)] == _BREAK)
+        if not (text[breaks + (start + 1)] == _BRACE).all():
+            return None
+        count += len(breaks)
+    return count

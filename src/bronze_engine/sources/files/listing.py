@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from importlib import import_module
 from typing import Final
 
 import msgspec
@@ -19,18 +20,17 @@ from bronze_engine.sources.files.archive import TAIL_BYTES, Member, members_of, 
 from bronze_engine.sources.files.entry import Entry
 from bronze_engine.sources.files.glob import Glob
 from bronze_engine.sources.files.inflate import coding_of_name
-from bronze_engine.sources.files.places.http import HttpPlace
 from bronze_engine.sources.files.places.local import LocalPlace
 from bronze_engine.sources.files.places.place import Found, Place
 from bronze_engine.sources.files.places.store import StorePlace
 from bronze_engine.sources.files.spool import spooled
-from bronze_engine.sources.http.wire.client import open_client
 from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["Asked", "list_files", "open_places", "with_members"]
 
 log = logging.getLogger(__name__)
 
+_HTTP_PLACE: Final = "bronze_engine.sources.files.places.http"
 MAX_LIST_BYTES: Final = 256 * 1024**2
 """An archive's list of members that is larger is refused: some two million of them."""
 
@@ -56,12 +56,10 @@ async def open_places(
 async def _asked(place: FilePlace, request: Request, resources: Resources) -> Asked:
     values = {"run_date": request.run_date}
     if place.api is not None:
-        api = place.api
-        client = await resources.share(
-            f"http:{api.name}" if api.name else f"files:{api.base_url}",
-            lambda: open_client(api, resources.open_auth, resources.clock, resources.hide),
-        )
-        return Asked(HttpPlace(api, client, resources), render_url(place.pattern, values))
+        # In a worker, and only here: it imports the HTTP client, which other files do without.
+        http = await resources.workers.run(import_module, _HTTP_PLACE)
+        opened: Place = await http.open_http_place(place.api, resources)
+        return Asked(opened, render_url(place.pattern, values))
     pattern = render(place.pattern, values)
     if place.store is not None:
         store = await resources.open_store(place.store)
@@ -153,7 +151,7 @@ async def with_members(
             all_entries.append(entry)
             continue
         archive = entry
-        if isinstance(entry.place, HttpPlace):
+        if not entry.place.sends_parts:
             archive = await _copied(entry, resources, stack)
         for member in await _members(archive):
             one = msgspec.structs.replace(archive, member=member)

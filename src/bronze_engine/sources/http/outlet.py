@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, final
@@ -11,16 +10,13 @@ import msgspec
 
 from bronze_engine.contracts import Emit, Request, Resources
 from bronze_engine.flow import Gate
-from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.day import before_repeated_hour, settled_until
-from bronze_engine.model.page import CapturedPage
-from bronze_engine.model.window import Bounds
-from bronze_engine.sources.http.body.split import Lines, Split
+from bronze_engine.sources.http.body.page_blocks import blocks_of
 from bronze_engine.sources.http.chains.chain import Chain
 from bronze_engine.sources.http.fetch import Page
 from bronze_engine.telemetry.events import PageFetched
 
-__all__ = ["Dated", "Outlet", "Sink", "blocks_of"]
+__all__ = ["Dated", "Outlet", "Sink"]
 
 
 _DEFAULT_LAG_SECONDS: Final = 1.0
@@ -128,41 +124,6 @@ class Outlet:
             incremental.cursor_type,
             incremental.cursor_timezone,
         )
-
-
-def blocks_of(
-    split: Split,
-    *,
-    page: int,
-    as_of: datetime | None,
-    bounds: Bounds | None = None,
-    captured: CapturedPage | None = None,
-) -> Iterator[Block]:
-    """The blocks of one page, what is captured of it with the first of them."""
-    lines = split.lines
-    if captured is not None and not lines:
-        lines = (Lines(b"", 0, 0),)
-    for each in lines:
-        yield Block(
-            data=each.data,
-            records=each.records,
-            page=page,
-            offset=each.offset,
-            as_of=as_of,
-            bounds=bounds,
-            originals=each.originals,
-            rejects=_rejects(each, page) if each.bad else (),
-            captured=captured,
-        )
-        captured = None
-
-
-def _rejects(lines: Lines, page: int) -> tuple[Reject, ...]:
-    first = lines.offset + lines.records
-    return tuple(
-        Reject(reason=bad.reason, page=page, offset=offset, raw=bad.raw)
-        for offset, bad in enumerate(lines.bad, first)
-    )
 
 
 def _instant(date: str | None) -> datetime | None:

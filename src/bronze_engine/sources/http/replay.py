@@ -10,8 +10,8 @@ from bronze_engine.contracts import Decoder, Request, Resources
 from bronze_engine.model.block import Block
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
+from bronze_engine.sources.http.body.page_blocks import blocks_of
 from bronze_engine.sources.http.limited import first_records
-from bronze_engine.sources.http.outlet import blocks_of
 from bronze_engine.sources.http.resource import make_shape
 
 __all__ = ["HttpReplayer"]

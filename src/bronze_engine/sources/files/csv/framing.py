@@ -18,6 +18,7 @@ from bronze_engine.config.files.csv import CsvFiles
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.block import Block
 from bronze_engine.sources.files.csv.dialect import LINE, Dialect
+from bronze_engine.sources.files.csv.foreign import refuse_foreign
 from bronze_engine.sources.files.csv.names import read_names
 from bronze_engine.sources.files.csv.records import (
     count_lines,
@@ -33,6 +34,7 @@ __all__ = ["BLOCK_BYTES", "Framing"]
 BLOCK_BYTES: Final = 1024**2
 _ADVICE: Final = 'set csv.encoding to what it is written in, such as "cp1252" or "latin-1"'
 _EXCERPT: Final = 40
+_JUDGED: Final = 4096
 
 
 @final
@@ -40,7 +42,8 @@ class Framing:
     """Takes the pieces of one file in order. `path` and `number` are the file's.
 
     Raises ExtractError for bytes that are not of the encoding, for a record past
-    `max_record_bytes`, for a quote without an end, and for a line of names that is none.
+    `max_record_bytes`, for a quote without an end, for a line of names that is none, and
+    for a file that is plainly of another format.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Framing:
         self.names: list[str] | None = list(form.columns) or None
         """As the file writes them; None before they came, and of a file that is empty."""
         self._head = b"" if self.names is None else _head(self.names)
+        self._is_judged = False
         self._has_begun = False
         self._pieces: list[bytes] = []
         self._size = 0
@@ -84,6 +88,10 @@ class Framing:
         self._size += len(data)
 
     def _cut(self, *, is_last: bool) -> Iterator[Block]:
+        if not self._is_judged:
+            self._is_judged = True
+            is_named = self.names is None and not self._titles
+            refuse_foreign(b"".join(self._pieces)[:_JUDGED], self._path, is_named=is_named)
         # The names go before the records at once: whatever is joined again is copied again.
         data = b"".join([self._head, *self._pieces])
         if is_last and self._size and not data.endswith((b"\n", b"\r")):

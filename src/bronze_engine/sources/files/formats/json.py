@@ -14,8 +14,8 @@ from bronze_engine.model.block import Block
 from bronze_engine.sources.files.advice import of_files
 from bronze_engine.sources.files.elements import Elements
 from bronze_engine.sources.files.format import Content, FileInfo
+from bronze_engine.sources.http.body.page_blocks import blocks_of
 from bronze_engine.sources.http.body.shape import Shape
-from bronze_engine.sources.http.outlet import blocks_of
 
 __all__ = ["JsonFormat"]
 

@@ -16,13 +16,13 @@ from bronze_engine.errors import AuthError, ExtractError, SliceLost
 from bronze_engine.limits.transient import Transient
 from bronze_engine.sources.files.places.place import Found, Observe
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
-from bronze_engine.sources.http.wire.client import Answer, Client, Refused
+from bronze_engine.sources.http.wire.client import Answer, Client, Refused, open_client
 from bronze_engine.sources.http.wire.exchange import TokenExchange
 from bronze_engine.sources.http.wire.faults import is_passing
 from bronze_engine.sources.http.wire.transport import Reply
 from bronze_engine.telemetry.redact import redact_url
 
-__all__ = ["HttpPlace"]
+__all__ = ["HttpPlace", "open_http_place"]
 
 _AS_STORED: Final = {"Accept-Encoding": "identity"}
 _PIECE_BYTES: Final = 1024**2
@@ -33,11 +33,21 @@ _NO_HEAD: Final = frozenset({400, 403, 404, 405, 410, 501})
 """How servers answer that have the file, and no HEAD: what they say to GET counts."""
 
 
+async def open_http_place(api: Api, resources: Resources) -> HttpPlace:
+    """The place of an API's files, or of a server's, over the client that its pipelines share."""
+    client = await resources.share(
+        f"http:{api.name}" if api.name else f"files:{api.base_url}",
+        lambda: open_client(api, resources.open_auth, resources.clock, resources.hide),
+    )
+    return HttpPlace(api, client, resources)
+
+
 @final
 class HttpPlace:
     """The files of one API or server. A key is the whole URL, which may hold credentials."""
 
     is_remote: Final = True
+    sends_parts: Final = False
 
     def __init__(self, api: Api, client: Client, resources: Resources) -> None:
         self._api = api

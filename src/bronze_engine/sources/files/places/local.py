@@ -35,6 +35,8 @@ class LocalPlace:
     `holds_copies`: its files are ours, copied from where they lie.
     """
 
+    sends_parts: Final = True
+
     def __init__(self, workers: Workers, *, holds_copies: bool = False) -> None:
         self._workers = workers
         self.is_remote: Final = holds_copies

@@ -37,6 +37,11 @@ class Place(Protocol):
         """Whether each file costs a round trip: then small ones are fetched ahead."""
         ...
 
+    @property
+    def sends_parts(self) -> bool:
+        """Whether `read` can begin within a file: few servers let it."""
+        ...
+
     def scan(self, pattern: str, /) -> AsyncIterator[Found]:
         """The files that match, in no order. Raises ExtractError, or StoreError of a store."""
         ...

@@ -27,6 +27,7 @@ class StorePlace:
     """The objects of one store. A key is the object's."""
 
     is_remote: Final = True
+    sends_parts: Final = True
 
     def __init__(self, store: Store, workers: Workers, warn: Callable[[str], object]) -> None:
         """`warn` is told of what matches and can't be read by its name."""
