@@ -62,6 +62,16 @@ async def test_what_was_packed_in_parts_lands_whole(tmp_path: Path, coding: str)
     assert await lake.values("id") == IDS
 
 
+@pytest.mark.parametrize("name", ["a.csv.zst", "a.csv"])
+async def test_zstd_that_begins_with_a_frame_without_data_lands(tmp_path: Path, name: str) -> None:
+    """As pzstd writes it: the size of the frame behind stands in a skippable one."""
+    lake = Lake(tmp_path, 'url = "inbox/*"\nformat = "csv"')
+    packed = zstd(LINES)
+    skippable = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + len(packed).to_bytes(4, "little")
+    (lake.inbox / name).write_bytes(skippable + packed)
+    assert await lake.values("id") == IDS
+
+
 @pytest.mark.parametrize("coding", PACK)
 @pytest.mark.parametrize("left", [0, 1, 60, -1, -9])
 async def test_a_cut_file_lands_nothing(tmp_path: Path, coding: str, left: int) -> None:

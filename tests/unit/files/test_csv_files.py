@@ -51,6 +51,40 @@ def test_records_of_another_number_of_fields_are_rejected_with_line_and_bytes() 
         assert {each.page for each in found.rejects} == {1}
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"<!DOCTYPE html><html><body>Please log in</body></html>", "is HTML"),
+        (b"\n<HTML>\n<p>404</p>\n</HTML>\n", "is HTML"),
+        (b'<?xml version="1.0"?>\n<rows/>\n', "is XML"),
+        (b'[{"id": 1}, {"id": 2}]', 'is JSON, not CSV; set format = "json"'),
+        (b'{"id": 1}\n{"id": 2}\n', "is JSON"),
+        (b"PAR1\x15\x04\xe9", 'is Parquet, not CSV; set format = "parquet"'),
+        (b"ARROW1\0\0\xff\xff", "is Arrow"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old workbook"),
+    ],
+)
+def test_a_file_of_another_format_is_not_taken_for_names_without_rows(
+    data: bytes, message: str
+) -> None:
+    with pytest.raises(ExtractError, match=message):
+        read_csv(data)
+
+
+def test_parquet_is_no_csv_of_an_encoding_that_takes_any_byte_either() -> None:
+    with pytest.raises(ExtractError, match="is Parquet"):
+        read_csv(b"PAR1\x15\x04\xe9\n", encoding="latin-1")
+
+
+def test_names_and_values_that_begin_as_other_formats_do_are_read() -> None:
+    assert read_csv(b"<id>,{name}\n1,2\n").rows == [{"<id>": "1", "{name}": "2"}]
+    document = b'{"a": 1}|7\n'
+    found = read_csv(document, delimiter="|", columns=["document", "id"])
+    assert found.rows == [{"document": '{"a": 1}', "id": "7"}]
+    titled = read_csv(b'{"made": "today"}\nid\n1\n', skip_lines=1)
+    assert titled.rows == [{"id": "1"}]
+
+
 def test_short_records_are_padded_where_that_is_asked_for() -> None:
     found = read_csv(b'a,b,c\n1\n2,3,4\n5,""\n6,7,8,9\n', on_ragged="pad")
     assert [tuple(row.values()) for row in found.rows] == [
