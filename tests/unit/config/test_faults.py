@@ -103,6 +103,30 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, table: str, body: str, me
 
 
 @pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("bigint", "int64"),  # and not int8, which is nearer by its letters
+        ("integr", "int64"),
+        ("INT64", "int64"),
+        ("uint", "uint64"),
+        ("varchar(20)", "string"),
+        ("float", "double"),
+        ("datetime", "timestamp"),
+        ("timestamptz", "timestamp"),
+        ("NUMBER(10, 2)", "decimal(10, 2)"),
+        ("numeric(10)", "decimal(10,0)"),
+        ("numeric", "decimal(18,4)"),
+        ("in64", "int64"),
+    ],
+)
+def test_a_type_of_sql_arrow_or_python_is_told_as_ours(
+    tmp_path: Path, kind: str, meant: str
+) -> None:
+    told = refused(tmp_path, pipeline_table("schema.columns", f'a = "{kind}"'))
+    assert f'"{kind}" is no type; did you mean "{meant}"?' in told
+
+
+@pytest.mark.parametrize(
     ("key", "message"),
     [
         ("load = 3", f"{P}.load: expected"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -22,6 +23,22 @@ _TIMESTAMP_TYPE: Final = re.compile(
     r"timestamp\(\s*(?:us|ns|ms|s)\s*(?:,\s*([A-Za-z0-9_+\-/:]+)\s*)?\)"
 )
 _DECIMAL_TYPE: Final = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+_ELSEWHERE: Final = {
+    **dict.fromkeys(("int", "integer", "bigint", "long"), "int64"),
+    **dict.fromkeys(("smallint", "short"), "int16"),
+    **dict.fromkeys(("tinyint", "byte"), "int8"),
+    "uint": "uint64",
+    **dict.fromkeys(("float", "float32", "float64", "real", "double precision"), "double"),
+    **dict.fromkeys(("numeric", "number", "decimal", "decimal128"), "decimal(18,4)"),
+    **dict.fromkeys(("str", "text", "varchar", "char", "utf8", "uuid"), "string"),
+    **dict.fromkeys(("object", "struct", "array", "list", "map", "jsonb"), "json"),
+    **dict.fromkeys(("datetime", "timestamptz", "timestamp_tz"), "timestamp"),
+    **dict.fromkeys(("datetime2", "timestamp_ntz"), "timestamp(us)"),
+    **dict.fromkeys(("boolean", "bit"), "bool"),
+    "date32": "date",
+}
+"""What SQL, Arrow, Spark and Python call types of ours. By its spelling alone `bigint` is nearest
+to `int8`, which keeps hardly a number of such a column."""
 
 
 def schema_faults(schema: SchemaConfig, path: KeyPath) -> Iterator[Fault]:
@@ -65,5 +82,20 @@ def type_faults(kind: str, path: KeyPath) -> Iterator[Fault]:
         if not 1 <= precision <= 76 or scale > precision:
             yield Fault(path, f'"{kind}": 1 to 76 digits in all, the scale at most as many')
     else:
-        known = [*_SIMPLE_TYPES, "timestamp(us, UTC)", "decimal(18,4)"]
-        yield Fault(path, f"{json.dumps(kind)} is no type; {nearest(kind, known)}")
+        yield Fault(path, f"{json.dumps(kind)} is no type; {_meant(kind)}")
+
+
+def _meant(kind: str) -> str:
+    """Which type the writer may have meant by a name that is none of ours."""
+    name, bracket, arguments = (part.strip() for part in kind.lower().partition("("))
+    if bracket and _ELSEWHERE.get(name, "").startswith("decimal"):
+        exact = "decimal(" + (arguments if "," in arguments else arguments.replace(")", ",0)"))
+        if _DECIMAL_TYPE.fullmatch(exact):
+            return f"did you mean {json.dumps(exact)}?"
+    ours = dict.fromkeys((*_SIMPLE_TYPES, "timestamp(us, UTC)", "decimal(18,4)"))
+    known = _ELSEWHERE | {each: each for each in ours}
+    for word in (kind.lower(), name):
+        close = difflib.get_close_matches(word, known, n=1)
+        if close:
+            return f"did you mean {json.dumps(known[close[0]])}?"
+    return nearest("", ours)
