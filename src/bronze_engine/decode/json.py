@@ -27,6 +27,7 @@ from bronze_engine.decode.reader import Reader
 from bronze_engine.decode.refusal import refuse_lines
 from bronze_engine.decode.rules import rules_of, start_layout
 from bronze_engine.decode.shape import BIG
+from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, check_utf8
 from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.layout import Layout
@@ -36,6 +37,8 @@ __all__ = ["JsonDecoder"]
 
 _NULL_RECORD: Final = re.compile(rb"[ \t\r]*n")
 _NULL_LINE: Final = r"\n[ \t\r]*n"
+_HEAD_BYTES: Final = 64 * 1024
+"""Of a first group: the exact path takes 35 us a record, ten times what the fast one takes."""
 _NO_ROWS: Final = pa.RecordBatch.from_pylist([], schema=pa.schema([]))
 
 
@@ -48,9 +51,10 @@ class JsonDecoder:
     Raises ConfigError (CFG001) for a type in `request.schema` that does not exist.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, head_bytes: int = _HEAD_BYTES) -> None:
         self._rules = rules_of(request.schema, request.base)
         self._start = start_layout(request.base, self._rules)
+        self._head_bytes = head_bytes
         self._cursor = None if request.incremental is None else CursorFilter(request)
         # One slot, replaced whole: threads may race to fill it, and each uses what it made.
         self._reader = Reader(self._start, self._rules)
@@ -111,11 +115,16 @@ class JsonDecoder:
     ) -> tuple[pa.RecordBatch, Layout] | None:
         """The fast path; None where the group must be read exactly."""
         rows = sum(block.records for block in blocks)
-        if not len(layout.schema):
-            return (_NO_ROWS, layout) if rows == 0 else None
         if rows == 0:
-            return pa.RecordBatch.from_pylist([], schema=layout.schema), layout
+            is_empty = not len(layout.schema)
+            none = _NO_ROWS if is_empty else pa.RecordBatch.from_pylist([], schema=layout.schema)
+            return none, layout
         data = blocks[0].data if len(blocks) == 1 else b"".join(block.data for block in blocks)
+        if not len(layout.schema):
+            learnt = self._learn(data, layout)
+            if learnt is None:
+                return None
+            layout = learnt
         reader = self._reader
         if reader.layout is not layout:
             self._reader = reader = Reader(layout, self._rules)
@@ -129,6 +138,19 @@ class JsonDecoder:
             return None if batch is None else (batch, layout)
         big = [place for place in reader.open_integers if _has_big(batch.column(place))]
         return (batch, layout) if not big else _mark_big(batch, layout, big)
+
+    def _learn(self, data: bytes, layout: Layout) -> Layout | None:
+        """The columns of the first records, of which the fast path reads the others too or gives
+        the group back. None where there are no others, or no columns."""
+        end = data.rfind(b"\n", 0, self._head_bytes) + 1
+        if not 0 < end < len(data):
+            return None
+        head = Block(data=data[:end], records=data.count(b"\n", 0, end), page=1)
+        try:
+            learnt = decode_exact([head], layout, self._rules).layout
+        except QualityError:  # raised anew by whoever reads the whole group
+            return None
+        return learnt if len(learnt.schema) else None
 
     def _read_drifting(self, layout: Layout, data: bytes, rows: int) -> pa.RecordBatch | None:
         drift = self._drift

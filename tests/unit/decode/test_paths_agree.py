@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.exact import decode_exact
 from bronze_engine.decode.json import JsonDecoder
-from bronze_engine.decode.rules import rules_of
+from bronze_engine.decode.rules import rules_of, start_layout
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
-from tests.unit.decode.rows import fold, loads, raws, records_of, request, table
+from tests.unit.decode.rows import block, fold, loads, raws, records_of, request, table
 from tests.unit.decode.test_roundtrip import cuts, is_good
 
 pytestmark = pytest.mark.unit
@@ -125,6 +125,31 @@ def test_the_fast_path_gives_what_the_exact_path_gives(
             layout = decoded.layout
         if layout is not None and place + 1 == settle_after:
             layout = layout.settled()
+
+
+MANY = st.lists(TYPED_LINES, min_size=1, max_size=3).flatmap(
+    lambda lines: st.lists(st.sampled_from(lines), min_size=2, max_size=9)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    MANY | cuts().map(lambda blocks: [line for b in blocks for line in b.data.split(b"\n")[:-1]]),
+    st.integers(1, 80),
+    RULES,
+)
+def test_columns_learnt_of_the_first_records_are_those_of_all_records(
+    lines: list[bytes], head_bytes: int, schema: SchemaConfig
+) -> None:
+    group = block(lines)
+    learnt = JsonDecoder(request(schema=schema), head_bytes=head_bytes).decode([group], None)
+    exact = decode_exact(
+        [group], start_layout(None, rules_of(schema, None)), rules_of(schema, None)
+    )
+    assert learnt.batch.equals(exact.batch, check_metadata=True)
+    assert learnt.layout.schema.equals(exact.layout.schema, check_metadata=True)
+    assert learnt.layout.known == exact.layout.known == 0
+    assert [r.raw for r in learnt.rejects] == [r.raw for _, r in exact.rejects]
 
 
 @settings(max_examples=200, deadline=None)
