@@ -153,6 +153,20 @@ async def test_a_pipe_is_no_file(tmp_path: Path) -> None:
         await lake.run()
 
 
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("gone.csv", "is a link to a file that is not there"), ("b.csv", "too many levels|Too many")],
+)
+async def test_a_link_that_leads_nowhere_is_not_passed_over(
+    tmp_path: Path, target: str, message: str
+) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/*.csv"\nformat = "csv"')
+    drop(lake, "a.csv", 1)
+    (lake.inbox / "b.csv").symlink_to(target)
+    with pytest.raises(ExtractError, match=message):
+        await lake.run()
+
+
 async def test_files_within_a_directory_that_is_a_store(tmp_path: Path) -> None:
     stores = '[stores.shop]\npath = "./inb[o]x {y}"\n'
     lake = Lake(tmp_path, 'url = "in/*.csv"\nstore = "shop"\nformat = "csv"', stores=stores)

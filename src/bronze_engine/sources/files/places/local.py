@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -100,10 +100,21 @@ def _below(folder: str, parts: Sequence[str]) -> Iterator[Found]:
             if entry.is_dir(follow_symlinks=False):
                 yield from _below(path, parts)
         elif rest:
-            if entry.is_dir():
+            if _leads_to(path, entry.is_dir):
                 yield from _below(path, rest)
-        elif entry.is_file() and (found := _found(path)) is not None:
-            yield found
+        elif _leads_to(path, entry.is_file):
+            if (found := _found(path)) is not None:
+                yield found
+        elif entry.is_symlink() and not os.path.exists(path):  # noqa: PTH110
+            raise ExtractError(f"{path} is a link to a file that is not there; mend or remove it")
+
+
+def _leads_to(path: str, is_kind: Callable[[], bool]) -> bool:
+    """What an entry says of itself; a link that can't be followed is an error of its own."""
+    try:
+        return is_kind()
+    except OSError as exc:
+        raise _error(exc, path) from exc
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
