@@ -59,9 +59,17 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
             "[pipelines.a.b]\n[pipelines.a.b]\n",
             r"pipelines\.toml:2:15: duplicate: \[pipelines\.a\.b\]",
         ),
+        ("a = x\n", r'pipelines\.toml:1:5: Invalid value; a text is written "in quotes"'),
+        ("a = 8MiB\n", r'pipelines\.toml:1:6: .*; a text is written "in quotes", as sizes'),
+        ("a: 1\n", r"pipelines\.toml:1:2: .*; write key = value$"),
+        ("a = 1\na = 2\n", r"pipelines\.toml:2:.*; this key has its value already$"),
+        ('a = "x\n', r"pipelines\.toml:1:7: .*; the quote that closes the text is missing$"),
+        ('a = "C:\\data"\n', r"pipelines\.toml:1:10: .*; write \\\\ for a backslash, or "),
     ],
 )
-def test_a_syntax_error_names_line_and_column(tmp_path: Path, text: str, place: str) -> None:
+def test_a_syntax_error_names_line_column_and_what_to_write(
+    tmp_path: Path, text: str, place: str
+) -> None:
     with pytest.raises(ConfigError, match=place):
         load(tmp_path, text)
 

@@ -23,6 +23,16 @@ _MAIN_ONLY: Final = ("engine", "telemetry", "defaults", "include")
 _SINGLE: Final = ("engine", "telemetry", "defaults")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _TWICE = re.compile(r"Cannot declare \((.*?),?\) twice")
+_QUOTES: Final = 'a text is written "in quotes"'
+_HINTS: Final = {
+    "Invalid value": f"{_QUOTES}, and true and false in small letters",
+    "Expected newline or end of document after a statement": f"{_QUOTES}, as sizes and times are",
+    "Expected '=' after a key in a key/value pair": "write key = value",
+    "Cannot overwrite a value": "this key has its value already",
+    "Illegal character '\\n'": "the quote that closes the text is missing",
+    "Unescaped '\\' in a string": r"write \\ for a backslash, or the text in 'single quotes'",
+}
+"""What to do about a text of tomllib. Those of other versions of Python may have no hint."""
 
 
 def parse_toml(text: str, file: str) -> Table:
@@ -44,6 +54,8 @@ def parse_toml(text: str, file: str) -> Table:
         if twice is not None:
             key = ".".join(part.strip().strip("'\"") for part in twice[1].split(","))
             what = f"duplicate: [{key}] stands here a second time"
+        elif what in _HINTS:
+            what = f"{what}; {_HINTS[what]}"
         raise config_error(f"{file}:{line}:{column}", [Fault((), what)]) from None
 
 
