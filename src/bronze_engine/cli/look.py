@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import msgspec
@@ -31,6 +31,7 @@ from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.cli.silver import Asked, curate
 from bronze_engine.cli.told import print_plan
 from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import (
     CustomSource,
     FilesSourceConfig,
@@ -61,29 +62,36 @@ def list_pipelines(
 ) -> None:
     """List the pipelines of the configuration."""
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
-    pipelines = []
+    rows = []
     for name in loaded.names:
+        tags = loaded.words(name, "tags")
+        if tag and set(tag).isdisjoint(tags):
+            continue
         try:
-            pipelines.append(loaded.pipeline(name))
-        except ConfigError as exc:  # a variable that is set elsewhere, say: the others are listed
+            rows.append(_row(loaded.pipeline(name)))
+        except ConfigError as exc:  # a variable that is set elsewhere, say
             log.warning("%s", exc)
-    rows = [
-        {
-            "name": each.name,
-            "load": each.load,
-            "source": _read_from(each.source),
-            "partitions": f"{each.target.location}/{each.system}/{each.entity}/",
-            "tags": each.tags,
-        }
-        for each in pipelines
-        if not tag or not set(tag).isdisjoint(each.tags)
-    ]
+            unknown = dict.fromkeys(("load", "source", "partitions"))
+            rows.append({"name": name, **unknown, "tags": tags, "error": exc.message})
     if as_json:
         text.print_json(rows)
     else:
         header = ["name", "load", "source", "partitions", "tags"]
         cells = [{**row, "tags": ", ".join(row["tags"])} for row in rows]
-        text.print_table(header, [[str(row[key]) for key in header] for row in cells])
+        text.print_table(
+            header, [["?" if row[key] is None else row[key] for key in header] for row in cells]
+        )
+
+
+def _row(pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "name": pipeline.name,
+        "load": pipeline.load,
+        "source": _read_from(pipeline.source),
+        "partitions": f"{pipeline.target.location}/{pipeline.system}/{pipeline.entity}/",
+        "tags": pipeline.tags,
+        "error": None,
+    }
 
 
 def _read_from(source: SourceConfig) -> str:

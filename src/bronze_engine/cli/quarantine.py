@@ -85,7 +85,7 @@ def replay(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Decode the quarantined records again, by today's rules and types, and land what passes."""
+    """Decode rejected records again, and land what passes. By today's rules and types."""
     loaded = load(
         config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
     )

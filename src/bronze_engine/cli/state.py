@@ -34,7 +34,7 @@ state = typer.Typer(
     name="state",
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Where an entity stands, and its next window begins.",
+    help="Where an entity stands, and where its next window begins.",
 )
 
 Why = Annotated[str, typer.Option("--why", help="Why, for whoever reads the manifest later.")]
@@ -50,7 +50,10 @@ def show(
     config: ConfigPath = CONFIG_PATH,
     verbose: Verbose = False,
 ) -> None:
-    """Show the newest date, the watermark, overrides, and who works on it."""
+    """Show the newest date, the watermark, and who is at work.
+
+    Overrides too, and runs that were broken off.
+    """
     loaded = load(config, overrides, LogOptions(verbose=verbose, in_log_dir=False))
     found = with_engine(loaded, lambda engine: engine.state(name).show())
     if as_json:
@@ -79,7 +82,7 @@ def set_watermark(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Let the next run begin after another watermark than the recorded one, once."""
+    """Let the next run begin after another watermark. Once, in place of the recorded one."""
     if (watermark is None) != withdraw:
         raise ConfigError("state set needs --watermark VALUE, or --withdraw, and not both")
     loaded = load(
@@ -113,7 +116,7 @@ def reset(
     json_log: JsonLog = False,
     log_file: LogFile = None,
 ) -> None:
-    """Let the next run read from the beginning, as an epoch of its own; deletes nothing."""
+    """Let the next run read from the beginning. As an epoch of its own; nothing is deleted."""
     loaded = load(
         config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -184,10 +185,13 @@ def print_verify(report: VerifyReport) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their longest cell."""
-    rows = [[escaped(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
+    """Columns as wide as their longest line; a cell of several lines takes as many."""
+    lines = [list(header)]
+    for row in rows:
+        cells = [[escaped(line) for line in cell.split("\n")] for cell in row]
+        lines.extend(map(list, zip_longest(*cells, fillvalue="")))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for row in lines:
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
 

@@ -65,6 +65,7 @@ async def check_pipeline(
         stores = await services.stores(pipeline)
         await services.preflight.check(stores.target, single_writer=pipeline.target.single_writer)
         await survey(stores, pipeline, run_date, Identity.new(services.clock))
+        await _open_tables(pipeline, services)
         return f"{stores.target.url} can be written"
 
     async def source() -> str:
@@ -74,6 +75,14 @@ async def check_pipeline(
     if await ask("configuration", configuration) and await ask("store", store):
         await ask("source", source)
     return tuple(findings)
+
+
+async def _open_tables(pipeline: Pipeline, services: Services) -> None:
+    """As a run does, to show files to other engines. Raises ConfigError where the extra of a
+    `table_format` is not installed."""
+    await services.table(pipeline, pipeline.output)
+    if pipeline.silver is not None:
+        await services.table(pipeline, pipeline.silver.output)
 
 
 async def _ask_source(pipeline: Pipeline, run_date: date, services: Services) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -219,8 +220,13 @@ def test_list_shows_pipelines_by_tag(bronze: Bronze) -> None:
 def test_a_pipeline_that_can_not_be_resolved_hides_no_other(bronze: Bronze) -> None:
     shop(bronze.folder, '[pipelines.team.two]\nextends = "team.orders"\ntarget = "${NOWHERE}"\n')
     ran = bronze.well("list", "--json")
-    assert [each["name"] for each in ran.json] == ["team.orders"]
-    assert " WARNING CFG001 pipelines.toml: pipelines.team.two.target" in ran.err
+    assert [each["name"] for each in ran.json] == ["team.orders", "team.two"]
+    assert [each["load"] for each in ran.json] == ["full", None]
+    assert ran.json[0]["error"] is None
+    assert ran.json[1]["error"].startswith("pipelines.toml: pipelines.team.two.target")
+    assert f" WARNING CFG001 {ran.json[1]['error']}" in ran.err
+    assert "team.two     ?     ?" in bronze.well("list").out
+    assert bronze.well("list", "--tag", "other", "--json").json == []
     bronze.well("plan", PIPELINE)
     both = bronze("check", *url_of("http://127.0.0.1:1"))
     assert both.status == 4
@@ -233,7 +239,9 @@ def test_version_and_help_name_what_there_is(bronze: Bronze) -> None:
     for command in ("run", "plan", "list", "check", "verify", "schema", "init", "demo"):
         assert f"  {command} " in shown
         assert "Usage: " in bronze.well(command, "--help").out
-    assert "..." not in shown.partition("Commands:")[2]  # a line for each that says it whole
+    # A line for each command that says it whole.
+    for of in ((), ("state",), ("quarantine",)):
+        assert "..." not in bronze.well(*of, "--help").out.partition("Commands:")[2]
 
 
 def test_schema_is_the_json_schema_of_the_file(bronze: Bronze) -> None:
@@ -345,3 +353,33 @@ def test_check_says_what_to_mend(fault: str, bronze: Bronze) -> None:
     assert f"FAIL  {PIPELINE}  {subject}: {code} " in ran.out
     failed = [each for each in as_json.json if not each["ok"]]
     assert [each["subject"] for each in failed] == [subject]
+
+
+@pytest.mark.parametrize("table", ["output", "silver.output"])
+def test_check_finds_that_the_extra_of_a_table_format_is_missing(
+    table: str, bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("bronze_engine.tables.delta")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    shop(
+        bronze.folder,
+        f'[pipelines.team.orders.{table}]\ntable_format = "delta"\n',
+        keys='primary_key = ["id"]',
+    )
+    with in_background(paged([{"id": 1}])) as server:
+        ran = bronze("check", *url_of(server))
+    assert ran.status == 2
+    assert f'FAIL  {PIPELINE}  store: CFG001 table_format = "delta" needs an extra: pip' in ran.out
+
+
+def test_faults_of_a_pipeline_stand_below_each_other_in_the_table_of_a_batch(
+    bronze: Bronze,
+) -> None:
+    shop(bronze.folder, '[pipelines.team.orders.schema]\nraw = 3\nnested = "no"\n')
+    lines = bronze("batch").out.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith(PIPELINE))
+    begin = lines[first].index("pipelines.toml: 2 faults")
+    assert lines[first].endswith("pipelines.toml: 2 faults")
+    below = sorted(line[begin:].split(":")[0] for line in lines[first + 1 : first + 3])
+    assert below == [f"  - pipelines.{PIPELINE}.schema.{key}" for key in ("nested", "raw")]
