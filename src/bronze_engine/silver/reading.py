@@ -9,12 +9,13 @@ from typing import Final, final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bronze_engine.errors import StateError, StoreError
+from bronze_engine.errors import StateError
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import Manifest, partition_path
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.columns.contract import schema_of
 from bronze_engine.silver.columns.shape import DELETED_AT
+from bronze_engine.silver.database.fault import unreadable
 from bronze_engine.silver.database.spool import LAND_AGAIN, Spool, Verify
 from bronze_engine.silver.inputs.bronze import landed_again
 from bronze_engine.silver.inputs.files import BronzeFile
@@ -141,10 +142,6 @@ def _schema_of(file: DataFile, path: Path, schema: pa.Schema, remedy: str) -> pa
     try:
         found = pq.read_schema(path)
     except (pa.ArrowException, OSError) as exc:
-        raise StoreError(
-            f"{file.name} of the table can't be read as Parquet ({exc}); nothing was published."
-            f" {remedy}",
-            key=file.name,
-        ) from exc
+        raise unreadable(f"{file.name} of the table", exc, remedy, key=file.name) from exc
     known = {field.name: field for field in schema}
     return pa.schema([known.get(field.name, field) for field in found])

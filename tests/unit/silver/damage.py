@@ -98,6 +98,10 @@ def _change(tree: Tree, _: Tree) -> None:
     tree[MANIFEST] = json.dumps(manifest).encode()
 
 
+def _count_up(tree: Tree, _: Tree) -> None:
+    tree[MANIFEST] = tree[MANIFEST].replace(b'"generation": 2', b'"generation": 3')
+
+
 def _flip_manifest(tree: Tree, _: Tree) -> None:
     tree[MANIFEST] = tree[MANIFEST].replace(b'"generation": 2', b'"generation"; 2')
 
@@ -121,6 +125,13 @@ DAMAGES: Final = (
         "generation-put-back", _put_back_with_files, MANIFEST, "of generation 1", is_readable=True
     ),
     Damage("manifest-changed", _change, MANIFEST, "it was changed", is_readable=True),
+    Damage(
+        "manifest-of-a-later-generation",
+        _count_up,
+        MANIFEST,
+        "is of generation 3",
+        is_readable=True,
+    ),
     Damage("manifest-flipped-byte", _flip_manifest, MANIFEST, "is damaged"),
     Damage("manifest-cut-short", _cut_manifest, MANIFEST, "is damaged"),
     Damage("manifest-of-another-date", _misplace, MANIFEST, "is the manifest of team/orders/dt=2"),

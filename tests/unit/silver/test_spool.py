@@ -154,6 +154,18 @@ async def test_file_that_is_no_parquet_is_named(kind: str, tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
+async def test_a_damaged_footer_is_told_on_one_line(tmp_path: Path) -> None:
+    """Of its footer Arrow says so on two."""
+    length = int.from_bytes(BODY[-8:-4], "little")
+    body = BODY[: -8 - length] + bytes(length) + BODY[-8:]
+    async with opened("local", tmp_path) as (store, spool, _):
+        await store.put(f"{FOLDER}/{NAME}", body, expect=ANY)
+        with pytest.raises(StoreError, match=r"part-g00000001.*can't be read") as caught:
+            await spool.path(store, FOLDER, data_file(NAME, body))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.asyncio
 async def test_each_file_is_read_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
     async with opened("memory", tmp_path) as (memory, spool, _):
         await memory.put(f"{FOLDER}/{NAME}", BODY, expect=ANY)

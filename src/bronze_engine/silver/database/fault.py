@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from bronze_engine.errors import BronzeError, ConfigError, QualityError, StoreError
 from bronze_engine.silver.database.spill import free_bytes
 
-__all__ = ["duckdb_fault"]
+__all__ = ["duckdb_fault", "unreadable"]
 
 _MEBIBYTE: Final = 1024**2
 _MEMORY: Final = "Out of Memory Error"
@@ -68,3 +69,12 @@ def duckdb_fault(
             "text; nothing was published"
         )
     return None
+
+
+def unreadable(name: str, exc: pa.ArrowException | OSError, remedy: str, *, key: str) -> StoreError:
+    """The error of a file that is no Parquet, or no more. What Arrow says may have several lines,
+    of which the first says it."""
+    told = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+    return StoreError(
+        f"{name} can't be read as Parquet ({told}); nothing was published. {remedy}", key=key
+    )

@@ -22,6 +22,7 @@ import pyarrow as pa
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, StoreError
 from bronze_engine.model.part import DataFile
+from bronze_engine.silver.database.fault import unreadable
 from bronze_engine.silver.database.rewriting import must_rewrite, rewriting
 from bronze_engine.silver.database.spill import free_bytes
 from bronze_engine.store.local.store import LocalStore
@@ -130,11 +131,8 @@ class Spool:
         except (pa.ArrowException, OSError) as exc:
             if isinstance(exc, OSError) and exc.errno in _NO_ROOM:
                 raise self._full(read, other, exc) from exc
-            raise StoreError(
-                f"{read.key} in {read.store.url} can't be read as Parquet ({exc}); nothing was"
-                f" published. {read.remedy}",
-                key=read.key,
-            ) from exc
+            name = f"{read.key} in {read.store.url}"
+            raise unreadable(name, exc, read.remedy, key=read.key) from exc
         return other
 
     def _full(self, read: _Read, path: Path, exc: OSError) -> StoreError:

@@ -9,8 +9,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bronze_engine.errors import StoreError
 from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.silver.database.fault import unreadable
+from bronze_engine.silver.database.spool import LAND_AGAIN
 
 __all__ = ["BronzeFile", "schema_in"]
 
@@ -39,8 +40,4 @@ def schema_in(file: BronzeFile) -> pa.Schema:
     try:
         return pq.read_schema(file.path).remove_metadata()
     except (pa.ArrowException, OSError) as exc:
-        raise StoreError(
-            f"{file.name} can't be read as Parquet ({exc}); nothing was published. Land that date"
-            " again, or see `bronze verify`",
-            key=file.name,
-        ) from exc
+        raise unreadable(file.name, exc, LAND_AGAIN, key=file.name) from exc

@@ -1,8 +1,9 @@
 """Whether a manifest of Bronze is the one that its partition's commit wrote.
 
 The manifest is the truth, and `_checksums.json` is written after it: an older one is that of a run
-that ended in between, and says nothing. One of a later generation, or of the same and another
-content, says that the manifest was changed, or put back from a copy.
+that ended in between, and says nothing. One of a later generation, of the same and another
+content, or of the same run and another generation, says that the manifest was changed, or put back
+from a copy: each commit has a run of its own.
 """
 
 from __future__ import annotations
@@ -54,12 +55,10 @@ async def check_seal(
         return
     found = await store.get(f"{partition}/{CHECKSUMS_NAME}")
     checksums = None if found is None else _decoded(found.body)
-    mine = landed.manifest.generation
-    if (
-        checksums is None
-        or checksums.generation < mine
-        or checksums.manifest_sha256 == landed.sha256
-    ):
+    mine, run = landed.manifest.generation, landed.manifest.run
+    if checksums is None or checksums.manifest_sha256 == landed.sha256:
+        return
+    if checksums.generation < mine and checksums.run != run:
         return
     told = (
         f"{partition}/{MANIFEST_NAME} in {store.url} is of generation {mine} with sha256"
