@@ -242,6 +242,17 @@ async def test_urls_land_in_the_order_of_their_paths(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_server_that_sends_the_file_to_head_too_is_read(tmp_path: Path) -> None:
+    async def both_alike(_: Seen, __: asyncio.StreamWriter) -> bytes:
+        return _answer(200, b"id\n1\n")
+
+    async with serve(both_alike) as server:
+        lake = Lake(tmp_path, f'url = "{server.url}/a.csv"\nformat = "csv"')
+        assert await lake.values("id") == ["1"]
+    assert [seen.method for seen in server.seen] == ["HEAD", "GET"]
+
+
+@pytest.mark.asyncio
 async def test_one_url_of_several_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     async with serve(Site(a_csv=b"id\n1\n")) as server:
         urls = [f"{server.url}/a.csv", f"{server.url}/b.csv"]

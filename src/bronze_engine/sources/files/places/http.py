@@ -18,7 +18,7 @@ from bronze_engine.sources.files.places.place import Found, Observe
 from bronze_engine.sources.http.status import excerpt, raise_for_status, shortened
 from bronze_engine.sources.http.wire.client import Answer, Client, Refused, open_client
 from bronze_engine.sources.http.wire.exchange import TokenExchange
-from bronze_engine.sources.http.wire.faults import is_passing
+from bronze_engine.sources.http.wire.faults import Malformed, is_passing
 from bronze_engine.sources.http.wire.transport import Reply
 from bronze_engine.telemetry.redact import redact_url
 
@@ -58,8 +58,15 @@ class HttpPlace:
 
     async def scan(self, pattern: str, /) -> AsyncIterator[Found]:
         """The URL itself, with what the server tells of it without sending it, where it does."""
-        async with AsyncExitStack() as stack:
-            answer, _ = await self.ask("HEAD", pattern, {}, stack)
+        try:
+            async with AsyncExitStack() as stack:
+                answer, _ = await self.ask("HEAD", pattern, {}, stack)
+        except ExtractError as exc:
+            if not isinstance(exc.__cause__, Malformed):
+                raise
+            # Servers that answer HEAD as they do GET send a body, which is no HTTP there.
+            yield Found(key=pattern, path=redact_url(pattern))
+            return
         if answer.status in _MISSING:  # to HEAD at least
             async with AsyncExitStack() as stack:
                 answer, _ = await self.ask("GET", pattern, {}, stack, may_be_missing=True)
@@ -120,7 +127,7 @@ class HttpPlace:
                 except TimeoutError:
                     raise Transient("no answer within the read timeout") from None
                 except httpx.TransportError as exc:
-                    raise self.fault(exc, url) from exc
+                    raise self.fault(exc) from exc
                 if not (may_be_missing and answer.status in _MISSING):
                     self._judge(method, answer)
                 stack.push_async_exit(attempted.pop_all())
@@ -151,11 +158,11 @@ class HttpPlace:
                 raise Refused(answer.version, exc) from None
             raise
 
-    def fault(self, exc: httpx.TransportError, url: str) -> Exception:
+    def fault(self, exc: httpx.TransportError) -> Transient | ExtractError:
         """What an error of the connection means."""
         if is_passing(exc):
             return Transient(str(exc))
-        return ExtractError(f"{redact_url(url)}: {exc}; check the URL, proxy and ca_file")
+        return ExtractError(f"{exc}; check the URL, proxy and ca_file")
 
 
 @final
@@ -208,10 +215,10 @@ class _Body:
                     if self._offset == self._end:
                         return
             except httpx.TransportError as exc:
-                error = self._place.fault(exc, self._file.key)
+                error = self._place.fault(exc)
                 broken += 1
                 if isinstance(error, ExtractError):
-                    raise error from exc
+                    raise ExtractError(f"{self._file.path}: {error.message}") from exc
                 if broken == _BREAKS:
                     raise SliceLost(f"{self._file.path}: {exc}") from exc
             else:
