@@ -10,8 +10,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bronze_engine.config.output import Output
+from bronze_engine.encode.indices import (
+    INDICES,
+    is_indices,
+    listed_anew,
+    with_indices,
+    with_texts,
+)
 from bronze_engine.encode.sink import PART_BYTES, PartSink
-from bronze_engine.model.arrow import Array, DataType
+from bronze_engine.model.arrow import Array, DataType, schema_to_text
 from bronze_engine.model.part import DataFile, Part
 
 __all__ = ["ParquetEncoder"]
@@ -24,6 +31,8 @@ _REPEATS_ASCENDING: Final = 100
 """Of whole numbers that ascend, where differences may be written: until then these are smaller,
 and less work (614,400 seconds that come 7 times each: 155 kB against 837 kB)."""
 _ZSTD_LEVEL: Final = 1
+_SCHEMA_KEY: Final = "ARROW:schema"
+"""Where a file says of which Arrow types its columns are."""
 _INT64_DIGITS: Final = 18
 """Of a decimal, with `store_decimal_as_integer`; of more it is bytes."""
 
@@ -32,7 +41,8 @@ _INT64_DIGITS: Final = 18
 class ParquetEncoder:
     """One Parquet file. An abandoned encoder holds memory only.
 
-    The same tables, options and pyarrow give the same bytes.
+    The same tables, options and pyarrow give the same bytes, whether texts come as values or as
+    indices (`encode.indices`).
     """
 
     def __init__(
@@ -51,6 +61,8 @@ class ParquetEncoder:
         self._layout = layout
         self._sink = PartSink(part_bytes)
         self._writer: pq.ParquetWriter | None = None
+        self._as_indices: list[str] = []
+        """Columns that are given to the writer as indices."""
 
     @property
     def bytes_written(self) -> int:
@@ -67,7 +79,7 @@ class ParquetEncoder:
         if self._writer is None:
             self._writer = self._open(item)
         if item.num_rows:
-            self._writer.write_table(item, row_group_size=item.num_rows)
+            self._writer.write_table(self._as_opened(item), row_group_size=item.num_rows)
             self.rows_written += item.num_rows
         return self._sink.take()
 
@@ -88,16 +100,35 @@ class ParquetEncoder:
             options["compression_level"] = level
         if as_differences:
             options["column_encoding"] = dict.fromkeys(leaves.numbers, "DELTA_BINARY_PACKED")
-        return pq.ParquetWriter(
+        repeating = frozenset(leaves.repeating)
+        self._as_indices = [
+            field.name
+            for field in first.schema
+            if is_indices(field.type) and field.name in repeating
+        ]
+        writer = pq.ParquetWriter(
             pa.PythonFile(self._sink, mode="w"),
-            self.schema,
+            with_indices(self.schema, self._as_indices),
             version="2.6",
             compression=self._options.compression,
             use_dictionary=leaves.repeating,  # type: ignore[arg-type]  # a list of paths is fine
             write_statistics=leaves.ordered,
             store_decimal_as_integer=True,  # half of the bytes, and less work
+            store_schema=not self._as_indices,
             **options,
         )
+        if self._as_indices:  # readers get texts, as the schema says
+            writer.add_key_value_metadata({_SCHEMA_KEY: schema_to_text(self.schema)})
+        return writer
+
+    def _as_opened(self, table: pa.Table) -> pa.Table:
+        """A row group with indices in the columns that the file was opened with."""
+        table = with_texts(table, but=self._as_indices)
+        for name in self._as_indices:
+            place = table.schema.get_field_index(name)
+            field = table.schema.field(place).with_type(INDICES)
+            table = table.set_column(place, field, listed_anew(table.column(place)))
+        return table
 
 
 class _Leaves(NamedTuple):
@@ -117,7 +148,7 @@ def _kinds_of_leaves(table: pa.Table, *, as_differences: bool) -> _Leaves:
     Texts that neither repeat nor ascend are no such: notes and random keys go from one end to
     the other in each row group, and comparing all of them is a tenth of the encoding.
     """
-    sample = table.slice(0, _SAMPLE_ROWS)
+    sample = with_texts(table.slice(0, _SAMPLE_ROWS))
     repeating: list[str] = []
     ordered: list[str] = []
     numbers: list[str] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bronze_engine.encode.indices import is_indices, with_indices
 from bronze_engine.encode.weight import rows_within, weight
 from bronze_engine.model.arrow import Array, DataType, scalar
 
@@ -48,7 +50,8 @@ class RowGroups:
     def take(self, schema: pa.Schema) -> pa.Table:
         """The next row group, of at least one row unless nothing is held, as `schema`.
 
-        Full if `is_full`, else all that is left. Rows past the limit stay for the next.
+        Full if `is_full`, else all that is left. Rows past the limit stay for the next. Texts
+        that all batches have as indices (`encode.indices`) stay so.
         """
         rows_left, bytes_left = self._limit(), self._bytes
         taken: list[pa.RecordBatch] = []
@@ -67,7 +70,7 @@ class RowGroups:
             self.held_rows -= rows
             self.held_bytes -= heavy
             self._file_rows += rows
-        return pa.Table.from_batches([conform(batch, schema) for batch in taken], schema=schema)
+        return _gathered(taken, schema)
 
     def begin_file(self) -> None:
         """Say that the next row group opens a file; needed only where rows did not decide it."""
@@ -76,6 +79,21 @@ class RowGroups:
     def _limit(self) -> int:
         left = self._max_rows_per_file - self._file_rows % self._max_rows_per_file
         return min(self._rows, left)
+
+
+def _gathered(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    indices = [
+        field.name
+        for field in schema
+        if field.type == pa.string() and all(_has_indices(batch, field.name) for batch in batches)
+    ]
+    wanted = with_indices(schema, indices) if batches and indices else schema
+    return pa.Table.from_batches([conform(batch, wanted) for batch in batches], schema=wanted)
+
+
+def _has_indices(batch: pa.RecordBatch, name: str) -> bool:
+    place = batch.schema.get_field_index(name)
+    return place >= 0 and is_indices(batch.schema.field(place).type)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

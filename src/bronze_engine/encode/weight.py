@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pyarrow as pa
 
+from bronze_engine.encode.indices import is_indices
 from bronze_engine.model.arrow import Array, DataType
 
 __all__ = ["Numbers", "row_weights", "rows_within", "weight"]
@@ -82,6 +83,12 @@ def _row_weights(array: Array) -> Numbers:
         sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(within)])
         weights: Numbers = 4 + np.diff(sums[ends - ends[0]])
         return weights
+    if is_indices(kind):  # as the texts themselves: row groups are the same either way
+        of_each = np.append(_row_weights(array.dictionary), _OFFSET_BYTES["i"])
+        known = array.indices.fill_null(len(of_each) - 1)
+        places = np.frombuffer(known.buffers()[1], np.int32, len(known), 4 * known.offset)
+        of_rows: Numbers = of_each[places]
+        return of_rows
     if pa.types.is_struct(kind):
         found = np.zeros(len(array), np.int64)
         for place in range(kind.num_fields):
@@ -107,6 +114,8 @@ def _weight(array: Array) -> int:
     if pa.types.is_list(kind) or pa.types.is_map(kind):
         first, end = _ends(array, "i")
         return 4 * count + _weight(array.values.slice(first, end - first))
+    if is_indices(kind):
+        return int(_row_weights(array).sum())
     if pa.types.is_struct(kind):
         return sum(_weight(array.field(place)) for place in range(kind.num_fields))
     return int(array.nbytes)

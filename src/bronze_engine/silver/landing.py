@@ -142,7 +142,10 @@ class Landing:
                     if part.num_rows:
                         await files.write(part, layout)
 
-            async with rows_left(survivors, database, self._workers) as batches:
+            # Where folders are by value, each row's values are looked at.
+            as_indices = not self._output.partition_by
+            left = rows_left(survivors, database, self._workers, as_indices=as_indices)
+            async with left as batches:
                 await _ahead(batches, write)
             await current.finish(layout)
             await others.finish(layout)

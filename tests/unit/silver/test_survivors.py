@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bronze_engine.encode.indices import INDICES
 from bronze_engine.errors import StoreError
 from bronze_engine.model.arrow import Field
 from bronze_engine.model.part import DataFile
@@ -48,7 +49,9 @@ def held(folder: Path, name: str, rows: pa.Table) -> HeldFile:
     return HeldFile(file=file, path=path, schema=rows.schema)
 
 
-async def left(folder: Path, survivors: Survivors, gone: str | None) -> pa.Table:
+async def left(
+    folder: Path, survivors: Survivors, gone: str | None, *, as_indices: bool = False
+) -> pa.Table:
     with Workers(2) as workers:
         async with (
             open_spill(str(folder), "r", workers) as spill,
@@ -56,8 +59,10 @@ async def left(folder: Path, survivors: Survivors, gone: str | None) -> pa.Table
         ):
             if gone is not None:
                 await database.execute(f"CREATE TABLE gone AS {gone}")
-            async with rows_left(survivors, database, workers) as batches:
-                return pa.Table.from_batches([b async for b in batches], survivors.schema)
+            async with rows_left(survivors, database, workers, as_indices=as_indices) as steps:
+                batches = [batch async for batch in steps]
+            schema = batches[0].schema if as_indices else survivors.schema
+            return pa.Table.from_batches(batches, schema)
 
 
 def survivors(*files: HeldFile, gone: str | None, schema: pa.Schema = SCHEMA) -> Survivors:
@@ -91,6 +96,22 @@ async def test_a_column_that_came_later_is_null(tmp_path: Path) -> None:
     assert found.schema == schema
     assert found.column("extra").null_count == 3
     assert found.drop_columns(["extra"]).equals(table(0, 3))
+
+
+@pytest.mark.asyncio
+async def test_texts_that_repeat_come_as_they_are_stored(tmp_path: Path) -> None:
+    texts = pa.array([("", "new", "paid", None)[n % 4] for n in range(90_000)])
+    names = pa.array([f"name {n}" for n in range(90_000)])
+    rows = table(0, 90_000).append_column("status", texts).append_column("name", names)
+    file = held(tmp_path, "a", rows)
+    some = survivors(file, gone="gone", schema=rows.schema.append(pa.field("new", pa.string())))
+    places = "SELECT 0 AS file, range AS nth FROM range(0, 90000, 5)"
+    found = await left(tmp_path, some, places, as_indices=True)
+    kinds = [found.schema.field(name).type for name in ("status", "name", "new")]
+    assert kinds == [INDICES, pa.string(), pa.string()]
+    values = found.cast(some.schema)
+    assert values.equals(await left(tmp_path, some, places))
+    assert values.drop_columns(["new"]).equals(rows.take([n for n in range(90_000) if n % 5]))
 
 
 @pytest.mark.asyncio

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bronze_engine.encode.indices import read_as_indices, with_indices
 from bronze_engine.errors import StoreError
 from bronze_engine.model.arrow import Array
 from bronze_engine.silver.columns.shape import CURRENT
@@ -48,9 +49,11 @@ class Survivors(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def rows_left(
-    survivors: Survivors, database: Database, workers: Workers
+    survivors: Survivors, database: Database, workers: Workers, *, as_indices: bool = False
 ) -> AsyncIterator[AsyncIterator[pa.RecordBatch]]:
     """Batches of `survivors.schema`, in the order of the files and of their rows.
+
+    `as_indices`: but texts that a file has as indices come as these (`encode.indices`).
 
     Raises StoreError for a file that can't be read.
     """
@@ -58,7 +61,7 @@ async def rows_left(
     async def batches() -> AsyncIterator[pa.RecordBatch]:
         for number, file in survivors.files:
             places = await _places(survivors.gone, number, database)
-            steps = _rows_of(file, places, survivors.schema)
+            steps = _rows_of(file, places, survivors.schema, as_indices=as_indices)
             async with workers.iterate(steps) as left:
                 async for batch in left:
                     yield batch
@@ -86,10 +89,17 @@ async def _places(gone: str | None, number: int, database: Database) -> Places:
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def _rows_of(file: HeldFile, places: Places, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _rows_of(
+    file: HeldFile, places: Places, schema: pa.Schema, *, as_indices: bool
+) -> Iterator[pa.RecordBatch]:
     begin = 0
     try:
-        with pq.ParquetFile(file.path, pre_buffer=False) as parquet:
+        metadata = pq.read_metadata(file.path)
+        indices = read_as_indices(metadata, file.schema) if as_indices else []
+        read, wanted = with_indices(file.schema, indices), with_indices(schema, indices)
+        with pq.ParquetFile(
+            file.path, metadata=metadata, read_dictionary=indices, pre_buffer=False
+        ) as parquet:
             for batch in _batches(parquet):
                 low, high = np.searchsorted(places, [begin, begin + batch.num_rows])
                 left = batch
@@ -99,7 +109,7 @@ def _rows_of(file: HeldFile, places: Places, schema: pa.Schema) -> Iterator[pa.R
                     left = batch.filter(_truths(mask))
                 begin += batch.num_rows
                 if left.num_rows:
-                    yield _whole(restored(left, file.schema), schema)
+                    yield _whole(restored(left, read), wanted)
     except (pa.ArrowException, OSError) as exc:
         raise StoreError(
             f"{file.file.name} of the table can't be read ({exc}); nothing was published. Look with"
