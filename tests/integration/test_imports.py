@@ -88,6 +88,26 @@ def test_a_run_of_local_files_imports_no_http_client(tmp_path: Path) -> None:
     assert {"aiohttp", "httpx", "pandas"}.isdisjoint(imported)
 
 
+def test_json_lines_with_dates_and_long_numbers_land_without_pandas(tmp_path: Path) -> None:
+    """It was a third of what a file of 30 MB cost, where pandas is installed."""
+    lines = [
+        f'{{"id": {at}, "day": "2025-01-15", "price": {at / 7}, "tiny": 0.0}}' for at in range(3000)
+    ]
+    (tmp_path / "prices.ndjson").write_text("\n".join(lines))
+    (tmp_path / "pipelines.toml").write_text(
+        """
+        [pipelines.shop.prices.source]
+        type = "files"
+        url = "prices.ndjson"
+        format = "ndjson"
+
+        [pipelines.shop.prices.schema.columns]
+        day = "date"
+        """
+    )
+    assert "pandas" not in imported_by("shop.prices", tmp_path)
+
+
 def test_the_command_imports_no_pandas_and_no_client_before_it_needs_them() -> None:
     """Every command pays for it: pandas is a third of a second and 45 MB where it is installed."""
     script = "import sys, bronze_engine.cli.main; print(*sys.modules, sep='\\n')"

@@ -19,7 +19,7 @@ from bronze_engine.decode.typed import (
     plain_text,
     takes_texts,
 )
-from bronze_engine.model.arrow import DataType, schema_from_text, schema_to_text
+from bronze_engine.model.arrow import DataType, schema_from_text, schema_to_text, text_array
 from bronze_engine.model.layout import Column, settled_column
 
 __all__ = ["FITS", "MISFIT", "TEXT", "ColumnState", "Verdict"]
@@ -147,7 +147,7 @@ def _is_typed(kind: DataType) -> bool:
 
 def _casts(texts: list[str], kind: DataType) -> bool:
     try:
-        cast_temporal(pa.array(texts, pa.string()), kind)
+        cast_temporal(text_array(texts), kind)
     except pa.ArrowInvalid:
         return False
     return True

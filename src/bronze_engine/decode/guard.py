@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.decode.record import is_exact_double
-from bronze_engine.model.arrow import Array, binary_array
+from bronze_engine.model.arrow import Array, binary_array, number_array, text_array
 
 __all__ = ["changed_doubles", "contains", "keeps_numbers"]
 
@@ -74,7 +74,7 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
     text: Bytes = np.frombuffer(data, np.uint8)
     changed = changed_doubles(_long_numbers(data, text, largest))
     if smallest < _TINY:
-        changed += changed_doubles(pa.array(list(_tiny_numbers(data, text)), pa.string()))
+        changed += changed_doubles(text_array(_tiny_numbers(data, text)))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
 
 
@@ -154,7 +154,7 @@ def _texts(data: bytes, starts: Places, ends: Places) -> Array:
     count = max(offsets.size - 1, 0)
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
     both: Array = pa.Array.from_buffers(pa.large_binary(), count, buffers)
-    texts = both.take(pa.array(np.arange(0, count, 2), pa.int64()))
+    texts = both.take(number_array(np.arange(0, count, 2)))
     return texts.cast(pa.binary()).cast(pa.string())
 
 
@@ -176,7 +176,7 @@ def changed_doubles(texts: Array) -> list[float]:
 
 def _holds(leaf: Array, values: list[float]) -> bool:
     # abs: Arrow's is_in tells -0.0 from 0.0, and the texts have no sign.
-    sought = pa.array([abs(value) for value in values], pa.float64())
+    sought = number_array(np.abs(np.array(values, np.float64)))
     return bool(pc.any(pc.is_in(pc.abs(leaf), value_set=sought), min_count=0).as_py())
 
 

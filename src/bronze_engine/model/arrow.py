@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import base64
 import struct
+from array import array
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 __all__ = [
@@ -20,9 +24,11 @@ __all__ = [
     "Scalar",
     "binary_array",
     "check_utf8",
+    "number_array",
     "scalar",
     "schema_from_text",
     "schema_to_text",
+    "text_array",
 ]
 
 Array: TypeAlias = Any
@@ -64,6 +70,20 @@ def scalar(value: int | str | bytes | date | datetime | None, kind: DataType) ->
         data = value.encode() if isinstance(value, str) else value
         buffers = [None, pa.py_buffer(struct.pack("=ii", 0, len(data))), pa.py_buffer(data)]
     return pa.Array.from_buffers(kind, 1, buffers)[0]
+
+
+def text_array(texts: Iterable[str]) -> Array:
+    """Strings, of less than 2 GiB together. As `scalar`, it leaves pandas alone."""
+    encoded = [text.encode() for text in texts]
+    offsets = array("i", accumulate(map(len, encoded), initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def number_array(numbers: np.ndarray[Any, np.dtype[Any]]) -> Array:
+    """The numbers of a contiguous array, without a copy. As `scalar`, it leaves pandas alone."""
+    buffers = [None, pa.py_buffer(numbers)]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), buffers)
 
 
 def binary_array(data: bytes) -> Array:
