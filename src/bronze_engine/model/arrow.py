@@ -82,7 +82,7 @@ def text_array(texts: Iterable[str]) -> Array:
 
 def number_array(numbers: np.ndarray[Any, np.dtype[Any]]) -> Array:
     """The numbers of a contiguous array, without a copy. As `scalar`, it leaves pandas alone."""
-    buffers = [None, pa.py_buffer(numbers)]
+    buffers = [None, pa.py_buffer(numbers.data)]
     return pa.Array.from_buffers(pa.from_numpy_dtype(numbers.dtype), len(numbers), buffers)
 
 
