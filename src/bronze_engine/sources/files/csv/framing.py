@@ -92,8 +92,12 @@ class Framing:
             self._is_judged = True
             is_named = self.names is None and not self._titles
             refuse_foreign(b"".join(self._pieces)[:_JUDGED], self._path, is_named=is_named)
-        # The names go before the records at once: whatever is joined again is copied again.
-        data = b"".join([self._head, *self._pieces])
+        # The names go before the records at once, and what follows the last line end behind a
+        # block: whatever is joined or cut again is copied again.
+        whole, piece = self._pieces[:-1], self._pieces[-1]
+        last = len(piece) if is_last else piece.rfind(b"\n") + 1 or len(piece)
+        data = b"".join([self._head, *whole, memoryview(piece)[:last]])
+        rest = piece[last:]
         if is_last and self._size and not data.endswith((b"\n", b"\r")):
             data += b"\n"
         if not self._head:
@@ -113,8 +117,8 @@ class Framing:
                 yield self._block(data[:end], start)  # of a file without records, too
                 self._has_begun = True
             data = b"" if is_last else data[end:]
-        self._pieces = [data]
-        self._size = len(data)
+        self._pieces = [data, rest] if rest else [data]
+        self._size = len(data) + len(rest)
         if not start and self._size > most:
             raise self._too_long(data)
 

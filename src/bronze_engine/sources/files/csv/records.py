@@ -32,7 +32,8 @@ _CR: Final = ord("\r")
 _BLANK: Final = b"\r\n"
 """A line of its own, whatever ends the one before and begins the one behind."""
 _STRIDE: Final = 64 * 1024
-"""What stays in a core's cache while it is looked at several times."""
+"""What stays in a core's cache while it is looked at several times; and what is made of so much
+stays in memory that is mapped already, which is most of the time (measured)."""
 
 Places = np.ndarray[tuple[int], np.dtype[Any]]
 
@@ -49,7 +50,8 @@ class Record(NamedTuple):
 
 def count_lines(data: bytes, start: int = 0) -> int:
     """How many lines end in the data from `start` on: at \\n, \\r\\n and \\r."""
-    lines = int(np.count_nonzero(_array(data, start) == _LF))
+    array = _array(data, start)
+    lines = sum(int(np.count_nonzero(piece == _LF)) for piece in _pieces(array))
     if data.find(b"\r", start) < 0:
         return lines
     return lines + data.count(b"\r", start) - data.count(b"\r\n", start)
@@ -70,6 +72,10 @@ def has_empty_quotes(data: bytes, dialect: Dialect, start: int) -> bool:
         if (_is_any(array.take(pairs - 1), ends) & _is_any(array.take(pairs + 2), ends)).any():
             return True
     return False
+
+
+def _pieces(array: Places) -> Iterator[Places]:
+    return (array[begin : begin + _STRIDE] for begin in range(0, len(array), _STRIDE))
 
 
 def _array(data: bytes, start: int) -> Places:
@@ -182,7 +188,9 @@ def _quotes(data: bytes, dialect: Dialect, start: int) -> Places | None:
     if not dialect.quote or data.find(dialect.quote, start) < 0:
         return _NOTHING
     array = _array(data, start)
-    places = np.flatnonzero(array == dialect.quote[0])
+    quote = dialect.quote[0]
+    found = [np.flatnonzero(piece == quote) for piece in _pieces(array)]
+    places = np.concatenate([each + at * _STRIDE for at, each in enumerate(found)])
     # Where every other one opens a field, or doubles the one before, those between close it:
     # what follows them up to the next is outside of quotes, whatever it is.
     opening = places[2::2] if places[0] == 0 else places[0::2]
