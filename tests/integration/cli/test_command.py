@@ -97,6 +97,19 @@ def test_arrow_has_the_allocator_that_holds_least_unless_another_is_chosen(
     assert done.stderr == ""
 
 
+def test_garbage_is_looked_for_in_what_runs_and_not_in_what_was_imported() -> None:
+    script = (
+        "import contextlib, gc, sys; sys.argv[1:] = ['--version']\n"
+        "import bronze_command\n"
+        "with contextlib.suppress(SystemExit):\n    bronze_command.main()\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > len(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[1:] == ["True True"]
+
+
 def test_the_command_is_that_of_the_distribution() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bronze_command", "--version"],
