@@ -388,3 +388,19 @@ async def test_no_rule_looks_at_deletes(tmp_path: Path) -> None:
         taken = await run.take(FIRST)
     assert run.ids == [1, 2]
     assert [result.checked for result in taken.quality] == [1, 1]
+
+
+async def test_deletes_that_do_nothing_are_neither_bad_nor_late(tmp_path: Path) -> None:
+    silver = (
+        f'{LATE}"reject"\ndeletes = "ignore"\ndeleted_column = "gone"\n'
+        'columns.cast = { n = "int64" }\n'
+    )
+    times = pa.array([at(16), at(14)], pa.timestamp("us", "UTC"))
+    async with running(tmp_path, silver, INCREMENTAL) as run:
+        run.land(FIRST, pa.table({"id": [1], "at": times[:1], "n": ["1"], "gone": [False]}))
+        run.land(
+            SECOND, pa.table({"id": [2, 3], "at": times, "n": ["2", "none"], "gone": [False, True]})
+        )
+        taken = await run.take(FIRST, SECOND)
+    assert run.ids == [1, 2]
+    assert taken.rejected == {FIRST: 0, SECOND: 0}

@@ -120,7 +120,7 @@ class Intake:
         )
 
     async def _read(self, files: Sequence[BronzeFile], relation: str) -> _Read:
-        """The view of all records, whatever is wrong with them."""
+        """The view of all records that count, whatever is wrong with them."""
         shape = self._shape
         is_late = is_judged(self._silver, shape)
         names: dict[BronzeFile, Sequence[str]] = {}
@@ -136,6 +136,8 @@ class Intake:
         can_fail = any(each.can_fail for each in found)
         whole = identifier(f"{relation}_whole")
         union = " UNION ALL ".join(each.sql for each in found) or _nothing(shape, is_late=is_late)
+        if not shape.sees_deletes:  # left out before anything else: none of them is late, or bad
+            union = f"SELECT * FROM ({union}) WHERE NOT {identifier(IS_DELETE)}"
         await self._database.execute(f"CREATE VIEW {whole} AS {union}")
         refused = identifier(f"{relation}_refused")
         return _Read(names, selects, whole, refused, can_fail=can_fail, is_late=is_late)
