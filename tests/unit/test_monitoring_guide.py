@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -20,11 +21,13 @@ from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.notify.command import PASSED_ON
 from bronze_engine.notify.message import Message, message_of_runs
 from bronze_engine.telemetry import events
+from bronze_engine.telemetry.lines import MetricLines
 from bronze_engine.telemetry.otel import OpenTelemetryHook
 from bronze_engine.telemetry.prometheus.runs import FAMILIES
+from bronze_engine.testing.clock import ManualClock
 from tests.documents import ROOT, Document
 from tests.unit.run.harness import load_text
-from tests.unit.telemetry.reports import failed
+from tests.unit.telemetry.reports import failed, finished, report_of
 
 pytestmark = pytest.mark.unit
 
@@ -132,18 +135,23 @@ def test_the_message_that_it_shows_has_the_fields_of_one() -> None:
     assert list(shown["runs"][0]) == list(message["runs"][0])
 
 
-def formats() -> set[tuple[str, ...]]:
+def formats(caplog: pytest.LogCaptureFixture) -> set[tuple[str, ...]]:
     """The keys of each `metric=` line that is written anywhere, its own name first."""
+    with caplog.at_level(logging.INFO):
+        MetricLines(ManualClock())(finished(report_of()))
     texts = (path.read_text() for path in (ROOT / "src/bronze_engine").rglob("*.py"))
     nodes = (node for text in texts if "metric=" in text for node in ast.walk(ast.parse(text)))
     values = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
+    values += caplog.messages  # of a run, which has some only where there is something to say
     found = [(re.match(r"metric=(\w+) \w+=", value), value) for value in values]
     return {(match[1], *re.findall(r" (\w+)=", value)) for match, value in found if match}
 
 
-def test_its_lines_of_the_log_are_those_that_the_code_writes() -> None:
+def test_its_lines_of_the_log_are_those_that_the_code_writes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     lines = re.findall(r"^    metric=(\w+)(.+)$", GUIDE.section("Lines of the log"), re.MULTILINE)
-    assert {(name, *re.findall(r" (\w+)=", rest)) for name, rest in lines} == formats()
+    assert {(name, *re.findall(r" (\w+)=", rest)) for name, rest in lines} == formats(caplog)
 
 
 @pytest.fixture

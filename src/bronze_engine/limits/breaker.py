@@ -145,7 +145,11 @@ class Breaker:
     def _change(self, state: BreakerState) -> None:
         self.state = state
         level = logging.WARNING if state == "open" else logging.INFO
-        logger.log(level, "metric=breaker_state component=%s state=%s", self._component, state)
+        logger.log(
+            level,
+            "metric=breaker_state component=%(component)s state=%(state)s",
+            {"metric": "breaker_state", "component": self._component, "state": state},
+        )
         self._tell()
         self._publish(BreakerChanged(component=self._component, state=state))
 

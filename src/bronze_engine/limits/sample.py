@@ -52,9 +52,14 @@ class BucketLog:
         self._debug_at = now
         logger.log(
             level,
-            "metric=rate_limit component=%s phase=acquire tokens=%.2f capacity=%d rate=%.2f",
-            self._component,
-            max(0.0, bucket.tokens),
-            bucket.capacity,
-            bucket.rate,
+            "metric=rate_limit component=%(component)s phase=acquire tokens=%(tokens).2f"
+            " capacity=%(capacity)d rate=%(rate).2f",
+            {
+                "metric": "rate_limit",
+                "component": self._component,
+                "phase": "acquire",
+                "tokens": max(0.0, bucket.tokens),
+                "capacity": bucket.capacity,
+                "rate": bucket.rate,
+            },
         )

@@ -114,10 +114,15 @@ class Throttle:
             return
         self._logged_at = now
         logger.info(
-            "metric=rate_limit component=%s phase=throttle remaining=%d wait_seconds=%.2f",
-            self._component,
-            min(int(window.remaining) for window in self._windows.values()),
-            wait,
+            "metric=rate_limit component=%(component)s phase=throttle remaining=%(remaining)d"
+            " wait_seconds=%(wait_seconds).2f",
+            {
+                "metric": "rate_limit",
+                "component": self._component,
+                "phase": "throttle",
+                "remaining": min(int(window.remaining) for window in self._windows.values()),
+                "wait_seconds": wait,
+            },
         )
 
 

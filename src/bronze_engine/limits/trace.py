@@ -87,10 +87,13 @@ class Trace:
         self._debug_at = now
         logger.log(
             level,
-            "metric=concurrency component=%s limit=%d reason=%s",
-            self._component,
-            limit,
-            reason,
+            "metric=concurrency component=%(component)s limit=%(limit)d reason=%(reason)s",
+            {
+                "metric": "concurrency",
+                "component": self._component,
+                "limit": limit,
+                "reason": reason,
+            },
         )
 
 

@@ -6,7 +6,7 @@
 
 A run has one line. Of the others one of a kind comes at most every ten seconds, and says how
 many there were since. The limits write lines of their own: rate_limit, breaker_state,
-concurrency.
+concurrency. Their arguments have names, which `--json-log` shows as fields.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ __all__ = ["MetricLines"]
 log = logging.getLogger(__name__)
 
 _INTERVAL_SECONDS: Final = 10.0
+_FORMATS: Final = {"seconds": ".2f", "rows_per_second": ".0f"}
+"""Of the fields of a run that are not shown as they are."""
 
 
 @final
@@ -59,17 +61,24 @@ class MetricLines:
         sample = self._due(("retry", event.group), event.wait_seconds)
         if sample is not None:
             log.info(
-                'metric=retry group="%s" retries=%d wait_seconds=%.2f',
-                event.group,
-                sample.count,
-                sample.sum,
+                'metric=retry group="%(group)s" retries=%(retries)d'
+                " wait_seconds=%(wait_seconds).2f",
+                {
+                    "metric": "retry",
+                    "group": event.group,
+                    "retries": sample.count,
+                    "wait_seconds": sample.sum,
+                },
             )
             sample.count, sample.sum = 0, 0.0
 
     def _upload(self, event: FileStaged) -> None:
         sample = self._due(("upload", ""), event.size_bytes)
         if sample is not None:
-            log.info("metric=upload files=%d bytes=%d", sample.count, sample.sum)
+            log.info(
+                "metric=upload files=%(files)d bytes=%(bytes)d",
+                {"metric": "upload", "files": sample.count, "bytes": int(sample.sum)},
+            )
             sample.count, sample.sum = 0, 0.0
 
     def _due(self, key: tuple[str, str], amount: float) -> _Sample | None:
@@ -85,21 +94,20 @@ class MetricLines:
 
 
 def _run(report: RunReport) -> None:
-    layer = f" layer={report.layer}" if report.layer != "bronze" else ""
-    code = f" code={report.error_code}" if report.error_code else ""
-    log.info(
-        "metric=run pipeline=%s%s run_date=%s status=%s%s rows=%d seconds=%.2f"
-        " rows_per_second=%.0f bytes_in=%d bytes_out=%d requests=%d retries=%d",
-        report.pipeline,
-        layer,
-        report.run_date,
-        report.status,
-        code,
-        report.rows,
-        report.seconds,
-        report.rows / report.seconds if report.seconds > 0 else 0.0,
-        report.bytes_in,
-        report.bytes_out,
-        report.requests,
-        report.retries,
-    )
+    fields = {
+        "metric": "run",
+        "pipeline": report.pipeline,
+        "layer": report.layer if report.layer != "bronze" else None,
+        "run_date": report.run_date,
+        "status": report.status,
+        "code": report.error_code,
+        "rows": report.rows,
+        "seconds": report.seconds,
+        "rows_per_second": report.rows / report.seconds if report.seconds > 0 else 0.0,
+        "bytes_in": report.bytes_in,
+        "bytes_out": report.bytes_out,
+        "requests": report.requests,
+        "retries": report.retries,
+    }
+    fields = {name: value for name, value in fields.items() if value is not None}
+    log.info(" ".join(f"{name}=%({name}){_FORMATS.get(name, 's')}" for name in fields), fields)

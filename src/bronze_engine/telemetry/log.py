@@ -18,7 +18,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -264,7 +264,8 @@ class _TextFormatter(logging.Formatter):
 
 @final
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, code, message, traceback, and extra fields."""
+    """One JSON object a line: time, level, logger, code, message, traceback, and the fields of
+    the event: arguments that have names, the context of an error, and what is `extra`."""
 
     def __init__(self, redactor: Redactor, clock: Clock) -> None:
         super().__init__()
@@ -281,10 +282,9 @@ class _JsonFormatter(logging.Formatter):
         if code:
             line["code"] = code
         line["message"] = message
-        error = record.exc_info[1] if record.exc_info else None
-        extra = error.context if isinstance(error, BronzeError) else {}
-        fields = {key: value for key, value in vars(record).items() if key not in _KNOWN}
-        line |= {key: value for key, value in (extra | fields).items() if key not in line}
+        extra = {key: value for key, value in vars(record).items() if key not in _KNOWN}
+        fields = _named(record) | extra
+        line |= {key: value for key, value in fields.items() if key not in line}
         trace = _traceback(record)
         if trace:
             line["traceback"] = trace
@@ -316,6 +316,16 @@ def _coded(record: logging.LogRecord) -> tuple[str | None, str]:
         return None, message
     error = record.exc_info[1] if record.exc_info else None
     return (error.code if isinstance(error, BronzeError) else BronzeError.code), message
+
+
+def _named(record: logging.LogRecord) -> dict[str, object]:
+    """What the message is made of, by name: `log.info("… %(rows)d …", {"rows": 1})`, and of an
+    error that it shows, or that was raised, its context."""
+    if isinstance(record.args, Mapping):
+        return dict(record.args)
+    raised = record.exc_info[1] if record.exc_info else None
+    errors = [each for each in (raised, *(record.args or ())) if isinstance(each, BronzeError)]
+    return errors[0].context if errors else {}
 
 
 def _traceback(record: logging.LogRecord) -> str:

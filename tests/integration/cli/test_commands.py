@@ -109,6 +109,8 @@ def test_json_log_is_one_object_a_line_on_every_path(bronze: Bronze) -> None:
     assert ran.json["rows"] == 1
     lines = [json.loads(line) for line in ran.err.splitlines()]
     assert {"INFO", "DEBUG"} <= {line["level"] for line in lines}
+    (metric,) = (line for line in lines if line.get("metric") == "run")
+    assert (metric["pipeline"], metric["status"], metric["rows"]) == (PIPELINE, "committed", 1)
     kept = [json.loads(line) for line in bronze.log().splitlines()]
     assert [line["message"] for line in kept] == [line["message"] for line in lines]
 

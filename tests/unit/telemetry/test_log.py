@@ -167,6 +167,24 @@ def test_json_lines_hold_code_context_and_extra_fields(clock: ManualClock) -> No
     assert "canary" not in stream.getvalue()
 
 
+def test_json_lines_hold_named_arguments_and_the_context_of_a_shown_error(
+    clock: ManualClock,
+) -> None:
+    stream = io.StringIO()
+    with opened(clock, stream, json_lines=True, secrets=["canary-1"]):
+        LOG.info(
+            "metric=%(metric)s seconds=%(seconds).2f of %(message)s",
+            {"metric": "run", "seconds": 1.25, "message": "canary-1"},
+        )
+        LOG.error("%s", ExtractError("refused", pipeline="a.b"))
+        LOG.warning("%s of %d", "three", 3)
+    metric, error, plain = map(json.loads, stream.getvalue().splitlines())
+    assert metric["message"] == "metric=run seconds=1.25 of ***"
+    assert (metric["metric"], metric["seconds"]) == ("run", 1.25)
+    assert (error["code"], error["pipeline"]) == ("EXT001", "a.b")
+    assert set(plain) == {"time", "level", "logger", "message"}
+
+
 @pytest.mark.asyncio
 async def test_the_file_changes_with_the_day_and_is_appended_to(
     tmp_path: Path, clock: ManualClock
