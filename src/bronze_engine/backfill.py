@@ -10,7 +10,6 @@ after another, in order.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final, final
 
@@ -117,14 +116,25 @@ class Backfill:
             await self._make_table()
         return self.report()
 
-    async def _run_dates(self) -> None:
+    async def missing(self) -> dict[date, str]:
+        """The dates that `run` would run, the oldest first, each with the reason. Nothing is run;
+        `report` has those that are committed as skipped, and these as left.
+
+        Raises StateError or StoreError where what stands can't be read.
+        """
         standing = await self._engine.manifests(self._pipeline.name, run_dates=self._dates)
+        epoch = 0
         if is_dated(self._pipeline):
             newest = await self._engine.newest(self._pipeline.name)
             epoch = 0 if newest is None else newest.epoch
-            # A full refresh that was broken off has left those that it did not come to.
-            standing = {day: each for day, each in standing.items() if each.epoch >= epoch}
-        todo = [day for day in self._dates if not self._is_done(day, standing)]
+        found = {day: self._why(standing.get(day), epoch) for day in self._dates}
+        for day, why in found.items():
+            if why is None:
+                self._results[day] = _skipped(standing[day])
+        return {day: why for day, why in found.items() if why is not None}
+
+    async def _run_dates(self) -> None:
+        todo = list(await self.missing())
         log.info(
             "%s: %d of %d dates from %s to %s are to be run",
             self._pipeline.name,
@@ -195,22 +205,20 @@ class Backfill:
         self._warnings.append(message)
         log.warning("%s", message)
 
-    def _is_done(self, day: date, standing: Mapping[date, Manifest]) -> bool:
-        """Whether a date was committed by this configuration, to its end."""
-        manifest = standing.get(day)
-        if manifest is None or self._force:
-            return False
+    def _why(self, manifest: Manifest | None, epoch: int) -> str | None:
+        """Why a date is to be run; None where this configuration has committed it to its end."""
+        if manifest is None:
+            return "not committed"
+        if self._force:
+            return "committed, and asked for all the same"
+        if manifest.epoch < epoch:
+            # A full refresh that was broken off has left those that it did not come to.
+            return "left behind by a full refresh"
         if manifest.config_hash != self._pipeline.config_hash:
-            return False
+            return "landed by another configuration"
         if is_dated(self._pipeline) and not is_complete(self._pipeline, manifest):
-            return False  # the day was not over, or rows of it were not yet to be read
-        self._results[day] = DateResult(
-            run_date=day,
-            status="skipped",
-            rows=manifest.row_count,
-            generation=manifest.generation,
-        )
-        return True
+            return "its day was not over, or rows of it were not yet to be read"
+        return None
 
     async def _run(self, day: date, *, full_refresh: bool = False) -> None:
         name = self._pipeline.name
@@ -232,6 +240,15 @@ def _committed(report: RunReport) -> DateResult:
         rows=report.rows,
         generation=report.generation,
         report=report,
+    )
+
+
+def _skipped(manifest: Manifest) -> DateResult:
+    return DateResult(
+        run_date=manifest.run_date,
+        status="skipped",
+        rows=manifest.row_count,
+        generation=manifest.generation,
     )
 
 

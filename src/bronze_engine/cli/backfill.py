@@ -12,6 +12,7 @@ from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
+    DryRun,
     JsonLog,
     JsonOutput,
     Layer,
@@ -55,6 +56,7 @@ def backfill(
     ] = False,
     only: Only = None,
     wait: Wait = "0s",
+    dry_run: DryRun = False,
     overrides: Overrides = None,
     as_json: JsonOutput = False,
     config: ConfigPath = CONFIG_PATH,
@@ -78,8 +80,8 @@ def backfill(
     wait_seconds = read_duration("--wait", wait)
     begun: list[Backfill] = []
 
-    async def work(engine: Engine) -> None:
-        dates = Backfill(
+    def of(engine: Engine) -> Backfill:
+        return Backfill(
             engine,
             name,
             first=first_date,
@@ -90,6 +92,13 @@ def backfill(
             wait_seconds=wait_seconds,
             table=only is None,
         )
+
+    if dry_run:
+        with_engine(loaded, lambda engine: _preview(of(engine), as_json=as_json))
+        return
+
+    async def work(engine: Engine) -> None:
+        dates = of(engine)
         begun.append(dates)
         await dates.run()
 
@@ -109,6 +118,28 @@ def backfill(
     exit_code = begun[0].report().exit_code
     if exit_code:
         raise typer.Exit(exit_code)
+
+
+async def _preview(dates: Backfill, *, as_json: bool) -> None:
+    """Which dates would be run, and why."""
+    todo = await dates.missing()
+    report = dates.report()
+    if as_json:
+        name = report.pipeline
+        text.print_json([{"pipeline": name, "run_date": d, "why": why} for d, why in todo.items()])
+        return
+    text.print_pairs(
+        [
+            ("pipeline", report.pipeline),
+            (
+                "would run",
+                "\n".join(f"{day}  {why}" for day, why in todo.items())
+                or "nothing: every date is committed",
+            ),
+            ("skipped", _count(report.with_status("skipped"))),
+            ("warning", "\n".join(report.warnings)),
+        ]
+    )
 
 
 def _masked(report: BackfillReport, masked: Redactor) -> BackfillReport:

@@ -41,8 +41,10 @@ class Api:
     def __init__(self) -> None:
         self.broken: set[str] = set()
         self.slow_seconds = 0.0
+        self.asked = 0
 
     async def __call__(self, seen: Seen, _: object) -> bytes:
+        self.asked += 1
         since, until = seen.query["since"], seen.query["until"]
         if until[:10] in self.broken:
             return answer({"error": "out of order"}, status=404)
@@ -60,6 +62,11 @@ def landed(folder: Path) -> list[int]:
             table = open_partition(folder / "lake", PIPELINE, day).to_table()
             ids += [row["id"] for row in table.to_pylist()]
     return ids
+
+
+def committed_days(folder: Path) -> int:
+    """How many of the days are committed."""
+    return len(list(folder.glob("lake/team/orders/dt=*/_metadata.json")))
 
 
 def statuses(dates: list[dict[str, Any]]) -> dict[str, int]:
@@ -82,6 +89,25 @@ def test_a_month_is_landed_broken_and_gone_on_with(bronze: Bronze) -> None:
         assert "2025-03-07 EXT001, 2025-03-21 EXT001" in ran.out
         assert [line.split(" ", 1)[0] for line in ran.errors] == ["EXT001", "EXT001"]
         assert "(team.orders 2025-03-07)" in ran.err
+
+        asked = api.asked
+        options = ("backfill", PIPELINE, *RANGE, *url_of(server), "--dry-run")
+        would = bronze.well(*options).out
+        assert "would run  2025-03-07  not committed\n           2025-03-21  not com" in would
+        assert "29 dates, 116 rows" in would
+        todo = bronze.well(*options, "--json").json
+        assert [(each["pipeline"], each["run_date"]) for each in todo] == [
+            (PIPELINE, "2025-03-07"),
+            (PIPELINE, "2025-03-21"),
+        ]
+        forced = bronze.well(*options, "--force", "--json").json
+        assert {each["why"] for each in forced} == {
+            "not committed",
+            "committed, and asked for all the same",
+        }
+        elsewhere = bronze.well(*options, *url_of("http://127.0.0.1:1"), "--json").json
+        assert elsewhere[0]["why"] == "landed by another configuration"
+        assert (api.asked, committed_days(bronze.folder)) == (asked, 29)
 
         api.broken = set()
         again = bronze.well("backfill", PIPELINE, *RANGE, *url_of(server), "--json").json
