@@ -23,8 +23,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
+
+if find_spec("psutil") is None:  # what measures, and none of what `make demo` installs
+    sys.exit("benchmarks need the development environment; `make env` makes it")
 
 from benchmarks.catalog import SCENARIOS
 from benchmarks.harness.environment import machine, versions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from benchmarks.data.orders import check_orders, expected_totals, landed_totals
 from benchmarks.harness.environment import HERE, RIVALS
-from benchmarks.harness.measure import Candidate, Skipped, measure
+from benchmarks.harness.measure import ROOT, Candidate, Skipped, measure
 
 from tests.benching import bench
 
@@ -89,6 +91,20 @@ def test_rivals_of_a_batch_land_every_row(tmp_path: Path) -> None:
     for name in rivals.split(","):
         outcome = tables["outcomes"][name]
         assert [run["amount"] for run in outcome["runs"]] == [3], (name, outcome["skipped"])
+
+
+def test_without_the_development_environment_it_says_what_makes_it() -> None:
+    code = (
+        "import runpy, sys; from importlib import util; find = util.find_spec\n"
+        "util.find_spec = lambda name: None if name == 'psutil' else find(name)\n"
+        "sys.argv[1:] = ['--help']\n"
+        "runpy.run_module('benchmarks', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "benchmarks need the development environment; `make env` makes it\n"
 
 
 def test_a_rival_without_its_program_says_why_it_can_not_run() -> None:

@@ -87,14 +87,16 @@ def shorten(value: object) -> str:
     """A value on one line, cut where it is long."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else _plain_json(value)
+    text = _written(value)
     text = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _plain_json(value: object) -> str:
+def _written(value: object) -> str:
+    """As JSON; what JSON has as a text (decimals, times) without its quotes."""
     try:
-        return msgspec.json.encode(value).decode()
+        known = msgspec.to_builtins(value)
+        return known if isinstance(known, str) else msgspec.json.encode(known).decode()
     except (TypeError, ValueError, OverflowError):
         return str(value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -89,6 +91,9 @@ def test_cursors_are_told_by_what_they_mean() -> None:
         ("x" * 50, f"{'x' * 39}…"),
         ({"a": [1]}, '{"a":[1]}'),
         (True, "true"),
+        (Decimal("1.50"), "1.50"),
+        (date(2025, 1, 15), "2025-01-15"),
+        ([Decimal("1.50")], '["1.50"]'),
     ],
 )
 def test_values_are_shown_on_one_line(value: object, text: str) -> None:
