@@ -15,6 +15,7 @@ from tests.integration.fault_proxy import (
     lose_answer,
     lose_request,
 )
+from tests.integration.store.azure_opened import config_of, opened
 from tests.integration.store.azure_proxied import proxied
 from tests.unit.publish.runs import (
     ENTITY,
@@ -61,29 +62,33 @@ async def test_commit_that_never_arrived_is_sent_again(azurite: Azurite) -> None
 @pytest.mark.asyncio
 @pytest.mark.parametrize("fault", [lose_request, lose_answer, answer(403)])
 async def test_one_bad_request_of_a_run_leaves_old_or_new(fault: Fault, azurite: Azurite) -> None:
+    """Each over what the one before has left, by a store that is opened anew."""
     async with proxied(azurite) as (proxy, store, direct):
-        await whole_run(direct, "r0")
-        await whole_run(store, "r1")
-        requests = proxy.seen
-    assert len(requests) > 20
-    for place, request in enumerate(requests):
-        async with proxied(azurite) as (proxy, store, direct):
-            await whole_run(direct, "r0")
+        await whole_run(direct, "old")
+        await whole_run(store, "first")
+        requests = list(proxy.seen)
+        assert len(requests) > 20
+        config = config_of(azurite.url.replace(azurite.origin, proxy.origin), store.url)
+        old = "first"
+        for place, request in enumerate(requests):
             proxy.fail(fault, after=place)
+            new = f"new{place}"
             error: BronzeError | None = None
             try:
-                await whole_run(store, "r1")
+                async with opened(config) as faulty:
+                    await whole_run(faulty, new)
             except BronzeError as exc:
                 error = exc
             seen = await read_partition(direct)
             if error is None:
-                assert seen == "r1", request
+                assert seen == new, request
             elif fault in (lose_request, lose_answer):
                 raise AssertionError(f"{request} was lost, and the run failed") from error
             else:
-                assert seen in {"r0", "r1"}, request
+                assert seen in {old, new}, request
             proxy.heal()
             # As running out would, where it could not be given back.
             await direct.delete(lease_key(SYSTEM, ENTITY, RUN_DATE))
-            await whole_run(direct, "r2")
-            await assert_clean(direct, "r2")
+            old = f"old{place}"
+            await whole_run(direct, old)
+            await assert_clean(direct, old)
