@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import date as day
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -103,16 +104,17 @@ def inspect(
 ) -> None:
     """Look at an API, files or a table; print TOML to land it."""
     log = LogOptions(verbose=verbose, in_log_dir=False)
+    output = _Output(only_toml=only_toml, as_json=as_json)
     if connection is not None:
         _refuse(
             "-H, --param, --data, --bearer-env, --api and --records are of APIs",
             headers, params, data, bearer_env, api, records,
         )  # fmt: skip
         table = inspect_table(load(config, overrides, log), connection, what, name=name)
-        _show(table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection)
+        output.show(table, table.toml, print_table_inspection)
         return
-    is_url = "://" in what or what.startswith("/") or api is not None
-    loaded: Config | None = load_if_there(config, overrides, log)
+    loaded = load_if_there(config, overrides, log)
+    run_date = read_date(date, loaded.engine if loaded is not None else EngineConfig())
     if files or (
         (loaded is None or what not in loaded.names)
         and not any((headers, params, data, bearer_env))
@@ -124,45 +126,11 @@ def inspect(
             headers, params, data, bearer_env,
         )  # fmt: skip
         seen = inspect_files(
-            what,
-            loaded,
-            log,
-            run_date=read_date(date, loaded.engine if loaded is not None else EngineConfig()),
-            api=api,
-            name=name,
-            records=records,
+            what, loaded, log, run_date=run_date, api=api, name=name, records=records
         )
-        _show(seen, seen.toml, only_toml=only_toml, as_json=as_json, show=print_file_inspection)
+        output.show(seen, seen.toml, print_file_inspection)
         return
-    if not is_url:
-        _refuse(
-            "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
-            f'"{what}" is taken for a pipeline',
-            headers, params, data, bearer_env, records, name,
-        )  # fmt: skip
-        loaded = load(config, overrides, log)
-        source = loaded.pipeline(what).source if what in loaded.names else None
-        if isinstance(source, FilesSourceConfig):
-            seen = inspect_file_pipeline(loaded, what, log, run_date=read_date(date, loaded.engine))
-            _show(seen, seen.toml, only_toml=only_toml, as_json=as_json, show=print_file_inspection)
-            return
-        if source is not None and not isinstance(source, HttpSourceConfig):
-            table = inspect_pipeline(loaded, what)
-            _show(
-                table, table.toml, only_toml=only_toml, as_json=as_json, show=print_table_inspection
-            )
-            return
-        loaded = load_config(config, overrides=[*QUICKLY, *(overrides or ())])
-    run_date = read_date(date, loaded.engine if loaded is not None else EngineConfig())
-
-    async def work() -> Inspection:
-        with Workers(1) as workers:
-            # In a worker: its HTTP client takes half a second to import.
-            inspector = await workers.run(_inspector)
-        one = inspector(run_date=run_date, clock=SYSTEM_CLOCK)
-        mask(lambda: one.secrets() | (loaded.secrets if loaded else frozenset()), log)
-        if not is_url and loaded is not None:
-            return await one.pipeline(loaded, what)
+    if "://" in what or what.startswith("/") or api is not None:
         asked = Wanted(
             url=what,
             api=api,
@@ -173,30 +141,77 @@ def inspect(
             json=_json(data),
             records=records,
         )
-        return await one.url(asked, loaded)
+        _inspect_api(loaded, run_date, log, output, lambda one: one.url(asked, loaded))
+        return
+    _refuse(
+        "-H, --param, --data, --bearer-env, --records and --name go with a URL; "
+        f'"{what}" is taken for a pipeline',
+        headers, params, data, bearer_env, records, name,
+    )  # fmt: skip
+    _inspect_configured(what, config, overrides, run_date, log, output)
 
-    found = anyio.run(_run, work)
-    _show(found, found.toml, only_toml=only_toml, as_json=as_json, show=_print)
+
+class _Output(msgspec.Struct, frozen=True, kw_only=True):
+    """How what was found is printed."""
+
+    only_toml: bool
+    as_json: bool
+
+    def show(self, found: T, toml: str, for_people: Callable[[T], None]) -> None:
+        if self.only_toml:
+            sys.stdout.write(toml)
+        elif self.as_json:
+            text.print_json(found)
+        else:
+            for_people(found)
+
+
+def _inspect_configured(
+    name: str,
+    config: Path,
+    overrides: list[str] | None,
+    run_date: day,
+    log: LogOptions,
+    output: _Output,
+) -> None:
+    """A pipeline of the configuration, whatever it reads."""
+    loaded = load(config, overrides, log)
+    source = loaded.pipeline(name).source if name in loaded.names else None
+    if isinstance(source, FilesSourceConfig):
+        seen = inspect_file_pipeline(loaded, name, log, run_date=run_date)
+        output.show(seen, seen.toml, print_file_inspection)
+    elif source is None or isinstance(source, HttpSourceConfig):
+        quick = load_config(config, overrides=[*QUICKLY, *(overrides or ())])
+        _inspect_api(quick, run_date, log, output, lambda one: one.pipeline(quick, name))
+    else:
+        table = inspect_pipeline(loaded, name)
+        output.show(table, table.toml, print_table_inspection)
+
+
+def _inspect_api(
+    loaded: Config | None,
+    run_date: day,
+    log: LogOptions,
+    output: _Output,
+    question: Callable[[Inspector], Awaitable[Inspection]],
+) -> None:
+    """Ask an API, and keep its secrets and those of the configuration out of the log."""
+
+    async def work() -> Inspection:
+        with Workers(1) as workers:
+            # In a worker: its HTTP client takes half a second to import.
+            inspector = await workers.run(_inspector)
+        one = inspector(run_date=run_date, clock=SYSTEM_CLOCK)
+        mask(lambda: one.secrets() | (loaded.secrets if loaded else frozenset()), log)
+        return await question(one)
+
+    found = anyio.run(until_signal, work)
+    output.show(found, found.toml, _print)
 
 
 def _refuse(message: str, *given: object) -> None:
     if any(each is not None for each in given):
         raise ConfigError(message)
-
-
-def _show(
-    found: T, toml: str, *, only_toml: bool, as_json: bool, show: Callable[[T], None]
-) -> None:
-    if only_toml:
-        sys.stdout.write(toml)
-    elif as_json:
-        text.print_json(found)
-    else:
-        show(found)
-
-
-async def _run(work: Callable[[], Awaitable[Inspection]]) -> Inspection:
-    return await until_signal(work)
 
 
 def _inspector() -> type[Inspector]:
