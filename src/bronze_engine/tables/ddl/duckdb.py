@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+import pyarrow as pa
+
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.arrow import DataType
 from bronze_engine.tables.content import DATE_COLUMN
-from bronze_engine.tables.ddl.described import Described, check_path, header
+from bronze_engine.tables.ddl.described import Described, check_path, header, typed
 
 __all__ = ["statement"]
 
 _PATTERN: Final = frozenset("*?[")
+_MOST_DIGITS: Final = 38
+"""Of its decimals: it reads longer ones as doubles."""
 
 
 def statement(described: Described) -> str:
@@ -24,18 +30,20 @@ def statement(described: Described) -> str:
         return f"{about}{view}SELECT * FROM delta_scan({_text(described.location)});\n"
     if place.format == "iceberg":
         return _of_catalog(described, view)
+    found = typed(described, _type, hidden=())
+    columns = [column for column, _ in found.columns if not _is_date(described, column)]
     about = header(
         [
             "Over exactly the files that are committed now: make it again after each run,",
             "or give the pipeline a table_format, which DuckDB follows by itself.",
-        ]
+        ],
+        found.left_out,
     )
-    return f"{about}{view}{_select(described)};\n"
+    return f"{about}{view}{_select(described, columns)};\n"
 
 
-def _select(described: Described) -> str:
-    columns = [column for column in described.columns.names if not _is_date(described, column)]
-    selected = ", ".join(map(_name, columns))
+def _select(described: Described, columns: Sequence[str]) -> str:
+    selected = ", ".join(map(_name, columns)) or "NULL"
     if not described.files:
         empty = ", ".join(f"NULL AS {_name(column)}" for column in columns)
         date = f"CAST(NULL AS DATE) AS {_name(DATE_COLUMN)}" if described.place.is_dated else ""
@@ -54,6 +62,14 @@ def _select(described: Described) -> str:
     date = f"CAST(substr({_name(file)}, {start}, 10) AS DATE) AS {_name(DATE_COLUMN)}"
     options += f", filename = {_text(file)}"
     return f"SELECT {selected}, {date}\nFROM read_parquet([\n{listed}\n], {options})"
+
+
+def _type(kind: DataType) -> str | None:
+    """What it reads to the last digit; None else."""
+    if pa.types.is_decimal(kind) and kind.precision > _MOST_DIGITS:
+        return None
+    within = [kind.field(at).type for at in range(kind.num_fields)]
+    return str(kind) if all(map(_type, within)) else None
 
 
 def _is_date(described: Described, column: str) -> bool:

@@ -1,9 +1,10 @@
 -- [parquet, dated]
 -- Over exactly the files that are committed now: make it again after each run,
 -- or give the pipeline a table_format, which DuckDB follows by itself.
+-- Left out: 'huge': there is no type for decimal256(50, 0).
 CREATE SCHEMA IF NOT EXISTS "shop";
 CREATE OR REPLACE VIEW "shop"."orders" AS
-SELECT "id", "small", "amount", "huge", "at", "local", "fine", "clock", "day", "is_new", "ratio", "raw", "tags", "inner", "country", "it's ""odd""`]
+SELECT "id", "small", "amount", "at", "local", "fine", "clock", "day", "is_new", "ratio", "raw", "tags", "inner", "country", "it's ""odd""`]
 -- x", CAST(substr("_________________file", 33, 10) AS DATE) AS "dt"
 FROM read_parquet([
     's3://lake/bronze/shop/orders/dt=2025-01-15/country=DE/part-0.parquet'
@@ -12,9 +13,10 @@ FROM read_parquet([
 -- [parquet, curated]
 -- Over exactly the files that are committed now: make it again after each run,
 -- or give the pipeline a table_format, which DuckDB follows by itself.
+-- Left out: 'huge': there is no type for decimal256(50, 0).
 CREATE SCHEMA IF NOT EXISTS "shop";
 CREATE OR REPLACE VIEW "shop"."orders_silver" AS
-SELECT "id", "small", "amount", "huge", "at", "local", "fine", "clock", "day", "is_new", "ratio", "raw", "tags", "inner", "country", "it's ""odd""`]
+SELECT "id", "small", "amount", "at", "local", "fine", "clock", "day", "is_new", "ratio", "raw", "tags", "inner", "country", "it's ""odd""`]
 -- x"
 FROM read_parquet([
     's3://lake/bronze/shop/orders/part-0.parquet'
