@@ -108,13 +108,33 @@ def test_json_lines_with_dates_and_long_numbers_land_without_pandas(tmp_path: Pa
     assert "pandas" not in imported_by("shop.prices", tmp_path)
 
 
+def modules_of(script: str, *arguments: str) -> set[str]:
+    """What a process has imported by the end of a script."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{script}\nprint('--', *sys.modules)", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.rpartition("--")[2].split())
+
+
 def test_the_command_imports_no_pandas_and_no_client_before_it_needs_them() -> None:
     """Every command pays for it: pandas is a third of a second and 45 MB where it is installed."""
-    script = "import sys, bronze_engine.cli.main; print(*sys.modules, sep='\\n')"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    modules = done.stdout.split()
+    modules = modules_of("import bronze_engine.cli.main")
     assert "bronze_engine.engine" in modules
     assert {"pandas", "pyarrow.dataset", "aiobotocore", "azure", "asyncpg"}.isdisjoint(modules)
     assert {"duckdb", "deltalake", "pyiceberg"}.isdisjoint(modules)
+
+
+def test_a_command_imports_no_other_and_nothing_that_draws() -> None:
+    """What a run from cron pays for at each start, and uses none of: a tenth of a CPU second."""
+    modules = modules_of(
+        "import contextlib\n"
+        "from bronze_engine.cli.main import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(sys.argv[1:])\n",
+        *("run", "--help"),
+    )
+    assert "bronze_engine.cli.run" in modules
+    assert modules.isdisjoint(f"bronze_engine.cli.{name}" for name in ("batch", "tune", "demo"))
+    assert {"rich.console", "bronze_engine.cli.display.live"}.isdisjoint(modules)

@@ -7,32 +7,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from bronze_engine.cli import (
-    backfill,
-    batch,
-    connection,
-    ddl,
-    demo,
-    diff,
-    gc,
-    history,
-    init,
-    inspect,
-    look,
-    quarantine,
-    run,
-    show,
-    silver,
-    state,
-    status,
-    tables,
-    tune,
-)
 from bronze_engine.cli.pipes import outliving_readers
 from bronze_engine.cli.session import logging_of_commands
 from bronze_engine.cli.signals import Stopped
@@ -46,8 +28,68 @@ log = logging.getLogger("bronze_engine")
 FAULT_OF_OURS: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 
+_COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "run": "run:run",
+        "silver": "silver:silver",
+        "batch": "batch:batch",
+        "backfill": "backfill:backfill",
+        "replay": "run:replay",
+        "tune": "tune:tune",
+        "plan": "look:plan",
+        "list": "look:list_pipelines",
+        "check": "look:check",
+        "verify": "look:verify",
+        "gc": "gc:gc",
+        "test-connection": "connection:probe",
+        "inspect": "inspect:inspect",
+        "discover": "tables:discover",
+        "status": "status:status",
+        "history": "history:history",
+        "show": "show:show",
+        "diff": "diff:diff",
+        "state": "state:state",
+        "quarantine": "quarantine:quarantine",
+        "schema": "look:schema",
+        "ddl": "ddl:ddl",
+        "init": "init:init",
+        "demo": "demo:demo",
+    }
+)
+"""Modules of cli and the commands in them, in the order of the help."""
+
+
+class _Commands(TyperGroup):
+    """Each is imported when it is asked for: to make all of them takes longer than most do."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        for name in _COMMANDS:
+            self._load(name)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in _COMMANDS:
+            self._load(cmd_name)
+        else:
+            self.list_commands(ctx)  # one of them may have been meant
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self, name: str) -> None:
+        if name in self.commands:
+            return
+        module, _, function = _COMMANDS[name].partition(":")
+        found = getattr(import_module(f"bronze_engine.cli.{module}"), function)
+        alone = typer.Typer(rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            alone.add_typer(found)
+        else:
+            alone.command(name)(found)
+        self.commands.update(typer.main.get_group(alone).commands)
+
+
 app = typer.Typer(
     name="bronze",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables: secrets among them
@@ -72,32 +114,6 @@ def bronze(
     ] = False,
 ) -> None:
     """Land APIs, databases and files in a lake: Bronze as it came, Silver curated; exactly once."""
-
-
-app.command("run")(run.run)
-app.command("silver")(silver.silver)
-app.command("batch")(batch.batch)
-app.command("backfill")(backfill.backfill)
-app.command("replay")(run.replay)
-app.command("tune")(tune.tune)
-app.command("plan")(look.plan)
-app.command("list")(look.list_pipelines)
-app.command("check")(look.check)
-app.command("verify")(look.verify)
-app.command("gc")(gc.gc)
-app.command("test-connection")(connection.probe)
-app.command("inspect")(inspect.inspect)
-app.command("discover")(tables.discover)
-app.command("status")(status.status)
-app.command("history")(history.history)
-app.command("show")(show.show)
-app.command("diff")(diff.diff)
-app.add_typer(state.state)
-app.add_typer(quarantine.quarantine)
-app.command("schema")(look.schema)
-app.command("ddl")(ddl.ddl)
-app.command("init")(init.init)
-app.command("demo")(demo.demo)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -25,14 +25,12 @@ from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar, final
+from typing import TYPE_CHECKING, Final, TypeVar, final
 
 import anyio
 import msgspec
-from rich.console import Console
 
 from bronze_engine.adapters import StoreOpener
-from bronze_engine.cli.display.live import LiveTable
 from bronze_engine.cli.display.terminal import takes_tables
 from bronze_engine.cli.progress import Progress
 from bronze_engine.cli.signals import watching_signals
@@ -44,6 +42,9 @@ from bronze_engine.flow import single
 from bronze_engine.limits.retry import Attempts
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.telemetry.log import Logs, setup_logging
+
+if TYPE_CHECKING:
+    from bronze_engine.cli.display.live import LiveTable
 
 __all__ = [
     "LogOptions",
@@ -185,6 +186,11 @@ def _display() -> LiveTable | Progress:
     ours = _logging.get()
     if ours.options.json_lines or not takes_tables(sys.stderr, os.environ):
         return Progress(SYSTEM_CLOCK)
+    # Where nobody looks, in cron or a container, nothing that draws is imported.
+    from rich.console import Console  # noqa: PLC0415
+
+    from bronze_engine.cli.display.live import LiveTable  # noqa: PLC0415
+
     divert = ours.logs.diverted
     # What the table shows needs no lines, single retries among it; the files have them all.
     lines = (
