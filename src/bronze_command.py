@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from typing import Final, NoReturn
 
 __all__ = ["main"]
@@ -18,6 +19,8 @@ __all__ = ["main"]
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ALLOCATOR: Final = "ARROW_DEFAULT_MEMORY_POOL"
 """Read by Arrow as it is loaded."""
+_HTTPX_COMMAND: Final = "httpx._main"
+"""httpx's own command line, which it imports where it can, with click, rich and Pygments."""
 
 
 def main() -> None:
@@ -28,6 +31,7 @@ def main() -> None:
         signal.signal(number, _leave)
     if _is_glibc():  # whose wheels of Arrow have it: it holds less than Arrow's own choice
         os.environ.setdefault(_ALLOCATOR, "jemalloc")
+    sys.modules[_HTTPX_COMMAND] = None  # type: ignore[assignment]  # it can't be imported
     gc.disable()  # imports make no garbage: looking for it is a fifth of a small run's CPU
     from bronze_engine.cli.main import main as command  # noqa: PLC0415  # this is what takes long
 
