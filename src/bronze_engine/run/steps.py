@@ -174,15 +174,14 @@ class _Run:
             full_refresh=options.full_refresh,
             adopt=options.adopt,
         )
-        replayed = None
+        replayed = mended = None
         if options.replay:
             standing, replayed = replayable(standing, pipeline)
-        mended = None
         if options.mend:
             standing, mended = mendable(standing, pipeline)
         if self.claim is not None:
             await self.claim.confirm(planned_window(standing.request))
-        checkpoint = await open_checkpoint(
+        checkpoint = self.checkpoint = await open_checkpoint(
             stores,
             pipeline,
             standing,
@@ -192,7 +191,6 @@ class _Run:
             max_age_seconds=services.resume_seconds,
             stale=stale,
         )
-        self.checkpoint = checkpoint
         history = await row_history(stores.target, pipeline, self.run_date)
         job = self._job(stores, standing, checkpoint, replayed, history)
         job = msgspec.structs.replace(job, mended=mended)
@@ -200,26 +198,8 @@ class _Run:
         if warning is not None and replayed is None and mended is None:
             self.account.warn(warning)
         self._tell_beginning(checkpoint, replayed)
-        reading = Reading(job, services, self.account, checkpoint, self.slice_bytes)
-        self.landed = reading.landed
         try:
-            if mended is not None:
-                await show_what_stands(job, mended)
-            location = await reading.run()
-            job.threshold.finish()
-            layout = next((each.layout for each in reversed(self.landed) if each.layout), None)
-            await judge(self.rules, [landed.rules for landed in self.landed], layout)
-            manifest = compose_manifest(
-                job,
-                self.landed,
-                location=location,
-                tally=self.account.tally,
-                attempt=self.identity.attempt,
-                written_at=services.clock.now(),
-                duration_seconds=self.account.seconds,
-            )
-            if mended is not None:
-                manifest = joined(manifest, mended)
+            manifest = await self._read(job, checkpoint)
             await admit(table, manifest)
             for warning in (*column_warnings(job, self.landed), *rule_warnings(self.rules)):
                 self.account.warn(warning)
@@ -240,6 +220,27 @@ class _Run:
         with working("commit"):
             await finish(publishing.run, services.clock, grace_seconds=services.grace_seconds)
         return self._committed(publishing.manifest, publishing.degraded)
+
+    async def _read(self, job: Job, checkpoint: RunCheckpoint) -> Manifest:
+        """Read and stage all slices, and judge them: the manifest that would commit them."""
+        reading = Reading(job, self.services, self.account, checkpoint, self.slice_bytes)
+        self.landed = reading.landed
+        if job.mended is not None:
+            await show_what_stands(job, job.mended)
+        location = await reading.run()
+        job.threshold.finish()
+        layout = next((each.layout for each in reversed(self.landed) if each.layout), None)
+        await judge(self.rules, [landed.rules for landed in self.landed], layout)
+        manifest = compose_manifest(
+            job,
+            self.landed,
+            location=location,
+            tally=self.account.tally,
+            attempt=self.identity.attempt,
+            written_at=self.services.clock.now(),
+            duration_seconds=self.account.seconds,
+        )
+        return manifest if job.mended is None else joined(manifest, job.mended)
 
     def _job(
         self,
