@@ -200,11 +200,11 @@ def serve(keys: Mapping[str, str] | None = None) -> Iterator[S3Server]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="s3-server", daemon=True)
     thread.start()
-    runner = asyncio.run_coroutine_threadsafe(_start(server), loop).result(timeout=10)
+    runner = asyncio.run_coroutine_threadsafe(_start(server), loop).result(timeout=60)
     try:
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=10)
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(timeout=60)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -241,7 +241,7 @@ anyio.run(main)
         assert parent.stdout.readline() == b"up\n"
         (child,) = psutil.Process(parent.pid).children()
         parent.kill()
-    child.wait(timeout=10)
+    child.wait(timeout=60)
     assert not child.is_running()
 
 

@@ -29,7 +29,7 @@ async def test_a_query_that_runs_is_cancelled_by_its_driver(tmp_path: Path) -> N
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # of what would never end
         with duckdb.connect(str(lake.database)) as other:  # with another mode than the run had
             other.execute("CREATE TABLE u (id integer)")
     assert not list((tmp_path / "lake").rglob("*.parquet"))
@@ -60,7 +60,7 @@ async def test_a_result_that_is_read_is_cancelled_between_its_batches(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # of what would never end
         assert engine.statistics().pooled_bytes == 0
     assert not list((tmp_path / "lake").rglob("*.parquet"))
 
@@ -77,7 +77,7 @@ async def test_a_survey_of_types_is_cancelled_between_its_steps(tmp_path: Path) 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # of what would never end
 
 
 async def test_leaving_a_stream_of_batches_closes_the_database(tmp_path: Path) -> None:

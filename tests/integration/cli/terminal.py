@@ -143,8 +143,8 @@ class Terminal:
         return time.monotonic()
 
     def until(self, condition: Callable[[Screen], bool]) -> None:
-        """Read until the screen is so; AssertionError with the screen after 30 seconds."""
-        deadline = time.monotonic() + 30
+        """Read until the screen is so; AssertionError with the screen after a minute."""
+        deadline = time.monotonic() + 60
         while not condition(self.screen):
             assert time.monotonic() < deadline, self.screen.text
             assert self._read(), f"it has ended:\n{self.screen.text}"
@@ -153,8 +153,8 @@ class Terminal:
         """Exit status, standard output, and seconds until the end."""
         began = time.monotonic() if since is None else since
         while self._read():
-            assert time.monotonic() < began + 30, self.screen.text
-        out, _ = self.process.communicate(timeout=30)
+            assert time.monotonic() < began + 60, self.screen.text
+        out, _ = self.process.communicate(timeout=60)
         return self.process.returncode, out, time.monotonic() - began
 
     def _read(self) -> bool:

@@ -252,7 +252,7 @@ def test_a_process_killed_in_the_middle_of_an_exchange_does_not_stop_the_next(
         is_hanging = False
         began = time.monotonic()
         bronze.well("run", "team.b", "--date", DATE, *base_url(server))
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
     assert issuer.granted == ["access-1"]
 
 
@@ -279,7 +279,7 @@ def kill(bronze: Bronze, server: Server, is_there: Callable[[], bool]) -> None:
     """Run a pipeline in a process of its own, and kill it when it is there."""
     running = start(process(server, "a"), bronze.folder)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not is_there():
             assert time.monotonic() < deadline
             time.sleep(0.05)  # noqa: TID251  # another process is on its way

@@ -161,7 +161,7 @@ def test_a_signal_keeps_what_is_committed_and_tells_what_is_left(bronze: Bronze)
         while read_manifest_of(bronze.folder / "lake", DAYS[1]) is None:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
         assert process.returncode == 130
         assert "what was committed stays as it is" in err
         assert out.count("  committed  ") >= 2

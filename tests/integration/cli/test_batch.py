@@ -325,7 +325,7 @@ def test_a_signal_leaves_a_report_and_the_command_for_the_rest(
         until(lambda: bool(shop.asked[f"items/{DATE}"]) and committed(bronze.folder, "crm.people"))
     )
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == status, err
     assert re.search(rf"shop.items +{DATE} +left", out)
     assert "2 of 3 runs" in out

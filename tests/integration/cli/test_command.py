@@ -45,7 +45,7 @@ def test_a_signal_amid_the_imports_ends_in_silence(
 ) -> None:
     process = importing(tmp_path)
     process.send_signal(number)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == status
 
 

@@ -157,14 +157,14 @@ def test_a_demo_that_is_stopped_ends_its_servers(
     assert len(servers) == 2
     process.send_signal(number)
     try:
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:  # pragma: no cover
         process.kill()
         raise
     assert process.returncode == {2: 130, 15: 143, 9: -9}[number]
     assert "Traceback" not in err
     # Killed, it could end nobody: they notice by themselves that it is gone.
-    gone, alive = psutil.wait_procs(servers, timeout=10)
+    gone, alive = psutil.wait_procs(servers, timeout=60)
     assert (len(gone), alive) == (2, [])
 
 

@@ -182,7 +182,7 @@ def test_without_a_terminal_no_code_is_written(tmp_path: Path) -> None:
     with gated() as (gate, server):
         gate.open.set()
         process = start([*RUN, *url_of(server)], tmp_path)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "committed generation 1 with 3 rows" in err
     assert "\x1b" not in err
@@ -235,7 +235,8 @@ def test_the_display_says_that_it_stops_and_a_second_ctrl_c_stops_at_once(tmp_pa
             assert not terminal.screen.has_cursor()
             code, out, seconds = terminal.end(terminal.press_ctrl_c())
     assert (code, out) == (130, "")
-    assert seconds < 1
+    assert seconds < 5
+    assert not list((tmp_path / "lake/_runs").rglob("*.json")), "it had time for a report"
     assert terminal.screen.has_cursor()
     assert terminal.written.rstrip().endswith("\x1b[?25h")
     assert terminal.screen.lines[-1] == "", "the shell's prompt has a line of its own"

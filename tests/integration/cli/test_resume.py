@@ -83,7 +83,7 @@ def test_sigterm_keeps_what_was_landed(bronze: Bronze) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.01)  # noqa: TID251  # another process's doing
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=60)
         assert process.returncode == 143
         assert json.loads(out)["status"] == "cancelled"
         visible = [path for path in tree(folder / "lake") if "/." not in f"/{path}"]

@@ -62,7 +62,7 @@ def begin(folder: Path, name: str, wait: str, *arguments: str) -> subprocess.Pop
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)  # noqa: TID251  # another process's doing
@@ -83,7 +83,7 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, st
     """Send a signal; exit status, the rest of stderr, and seconds until the end."""
     began = time.monotonic()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert out == ""
     return process.returncode, err, time.monotonic() - began
 
@@ -187,7 +187,8 @@ def test_a_second_signal_ends_at_once(
         assert f"{number.name}: stopping" in process.stderr.readline()
         code, _, seconds = end(process, number)
         assert code == status
-        assert seconds < 1.5
+        assert seconds < 5
+        assert not list((tmp_path / "lake/_runs").rglob("*.json")), "it had time for a report"
         assert not (tmp_path / PARTITION / "_metadata.json").exists()
         # Its lock died with it, and what it had staged goes with the next run.
         bronze.well(*RUN, *url_of(server))
@@ -245,12 +246,12 @@ def test_the_module_and_the_command_are_the_same(tmp_path: Path) -> None:
             (["-m", "bronze_engine", PIPELINE], [str(command), "run", PIPELINE]), start=1
         ):
             process = start([*arguments, *options], tmp_path)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=60)
             assert process.returncode == 0
             assert json.loads(out)["generation"] == number
             assert {json.loads(line)["level"] for line in err.splitlines()} <= {"INFO", "WARNING"}
         process = start(["-m", "bronze_engine", "team.nobody"], tmp_path)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (2, "")
         assert " ERROR CFG001 " in err
 

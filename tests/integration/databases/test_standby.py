@@ -81,7 +81,7 @@ async def test_a_conflict_with_recovery_reads_again_what_is_there_then(
     def clean_up(_: list[Session]) -> None:
         # What a VACUUM has written is sent when somebody commits, or seconds later.
         primary.execute("DELETE FROM orders WHERE id <= 1000; VACUUM orders; CREATE TABLE sent ()")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if [each.state for each in replica.sessions()] == ["idle in transaction (aborted)"]:
                 return

@@ -100,7 +100,7 @@ def test_of_two_processes_on_two_dates_the_one_that_stood_still_commits_nothing(
         asyncio.run(land(tmp_path, SECOND, rows=5))
         assert seqs(tmp_path, SECOND) == [1, 2, 3, 4, 5]
         os.kill(first.pid, signal.SIGCONT)
-        out, _ = first.communicate(timeout=30)
+        out, _ = first.communicate(timeout=60)
     finally:
         first.kill()
     assert first.returncode == 7, out

@@ -135,7 +135,7 @@ def is_gone(pid: int) -> bool:
 
 async def pids_in(folder: Path) -> list[int]:
     """Of the command and its child, once both run."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         file = folder / "pids"
         if file.exists() and (text := file.read_text()):

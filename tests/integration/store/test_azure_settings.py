@@ -124,11 +124,11 @@ async def test_circuit_breaker_is_closed_by_any_answer(azurite: Azurite) -> None
             await store.get("k")
         assert await store.get("k") is None
         before = len(proxy.seen)
-        slow = meanwhile(lambda: SYSTEM_CLOCK.sleep(0.1))
+        slow = meanwhile(lambda: SYSTEM_CLOCK.sleep(0.5))
         proxy.fail(slow, times=3)
         began = SYSTEM_CLOCK.monotonic()
         assert await asyncio.gather(*(store.get("k") for _ in range(3))) == [None] * 3
-        assert SYSTEM_CLOCK.monotonic() - began < 0.25  # side by side, not one probe at a time
+        assert SYSTEM_CLOCK.monotonic() - began < 1.25  # side by side, not one probe at a time
         assert len(proxy.seen) - before == 3
 
 
