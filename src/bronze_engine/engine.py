@@ -27,7 +27,7 @@ from bronze_engine.limits.trial import Purse
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.garbage import GcReport
-from bronze_engine.model.manifest import Manifest, partition_path
+from bronze_engine.model.manifest import Manifest, check_date, partition_path
 from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.status import PipelineStatus
@@ -405,6 +405,7 @@ class Engine:
             return await self._begin(pipeline, run_date, options)
 
     async def _begin(self, pipeline: Pipeline, run_date: date, options: Options) -> RunReport:
+        check_date(run_date)  # before a report of the run is kept under it
         with self._places.counted():
             return await run_pipeline(pipeline, run_date, self._services, options)
 

@@ -32,6 +32,7 @@ __all__ = [
     "RejectFile",
     "SchemaChange",
     "SourceInfo",
+    "check_date",
     "partition_path",
     "run_date_of",
 ]
@@ -187,8 +188,19 @@ class Checksums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def partition_path(system: str, entity: str, run_date: date) -> str:
-    """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target."""
+    """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target. Raises what `check_date` does."""
+    check_date(run_date)
     return f"{system}/{entity}/dt={run_date.isoformat()}"
+
+
+def check_date(run_date: object) -> None:
+    """Raise TypeError for what is no date: a text, and a datetime, though Python takes that for
+    one: whose day it means depends on a time zone, and its folder would be another."""
+    if not isinstance(run_date, date) or isinstance(run_date, datetime):
+        raise TypeError(
+            f"a run date is a datetime.date, such as date(2025, 1, 15), and not {run_date!r}; of a"
+            " datetime, `.date()` is the day in its own time zone"
+        )
 
 
 def run_date_of(folder: str) -> date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import date, datetime
 
 from bronze_engine.config.file.fault import Fault, config_error
 from bronze_engine.config.file.names import check_path_part
@@ -69,4 +69,5 @@ def partition_named(name: str, run_date: date) -> str:
     if faults:
         raise config_error(f'"{name}"', faults)
     system, entity = parts
-    return partition_path(system, entity, date(run_date.year, run_date.month, run_date.day))
+    day = run_date.date() if isinstance(run_date, datetime) else run_date
+    return partition_path(system, entity, day)

@@ -7,9 +7,10 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,19 @@ async def test_dates_run_side_by_side_unless_they_are_chained(
         runs = [asyncio.create_task(engine.run(NAME, run_date=day)) for day in days]
         ended = await clock.drive(all_of(runs))
     assert Counter(map(type, ended)) == expected
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", [datetime(2025, 1, 15, 5, tzinfo=UTC), "2025-01-15"])
+async def test_a_run_date_that_is_no_date_is_refused_before_anything_is_written(
+    tmp_path: Path, given: Any
+) -> None:
+    store = MemoryStore(ManualClock())
+    async with opened(config_of(folder=tmp_path), slow(), store=store) as engine:
+        for ask in (engine.run, engine.run_now, engine.replay, engine.plan, engine.verify):
+            with pytest.raises(TypeError, match=r"such as date\(2025, 1, 15\), and not .*2025"):
+                await ask(NAME, run_date=given)
+    assert await left_in(store) == []
 
 
 @pytest.mark.asyncio
