@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import product
 from typing import Final, NamedTuple, final
@@ -32,6 +33,7 @@ _EMPTY_STRUCT: Final = pa.struct([])
 _NOTHING: Final = pa.bool_()
 """What a column without values is read as. pyarrow 26 makes arrays of wrong length of nulls in
 lists when told pa.null(); `_land` refuses what is not null."""
+_OBJECT: Final = re.compile(rb"[ \t\r]*\{")
 _FIRST_OF_NUMBERS: Final = frozenset(b"-0123456789")
 
 
@@ -201,6 +203,8 @@ class Reader:
 
 
 def _parse(data: bytes, rows: int, schema: pa.Schema) -> pa.Table:
+    if _OBJECT.match(data) is None:  # pyarrow 26 ends the process where the first record is null
+        raise pa.ArrowInvalid("a record that is no object")
     table = pj.read_json(
         pa.BufferReader(data),  # type: ignore[arg-type]  # any input file will do
         read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 64),
