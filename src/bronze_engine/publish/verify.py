@@ -41,7 +41,11 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
     found = await store.get(key)
     if found is None:
         is_dated = run_date_of(partition.rpartition("/")[2]) is not None
-        step = "run the pipeline for that date" if is_dated else "make the table (`bronze silver`)"
+        step = (
+            "run the pipeline for that date"
+            if is_dated
+            else "name a partition (dt=YYYY-MM-DD), or make the table (`bronze silver`)"
+        )
         raise StateError(f"{key} does not exist: nothing was committed there; {step}", key=key)
     manifest = decode_manifest(found.body, key)
     if manifest.status == "void":

@@ -38,7 +38,8 @@ class Partition:
             step = (
                 "target, the name and the date, or run the pipeline for that date"
                 if self.path.rpartition("/")[2].startswith("dt=")
-                else "target and the name, or make the table (`bronze silver`)"
+                else "target and the name (a partition's folder ends in dt=YYYY-MM-DD), or make the"
+                " table (`bronze silver`)"
             )
             raise StateError(
                 f"{self._files.location(self._key)} {why}: nothing was committed there. Check the "

@@ -194,7 +194,7 @@ def test_what_was_not_committed_is_a_state_error(reader: Reader) -> None:
 
 
 def test_a_table_that_was_not_made_is_told_as_one(reader: Reader) -> None:
-    with pytest.raises(StateError, match=r"name, or make the table .`bronze silver`"):
+    with pytest.raises(StateError, match=r"name .*dt=YYYY-MM-DD.*table .`bronze silver`"):
         reader.at("silver/shop/orders").manifest()
 
 
