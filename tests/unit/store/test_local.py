@@ -1,17 +1,12 @@
-"""What only a directory can get wrong: links, full disks, leftovers, locks."""
+"""What only a directory can get wrong: links, names, leftovers, descriptors."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
-import multiprocessing
 import os
-import sys
 import threading
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +14,11 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from bronze_engine.clock import SYSTEM_CLOCK, Clock
+from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.stores.store import LocalStoreConfig
-from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.errors import Conflict, StoreError
 from bronze_engine.model.part import ABSENT, ANY, DataFile, Part, Staged
-from bronze_engine.store.local import disk, flock
-from bronze_engine.store.local import store as local
-from bronze_engine.store.local.disk_error import disk_error
 from bronze_engine.store.local.store import LocalStore, open_local
-from bronze_engine.testing import ManualClock
 from bronze_engine.testing.stores import (
     check_large_file_of_many_parts,
     data_file,
@@ -38,42 +29,9 @@ from bronze_engine.testing.stores import (
     staged_keys,
 )
 from bronze_engine.workers import Workers
+from tests.unit.store.local_disk import everything, opened
 
 pytestmark = pytest.mark.unit
-
-
-@asynccontextmanager
-async def opened(
-    path: Path, *, clock: Clock = SYSTEM_CLOCK, single_writer: bool = False
-) -> AsyncIterator[LocalStore]:
-    with Workers(4) as workers:
-        config = LocalStoreConfig(path=str(path), single_writer=single_writer)
-        async with open_local(config, workers, clock) as store:
-            yield store
-
-
-def everything(root: Path) -> list[str]:
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
-
-
-class FailingOs:
-    """The module os, in which one call fails with one errno."""
-
-    def __init__(self, call: str, error: int) -> None:
-        self._call = call
-        self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        if name == self._call:
-            return self._fail
-        return getattr(os, name)
-
-    def _fail(self, *_: object, **__: object) -> None:
-        raise OSError(self._error, os.strerror(self._error))
-
-
-def break_os(monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int) -> None:
-    monkeypatch.setattr(f"bronze_engine.store.local.{module}.os", FailingOs(call, error))
 
 
 @pytest.mark.asyncio
@@ -182,257 +140,6 @@ async def test_folders_made_for_an_aborted_file_are_removed_again(tmp_path: Path
         with pytest.raises(Conflict):
             await store.put("new/folder/f", b"x", expect="never")
     assert everything(tmp_path) == ["shop", "shop/kept", "shop/kept/x"]
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("call", "error", "told"),
-    [
-        ("pwrite", errno.ENOSPC, "full; free some space"),
-        ("pwrite", errno.EDQUOT, "full; free some space"),
-        ("fsync", errno.EIO, "the disk failed"),
-        ("open", errno.EROFS, "read-only"),
-        ("open", errno.EACCES, "permission denied"),
-        ("open", errno.EMFILE, "ulimit -n"),
-        ("ftruncate", errno.ENOSPC, "full"),
-    ],
-)
-async def test_failing_disk_is_stg001_and_leaves_no_temporary(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int, told: str
-) -> None:
-    async with opened(tmp_path) as store:
-        with monkeypatch.context() as broken:
-            for module in ("temporary", "folder"):
-                break_os(broken, module, call, error)
-            with pytest.raises(StoreError, match=told) as caught:
-                await stage_bytes(store, "p/f", b"x")
-            assert str(tmp_path / "p/f") in caught.value.message
-            assert caught.value.code == "STG001"
-    assert everything(tmp_path) == []
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("module", "call", "error"),
-    [
-        ("folder", "pwrite", errno.ENOSPC),
-        ("disk", "fsync", errno.ENOSPC),
-        ("disk", "rename", errno.ENOSPC),
-        ("disk", "rename", errno.EACCES),
-    ],
-)
-async def test_put_that_fails_before_its_rename_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, call: str, error: int
-) -> None:
-    async with opened(tmp_path) as store:
-        version = await store.put("p/m", b"old", expect=ABSENT)
-        with monkeypatch.context() as broken:
-            break_os(broken, module, call, error)
-            with pytest.raises(StoreError):
-                await store.put("p/m", b"new", expect=version)
-            with pytest.raises(StoreError):
-                await store.put("q/m", b"new", expect=ABSENT)
-        assert everything(tmp_path) == ["p", "p/m"]
-        assert await store.put("p/m", b"new", expect=version) != version
-
-
-@pytest.mark.asyncio
-async def test_put_that_fails_after_its_rename_is_an_unknown_outcome(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def rename_then_fail(*args: Any, **kwargs: Any) -> None:
-        os.rename(*args, **kwargs)  # noqa: PTH104
-        monkeypatch.setattr(disk, "os", FailingOs("fsync", errno.EIO))
-
-    async with opened(tmp_path) as store:
-        renaming = FailingOs("nothing", 0)
-        monkeypatch.setattr(renaming, "rename", rename_then_fail, raising=False)
-        monkeypatch.setattr(disk, "os", renaming)
-        with pytest.raises(OutcomeUnknown):
-            await store.put("p/m", b"new", expect=ABSENT)
-        monkeypatch.setattr(disk, "os", os)
-        found = await store.get("p/m")
-        assert found is not None
-        assert found.body == b"new"
-
-
-@pytest.mark.parametrize("code", [*errno.errorcode, None])
-def test_every_errno_becomes_a_store_error_with_its_path(code: int | None) -> None:
-    text = "strange" if code is None else os.strerror(code)
-    error = disk_error(OSError(code, text) if code else OSError(text), "/lake/x")
-    assert isinstance(error, StoreError)
-    assert error.message.startswith("/lake/x: ")
-    assert len(error.message) > len("/lake/x: ")
-
-
-@pytest.mark.asyncio
-async def test_put_waits_for_another_process_and_then_gives_up(tmp_path: Path) -> None:
-    clock = ManualClock(fractions=(1.0,))
-    async with opened(tmp_path, clock=clock) as store, opened(tmp_path) as other:
-        await other.put("p/m", b"x", expect=ANY)
-        lock = disk.put_lock(str(tmp_path), ("p",))
-        assert lock.acquire()
-        try:
-            with pytest.raises(StoreError, match="for 20 s; run again"):
-                await clock.drive(store.put("p/m", b"y", expect=ANY))
-        finally:
-            lock.release()
-        assert clock.monotonic() > local.PUT_WAIT_SECONDS
-        await store.put("p/m", b"y", expect=ANY)
-
-
-@pytest.mark.asyncio
-async def test_lock_excludes_others_and_tells_its_note(tmp_path: Path) -> None:
-    key = "_state/shop/orders.lease"
-    async with opened(tmp_path) as store, opened(tmp_path) as other:
-        assert await other.lock_note(key) is None
-        async with store.lock(key, b"mine"):
-            assert await other.lock_note(key) == b"mine"
-            with pytest.raises(Conflict):
-                async with other.lock(key, b"theirs"):
-                    pass
-            assert await other.lock_note(key) == b"mine"
-            assert await keys_of(store) == []
-        assert await other.lock_note(key) is None
-        assert everything(tmp_path) == []
-        async with other.lock(key, b"theirs"):
-            assert await store.lock_note(key) == b"theirs"
-
-
-@pytest.mark.asyncio
-async def test_lock_outside_state_is_refused(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        for key in ("shop/orders/dt=2025-01-15/lock", "_state"):
-            with pytest.raises(StoreError, match="below _state/"):
-                async with store.lock(key, b""):
-                    pass
-
-
-@pytest.mark.asyncio
-async def test_many_takers_of_one_lock_never_hold_it_together(tmp_path: Path) -> None:
-    held = 0
-    taken = 0
-
-    async def take(store: LocalStore) -> None:
-        nonlocal held, taken
-        for _ in range(30):
-            try:
-                async with store.lock("_state/x.lease", b"note"):
-                    held += 1
-                    assert held == 1
-                    await anyio.lowlevel.checkpoint()
-                    held -= 1
-                    taken += 1
-            except Conflict:
-                await anyio.lowlevel.checkpoint()
-
-    async with opened(tmp_path) as store, anyio.create_task_group() as tasks:
-        for _ in range(6):
-            tasks.start_soon(take, store)
-    assert taken > 0
-    assert everything(tmp_path) == []
-
-
-@pytest.mark.asyncio
-async def test_looking_at_the_note_never_keeps_a_taker_out(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store, anyio.create_task_group() as tasks:
-
-        async def look() -> None:
-            while True:
-                await store.lock_note("_state/x.lease")
-
-        tasks.start_soon(look)
-        tasks.start_soon(look)
-        for _ in range(100):
-            async with store.lock("_state/x.lease", b"note"):
-                pass
-        tasks.cancel_scope.cancel()
-
-
-def hold_until_killed(root: str, ready: Any) -> None:
-    lock = flock.FileLock(root, ("_state",), ".x.lease")
-    assert lock.acquire(b"of the dead")
-    ready.send(True)
-    ready.recv()
-
-
-@pytest.mark.asyncio
-async def test_lock_dies_with_its_process(tmp_path: Path) -> None:
-    ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=hold_until_killed, args=(str(tmp_path), theirs))
-    process.start()
-    ours.recv()
-    async with opened(tmp_path) as store:
-        with pytest.raises(Conflict):
-            async with store.lock("_state/x.lease", b"mine"):
-                pass
-        process.kill()
-        process.join()
-        assert everything(tmp_path) == ["_state", "_state/.x.lease"]
-        assert await store.lock_note("_state/x.lease") is None
-        async with store.lock("_state/x.lease", b"mine"):
-            assert await store.lock_note("_state/x.lease") == b"mine"
-    assert everything(tmp_path) == []
-    process.close()
-    ours.close()
-    theirs.close()
-
-
-@pytest.mark.asyncio
-async def test_probe_finds_that_locks_exclude_a_second_process(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        began = SYSTEM_CLOCK.monotonic()
-        assert await store.excludes()
-        assert SYSTEM_CLOCK.monotonic() - began < 2.0
-    assert everything(tmp_path) == []
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false"])
-async def test_probe_that_no_second_process_answers_refuses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
-    """As where this user may not read the interpreter."""
-    monkeypatch.setattr(sys, "executable", program)
-    async with opened(tmp_path) as store:
-        assert await store.excludes()
-    assert everything(tmp_path) == []
-
-
-@pytest.mark.asyncio
-async def test_probe_finds_a_lock_that_excludes_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class PretendingFcntl:
-        LOCK_EX = LOCK_NB = LOCK_SH = LOCK_UN = 0
-
-        def flock(self, fd: int, operation: int) -> None:
-            pass
-
-    monkeypatch.setattr(flock, "fcntl", PretendingFcntl())
-    async with opened(tmp_path) as store:
-        assert not await store.excludes()
-
-
-def no_flock(_fd: int, _operation: int) -> None:
-    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-
-@pytest.mark.asyncio
-async def test_file_system_without_locks_needs_single_writer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("fcntl.flock", no_flock)
-    async with opened(tmp_path) as store:
-        with pytest.raises(StoreError, match="single_writer = true"):
-            await store.put("a", b"x", expect=ANY)
-    async with opened(tmp_path, single_writer=True) as store:
-        version = await store.put("a", b"x", expect=ABSENT)
-        with pytest.raises(Conflict):
-            await store.put("a", b"y", expect=ABSENT)
-        async with store.lock("_state/x.lease", b"note"):
-            await store.put("a", b"y", expect=version)
 
 
 @pytest.mark.asyncio
@@ -584,24 +291,3 @@ async def test_leaving_an_upload_waits_for_a_part_that_is_being_written(
         go_on.set()
     assert links == [1]
     assert everything(tmp_path) == []
-
-
-def test_a_look_at_the_note_is_told_from_a_holder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While another looks, the exclusive lock is refused, but a shared one is granted."""
-    calls: list[int] = []
-
-    def flock_while_another_looks(fd: int, operation: int) -> None:
-        calls.append(operation)
-        if len(calls) == 1:
-            raise BlockingIOError
-        real_flock(fd, operation)
-
-    real_flock = fcntl.flock
-    monkeypatch.setattr("fcntl.flock", flock_while_another_looks)
-    lock = flock.FileLock(str(tmp_path), ("_state",), ".x.lease")
-    assert lock.acquire()
-    lock.release()
-    assert calls[0] & fcntl.LOCK_EX
-    assert calls[1] & fcntl.LOCK_SH
