@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 import msgspec
 import pytest
 
-from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
 from bronze_engine.config.http.paginator import (
     CursorPaginator,
     LinkHeaderPaginator,
@@ -17,37 +14,12 @@ from bronze_engine.config.http.paginator import (
     OffsetPaginator,
     PagePaginator,
 )
-from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.units import ByteSize, Secret
-from bronze_engine.errors import PageError, SliceLost
+from bronze_engine.config.units import ByteSize
 from bronze_engine.telemetry.events import PageFetched
-from tests.integration.http_server import Handler, Seen, answer, opened, serve
+from tests.integration.http_rows import ROWS, chained, paged
+from tests.integration.http_server import Seen, answer, opened, serve
 
 pytestmark = pytest.mark.integration
-
-ROWS = [{"id": number, "amount": number * 1.25} for number in range(1, 96)]
-
-
-def paged(
-    *, total: bool = True, cap: int = 1000, compress: bool = False, past_end: int = 200
-) -> Handler:
-    """Serves ROWS by page and size, or by offset and size."""
-
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        size = min(cap, int(seen.query.get("limit", 10)))
-        if "offset" in seen.query:
-            start = int(seen.query["offset"])
-        else:
-            start = (int(seen.query.get("page", 1)) - 1) * size
-        rows = ROWS[start : start + size]
-        if not rows and past_end != 200:
-            return answer({"error": "no such page"}, status=past_end)
-        value: dict[str, Any] = {"data": {"items": rows}}
-        if total:
-            value["meta"] = {"total": len(ROWS)}
-        return answer(value, compress=compress, headers={"Date": "Wed, 15 Jan 2025 10:00:00 GMT"})
-
-    return handle
 
 
 @pytest.mark.asyncio
@@ -170,20 +142,6 @@ async def test_a_short_page_amid_parallel_offsets_is_read_on_from_where_it_ended
         assert await one.read() == ROWS
 
 
-def chained(pages: int = 5) -> Handler:
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        number = int(seen.query.get("cursor", 0))
-        more = number + 1 < pages
-        value: dict[str, Any] = {"items": [{"id": number}], "cursor": number + 1 if more else None}
-        headers = {}
-        if more:
-            value["next"] = f"/x?cursor={number + 1}"
-            headers["Link"] = f'</y>; rel="prev", </x?cursor={number + 1}>; rel="next"'
-        return answer(value, headers=headers)
-
-    return handle
-
-
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "paginator",
@@ -256,121 +214,6 @@ async def test_no_content_is_an_empty_result() -> None:
 
 
 @pytest.mark.asyncio
-async def test_post_sends_the_rendered_json_with_every_page() -> None:
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        page = int(seen.query["page"])
-        return answer([{"id": page, "day": json.loads(seen.body)["day"]}] if page < 3 else [])
-
-    async with (
-        serve(handle) as server,
-        opened(
-            server,
-            method="POST",
-            json={"day": "{run_date:%Y%m%d}"},
-            paginator=PagePaginator(),
-        ) as one,
-    ):
-        assert await one.read() == [{"id": 1, "day": "20250115"}, {"id": 2, "day": "20250115"}]
-        assert {seen.method for seen in server.seen} == {"POST"}
-        assert server.seen[0].headers["content-type"] == "application/json"
-
-
-@pytest.mark.asyncio
-async def test_path_and_params_are_rendered_and_encoded() -> None:
-    async def handle(*_: object) -> bytes:
-        return answer([])
-
-    async with (
-        serve(handle) as server,
-        opened(
-            server,
-            path="/days/{run_date}?fixed=1",
-            params={"q": "a b&c/ü", "flags": ["x", "y"], "on": True, "n": 3, "low": "{low}"},
-        ) as one,
-    ):
-        await one.read()
-        assert server.seen[0].target == (
-            "/days/2025-01-15?fixed=1&q=a%20b%26c%2F%C3%BC&flags=x&flags=y&on=true&n=3"
-        )
-
-
-@pytest.mark.asyncio
-async def test_the_window_is_sent_in_the_format_that_the_api_wants() -> None:
-    async def handle(*_: object) -> bytes:
-        return answer([])
-
-    incremental = Incremental(
-        cursor="updated_at", start_param="since", end_param="until", format="epoch"
-    )
-    async with (
-        serve(handle) as server,
-        opened(
-            server,
-            incremental=incremental,
-            low="2025-01-01T00:00:00.5Z",
-            cap="2025-01-02T00:00:00.5Z",
-        ) as one,
-    ):
-        await one.read()
-        assert server.seen[0].query == {"since": "1735689600", "until": "1735776001"}
-        assert "since=1735689600" in one.source.preview().first
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("auth", "header", "value"),
-    [
-        (BearerAuth(token=Secret("t0ken")), "authorization", "Bearer t0ken"),
-        (
-            BasicAuth(username="ü", password=Secret("pw")),
-            "authorization",
-            "Basic w7w6cHc=",
-        ),
-        (ApiKeyAuth(key=Secret("k3y")), "x-api-key", "k3y"),
-    ],
-)
-async def test_credentials_in_headers(auth: Any, header: str, value: str) -> None:
-    async def handle(*_: object) -> bytes:
-        return answer([])
-
-    async with (
-        serve(handle) as server,
-        opened(server, api={"auth": auth, "headers": {"X-Tenant": Secret("t1")}}) as one,
-    ):
-        await one.read()
-        assert server.seen[0].headers[header] == value
-        assert server.seen[0].headers["x-tenant"] == "t1"
-        assert server.seen[0].headers["accept-encoding"] == "gzip"
-
-
-@pytest.mark.asyncio
-async def test_a_key_in_the_query_goes_with_every_page_and_is_not_shown() -> None:
-    auth = ApiKeyAuth(key=Secret("k3y&="), name="key", location="query")
-    async with (
-        serve(chained(3)) as server,
-        opened(
-            server,
-            api={"auth": auth},
-            records="items",
-            paginator=NextUrlPaginator(next_path="next"),
-        ) as one,
-    ):
-        await one.read()
-        assert [seen.query["key"] for seen in server.seen] == ["k3y&="] * 3
-
-
-@pytest.mark.asyncio
-async def test_identity_is_asked_for_where_it_is_configured() -> None:
-    async def handle(*_: object) -> bytes:
-        return answer([])
-
-    headers = {"accept-encoding": Secret("identity")}
-    async with serve(handle) as server, opened(server, api={"headers": headers}) as one:
-        await one.read()
-        assert server.seen[0].headers["accept-encoding"] == "identity"
-
-
-@pytest.mark.asyncio
 async def test_a_large_page_comes_as_several_blocks_with_their_places() -> None:
     rows = [{"id": number, "text": "x" * 1000} for number in range(10_000)]
 
@@ -382,119 +225,6 @@ async def test_a_large_page_comes_as_several_blocks_with_their_places() -> None:
         assert [block.page for block in one.blocks] == [1, 1, 1]
         assert one.blocks[1].offset == one.blocks[0].records
         assert all(block.size_bytes < 4.1 * 1024**2 for block in one.blocks)
-
-
-@pytest.mark.asyncio
-async def test_preview_sends_nothing_and_masks_what_is_no_paginators() -> None:
-    async with opened(
-        "https://api.example.invalid/v1",
-        path="/orders",
-        params={"token": "canary", "state": "open"},
-        paginator=PagePaginator(size_param="limit", page_size=10),
-    ) as one:
-        preview = one.source.preview()
-        assert preview.location == "https://api.example.invalid/v1/orders"
-        assert preview.first == (
-            "GET https://api.example.invalid/v1/orders?token=***&state=***&page=1&limit=10"
-        )
-        assert preview.slices == ("all pages",)
-
-
-@pytest.mark.asyncio
-async def test_check_asks_for_one_small_page() -> None:
-    paginator = PagePaginator(size_param="limit", page_size=10, total_path="meta.total")
-    async with (
-        serve(paged()) as server,
-        opened(server, records="data.items", paginator=paginator) as one,
-    ):
-        said = await one.source.check()
-        assert said.endswith("answers 200 with 1 records, meta.total = 95")
-        assert [seen.query["limit"] for seen in server.seen] == ["1"]
-        assert one.blocks == []
-
-
-def shifting(stated: list[int]) -> Handler:
-    """Each reading (a request of page 1) states the next total over two pages of one row."""
-    readings = 0
-
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        nonlocal readings
-        page = int(seen.query["page"])
-        readings += page == 1
-        rows = [{"id": page}] if page < 3 else []
-        return answer({"items": rows, "total": stated[min(readings, len(stated)) - 1]})
-
-    return handle
-
-
-async def read_shifting(on_shift: str, stated: list[int]) -> tuple[list[Any], list[str], int]:
-    async with (
-        serve(shifting(stated)) as server,
-        opened(
-            server,
-            records="items",
-            paginator=PagePaginator(total_path="total"),
-            on_shift=on_shift,
-        ) as one,
-    ):
-        for _ in range(3):
-            one.blocks.clear()
-            try:
-                await one.read()
-            except SliceLost:
-                continue
-            break
-        else:
-            await one.read()
-        return one.records, one.tally.warnings, len(server.seen)
-
-
-@pytest.mark.asyncio
-async def test_a_total_that_is_not_met_fails() -> None:
-    with pytest.raises(PageError, match="2 records were received and 3 stated"):
-        await read_shifting("fail", [3])
-
-
-@pytest.mark.asyncio
-async def test_a_total_that_is_not_met_only_warns_where_configured() -> None:
-    records, warnings, _ = await read_shifting("warn", [3])
-    assert len(records) == 2
-    assert "2 records were received and 3 stated" in warnings[0]
-
-
-@pytest.mark.asyncio
-async def test_a_total_that_is_not_met_has_the_slice_read_again() -> None:
-    records, _, requests = await read_shifting("retry", [3, 2])
-    assert len(records) == 2
-    assert requests == 3 + 2
-
-
-@pytest.mark.asyncio
-async def test_pages_that_keep_shifting_are_an_error_after_two_rereads() -> None:
-    with pytest.raises(PageError, match="in 3 readings"):
-        await read_shifting("retry", [3])
-
-
-@pytest.mark.asyncio
-async def test_an_empty_shifted_reading_begins_again_by_itself() -> None:
-    readings = 0
-
-    async def handle(*_: object) -> bytes:
-        nonlocal readings
-        readings += 1
-        return answer({"items": [{"id": 1}] if readings == 2 else [], "total": 1})
-
-    async with (
-        serve(handle) as server,
-        opened(
-            server,
-            records="items",
-            paginator=PagePaginator(total_path="total"),
-            on_shift="retry",
-        ) as one,
-    ):
-        assert await one.read() == [{"id": 1}]
-        assert len(server.seen) == 2
 
 
 @pytest.mark.asyncio
