@@ -84,6 +84,7 @@ class Writer(NamedTuple):
 
 
 Pair = tuple[Writer | None, Writer | None]
+"""Which of the two is first means nothing: the earlier one is, so that no state comes twice."""
 
 
 class State(NamedTuple):
@@ -261,7 +262,10 @@ class ChainModel:
 
 
 def _put(writers: Pair, place: int, writer: Writer | None) -> Pair:
-    return (writer, writers[1]) if place == 0 else (writers[0], writer)
+    other = writers[1 - place]
+    if writer is None or (other is not None and other.run < writer.run):
+        return other, writer
+    return writer, other
 
 
 def _manifest(stored: Stored, date: int, manifest: Manifest) -> Stored:

@@ -96,6 +96,7 @@ class Writer(NamedTuple):
 
 
 Pair = tuple[Writer | None, Writer | None]
+"""Which of the two is first means nothing: the earlier one is, so that no state comes twice."""
 
 
 class State(NamedTuple):
@@ -389,7 +390,7 @@ class Machine(Protocol[S]):
     def fault(self, state: S, /) -> str | None: ...
 
 
-def explore(model: Machine[S], *, at_most: int | None = None) -> tuple[int, Violation | None]:
+def explore(model: Machine[S]) -> tuple[int, Violation | None]:
     """Visit states breadth first; how many there were, and the first fault with its trace."""
     start = model.start()
     came_from: dict[S, tuple[S, str] | None] = {start: None}
@@ -399,8 +400,6 @@ def explore(model: Machine[S], *, at_most: int | None = None) -> tuple[int, Viol
         what = model.fault(state)
         if what is not None:
             return len(came_from), Violation(what, _trace(came_from, state))
-        if at_most is not None and len(came_from) >= at_most:
-            continue
         for label, after in model.successors(state):
             if after not in came_from:
                 came_from[after] = (state, label)
@@ -413,7 +412,10 @@ def _is_gc(writer: Writer) -> bool:
 
 
 def _put(writers: Pair, place: int, writer: Writer | None) -> Pair:
-    return (writer, writers[1]) if place == 0 else (writers[0], writer)
+    other = writers[1 - place]
+    if writer is None or (other is not None and other.run < writer.run):
+        return other, writer
+    return writer, other
 
 
 def _trace(came_from: Mapping[S, tuple[S, str] | None], state: S) -> tuple[str, ...]:

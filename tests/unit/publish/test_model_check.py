@@ -26,27 +26,26 @@ pytestmark = pytest.mark.unit
 LEASE_KEY = lease_key(SYSTEM, ENTITY, RUN_DATE)
 
 Explored = tuple[int, Violation | None]
-LARGE: Final[dict[str, tuple[Machine[Any], int | None]]] = {
-    "two runs and a gc": (Model(runs=2, collections=1), 600_000),
-    "three runs": (Model(runs=3), 600_000),
-    "three runs of a chain": (ChainModel(runs=3), None),
-    # 25 steps deep: a third of all states that three runs can reach.
-    "gives_back_for_others": (ChainModel(runs=3, mutant="gives_back_for_others"), None),
+LARGE: Final[dict[str, Machine[Any]]] = {
+    "two runs and a gc": Model(runs=2, collections=1),
+    "three runs": Model(runs=3),
+    "three runs of a chain": ChainModel(runs=3),
+    # 25 steps deep: more than half of all states that three runs can reach.
+    "gives_back_for_others": ChainModel(runs=3, mutant="gives_back_for_others"),
 }
-"""With the most states to visit, where they go on for ever."""
 
 
 @pytest.fixture(scope="module")
 def explored() -> Iterator[Callable[[str], Explored]]:
     """What became of a large model: two are explored at a time, each by a process."""
     with get_context("spawn").Pool(2) as pool:
-        found = {name: pool.apply_async(visit, large) for name, large in LARGE.items()}
+        found = {name: pool.apply_async(visit, (large,)) for name, large in LARGE.items()}
         yield lambda name: found[name].get()
 
 
-def visit(model: Machine[Any], at_most: int | None) -> Explored:
+def visit(model: Machine[Any]) -> Explored:
     gc.disable()  # states make no cycles, and to look for some takes a fifth of the time
-    return explore(model, at_most=at_most)
+    return explore(model)
 
 
 def test_model_has_the_steps_of_the_protocol() -> None:
@@ -137,7 +136,7 @@ def step_of(method: str, key: str, taken: list[Step]) -> Step | None:
 def test_two_runs_hold_in_every_state() -> None:
     states, violation = explore(Model(runs=2))
     assert violation is None
-    assert states > 15_000
+    assert states > 9_000
 
 
 @pytest.mark.parametrize(("runs", "collections"), [(1, 1), (0, 2)])
@@ -149,18 +148,18 @@ def test_garbage_collection_holds_in_every_state(runs: int, collections: int) ->
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_runs_and_a_gc_hold_in_500_000_states(explored: Callable[[str], Explored]) -> None:
+def test_two_runs_and_a_gc_hold_in_every_state(explored: Callable[[str], Explored]) -> None:
     states, violation = explored("two runs and a gc")
     assert violation is None
-    assert states > 500_000
+    assert states > 560_000
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_three_runs_hold_in_500_000_states(explored: Callable[[str], Explored]) -> None:
+def test_three_runs_hold_in_every_state(explored: Callable[[str], Explored]) -> None:
     states, violation = explored("three runs")
     assert violation is None
-    assert states > 500_000
+    assert states > 440_000
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -190,7 +189,7 @@ def test_three_runs_on_two_dates_of_a_chain_hold_in_every_state(
 ) -> None:
     states, violation = explored("three runs of a chain")
     assert violation is None
-    assert states > 590_000
+    assert states > 300_000
 
 
 @pytest.mark.parametrize(
