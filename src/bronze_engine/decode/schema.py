@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -107,12 +108,17 @@ def schema_warnings(
             found.append(f"keys without a column of their own are JSON text in {name!r}")
     if columns:
         found += [
-            f"{option} names {key!r}, and no record has such a key"
+            f"{option} names {key!r}, and no record has such a key{_hint(key, columns)}"
             for option, keys in (named or {}).items()
             for key in keys
             if not any(column.is_called(key) for column in columns.values())
         ]
     return tuple(found)
+
+
+def _hint(key: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _is_declared(column: Column, columns: Mapping[str, Column]) -> bool:

@@ -95,7 +95,8 @@ async def test_a_key_that_no_record_has_drops_nothing(tmp_path: Path) -> None:
     manifest = await bench.run(ScriptedSource([SHIFTED]))
     assert (manifest.row_count, manifest.duplicate_rows) == (6, 0)
     (report,) = await reports_of(bench.store)
-    assert "primary_key names 'uid', and no record has such a key" in report["warnings"]
+    told = "primary_key names 'uid', and no record has such a key; did you mean 'id'?"
+    assert told in report["warnings"]
 
 
 @pytest.mark.asyncio
