@@ -13,7 +13,7 @@ import pytest
 from bronze_engine.errors import StoreError
 from bronze_engine.model.part import ANY, DataFile
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.tables.footer import Bounds, bounds_of, parse_footer, read_footer
+from bronze_engine.tables.footer import parse_footer, read_footer
 from bronze_engine.tables.iceberg.commit import _without_statistics
 
 pytestmark = pytest.mark.unit
@@ -23,38 +23,6 @@ def parquet(columns: dict[str, Any], rows_per_group: int = 2) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink, row_group_size=rows_per_group)
     return sink.getvalue()
-
-
-def bounds(columns: dict[str, Any]) -> dict[str, Bounds]:
-    return bounds_of(parse_footer(parquet(columns)))
-
-
-def test_bounds_are_those_of_all_row_groups() -> None:
-    found = bounds({"a": [3, 1, None, 2], "s": ["b", "a", "ü", None], "n": [None] * 4})
-    assert found["a"] == Bounds(1, 1, 3)
-    assert found["s"] == Bounds(1, "a", "ü")
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        pa.array([0.5, float("nan")]),
-        pa.array([2**61, 0], pa.timestamp("us")),  # the year 75,039
-        pa.array([2**30, 0], pa.date32()),
-        pa.array([b"a", b"b"]),
-        pa.array([True, False]),
-        pa.nulls(2, pa.string()),
-    ],
-    ids=["float", "timestamp", "date", "binary", "bool", "null"],
-)
-def test_what_can_t_be_compared_or_told_has_none(column: Any) -> None:
-    found = bounds({"v": column})["v"]
-    assert (found.low, found.high) == (None, None)
-
-
-def test_columns_within_others_have_none() -> None:
-    column = pa.array([{"x": 1}, None], pa.struct([pa.field("x", pa.int64())]))
-    assert bounds({"v": column, "l": [[1], []]}) == {}
 
 
 def test_pyiceberg_is_not_asked_for_what_python_has_no_value_of() -> None:

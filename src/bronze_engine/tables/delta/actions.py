@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 from urllib.parse import quote
 
 from bronze_engine.tables.content import DATE_COLUMN, Content, Shown
 from bronze_engine.tables.delta.columns import Columns
 from bronze_engine.tables.delta.log import Live, Log
-from bronze_engine.tables.footer import Bounds
 from bronze_engine.version import __version__
 
 __all__ = ["KNOWN_FEATURES", "Action", "add", "commit_body", "head", "remove", "transaction"]
@@ -25,8 +24,6 @@ KNOWN_FEATURES: Final = frozenset(
 )
 """What ours need, and what the versions before features imply: others would have to be served."""
 _MAPPING: Final = "delta.columnMapping"
-_TEXT_LENGTH: Final = 64
-"""Longer bounds would blow up the log, and cut ones are bounds no more."""
 
 
 def head(log: Log, columns: Columns, *, is_dated: bool, now_ms: int) -> list[Action]:
@@ -81,7 +78,11 @@ def _protocol(log: Log, columns: Columns) -> Action | None:
     }
 
 
-def add(shown: Shown, content: Content, bounds: Mapping[str, Bounds]) -> Action:
+def add(shown: Shown, content: Content) -> Action:
+    """The log has no least and greatest values: where a file lacks those of one column (a truth, a
+    double that may be NaN, a long text, a column that came later) and has others, deltalake's
+    dataset (1.6.6) takes them for bounds that no value keeps, and filters lose the file's rows.
+    """
     assert content.manifest is not None  # noqa: S101  # it names the file
     return {
         "add": {
@@ -90,7 +91,7 @@ def add(shown: Shown, content: Content, bounds: Mapping[str, Bounds]) -> Action:
             "size": shown.file.size_bytes,
             "modificationTime": int(content.manifest.written_at.timestamp() * 1000),
             "dataChange": True,
-            "stats": json.dumps(_statistics(shown.file.row_count, bounds), ensure_ascii=False),
+            "stats": json.dumps({"numRecords": shown.file.row_count}),
         }
     }
 
@@ -143,31 +144,3 @@ def _partition(run_date: date | None) -> dict[str, str]:
 def _encoded(path: str) -> str:
     """A path as a relative URI (RFC 2396), as the log has it."""
     return quote(path, safe="/=")
-
-
-def _statistics(rows: int, bounds: Mapping[str, Bounds]) -> Action:
-    known = {name: each for name, each in bounds.items() if _is_short(each)}
-    return {
-        "numRecords": rows,
-        "minValues": dict(_values((name, each.low) for name, each in known.items())),
-        "maxValues": dict(_values((name, each.high) for name, each in known.items())),
-        "nullCount": {name: each.nulls for name, each in bounds.items()},
-    }
-
-
-def _is_short(bounds: Bounds) -> bool:
-    texts = [each for each in (bounds.low, bounds.high) if isinstance(each, str)]
-    return bounds.low is not None and all(len(each) <= _TEXT_LENGTH for each in texts)
-
-
-def _values(pairs: Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
-    for name, value in pairs:
-        match value:
-            case datetime():
-                zone = "Z" if value.tzinfo is not None else ""
-                text = value.replace(tzinfo=None).isoformat(timespec="milliseconds")
-                yield name, f"{text}{zone}"
-            case date():
-                yield name, value.isoformat()
-            case _:
-                yield name, value

@@ -19,7 +19,6 @@ from bronze_engine.clock import Clock
 from bronze_engine.contracts import Store
 from bronze_engine.contracts.tables import TablePlace
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
-from bronze_engine.flow import each
 from bronze_engine.model.manifest import DELTA_LOG, Manifest
 from bronze_engine.model.part import ABSENT, ANY
 from bronze_engine.tables.content import (
@@ -47,7 +46,6 @@ from bronze_engine.tables.delta.log import (
     make_checkpoint,
     read_log,
 )
-from bronze_engine.tables.footer import Bounds, bounds_of, parse_footer, read_footer
 from bronze_engine.workers import Workers
 
 __all__ = ["CHECKPOINT_COMMITS", "DeltaTable", "open_delta"]
@@ -55,7 +53,6 @@ __all__ = ["CHECKPOINT_COMMITS", "DeltaTable", "open_delta"]
 CHECKPOINT_COMMITS: Final = 20
 """So many commits a reader opens at the most, one by one, after a checkpoint."""
 _TRIES: Final = 20
-_AT_ONCE: Final = 8
 
 log_ = logging.getLogger(__name__)
 
@@ -107,7 +104,7 @@ class DeltaTable:
             change = self._change(log, contents)
             if change is None:
                 return False
-            actions = await self._actions(log, contents, change)
+            actions = self._actions(log, contents, change)
             body = commit_body(actions, is_dated=self._is_dated, now_ms=self._now_ms())
             name = commit_name(log.version + 1)
             try:
@@ -169,16 +166,13 @@ class DeltaTable:
             return None
         return _Change(columns, tuple(gone), tuple(new))
 
-    async def _actions(
-        self, log: Log, contents: Sequence[Content], change: _Change
-    ) -> list[Action]:
+    def _actions(self, log: Log, contents: Sequence[Content], change: _Change) -> list[Action]:
         now = self._now_ms()
-        bounds = await self._bounds([shown for shown, _ in change.new])
         actions = head(log, change.columns, is_dated=self._is_dated, now_ms=now)
         committed = [content for content in contents if content.manifest is not None]
         actions += [transaction(content, now) for content in committed]
         actions += [remove(path, log.live[path], now) for path in change.gone]
-        actions += [add(shown, content, bounds[shown.path]) for shown, content in change.new]
+        actions += [add(shown, content) for shown, content in change.new]
         return actions
 
     def _columns(self, log: Log, contents: Sequence[Content]) -> Columns:
@@ -188,17 +182,6 @@ class DeltaTable:
             if schema is not None and schema.names:
                 columns = merged(columns, schema, date_column=self._date_column)
         return columns
-
-    async def _bounds(self, new: Sequence[Shown]) -> dict[str, dict[str, Bounds]]:
-        found: dict[str, dict[str, Bounds]] = {}
-
-        async def read(shown: Shown) -> None:
-            tail = await read_footer(self._store, f"{self._root}/{shown.path}", shown.file)
-            metadata = await self._workers.run(parse_footer, tail)
-            found[shown.path] = await self._workers.run(bounds_of, metadata)
-
-        await each(new, read, at_once=_AT_ONCE)
-        return found
 
     def _partition_of(self, path: str) -> str:
         run_date = dated(path) if self._is_dated else None
