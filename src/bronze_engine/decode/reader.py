@@ -33,6 +33,8 @@ _EMPTY_STRUCT: Final = pa.struct([])
 _NOTHING: Final = pa.bool_()
 """What a column without values is read as. pyarrow 26 makes arrays of wrong length of nulls in
 lists when told pa.null(); `_land` refuses what is not null."""
+_DIGITS_OF_128_BITS: Final = 38
+_DIGITS_OF_256_BITS: Final = 76
 _OBJECT: Final = re.compile(rb"[ \t\r]*\{")
 _FIRST_OF_NUMBERS: Final = frozenset(b"-0123456789")
 
@@ -231,7 +233,20 @@ def _direct_type(column: Column) -> DataType:
         case "number":
             return _NOTHING  # pyarrow gives no text of a number: it is cut out
         case _:
-            return _patched_type(column)
+            kind = _patched_type(column)
+            return _roomy(kind) if pa.types.is_decimal(kind) else kind
+
+
+def _roomy(kind: DataType) -> DataType:
+    """What a column of decimals is read as, so that no digit is lost before they are counted.
+
+    pyarrow's reader takes as many digits as the precision says, multiplies them by as many tens
+    as the scale, and does not look whether that is past 128 or 256 bits.
+    """
+    if kind.precision + kind.scale <= _DIGITS_OF_128_BITS:
+        return kind
+    room = _DIGITS_OF_256_BITS - kind.scale
+    return pa.decimal256(room, kind.scale) if room > 0 else _NOTHING
 
 
 def _patched_type(column: Column) -> DataType:
@@ -263,6 +278,9 @@ def _land_numbers(texts: Array, column: Column) -> Array:
 
 
 def _land(array: Array, kind: DataType) -> Array:
+    if pa.types.is_decimal(array.type):
+        array.validate(full=True)  # the reader counts the digits sent, not those that scale adds
+        return array.cast(kind)
     if array.type == kind:
         return array
     if array.type == _NOTHING:
