@@ -96,7 +96,7 @@ NUMBERS = st.one_of(
     st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?", fullmatch=True),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
 )
-NUMBER_TEXT = re.compile(r"[0-9][0-9.]*(?:[eE][-+]?[0-9]+)?")
+NUMBER_TEXT = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+\.")
 
 
 @settings(max_examples=300, deadline=None)
