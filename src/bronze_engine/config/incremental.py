@@ -26,8 +26,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     day in [engine] timezone, whatever other dates hold. Timestamps and dates only; a request over
     HTTP needs both bounds: start_param and end_param, {low} and {high}, or {run_date}."""
     initial: str | None = None
-    """Watermark of the very first run; where unset it reads everything. Of window = "date" the
-    earliest value that lands."""
+    """The earliest value that lands: where the very first run begins. Where unset it reads
+    everything."""
     step: Duration | None = None
     """Cut the window into steps that are read side by side: "6h", "1d"; of dates whole days, of
     integers a whole number. Of a chain it needs `initial`, and both bounds in the request:

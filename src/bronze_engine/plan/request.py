@@ -69,7 +69,7 @@ def make_request(
         load=pipeline.load,
         started_at=started_at,
         low=low,
-        low_open=_is_low_open(pipeline, neighbours, new_epoch),
+        low_open=_is_low_open(pipeline, neighbours, new_epoch, override),
         read_from=_read_from(pipeline.incremental, low),
         cap=cap,
         cap_open=is_dated(pipeline) or (cap is not None and _is_cap_open(pipeline, neighbours)),
@@ -154,19 +154,25 @@ def _bounds(
     return low, cap, epoch, used
 
 
-def _is_low_open(pipeline: Pipeline, neighbours: Neighbours, new_epoch: int) -> bool:
-    """Whether rows exactly at low have landed elsewhere: a re-run keeps what was recorded, and
-    the first values of the day that ended a date window belong to the chain that goes on."""
+def _is_low_open(
+    pipeline: Pipeline, neighbours: Neighbours, new_epoch: int, override: Override | None
+) -> bool:
+    """Whether rows exactly at low have landed elsewhere: a re-run keeps what was recorded, the
+    first values of the day that ended a date window belong to the chain that goes on, and
+    those at `initial` to the first run."""
     incremental, own, earlier = pipeline.incremental, neighbours.own, neighbours.earlier
-    if incremental is None or new_epoch:
-        return incremental is None or (incremental.low_open and not is_dated(pipeline))
+    if incremental is None:
+        return True
     if is_dated(pipeline):
         return False
+    is_moved = override is not None and override.value is not None
+    if new_epoch:
+        return incremental.low_open and (incremental.initial is None or is_moved)
     if own is not None and own.watermark is not None:
         return incremental.low_open and own.watermark.low_open
     if earlier is not None and earlier.watermark is not None:
         return incremental.low_open and not earlier.watermark.high_open
-    return incremental.low_open
+    return incremental.low_open and (incremental.initial is None or is_moved)
 
 
 def _is_cap_open(pipeline: Pipeline, neighbours: Neighbours) -> bool:

@@ -76,11 +76,14 @@ async def test_a_date_that_runs_again_ends_where_the_next_begins(tmp_path: Path)
     assert ids(lake, THIRD_DAY) == [4]
 
 
-async def test_the_first_watermark_is_the_configured_one(tmp_path: Path) -> None:
+async def test_the_first_run_begins_with_the_configured_value(tmp_path: Path) -> None:
     lake = lite(tmp_path, 'initial = "2"')
     insert(lake, 1, 2, 3)
-    await lake.run()
-    assert ids(lake) == [3]
+    report = await lake.run()
+    assert (ids(lake), report.late_rows) == ([2, 3], 0)
+    insert(lake, 4)
+    await lake.run(NEXT_DAY)
+    assert ids(lake, NEXT_DAY) == [4]
 
 
 async def test_the_last_value_is_read_again_where_it_may_come_again(tmp_path: Path) -> None:

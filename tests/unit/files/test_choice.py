@@ -139,12 +139,12 @@ def test_every_file_lands_once(steps: list[tuple[str, int]]) -> None:
     assert sorted(union) == sorted(one.path for one in there), "no file is left out"
 
 
-def test_what_lies_at_or_below_the_first_watermark_stays_out() -> None:
+def test_what_lies_below_the_first_value_stays_out() -> None:
     found = [entry(f"a_{number}.csv") for number in (1, 5, 6)]
-    asked = request(low="5", initial="5")
-    assert paths(chosen(found, asked)) == ["a_6.csv"]
+    asked = request(low="5", initial="5", low_open=False)
+    assert paths(chosen(found, asked)) == ["a_5.csv", "a_6.csv"]
     late = request(low="7", initial="5", landed=before())
-    assert paths(chosen(found, late)) == ["a_6.csv"]
+    assert paths(chosen(found, late)) == ["a_5.csv", "a_6.csv"]
 
 
 def test_what_a_person_has_left_out_stays_out() -> None:

@@ -372,6 +372,13 @@ def test_bounds_are_formatted_outwards(
     assert bound_params(None, low, low) == {}
 
 
+@pytest.mark.parametrize(("low", "asked"), [("5", "4"), ("1", "0"), ("0", "0"), ("-3", "-4")])
+def test_integers_from_a_value_on_are_asked_for_from_the_one_below_it(low: str, asked: str) -> None:
+    """But for 0, where numbers begin: an API may refuse -1."""
+    incremental = Incremental(cursor="id", cursor_type="integer", start_param="s")
+    assert bound_params(incremental, low, None, low_open=False) == {"s": asked}
+
+
 def test_a_format_for_integers_is_refused() -> None:
     incremental = Incremental(cursor="id", cursor_type="integer", format="epoch", start_param="s")
     with pytest.raises(ConfigError, match="leave format out"):

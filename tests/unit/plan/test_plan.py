@@ -107,8 +107,29 @@ def test_a_first_run_reads_from_the_beginning() -> None:
     assert bounds(plan()) == (None, None, 1)
 
 
-def test_a_first_run_reads_from_initial() -> None:
-    assert bounds(plan(cursor=incremental(initial="5"))) == ("5", None, 1)
+def test_a_first_run_reads_from_initial_itself_and_the_next_one_goes_on_behind_its_end() -> None:
+    first = plan(cursor=incremental(initial="5"))
+    assert bounds(first) == ("5", None, 1)
+    assert not first.low_open
+    assert plan(manifest(14, "5", "9"), cursor=incremental(initial="5")).low_open
+
+
+def test_a_date_before_the_first_one_leaves_it_the_rows_at_initial() -> None:
+    later = msgspec.structs.replace(
+        manifest(16, "5", "9"),
+        watermark=Window(column="seq", type="integer", low="5", high="9", low_open=False),
+    )
+    request = plan(later=later, cursor=incremental(initial="5"))
+    assert (request.low, request.cap, request.cap_open) == ("5", "5", True)
+
+
+def test_a_first_run_that_found_nothing_leaves_the_rows_at_initial_to_the_next() -> None:
+    first = plan(cursor=incremental(initial="5"))
+    window = final_window(first, None)
+    assert window is not None
+    assert (window.low, window.high, window.high_open) == ("5", "5", True)
+    earlier = msgspec.structs.replace(manifest(14, "5", "5"), watermark=window)
+    assert not plan(earlier, cursor=incremental(initial="5")).low_open
 
 
 def test_a_chain_begins_where_the_newest_earlier_date_ended() -> None:

@@ -165,12 +165,16 @@ async def test_an_empty_window_keeps_high_at_low(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_initial_bounds_the_very_first_run(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "incremental.initial=2025-01-15T00:00:30Z")
-    shop.insert()
-    shop.later(60)
-    shop.insert()
-    shop.later(60)
+    for _ in range(3):  # below it, at it, above it
+        shop.insert()
+        shop.later(30)
+    first = await shop.run()
+    assert await shop.ids() == [1, 2]
+    assert first.watermark is not None
+    assert (first.watermark.low, first.watermark.low_open) == ("2025-01-15T00:00:30Z", False)
     await shop.run()
-    assert await shop.ids() == [1]
+    await shop.run(0)
+    assert await shop.ids() == [1, 2]
 
 
 @pytest.mark.asyncio

@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     on_null: str = "fail"
     is_day: bool = False
     """Whether the window is that of a date."""
+    is_low_late: bool = False
+    """Whether rows exactly at the low have landed before."""
 
     def select(self, columns: str) -> Query:
         """SELECT of the rows that the run reads."""
@@ -70,7 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             name=cursor.name,
             low=self.window.low,
             high=self.window.high,
-            is_low_late=not self.is_day,
+            is_low_late=self.is_low_late,
             on_null=self.on_null,
         )
 
@@ -125,6 +127,7 @@ class Planner:
             window=window,
             on_null=request.incremental.on_null_cursor,
             is_day=request.incremental.window == "date",
+            is_low_late=request.low_open or not request.incremental.low_open,
         )
 
     async def _window(

@@ -120,8 +120,9 @@ def _lands_here(
         return False
     # It appears late. What a person, or the configuration, has left out stays out, and so does
     # what nobody remembers any more.
-    below = [floor for floor in (incremental.initial, *floors) if floor is not None]
-    is_left_out = any(cursor.is_at_or_below(value, floor) for floor in below)
+    initial = incremental.initial
+    is_left_out = initial is not None and not cursor.is_at_or_below(initial, value)
+    is_left_out |= any(cursor.is_at_or_below(value, floor) for floor in floors if floor is not None)
     return request.override is None and not is_left_out
 
 

@@ -134,6 +134,8 @@ def _near(value: str, incremental: Incremental, side: _Side) -> str:
         return value
     step = 1 if side == "above" else -1
     match _key(value, incremental):
+        case 0 if side == "below":
+            return value  # numbers begin there: an API may refuse -1
         case int(number):
             return str(number + step)
         case date() as day:

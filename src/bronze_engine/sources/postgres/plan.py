@@ -93,13 +93,13 @@ class ReadingPlan(msgspec.Struct, frozen=True):
         # Where the cursor lands as something else than what it is, nothing can be compared.
         is_itself = landed is not None and is_ordered_as(landed.field.type, self.look.cursor.kind)
         incremental = request.incremental
-        is_day = incremental is not None and incremental.window == "date"
+        reads_low_again = incremental is not None and not incremental.low_open
         reads_late = incremental is not None and (
-            request.read_from != request.low or not (request.low_open or is_day)
+            request.read_from != request.low or reads_low_again
         )
         return Mark(
             high=self.span.high,
             low=request.low if reads_late else None,
-            is_low_late=not is_day,
+            is_low_late=request.low_open or reads_low_again,
             column=landed.field.name if landed is not None and is_itself else None,
         )
