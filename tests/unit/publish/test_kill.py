@@ -55,7 +55,6 @@ async def survives(root: Path, before: str | None) -> str | None:
     "fault",
     [
         pytest.param("kill_before", id="before an operation"),
-        pytest.param("kill_after", id="after an operation"),
         pytest.param(None, id="before a system call", marks=pytest.mark.slow),
     ],
 )
