@@ -126,6 +126,19 @@ async def test_records_out_of_order_make_their_versions_anew(
     assert table.rows == of_all(table)
 
 
+@pytest.mark.parametrize("deletes", ["tombstone", "hard"])
+async def test_what_a_delete_that_is_no_version_took_the_place_of_comes_back_without_it(
+    tmp_path: Path, deletes: Literal["tombstone", "hard"]
+) -> None:
+    table = Table(shape_of(history="full", load="cdc", deletes=deletes), tmp_path)
+    await table.land({1: [record(1, 1, 10, None, is_delete=True), record(1, 1, 20, "a")]})
+    await table.land({2: [record(2, 1, 20, None, is_delete=True)]})
+    assert table.rows == of_all(table)
+    await table.land({2: []})
+    assert table.rows == of_all(table)
+    assert "a" in {row[2] for row in table.rows}
+
+
 async def test_of_a_snapshot_only_what_differs_is_written(tmp_path: Path) -> None:
     shape = shape_of(history="full", load="full", order=(), deletes="hard")
     table = Table(shape, tmp_path)

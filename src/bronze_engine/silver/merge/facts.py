@@ -225,13 +225,20 @@ def _ends(shape: Shape, departed: str) -> str:
 
 
 def traced_keys(shape: Shape, rows: str, departed: str | None, back: Iterable[date]) -> str:
-    """The keys of what the table has of dates that are taken back."""
+    """The keys of what the table has of dates that are taken back, or may have had.
+
+    A delete after a delete has left no trace in a full history, and may have taken the place of an
+    earlier date's record of the same moment: of all keys that were ever gone.
+    """
     dates = ", ".join(literal(day) for day in sorted(back))
     where = f"{identifier(BRONZE_DATE)} IN ({dates})"
     ends = f" OR {identifier(DELETED_DATE)} IN ({dates})" if shape.history == "current" else ""
+    ended = f" WHERE {where}"
+    if shape.history == "full" and at(shape) is not None:
+        ends, ended = f" OR {identifier(DELETED)}", ""
     traced = keys_of(shape, f"({rows}) WHERE {where}{ends}")
     if departed is not None:
-        traced += " UNION ALL " + keys_of(shape, f"({departed}) WHERE {where}")
+        traced += " UNION ALL " + keys_of(shape, f"({departed}){ended}")
     return traced
 
 
