@@ -140,7 +140,7 @@ def test_a_plan_asks_nothing_and_writes_nothing(
     assert tree(bronze.folder) == before
     assert {path.name for path in bronze.folder.iterdir()} == {"pipelines.toml"}
     text = json.dumps(ran.json) if as_json else ran.out
-    assert f"GET {url}/x/{DATE}?key=***&since=2020-02-01T23%3A59%3A59Z&page=1" in text
+    assert f"GET {url}/x/{DATE}?key=***&since=2020-02-02T00%3A00%3A00Z&page=1" in text
     assert "canary" not in text + ran.err
     assert f"{bronze.folder}/{PARTITION}" in text
     assert "part-g00000001-{run}-00000-00000.parquet" in text

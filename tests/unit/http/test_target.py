@@ -26,6 +26,7 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, PageError
+from bronze_engine.model.window import CursorType
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
 from bronze_engine.sources.http.paging.pager import Ask
@@ -372,11 +373,14 @@ def test_bounds_are_formatted_outwards(
     assert bound_params(None, low, low) == {}
 
 
-@pytest.mark.parametrize(("low", "asked"), [("5", "4"), ("1", "0"), ("0", "0"), ("-3", "-4")])
-def test_integers_from_a_value_on_are_asked_for_from_the_one_below_it(low: str, asked: str) -> None:
-    """But for 0, where numbers begin: an API may refuse -1."""
-    incremental = Incremental(cursor="id", cursor_type="integer", start_param="s")
-    assert bound_params(incremental, low, None, low_open=False) == {"s": asked}
+@pytest.mark.parametrize(
+    ("cursor_type", "initial"), [("integer", "0"), ("timestamp", "2025-01-15T00:00:00Z")]
+)
+def test_where_a_chain_begins_is_asked_for_as_it_is_written(
+    cursor_type: CursorType, initial: str
+) -> None:
+    incremental = Incremental(cursor="c", cursor_type=cursor_type, start_param="s", initial=initial)
+    assert bound_params(incremental, initial, None, low_open=False) == {"s": initial}
 
 
 def test_a_format_for_integers_is_refused() -> None:

@@ -49,7 +49,8 @@ def bound_params(
     Too much is asked for, never too little, and the decoder drops what is outside, for whether
     an API takes its ends in is not known. The low is rounded down to what the format can say;
     where rows exactly at it are wanted, it is the value below, unless the format says days: a
-    day as a beginning means from its first instant. The end is the next value above the cap;
+    day as a beginning means from its first instant. `initial`, where a chain begins, is a
+    person's own word to the API, and is sent as it stands. The end is the next value above the cap;
     where rows at the cap are not wanted, it is the cap. (A cap of a text cursor is sent as it
     is: there is no next text.)
     """
@@ -57,7 +58,8 @@ def bound_params(
         return {}
     params = {}
     if incremental.start_param is not None and low is not None:
-        side: _Side = "at_most" if low_open else "below"
+        is_initial = incremental.window == "chain" and low == incremental.initial
+        side: _Side = "at_most" if low_open or is_initial else "below"
         params[incremental.start_param] = _formatted(low, incremental, side)
     if incremental.end_param is not None and cap is not None:
         side = "at_least" if cap_open else "above"
@@ -134,8 +136,6 @@ def _near(value: str, incremental: Incremental, side: _Side) -> str:
         return value
     step = 1 if side == "above" else -1
     match _key(value, incremental):
-        case 0 if side == "below":
-            return value  # numbers begin there: an API may refuse -1
         case int(number):
             return str(number + step)
         case date() as day:
