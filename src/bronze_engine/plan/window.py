@@ -76,7 +76,8 @@ def planned_window(request: Request) -> Window | None:
 def final_window(request: Request, high: str | None, reached: str | None = None) -> Window | None:
     """The window to record. `high` is the highest cursor value that landed, None for no row.
 
-    A window with a cap was asked for up to there, so it ends there; an empty one keeps
+    It never ends before it begins, though a lookback may have found nothing but rows below. A
+    window with a cap was asked for up to there, so it ends there; an empty one keeps
     high = low, and is open at it where its low is not: rows there may still come. A date window
     ends with its day once that is over, and before that where everything was `reached` (None: by
     the instant at which the run began), which its high says.
@@ -87,6 +88,8 @@ def final_window(request: Request, high: str | None, reached: str | None = None)
     is_day = request.incremental is not None and request.incremental.window == "date"
     if is_day and request.low is not None and request.cap is not None:
         return _day_so_far(window, request, (request.low, request.cap), high, reached)
+    if high is not None:
+        high = highest(high, request.low, request)
     if _may_still_come(window, request, high):
         return msgspec.structs.replace(window, high=request.low, high_open=True)
     return msgspec.structs.replace(window, high=request.cap or high or request.low)

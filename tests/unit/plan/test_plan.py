@@ -132,6 +132,16 @@ def test_a_first_run_that_found_nothing_leaves_the_rows_at_initial_to_the_next()
     assert not plan(earlier, cursor=incremental(initial="5")).low_open
 
 
+@pytest.mark.parametrize(("found", "high"), [(None, "9"), ("7", "9"), ("9", "9"), ("12", "12")])
+def test_a_window_never_ends_before_it_begins(found: str | None, high: str) -> None:
+    """The row at its low may be gone, and a lookback find nothing but rows below."""
+    looking = plan(manifest(14, "5", "9"), cursor=incremental(lookback=6))
+    assert (looking.low, looking.read_from) == ("9", "3")
+    window = final_window(looking, found)
+    assert window is not None
+    assert (window.low, window.high) == ("9", high)
+
+
 def test_a_chain_begins_where_the_newest_earlier_date_ended() -> None:
     assert bounds(plan(manifest(14, "5", "9", epoch=3))) == ("9", None, 3)
 
