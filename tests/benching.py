@@ -23,7 +23,7 @@ def bench(folder: Path, scenario: str, *options: str, rounds: int = 1) -> tuple[
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(place.read_text())[scenario]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -47,10 +48,10 @@ def test_a_long_value_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_columns_that_do_not_fit_stand_below(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Terminal:
-        columns = 20
+    def narrow(fallback: tuple[int, int] = (80, 24)) -> os.terminal_size:
+        return os.terminal_size((20, fallback[1]))
 
-    monkeypatch.setattr("shutil.get_terminal_size", lambda _fallback: Terminal)
+    monkeypatch.setattr("shutil.get_terminal_size", narrow)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     row = {name: name * 8 for name in "abcd"}
     print_grid(list(row), [row])
