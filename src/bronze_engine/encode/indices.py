@@ -24,6 +24,7 @@ _LENGTH_BYTES: Final = 4
 
 
 def is_indices(kind: DataType) -> bool:
+    """Whether a column of this type holds its texts as indices."""
     return bool(kind == INDICES)
 
 

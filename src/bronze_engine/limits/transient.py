@@ -8,18 +8,17 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 __all__ = [
-    "FIRST_INSTANT",
-    "FIRST_MILLISECOND",
     "Transient",
     "asks_for_pause",
+    "instant_seconds",
     "parse_instant",
     "parse_retry_after",
 ]
 
 _SECONDS: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
-FIRST_INSTANT: Final = 1e9
+_FIRST_INSTANT: Final = 1e9
 """From here on a number is no count of seconds but an instant: of 2001 or later."""
-FIRST_MILLISECOND: Final = 1e12
+_FIRST_MILLISECOND: Final = 1e12
 
 
 class Transient(Exception):
@@ -67,12 +66,18 @@ def parse_retry_after(text: str | None, now: datetime, date: str | None = None) 
     now = (parse_instant(date) if date else None) or now
     if _SECONDS.fullmatch(text):
         number = float(text)
-        if number < FIRST_INSTANT:
-            return number
-        number /= 1000 if number >= FIRST_MILLISECOND else 1
-        return max(0.0, number - now.timestamp())
+        at = instant_seconds(number)
+        return number if at is None else max(0.0, at - now.timestamp())
     until = parse_instant(text)
     return None if until is None else max(0.0, (until - now).total_seconds())
+
+
+def instant_seconds(number: float) -> float | None:
+    """Seconds since 1970 of a number that is an instant, in seconds or in milliseconds; None of
+    one that is a count of seconds."""
+    if number < _FIRST_INSTANT:
+        return None
+    return number / 1000 if number >= _FIRST_MILLISECOND else number
 
 
 def parse_instant(text: str) -> datetime | None:

@@ -21,7 +21,7 @@ from typing import Final, final
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimitHeaders
-from bronze_engine.limits.transient import FIRST_INSTANT, FIRST_MILLISECOND, parse_instant
+from bronze_engine.limits.transient import instant_seconds, parse_instant
 from bronze_engine.model.quota import Quota
 
 __all__ = ["Nonsense", "QuotaHeaders"]
@@ -109,10 +109,9 @@ def _reset_seconds(text: str, header: str, date: str | None, clock: Clock) -> fl
     text = text.strip()
     if _NUMBER.fullmatch(text):
         number = float(text)
-        if number < FIRST_INSTANT:
-            return _plausible(number, header)
-        number /= 1000 if number >= FIRST_MILLISECOND else 1
-        return _plausible(number - _now(date, clock).timestamp(), header)
+        at = instant_seconds(number)
+        seconds = number if at is None else at - _now(date, clock).timestamp()
+        return _plausible(seconds, header)
     match = _DURATION.fullmatch(text)
     if match is not None and text:
         parts = zip(match.groups(), _DURATION_SECONDS, strict=True)
