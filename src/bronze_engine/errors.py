@@ -8,6 +8,7 @@
     ├── StoreError       STG001    exit 6   the store failed
     │   └── CommitUnknown                   the commit may or may not have been applied
     ├── StateError       STATE001  exit 7   another run owns this, or the recorded state disagrees
+    │   └── DamagedManifest                 what stands in a manifest's place is none
     ├── QualityError     QUAL001   exit 8   too many bad records; nothing was committed
     └── RetryError       RETRY001  exit 9   every attempt was spent
         └── CircuitOpen                     the breaker of the limit group is open
@@ -31,6 +32,7 @@ __all__ = [
     "CommitUnknown",
     "ConfigError",
     "Conflict",
+    "DamagedManifest",
     "ExtractError",
     "OutcomeUnknown",
     "PageError",
@@ -112,6 +114,10 @@ class StateError(BronzeError):
 
     code = "STATE001"
     exit_code = 7
+
+
+class DamagedManifest(StateError):
+    """What stands in a manifest's place is none: cut off, overwritten, or without what one says."""
 
 
 class QualityError(BronzeError):

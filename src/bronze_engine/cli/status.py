@@ -48,8 +48,12 @@ def status(
         text.print_json(found)
     else:
         _print(found, max_age)
-    if any(each.is_late for each in found):
+    if any(each.is_late or _is_unknown(each) for each in found):
         raise typer.Exit(1)
+
+
+def _is_unknown(of: PipelineStatus) -> bool:
+    return of.is_unknown or (of.silver is not None and of.silver.is_unknown)
 
 
 def _print(found: tuple[PipelineStatus, ...], max_age: str | None) -> None:
@@ -104,7 +108,7 @@ def _silver_cells(of: TableStatus | None) -> list[str]:
 def _date(of: PipelineStatus) -> str:
     if of.run_date is not None:
         return str(of.run_date)
-    return "?" if of.code is not None and of.run is None else "never"
+    return "?" if of.is_unknown else "never"
 
 
 def _age(seconds: float) -> str:

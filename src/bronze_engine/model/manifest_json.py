@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from bronze_engine.errors import StateError
+from bronze_engine.errors import DamagedManifest, StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, run_date_of
 
 __all__ = ["decode_manifest", "encode_manifest"]
@@ -36,7 +36,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 def decode_manifest(body: bytes, key: str) -> Manifest:
     """Read a manifest of this format version or an older one; unknown keys are ignored.
 
-    Raises StateError (STATE001) for a newer version and for what is no manifest.
+    Raises StateError (STATE001) for a newer version, DamagedManifest for what is no manifest.
     """
     try:
         head = msgspec.json.decode(body, type=_Head)
@@ -48,7 +48,7 @@ def decode_manifest(body: bytes, key: str) -> Manifest:
             )
         return msgspec.json.decode(body, type=Manifest)
     except msgspec.MsgspecError as exc:
-        raise StateError(f"{key} is no manifest ({exc}); {_next_step(key)}", key=key) from exc
+        raise DamagedManifest(f"{key} is no manifest ({exc}); {_next_step(key)}", key=key) from exc
 
 
 def _next_step(key: str) -> str:
@@ -56,6 +56,6 @@ def _next_step(key: str) -> str:
     if not folder or run_date_of(folder) is not None:
         return "restore it, or move the partition away and run again"
     return (
-        "restore it, or move that one file away and make the table anew of what Bronze still has"
+        "restore it, or make the table anew of what Bronze still has"
         " (`bronze silver NAME --rebuild`)"
     )

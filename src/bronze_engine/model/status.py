@@ -26,6 +26,8 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     """Why its newest run failed, or why it could not be looked at."""
     error: str | None = None
+    is_unknown: bool = False
+    """Whether it could not be looked at."""
 
 
 class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,9 @@ class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The newest run; None where no report tells of one."""
     run_status: Literal["committed", "failed", "cancelled"] | None = None
     code: str | None = None
-    """Why the newest run failed; or why the pipeline could not be looked at, without a run."""
+    """Why the newest run failed, or why the pipeline could not be looked at."""
     error: str | None = None
+    is_unknown: bool = False
+    """Whether it could not be looked at."""
     silver: TableStatus | None = None
     """None where the pipeline has no curated table."""

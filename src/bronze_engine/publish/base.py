@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, StateError
+from bronze_engine.errors import BronzeError, DamagedManifest, StateError
 from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import ABSENT, Expect
@@ -21,11 +21,15 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None
     version: Expect
     """What the commit expects: the manifest's version, or ABSENT."""
+    lost: int = 0
+    """The generation that was committed last, where the manifest that said so is lost."""
+    damage: str | None = None
+    """What is wrong with the manifest that the run may replace all the same."""
 
     @property
     def generation(self) -> int:
         """0 where nothing was ever committed; a run commits this plus one."""
-        return 0 if self.manifest is None else self.manifest.generation
+        return self.lost if self.manifest is None else self.manifest.generation
 
     @property
     def committed(self) -> Manifest | None:
@@ -38,17 +42,26 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.partition}/{MANIFEST_NAME}"
 
 
-async def read_base(store: Store, partition: str, *, pipeline: str, adopt: bool = False) -> Base:
+async def read_base(
+    store: Store, partition: str, *, pipeline: str, adopt: bool = False, anew: bool = False
+) -> Base:
     """Read the partition's manifest as the base of a run of `pipeline`.
 
     Raises StateError (STATE001) where a newer bronze-engine wrote it, where it can't be
-    read, and where it is another pipeline's, unless `adopt`. A void one is nobody's.
+    read, unless the run makes all of it `anew`, and where it is another pipeline's, unless `adopt`.
+    A void one is nobody's.
     """
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
     if found is None:
         return Base(partition=partition, manifest=None, version=ABSENT)
-    manifest = decode_manifest(found.body, key)
+    try:
+        manifest = decode_manifest(found.body, key)
+    except DamagedManifest as exc:
+        if not anew:
+            raise
+        damage = exc.message.partition(";")[0]
+        return Base(partition=partition, manifest=None, version=found.version, damage=damage)
     base = Base(partition=partition, manifest=manifest, version=found.version)
     if base.committed is not None and manifest.pipeline != pipeline and not adopt:
         raise StateError(

@@ -58,7 +58,7 @@ async def read_statuses(
                     table = msgspec.structs.replace(table, error=mask(table.error))
                 status = msgspec.structs.replace(status, silver=table)
         except BronzeError as exc:
-            status = PipelineStatus(pipeline=name, code=exc.code, error=str(exc))
+            status = PipelineStatus(pipeline=name, code=exc.code, error=str(exc), is_unknown=True)
         if status.error is not None:
             status = msgspec.structs.replace(status, error=mask(status.error))
         found[name] = _judged(status, max_age_seconds)

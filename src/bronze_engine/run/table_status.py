@@ -32,7 +32,7 @@ async def read_table_status(
     try:
         return await _status(pipeline, silver, stores, services, newest)
     except BronzeError as exc:
-        return TableStatus(code=exc.code, error=str(exc))
+        return TableStatus(code=exc.code, error=str(exc), is_unknown=True)
 
 
 async def _status(

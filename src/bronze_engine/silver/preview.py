@@ -14,7 +14,7 @@ from bronze_engine.run.services import Services
 from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs.bronze import read_bronze
 from bronze_engine.silver.inputs.inputs import Work, lost_rows, select
-from bronze_engine.silver.table import read_table, silver_of
+from bronze_engine.silver.table import damage_of, read_table, silver_of
 
 __all__ = ["plan_silver"]
 
@@ -36,7 +36,9 @@ async def plan_silver(
     silver = silver_of(pipeline)
     folder = table_path(silver.path, pipeline.system, pipeline.entity)
     stores = await services.stores(pipeline)
-    base = await read_table(stores.target, folder, pipeline=pipeline.name, adopt=adopt)
+    base = await read_table(
+        stores.target, folder, pipeline=pipeline.name, adopt=adopt, rebuild=rebuild
+    )
     landed = await read_bronze(stores.target, pipeline.system, pipeline.entity)
     if landing is not None and not landed and base.committed is None:
         return SilverPlan(
@@ -92,6 +94,9 @@ def _lands(day: date) -> str:
 
 
 def _notes(work: Work, base: Base) -> tuple[str, ...]:
+    damage = damage_of(base)
+    if damage is not None:
+        return (damage,)
     if work.rebuild is not None and base.committed is not None:
         anew = f"all rows are made anew: {work.rebuild}"
         return (anew, lost_rows(work)) if work.lost else (anew,)

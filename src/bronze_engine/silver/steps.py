@@ -46,7 +46,7 @@ from bronze_engine.silver.making import make
 from bronze_engine.silver.memory import Share, output_of, share_of
 from bronze_engine.silver.preview import plan_silver
 from bronze_engine.silver.publishing import Publishing, mend
-from bronze_engine.silver.table import read_table, silver_of
+from bronze_engine.silver.table import damage_of, read_table, silver_of
 from bronze_engine.telemetry.events import FileStaged, RowsWritten
 from bronze_engine.telemetry.profile import applied, working
 
@@ -142,7 +142,11 @@ class _Run:
         """The table as it stands, and what is new since."""
         pipeline, options = self.pipeline, self.options
         base = await read_table(
-            stores.target, self.folder, pipeline=pipeline.name, adopt=options.adopt
+            stores.target,
+            self.folder,
+            pipeline=pipeline.name,
+            adopt=options.adopt,
+            rebuild=options.rebuild,
         )
         work = select(
             pipeline.name,
@@ -174,6 +178,9 @@ class _Run:
         self._tell_beginning(work)
         if work.lost:
             self.account.warn(lost_rows(work))
+        damage = damage_of(base)
+        if damage is not None:
+            self.account.warn(damage)
         return Job(
             pipeline=self.pipeline,
             silver=self.silver,

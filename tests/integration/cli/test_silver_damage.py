@@ -89,10 +89,15 @@ def test_a_damaged_manifest_of_a_table_says_what_makes_it_anew(shop: Bronze, bod
         assert ran.status == 7, ran.err
         (error,) = ran.errors
         assert "silver/shop/orders/_metadata.json is no manifest" in error
-        assert "move that one file away" in error
         assert "`bronze silver NAME --rebuild`" in error
-    manifest.unlink()
-    shop.well("silver", NAME, "--rebuild")
+    ran = shop("status", "--json")
+    assert ran.status == 1
+    (found,) = [each for each in ran.json if each["pipeline"] == NAME]
+    assert (found["is_unknown"], found["silver"]["is_unknown"]) == (False, True)
+    ran = shop.well("silver", NAME, "--rebuild")
+    shop.well("status")
+    assert "what the table held is not known, and it is made anew" in ran.err
+    shop.well("verify", NAME, "--silver")
     shop.well("diff", NAME, "--silver", "--data", "--exit-code")
 
 

@@ -156,8 +156,8 @@ async def test_a_pipeline_that_can_t_be_looked_at_is_late_and_keeps_no_other(
     await lake.run(B)
     await lake.store.put(f"t/a/dt={DAY}/_metadata.json", b"no manifest", expect=ANY)
     one, other = await lake.status(max_age_seconds=HOUR)
-    assert (one.code, one.run, one.is_late) == ("STATE001", None, True)
-    assert (other.code, other.is_late) == (None, False)
+    assert (one.code, one.run, one.is_late, one.is_unknown) == ("STATE001", None, True, True)
+    assert (other.code, other.is_late, other.is_unknown) == (None, False, False)
 
 
 async def test_secrets_of_a_failure_are_masked(

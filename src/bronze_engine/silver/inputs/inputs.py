@@ -230,10 +230,10 @@ def _counts(landed: Landed, load: Load, epoch: int) -> bool:
 def _why_rebuild(
     base: Manifest | None, *, rebuild: bool, config_hash: str, load: Load, lost: Collection[date]
 ) -> str | None:
-    if base is None:
-        return "there is no table yet"
     if rebuild:
         return "it was asked for"
+    if base is None:
+        return "there is no table yet"
     if base.config_hash != config_hash:
         return "[silver] has changed since"
     if base.load != load:
