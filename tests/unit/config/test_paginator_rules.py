@@ -38,6 +38,15 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
     [
         ('paginator = {type = "keyset"}', "paginator.param: missing; it is a string"),
         ('paginator = {type = "keyset", param = "a", key = "a."}', 'key: "a." is no dotted path'),
+        (
+            'paginator = {type = "next_url", next_path = "$.links[1].href"}',
+            'next_path: "$.links[1].href" is no dotted path; write links.next; of a list of links',
+        ),
+        (
+            """paginator = {type = "next_url", next_path = 'links[?(@.rel=="next")].href'}""",
+            "is no dotted path; write links.next",
+        ),
+        ('paginator = {type = "page", total_path = "a[0].n"}', '"a[0].n" is no dotted path'),
         ('paginator = {type = "header_cursor"}', "cursor_header: missing"),
         (
             'paginator = {type = "header_cursor", cursor_header = "X Next"}',

@@ -252,3 +252,10 @@ def test_a_record_larger_than_a_block_stays_whole() -> None:
     rows = ["x" * (BLOCK_BYTES + 1), "y", "z" * (BLOCK_BYTES + 1)]
     split = Shape(None).split(json.dumps(rows).encode())
     assert [lines.records for lines in split.lines] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb"])
+def test_a_key_that_json_escapes_is_found_as_any_other(name: str) -> None:
+    body = json.dumps({name: [1, 2], "next": "x"}).encode()
+    split = Shape(name, ("next", f"meta.{name}")).split(body)
+    assert (split.records, split.fields) == (2, {"next": "x"})

@@ -10,6 +10,7 @@ from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.http.paginator import NoPaginator
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import fields_of, uses
 from bronze_engine.errors import ConfigError
@@ -114,7 +115,7 @@ def _parent(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
             f"children from apis.{source.api.name}; the two must have the same api",
         )
     for column, field in source.carry.items():
-        if not column or not all(field.split(".")):
+        if not column or not is_dotted(field):
             yield Fault(
                 (*path, "carry", column),
                 f'{json.dumps(field)} is no dotted path; write order_id = "id"',

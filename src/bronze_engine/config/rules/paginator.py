@@ -21,14 +21,20 @@ from bronze_engine.config.http.paginator import (
 )
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.rules.auth import auth_headers, auth_params, is_header_name
+from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
 
 __all__ = ["paginator_faults"]
 
-_PATHS: Final = (
-    *("total_path", "has_more_path", "total_pages_path", "cursor_path", "next_path"),
-    *("page_info_path", "key"),
-)
+_PATHS: Final = {
+    **dict.fromkeys(("total_path", "total_pages_path"), "write meta.total"),
+    "has_more_path": "write meta.has_more",
+    "cursor_path": "write meta.cursor",
+    "next_path": "write links.next; of a list of links its own path is enough",
+    "page_info_path": "write data.orders.pageInfo",
+    "key": "write id, or meta.id",
+}
+"""The keys that hold paths, with what one looks like."""
 
 
 def paginator_faults(
@@ -39,8 +45,8 @@ def paginator_faults(
     here = (*path, "paginator")
     for key in _PATHS:
         text = getattr(paginator, key, None)
-        if text is not None and not all(text.split(".")):
-            yield Fault((*here, key), f"{json.dumps(text)} is no dotted path; write data.items")
+        if text is not None and not is_dotted(text):
+            yield Fault((*here, key), f"{json.dumps(text)} is no dotted path; {_PATHS[key]}")
     if getattr(paginator, "page_size", None) is None:
         if getattr(paginator, "size_param", None) is not None:
             yield Fault((*here, "size_param"), "has nothing to send; set page_size")

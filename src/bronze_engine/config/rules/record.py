@@ -18,6 +18,7 @@ from bronze_engine.config.http.paginator import (
     NextUrlPaginator,
 )
 from bronze_engine.config.http.selector import parse_selector
+from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
 
 __all__ = ["record_faults"]
@@ -64,7 +65,7 @@ def _path(text: str, here: KeyPath) -> Iterator[Fault]:
             parse_selector(text)
         except ValueError as exc:
             yield Fault(here, f"{json.dumps(text)}: {exc}")
-    elif not all(text.split(".")):
+    elif not is_dotted(text):
         yield Fault(here, f"{json.dumps(text)} is no dotted path; write data.items")
 
 

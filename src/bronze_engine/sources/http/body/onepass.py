@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 import msgspec
 
@@ -13,6 +14,9 @@ __all__ = ["OnePass", "Path"]
 
 Path = tuple[str, ...]
 
+_ESCAPED: Final = re.compile(r'["\\\x00-\x1f]')
+"""What a key can only hold escaped: msgspec takes no such name for a member."""
+
 
 @final
 class OnePass:
@@ -20,7 +24,7 @@ class OnePass:
 
     Each of `lists` and of `fields` has the paths that it may be at, the first that is there
     wins; the empty path is the body itself. `read` gives None where the body has another
-    shape, or where one path leads through another's end.
+    shape, where one path leads through another's end, or where a name holds what JSON escapes.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ def _compile(
         if fields or len(records) > 1:
             return None, {}
         return msgspec.json.Decoder(list[msgspec.Raw] | None), {(): ()}
+    if any(_ESCAPED.search(name) for path in (*records, *fields) for name in path):
+        return None, {}
     tree: dict[str, Any] = {}
     leaves = [
         *((path, msgspec.Raw) for path in fields),
