@@ -49,6 +49,39 @@ def test_links_that_leave_home_are_refused(link: str) -> None:
         pager_of(NextUrlPaginator(next_path="next")).accept(answered(1, next=link))
 
 
+NEXT = {"rel": "next", "href": "?page=2"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"href": "?page=2", "meta": {"count": 9}},
+        {"url": "?page=2"},
+        [{"rel": "self", "href": "?page=1"}, NEXT],
+        [{"relation": "self", "url": "x"}, {"relation": "Next", "url": "?page=2"}],
+        [{"rel": ["last", "next"], "uri": "?page=2"}],
+    ],
+)
+def test_the_next_url_may_stand_in_a_link_or_in_a_list_of_links(value: object) -> None:
+    pager = pager_of(NextUrlPaginator(next_path="links"))
+    ask = pager.accept(answered(1, links=value))
+    assert ask == Ask(number=2, url="https://api.example.com/orders?page=2")
+
+
+@pytest.mark.parametrize("value", [[], [{"rel": "self", "href": "x"}], [{**NEXT, "href": None}]])
+def test_links_without_a_next_one_are_the_end(value: object) -> None:
+    warnings: list[str] = []
+    pager = pager_of(NextUrlPaginator(next_path="links"), warnings)
+    assert pager.accept(answered(1, links=value)) is None
+    assert warnings == []
+
+
+@pytest.mark.parametrize("value", [7, {"next": "?page=2"}, ["?page=2"], [{"href": "?page=2"}]])
+def test_what_is_no_link_is_not_taken_for_the_end(value: object) -> None:
+    with pytest.raises(PageError, match='next_path "links" holds'):
+        pager_of(NextUrlPaginator(next_path="links")).accept(answered(1, links=value))
+
+
 @pytest.mark.parametrize(
     ("header", "link"),
     [

@@ -51,6 +51,46 @@ LINKS = [
         records="orders",
     ),
     Known(
+        name="FHIR",
+        url="https://r4.example.org/Patient?_count=2",
+        body={
+            "resourceType": "Bundle",
+            "total": 40,
+            "link": [
+                {"relation": "self", "url": "https://r4.example.org/Patient?_count=2"},
+                {"relation": "next", "url": "https://r4.example.org/?_getpages=7f3a&_off=2"},
+            ],
+            "entry": [{"resource": {"id": "a"}}, {"resource": {"id": "b"}}],
+        },
+        paginator={
+            "type": "next_url",
+            "next_path": "link",
+            "size_param": "_count",
+            "page_size": 2,
+        },
+        records="entry",
+    ),
+    Known(
+        name="NetSuite",
+        url="https://1.suitetalk.api.netsuite.com/services/rest/record/v1/customer?limit=2",
+        body={
+            "links": [
+                {"rel": "self", "href": "https://1.suitetalk.api.netsuite.com/customer?limit=2"},
+                {
+                    "rel": "next",
+                    "href": "https://1.suitetalk.api.netsuite.com/customer?limit=2&offset=2",
+                },
+            ],
+            "count": 2,
+            "hasMore": True,
+            "items": [{"links": [], "id": "1"}, {"links": [], "id": "2"}],
+            "offset": 0,
+            "totalResults": 40,
+        },
+        paginator={"type": "next_url", "next_path": "links", "size_param": "limit", "page_size": 2},
+        records="items",
+    ),
+    Known(
         name="Salesforce query",
         url="https://x.my.salesforce.com/services/data/v60.0/query?q=SELECT",
         body={

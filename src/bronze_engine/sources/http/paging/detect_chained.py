@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bronze_engine.sources.http.paging.clues import Candidate, Clues, Member, plain
-from bronze_engine.sources.http.paging.linked import next_link
+from bronze_engine.sources.http.paging.linked import link_of, next_link
 
 __all__ = [
     "by_body_cursor",
@@ -31,6 +31,7 @@ _NEXT_URLS: Final = (
     *("odatanextlink", "nextlink", "nexturl", "nexturi", "nexthref", "nextpageurl", "nextpageuri"),
     *("nextpagelink", "nextrecordsurl", "links.next", "next", "nextpage"),
 )
+_LINK_LISTS: Final = ("links", "link")
 _NEXT_WORDS: Final = frozenset({"next", "nextpage"})
 """Names that a cursor, a number or a word may have as well."""
 
@@ -121,6 +122,10 @@ def by_next_url(clues: Clues) -> Iterator[Candidate]:
             kind = "URL" if "://" in member.value else "relative URL"
             yield _next_url(clues, member, "certain", f"holds the next page's {kind}")
             return
+    for member in clues.named(*_LINK_LISTS):
+        if isinstance(member.value, list) and _is_url(link_of(member.value) or ""):
+            yield _next_url(clues, member, "certain", "lists a link whose relation is next")
+            return
     for member in clues.named(*_NEXT_URLS):
         if member.value is None and _means_url(clues, member):
             yield _next_url(
@@ -150,8 +155,10 @@ def next_page_url(clues: Clues) -> str | None:
     """The next page's URL, where a header or a member of the body names it."""
     if (link := next_link(clues.headers.get("link", ""))) is not None:
         return link
-    urls = (each.value for each in clues.named(*_NEXT_URLS))
-    return next((value for value in urls if isinstance(value, str) and _is_url(value)), None)
+    named = (each.value for each in clues.named(*_NEXT_URLS))
+    listed = (each.value for each in clues.named(*_LINK_LISTS) if isinstance(each.value, list))
+    urls = (*(value for value in named if isinstance(value, str)), *map(link_of, listed))
+    return next((url for url in urls if url and _is_url(url)), None)
 
 
 def _next_url(clues: Clues, member: Member, confidence: Any, what: str) -> Candidate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, final
 from urllib.parse import urljoin
 
@@ -18,7 +18,7 @@ from bronze_engine.sources.http.shown import shown
 from bronze_engine.sources.http.url import origin_of
 from bronze_engine.telemetry.redact import redact_url
 
-__all__ = ["LinkHeaderPager", "NextUrlPager", "next_link"]
+__all__ = ["LinkHeaderPager", "NextUrlPager", "link_of", "next_link"]
 
 
 class _Linked(Chained):
@@ -70,17 +70,47 @@ class NextUrlPager(_Linked):
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
             return None
-        match page.fields.get(self._path):
-            case None | False | "":
-                self.judge_missing(page, f'next_path "{self._path}"', self._path)
-                return None
-            case str(link):
-                return self._follow(page, link)
-            case other:
-                raise PageError(
-                    f'next_path "{self._path}" holds {shown(other)} on page '
-                    f"{self._progress.pages}, not a URL"
-                )
+        value = page.fields.get(self._path)
+        link = link_of(value)
+        if link is None:
+            raise PageError(
+                f'next_path "{self._path}" holds {shown(value)} on page '
+                f"{self._progress.pages}, not a URL and no link that has one"
+            )
+        if not link:
+            self.judge_missing(page, f'next_path "{self._path}"', self._path)
+            return None
+        return self._follow(page, link)
+
+
+def link_of(value: object) -> str | None:
+    """The URL that a value names for the next page; "" for the end, None where it is no link.
+
+    A URL; an object that holds it as `href`, `url` or `uri` (JSON:API, HAL); or a list of
+    such objects, of which one has `rel` or `relation` "next" (FHIR, PayPal, NetSuite).
+    """
+    match value:
+        case None | False | "":
+            return ""
+        case str():
+            return value
+        case {"href": url} | {"url": url} | {"uri": url} if url is None or isinstance(url, str):
+            return url or ""
+        case list() if all(isinstance(link, dict) and _relations(link) for link in value):
+            found = (link for link in value if "next" in _relations(link))
+            return link_of(next(found, None))
+        case _:
+            return None
+
+
+def _relations(link: dict[str, object]) -> Sequence[str]:
+    match link.get("rel", link.get("relation")):
+        case str(text):
+            return text.lower().split()
+        case list(texts):
+            return [text.lower() for text in texts if isinstance(text, str)]
+        case _:
+            return ()
 
 
 @final
