@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from bronze_engine.config.config import Config
-from bronze_engine.config.file.fault import nearest
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["select"]
 

@@ -40,13 +40,13 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api
 from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.address import address_of
-from bronze_engine.config.file.fault import nearest
 from bronze_engine.config.file.sensitive import of_store
 from bronze_engine.config.load import Config
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.credentials import Auth, AuthResources
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.probe import Probed
 from bronze_engine.publish.probe import probe_store
 from bronze_engine.telemetry.redact import Redactor, redact_url

@@ -14,7 +14,7 @@ from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.entries import Entries
 from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, nearest
+from bronze_engine.config.file.fault import Fault
 from bronze_engine.config.file.variables import default_rate, log_level
 from bronze_engine.config.notices import read_notices
 from bronze_engine.config.notify import Notify
@@ -27,6 +27,7 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tables import Tables
 from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["Config"]
 

@@ -15,7 +15,7 @@ from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.variables import with_libpq_variables
 from bronze_engine.config.file.convert import UNRESOLVED, options_of
 from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.file.sensitive import of_api, of_catalog, of_connection, of_store, of_url
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.references import refers_to
@@ -34,6 +34,7 @@ from bronze_engine.config.stores.store import (
 from bronze_engine.config.stores.variables import with_variables
 from bronze_engine.config.tables import Tables
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["Entries"]
 

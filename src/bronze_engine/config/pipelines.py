@@ -13,7 +13,7 @@ from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.entries import Entries
 from bronze_engine.config.file.convert import UNRESOLVED
 from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.file.identity import config_hash
 from bronze_engine.config.file.names import check_path_part
 from bronze_engine.config.file.sensitive import of_source
@@ -34,6 +34,7 @@ from bronze_engine.config.source import (
 )
 from bronze_engine.config.tables import Tables
 from bronze_engine.config.tag import tag_of
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["Pipelines"]
 

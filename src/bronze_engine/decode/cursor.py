@@ -22,6 +22,7 @@ from bronze_engine.model.block import Block, Reject
 from bronze_engine.model.day import before_repeated_hour, settled_until
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.line import Line
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.window import cursor_key
 
 __all__ = ["CursorFilter", "Windowed"]
@@ -31,7 +32,6 @@ _DEFAULT_LAG_SECONDS: Final = 1.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCK_AT: Final = 13
 """Where an ISO 8601 timestamp has the colon between hours and minutes."""
-_NAMES_SHOWN: Final = 20
 _SHOWN: Final = 80
 
 
@@ -87,9 +87,8 @@ class CursorFilter:
         name = self._config.cursor
         column = next((c for c in layout.columns() if c.is_called(name)), None)
         if column is None:
-            shown = layout.schema.names[:_NAMES_SHOWN]
-            names = ", ".join(shown) + (", ..." if len(shown) < len(layout.schema.names) else "")
-            reason = f"no record has the cursor column {name!r} (the columns are: {names})"
+            hint = nearest(name, layout.schema.names, write=repr)
+            reason = f"no record has the cursor column {name!r} ({hint})"
             array: Array = pa.nulls(batch.num_rows)
         else:
             reason = f"cursor column {name!r} has no {self._config.cursor_type}"

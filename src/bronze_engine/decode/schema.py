@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -11,6 +10,7 @@ import pyarrow as pa
 from bronze_engine.model.arrow import schema_from_text, schema_to_text
 from bronze_engine.model.layout import STAMP_COLUMNS, Column, Layout
 from bronze_engine.model.manifest import Manifest, SchemaChange
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.path import is_nested, key_path
 
 __all__ = [
@@ -108,17 +108,13 @@ def schema_warnings(
             found.append(f"keys without a column of their own are JSON text in {name!r}")
     if columns:
         found += [
-            f"{option} names {key!r}, and no record has such a key{_hint(key, columns)}"
+            f"{option} names {key!r}, and no record has such a key;"
+            f" {nearest(key, columns, write=repr)}"
             for option, keys in (named or {}).items()
             for key in keys
             if not any(column.is_called(key) for column in columns.values())
         ]
     return tuple(found)
-
-
-def _hint(key: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _is_declared(column: Column, columns: Mapping[str, Column]) -> bool:

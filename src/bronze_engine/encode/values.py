@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -17,6 +16,7 @@ from bronze_engine.encode.weight import Numbers
 from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.model.layout import Column
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["Divided", "Level", "Values", "check_fields", "divide", "levels_of", "misfit"]
 
@@ -25,7 +25,6 @@ Values = tuple[str | None, ...]
 
 _Cut = Callable[[Array], Array]
 
-_SHOWN: Final = 20
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -58,7 +57,7 @@ def levels_of(fields: Iterable[PartitionField], columns: Sequence[Column]) -> tu
         if column is None and columns and all(each.source_type is not None for each in columns):
             raise QualityError(
                 f"output.partition_by names {field.column!r}, and the source has no such column;"
-                f" {_nearest(field.column, [each.name for each in columns])}",
+                f" {nearest(field.column, (each.name for each in columns), write=repr)}",
                 column=field.column,
             )
         key = field.key(field.column if column is None else column.name)
@@ -79,7 +78,7 @@ def check_fields(entries: Iterable[str], columns: Sequence[Column]) -> None:
         if not any(column.is_called(field.column) for column in columns):
             raise QualityError(
                 f"output.partition_by names {field.column!r}, and no record has such a column;"
-                f" {_nearest(field.column, [each.name for each in columns])}",
+                f" {nearest(field.column, (each.name for each in columns), write=repr)}",
                 column=field.column,
             )
 
@@ -194,11 +193,6 @@ def misfit(field: PartitionField, kind: DataType, *, types: str = "schema.column
         f"{field.by}(...) cuts timestamps and dates; give it a type:"
         f' {types}.{field.column} = "timestamp"'
     )
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known[:_SHOWN])}"
 
 
 _VALUES: Final = (

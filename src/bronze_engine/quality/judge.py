@@ -8,7 +8,6 @@ So a row that another rule keeps out is nobody's duplicate, and counts for no pa
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -32,6 +31,7 @@ from bronze_engine.errors import ConfigError, QualityError
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.quality import RuleResult
 from bronze_engine.model.row_text import Origin, printed_rejects
 from bronze_engine.quality.duplicates import DuplicateFilter
@@ -46,7 +46,6 @@ __all__ = ["RunRules", "SliceRules", "columns_spoken_of", "sifted", "warnings_of
 Places = np.ndarray[Any, np.dtype[np.int16]]
 
 _NOBODY: Final = -1
-_SHOWN_NAMES: Final = 12
 
 
 @final
@@ -141,7 +140,7 @@ class RunRules:
             missing = next((name for name in columns_spoken_of(rule) if name not in known), None)
             if missing is None:
                 continue
-            what = f"there is no column {json.dumps(missing)}; {_nearest(missing, known)}"
+            what = f"there is no column {json.dumps(missing)}; {nearest(missing, known)}"
             if self.has_fixed_columns:
                 raise ConfigError(
                     f"quality.rules.{place} ({name_of(rule)}): {what}", column=missing
@@ -331,11 +330,3 @@ def columns_spoken_of(rule: QualityRule) -> tuple[str, ...]:
     for text in texts:
         names += names_in(parse_condition(text))
     return tuple(dict.fromkeys(names))
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {json.dumps(close[0])}?"
-    listed = ", ".join(json.dumps(each) for each in known[:_SHOWN_NAMES])
-    return f"the columns are {listed}" + (", ..." if len(known) > _SHOWN_NAMES else "")

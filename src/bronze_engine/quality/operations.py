@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, Final, final
 
@@ -18,6 +17,7 @@ from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Reject
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.row_text import printed_rows
 from bronze_engine.workers import Workers
 
@@ -26,7 +26,6 @@ __all__ = ["Operations", "check_order"]
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 _KINDS: Final = ("insert", "update", "delete")
-_SHOWN_NAMES: Final = 12
 _SHOWN_CHARS: Final = 40
 
 
@@ -82,7 +81,7 @@ def _texts(decoded: Decoded, name: str) -> Array:
     if column is None:
         raise QualityError(
             f"cdc.operation names {name!r}, and no record has such a column;"
-            f" {_nearest(name, layout.schema.names)}",
+            f" {nearest(name, layout.schema.names, write=repr)}",
             column=name,
         )
     array: Array = decoded.batch.column(column.name)
@@ -154,14 +153,6 @@ def check_order(cdc: Cdc | None, layout: Layout | None) -> None:
         if not any(column.is_called(name) for column in columns):
             raise QualityError(
                 f"cdc.order_by names {name!r}, and no record has such a column;"
-                f" {_nearest(name, layout.schema.names)}",
+                f" {nearest(name, layout.schema.names, write=repr)}",
                 column=name,
             )
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    more = ", ..." if len(known) > _SHOWN_NAMES else ""
-    return f"the columns are {', '.join(map(repr, known[:_SHOWN_NAMES]))}{more}"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.arrow import schema_from_text
 from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.nearest import nearest
 from bronze_engine.reading.handler import CommittedFiles
 
 __all__ = ["chosen_schema", "first_rows"]
@@ -50,8 +51,8 @@ def chosen_schema(manifest: Manifest, columns: Sequence[str] | None) -> pa.Schem
         return schema
     for name in columns:
         if name not in schema.names:
-            known = ", ".join(schema.names[:40]) or "none"
-            raise ConfigError(f"there is no column {name!r}; the columns are {known}")
+            hint = nearest(name, schema.names, write=repr)
+            raise ConfigError(f"there is no column {name!r}; {hint}")
     return pa.schema([schema.field(name) for name in columns])
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bronze_engine.config.schema import SchemaConfig
@@ -17,10 +16,7 @@ from bronze_engine.model.layout import (
     Layout,
 )
 
-__all__ = ["check_contract", "columns_by_key", "landed_names", "nearest_column"]
-
-NAMES_SHOWN: Final = 20
-"""Columns that an error lists where none is near."""
+__all__ = ["check_contract", "columns_by_key", "landed_names"]
 
 _RESERVED: Final = frozenset({*STAMP_COLUMNS, EXTRA_COLUMN, RAW_COLUMN})
 
@@ -61,20 +57,6 @@ def landed_names(
         taken.add(name.casefold())
         names[column] = name
     return names, warnings
-
-
-def nearest_column(name: str, known: Iterable[str]) -> str:
-    """Which column may have been meant, or which there are."""
-    names = list(known)
-    folded = {other.casefold(): other for other in names}
-    near = [folded[key] for key in difflib.get_close_matches(name.casefold(), folded, n=3)]
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    if not names:
-        return "there are none at all"
-    more = len(names) - NAMES_SHOWN
-    shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
-    return f"known are {shown}{f' and {more} more' if more > 0 else ''}"
 
 
 def check_contract(

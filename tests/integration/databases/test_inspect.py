@@ -200,4 +200,4 @@ def test_a_schema_without_tables_and_one_that_is_not_there(bronze: Bronze) -> No
     ran = bronze.well("discover", "db", "--schema", "nothing")
     assert (ran.out, "the schema nothing has no such table" in ran.err) == ("", True)
     ran = bronze("discover", "db", "--schema", "nowhere")
-    assert (ran.status, "known are nothing, public" in ran.err) == (4, True)
+    assert (ran.status, "known are 'nothing', 'public'" in ran.err) == (4, True)

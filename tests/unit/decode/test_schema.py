@@ -179,8 +179,8 @@ def test_typed_columns_that_no_record_has_are_named() -> None:
     assert not warnings
     named: dict[str, tuple[str, ...]] = {"schema.columns": ("a", "c.d"), "primary_key": ("id", "b")}
     assert schema_warnings(layout, base, named) == (
-        "schema.columns names 'c.d', and no record has such a key",
-        "primary_key names 'id', and no record has such a key",
+        "schema.columns names 'c.d', and no record has such a key; known are 'A_2', 'a', 'b'",
+        "primary_key names 'id', and no record has such a key; known are 'A_2', 'a', 'b'",
     )
 
 
@@ -188,7 +188,7 @@ def test_records_without_keys_do_not_count_as_too_many() -> None:
     layout = decode(b"{}").layout
     assert schema_warnings(layout, None, {"schema.columns": ["a"]}) == (
         "keys without a column of their own are JSON text in '_extra'",
-        "schema.columns names 'a', and no record has such a key",
+        "schema.columns names 'a', and no record has such a key; known are '_extra'",
     )
 
 

@@ -64,7 +64,7 @@ def test_columns_come_in_the_order_asked_also_from_files_that_lack_them() -> Non
     assert table.schema.names == [LATE, "id"]
     assert table.column(LATE).to_pylist() == [None] * ROWS + ["late 0"]
     assert first(landed(), 2, LATE).column(LATE).to_pylist() == [None, None]
-    with pytest.raises(ConfigError, match=r"no column 'nmae'; the columns are id, run"):
+    with pytest.raises(ConfigError, match=r"no column 'nmae'; known are 'coupon', 'id'"):
         first(landed(), 1, "nmae")
 
 

@@ -9,12 +9,13 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.plugins import TOKEN_STORES, plugin_names
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.place import lies_within
 from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["token_faults", "with_token_place"]
 

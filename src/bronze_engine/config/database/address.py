@@ -9,9 +9,9 @@ import msgspec
 
 from bronze_engine.config.connection import PostgresConnection, SslMode
 from bronze_engine.config.database.dsn import parse_dsn
-from bronze_engine.config.file.fault import nearest
 from bronze_engine.config.stores.loopback import is_loopback
 from bronze_engine.config.units import Secret
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["Address", "Endpoint", "SessionAttributes", "address_of"]
 

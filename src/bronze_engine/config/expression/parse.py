@@ -13,7 +13,6 @@ Words of SQL are read in either case; columns are the names that they land as.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final, Literal, cast, final, get_args
@@ -35,6 +34,7 @@ from bronze_engine.config.expression.tree import (
     Node,
     Not,
 )
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["ExpressionFault", "parse_condition"]
 
@@ -268,8 +268,7 @@ class _Parser:
         if self.here.kind != "sign" or self.here.text != "(":
             return Name(token.text)
         if word not in _FUNCTIONS:
-            close = difflib.get_close_matches(word, _FUNCTIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(_FUNCTIONS)}"
+            hint = nearest(word, _FUNCTIONS, write=str)
             raise token.fault(f"there is no such function; {hint}")
         arguments = self._list()
         if word != "coalesce" and len(arguments) != 1:

@@ -19,7 +19,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.file.expand import Expanded
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.file.fields import fields_of_table
 from bronze_engine.config.files.source import FilesSourceConfig
 from bronze_engine.config.notify import CommandNotify, WebhookNotify
@@ -34,6 +34,7 @@ from bronze_engine.config.stores.store import (
 )
 from bronze_engine.config.units import ByteSize, Duration, Secret, decode_unit
 from bronze_engine.errors import ConfigError
+from bronze_engine.model.nearest import nearest
 
 __all__ = [
     "MAY_LACK_TYPE",

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Fault", "KeyPath", "config_error", "dotted", "nearest"]
+__all__ = ["Fault", "KeyPath", "config_error", "dotted"]
 
 KeyPath = tuple[str, ...]
-
-SHOWN = 20
-"""Names, at most, of those that are known: a file may have thousands of pipelines."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -36,18 +32,6 @@ def dotted(path: Sequence[str]) -> str:
     return ".".join(
         part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """What the writer may have meant: the nearest of `known`, else all of them, or the first."""
-    options = sorted(known)
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {json.dumps(close[0])}?"
-    if not options:
-        return "there are none"
-    more = f" and {len(options) - SHOWN:,} more" if len(options) > SHOWN else ""
-    return "known are " + ", ".join(json.dumps(option) for option in options[:SHOWN]) + more
 
 
 def config_error(file: str, faults: Sequence[Fault], **context: object) -> ConfigError:

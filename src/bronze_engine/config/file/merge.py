@@ -13,7 +13,8 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["inherit", "merge", "overrides_tree"]
 

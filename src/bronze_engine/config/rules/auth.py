@@ -16,9 +16,10 @@ from bronze_engine.config.auths.oauth2 import (
     TokenAuth,
 )
 from bronze_engine.config.auths.signing import SIGN_VALUES, HmacAuth, SigV4Auth
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.stores.loopback import is_loopback
 from bronze_engine.config.units import Secret
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["auth_faults", "auth_headers", "auth_params", "is_header_name", "token_url_in_clear"]
 

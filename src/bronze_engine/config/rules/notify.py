@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.notify import CommandNotify, Notify, WebhookNotify
 from bronze_engine.config.notify_body import PLACEHOLDERS, unknown_placeholders
 from bronze_engine.config.rules.auth import is_header_name
 from bronze_engine.config.rules.url import has_space, is_http, proxy_faults, split_url
 from bronze_engine.config.stores.loopback import is_loopback
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["notify_faults", "tells_in_clear"]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from bronze_engine.config.file.fault import Fault, KeyPath, nearest
+from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.schema import SchemaConfig
+from bronze_engine.model.nearest import nearest, nearest_names
 
 __all__ = ["schema_faults", "timezone_faults", "type_faults"]
 
@@ -95,7 +95,7 @@ def _meant(kind: str) -> str:
     ours = dict.fromkeys((*_SIMPLE_TYPES, "timestamp(us, UTC)", "decimal(18,4)"))
     known = _ELSEWHERE | {each: each for each in ours}
     for word in (kind.lower(), name):
-        close = difflib.get_close_matches(word, known, n=1)
+        close = nearest_names(word, known, most=1)
         if close:
             return f"did you mean {json.dumps(known[close[0]])}?"
     return nearest("", ours)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, NoReturn
 
 from bronze_engine.config.silver import Silver
 from bronze_engine.errors import QualityError
 from bronze_engine.model.layout import EXTRA_COLUMN, VARIANT_SUFFIX
+from bronze_engine.model.nearest import nearest
 
 __all__ = ["check_landed", "landed_name", "unknown"]
 
-_SHOWN_NAMES: Final = 12
 _TYPED_CHARACTERS: Final = 5
 """Shorter names that differ by one character are words of their own: `tag`, `tags`, `done`."""
 
@@ -39,7 +38,7 @@ def check_landed(silver: Silver, bronze: Collection[str], warn: Callable[[str], 
     for name, options in later.items():
         warn(
             f"{' and '.join(options)}: no record has a column {name!r} yet, so that has no effect;"
-            f" is it written as the source has it? There are {_shown(bronze)}"
+            f" {nearest(name, bronze, write=repr)}"
         )
 
 
@@ -50,9 +49,7 @@ def landed_name(silver: Silver, name: str) -> str:
 
 def unknown(option: str, name: str, known: Iterable[str], why: str) -> NoReturn:
     """Raise QualityError (QUAL001) for a name that is none of `known`."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it has {_shown(names)}"
+    hint = nearest(name, known, write=repr)
     raise QualityError(
         f"{option} names {name!r}, and {why}; nothing was published; {hint}", column=name
     )
@@ -88,9 +85,3 @@ def _is_slip(one: str, other: str) -> bool:
 
 def _letters(name: str) -> str:
     return "".join(each for each in name.casefold() if each.isalnum())
-
-
-def _shown(names: Iterable[str]) -> str:
-    listed = [repr(name) for name in names]
-    more = ", ..." if len(listed) > _SHOWN_NAMES else ""
-    return f"{', '.join(listed[:_SHOWN_NAMES])}{more}"

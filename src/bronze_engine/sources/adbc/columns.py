@@ -21,13 +21,13 @@ from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.convert import can_convert
 from bronze_engine.model.landing_type import is_json, landing_of, spoken
 from bronze_engine.model.layout import Column, Layout, Role
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.widening import wider
 from bronze_engine.sources.adbc.dialect import Dialect
 from bronze_engine.sources.landing import (
     check_contract,
     columns_by_key,
     landed_names,
-    nearest_column,
 )
 
 __all__ = ["Asked", "Columns"]
@@ -86,7 +86,7 @@ class Columns:
                 if name not in described.names:
                     raise ExtractError(
                         f"{option} names {name!r}, and {self._origin} has no such column;"
-                        f" {nearest_column(name, described.names)}"
+                        f" {nearest(name, described.names, write=repr)}"
                     )
         chosen = self._config.columns or described.names
         for name in self._schema.columns:

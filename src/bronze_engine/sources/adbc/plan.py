@@ -14,6 +14,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.arrow import Scalar
 from bronze_engine.model.day import before_repeated_hour, covers
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.adbc.columns import Asked, Columns
 from bronze_engine.sources.adbc.cursor import Cursor
@@ -21,7 +22,6 @@ from bronze_engine.sources.adbc.database import Session
 from bronze_engine.sources.adbc.decoder import CursorRows
 from bronze_engine.sources.adbc.query import Condition, Origin, Query, Values
 from bronze_engine.sources.adbc.window import AdbcWindow, instant_of, last_day_over
-from bronze_engine.sources.landing import nearest_column
 
 __all__ = ["Plan", "Planner"]
 
@@ -137,7 +137,7 @@ class Planner:
         if name not in described.names:
             raise ExtractError(
                 f"incremental.cursor names {name!r}, and {self._origin} has no such column;"
-                f" {nearest_column(name, described.names)}"
+                f" {nearest(name, described.names, write=repr)}"
             )
         dialect = self._session.dialect
         cursor = _presumed(incremental)

@@ -7,7 +7,6 @@ how its values are read (types.py).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -16,6 +15,7 @@ import msgspec
 
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.identifier import RelationName, quote_ident
+from bronze_engine.model.nearest import nearest_names
 from bronze_engine.sources.postgres.description import describe
 
 __all__ = ["CatalogueColumn", "Relation", "columns_of_query", "find_relation"]
@@ -259,7 +259,7 @@ async def _near(connection: asyncpg.Connection, wanted: RelationName) -> str:
         for row in rows:
             options.setdefault(row["name"].casefold(), row["full_name"])
         options |= {row["name"].casefold(): row["name"] for row in rows if row["is_visible"]}
-    close = difflib.get_close_matches(str(wanted).casefold(), options, n=3, cutoff=0.6)
+    close = nearest_names(str(wanted), options, most=3)
     near = list(dict.fromkeys(options[name] for name in close))
     if near:
         return f"did you mean {' or '.join(near)}?"

@@ -9,6 +9,7 @@ import msgspec
 
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.identifier import RelationName, quote_ident
+from bronze_engine.model.nearest import nearest
 from bronze_engine.sources.postgres.catalogue import Relation, RelationKind
 
 __all__ = ["ColumnStatistics", "Evidence", "Listed", "evidence_of", "list_relations", "sample_of"]
@@ -128,7 +129,8 @@ async def list_relations(connection: asyncpg.Connection, schema: str) -> tuple[L
     if not found:
         known = [row["nspname"] for row in await connection.fetch(_SCHEMAS)]
         if schema not in known:
-            raise ExtractError(f"there is no schema {schema!r}; known are {', '.join(known)}")
+            hint = nearest(schema, known, write=repr)
+            raise ExtractError(f"there is no schema {schema!r}; {hint}")
     return found
 
 

@@ -18,6 +18,7 @@ from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.layout import VARIANT_SUFFIX, Column, Layout, Role
+from bronze_engine.model.nearest import nearest
 from bronze_engine.model.widening import wider
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.kinds import has_specials
@@ -25,7 +26,6 @@ from bronze_engine.sources.landing import (
     check_contract,
     columns_by_key,
     landed_names,
-    nearest_column,
 )
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 from bronze_engine.sources.postgres.types import Reading, reading_as, reading_of
@@ -122,7 +122,7 @@ def _chosen(
             if name not in known:
                 raise ExtractError(
                     f"{option} names {name!r}, and {origin} has no such column;"
-                    f" {nearest_column(name, known)}"
+                    f" {nearest(name, known, write=repr)}"
                 )
     chosen = source.columns or [name for name in known if name not in source.omit]
     for name in schema.columns:

@@ -15,7 +15,7 @@ import asyncpg
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.identifier import quote_ident
-from bronze_engine.sources.landing import nearest_column
+from bronze_engine.model.nearest import nearest
 from bronze_engine.sources.postgres.bounds import (
     ALL_ROWS,
     Piece,
@@ -209,5 +209,5 @@ def find_column(columns: Sequence[CatalogueColumn], name: str, option: str) -> C
     for column in columns:
         if column.name == name:
             return column
-    known = nearest_column(name, [column.name for column in columns])
+    known = nearest(name, [column.name for column in columns], write=repr)
     raise ExtractError(f"{option} names {name!r}, and there is no such column; {known}")
