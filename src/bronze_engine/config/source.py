@@ -55,6 +55,12 @@ class HttpSourceConfig(
     null_records: Literal["fail", "empty"] = "fail"
     """What a null in the place of the list means, and what it means where nothing that a
     wildcard of a JSONPath leads to has the rest of the path: a fault, or no records."""
+    absent_records: Literal["fail", "empty"] = "fail"
+    """What it means that nothing is at `records`: a fault, or no records, as APIs that leave out
+    an empty list have it (Google's, X's, FHIR). In an answer with `error` or `errors` it is
+    always a fault."""
+    single_record: bool = False
+    """At `records` stands one object, and it is the record: a resource by its number."""
     record_set: str | None = None
     """A column that says which path of `records` a record came from."""
     envelope: dict[str, str] = {}

@@ -132,6 +132,54 @@ async def test_several_record_sets_land_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_pages_that_leave_an_empty_list_out_land(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = """
+records = "items"
+absent_records = "empty"
+[pipelines.team.orders.source.paginator]
+type = "cursor"
+cursor_path = "nextPageToken"
+cursor_param = "pageToken"
+"""
+    pages = [
+        {"items": [{"id": 1}], "nextPageToken": "b"},
+        {"nextPageToken": "c"},
+        {"items": [{"id": 2}]},
+    ]
+    assert await landed(tmp_path, more, *map(answer, pages)) == [{"id": 1}, {"id": 2}]
+    assert "absent_records" not in caplog.text
+    async with shop(tmp_path, more, answer({"itms": [{"id": 1}]})) as (engine, _, _):
+        report = await engine.run(NAME, run_date=DAY)
+    assert report.rows == 0
+    assert "has nothing at records 'items', which absent_records takes for none" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_children_that_are_one_object_each_land(tmp_path: Path) -> None:
+    more = """
+[pipelines.team.details.source]
+type = "http"
+api = "shop"
+path = "/orders/{parent.id}"
+parent = "orders"
+parallel = 1
+records = "order"
+single_record = true
+carry = { number = "id" }
+"""
+    parents = [{"id": 7}, {"id": 8}]
+    orders = [{"order": {"total": 1.5}, "ok": True}, {"order": {"total": 2.5}, "ok": True}]
+    answers = map(answer, [parents, *orders])
+    async with shop(tmp_path, more, *answers) as (engine, store, server):
+        await engine.run("team.details", run_date=DAY)
+        rows = (await table_of(store, name="team.details")).select(["total", "number"]).to_pylist()
+    assert rows == [{"total": 1.5, "number": 7}, {"total": 2.5, "number": 8}]
+    assert [seen.path for seen in server.seen] == ["/orders", "/orders/7", "/orders/8"]
+
+
+@pytest.mark.asyncio
 async def test_values_and_arrays_land(tmp_path: Path) -> None:
     values = await landed(tmp_path, 'record_kind = "value"', answer([1, 2]))
     assert values == [{"value": 1}, {"value": 2}]

@@ -29,6 +29,8 @@ def config(source: str) -> str:
         ('records = "$.a[?@.b]"', 'records: "$.a[?@.b]": filters, [?...], are not supported'),
         ('records = ["a", "$.b["]', 'records: "$.b[": can\'t be read from'),
         ("records = []", "records: is an empty list"),
+        ('format = "csv"\nsingle_record = true', 'single_record: is for format = "json"'),
+        ('single_record = true\nrecord_kind = "value"', "single_record: is an object; leave"),
         ('records = ["a", "a"]', "records: names a path twice"),
         ('record_set = "kind"', "record_set: tells record sets apart; give `records` a list"),
         ('records = ["a"]\nrecord_set = "k"', "record_set: tells record sets apart"),

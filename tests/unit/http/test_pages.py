@@ -100,6 +100,72 @@ def test_null_is_zero_rows_where_configured(path: str | None, body: bytes) -> No
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("items", '{"kind": "list"}'),
+        ("data.items", "{}"),
+        ("data.items", '{"data": {}}'),
+        ("data.items", '{"data": null, "errors": []}'),
+        ("$.data.items", '{"data": {}}'),
+        ("$.entry[*].resource", '{"resourceType": "Bundle"}'),
+    ],
+)
+def test_absence_is_zero_rows_where_configured(path: str, body: str) -> None:
+    split = Shape(path, ("next",), absent_records="empty").split(body.encode())
+    assert (split.records, split.is_missing) == (0, True)
+    with pytest.raises(PageError):
+        Shape(path).split(body.encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        ("items", '{"error": {"code": 403}}', 'no "items" in the body'),
+        ("data.items", '{"data": {}, "errors": ["x"]}', 'no "items" in "data"'),
+        ("$.entry[*].resource", '{"error": "x"}', 'no "entry" in the body'),
+        ("data.items", '{"data": [1]}', 'leads through "data", which is a list'),
+        ("items", "[]", "leads through the body, which is a list"),
+        ("items", '{"items": null}', "are null"),
+        ("$.data.items", '{"data": 7}', 'no "items" in $.data; it is a number'),
+    ],
+)
+def test_faults_are_no_absence(path: str, body: str, text: str) -> None:
+    with pytest.raises(PageError) as caught:
+        Shape(path, absent_records="empty").split(body.encode())
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (None, ' {"id": 1.10, "lines": [{"n": 1}]} '),
+        ("data", '{"data": {"id": 1.10, "lines": [{"n": 1}]}}'),
+        ("$.data", '{"data": {"id": 1.10, "lines": [{"n": 1}]}}'),
+        ("$", '{"id": 1.10, "lines": [{"n": 1}]}'),
+    ],
+)
+def test_a_single_record_is_cut_out_byte_for_byte(path: str | None, body: str) -> None:
+    split = records(Shape(path, single_record=True), body.encode())
+    assert split == [b'{"id": 1.10, "lines": [{"n": 1}]}']
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        (None, "[]", "the record (the body itself) is a list, not an object"),
+        ("$.data", '{"data": [1]}', "the record ($.data) is a list, not an object"),
+        ("data", '{"data": 7}', "is a number, not an object"),
+        ("data", '{"data": null}', 'set null_records = "empty"'),
+        ("data", '{"error": 7}', 'no "data" in the body'),
+    ],
+)
+def test_what_is_no_single_record(path: str | None, body: str, text: str) -> None:
+    with pytest.raises(PageError) as caught:
+        Shape(path, single_record=True).split(body.encode())
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("body", "text"),
     [
         (b"", "is empty"),

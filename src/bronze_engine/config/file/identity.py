@@ -188,7 +188,10 @@ def _set_within(value: Any) -> Any:
             return value
 
 
-_SHAPE: Final = ("record_set", "envelope", "record_kind", "record_keys", "format", "csv")
+_SHAPE: Final = (
+    *("absent_records", "single_record", "record_set", "envelope", "record_kind"),
+    *("record_keys", "format", "csv"),
+)
 
 
 def _shape(source: HttpSourceConfig) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from bronze_engine.config.source import HttpSourceConfig
 __all__ = ["record_faults"]
 
 _BODY_PAGINATORS: Final = (AutoPaginator, CursorPaginator, NextUrlPaginator, GraphqlPaginator)
-_OBJECTS_ONLY: Final = ("records", "record_set", "envelope")
+_OBJECTS_ONLY: Final = ("records", "single_record", "record_set", "envelope")
 
 
 def record_faults(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
@@ -116,6 +116,8 @@ def _joined(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
 
 def _kind(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
     keys = source.record_keys
+    if source.single_record and source.record_kind != "object":
+        yield Fault((*path, "single_record"), 'is an object; leave record_kind at "object"')
     if source.record_kind != "array":
         if keys:
             yield Fault((*path, "record_keys"), 'names the elements of record_kind = "array"')

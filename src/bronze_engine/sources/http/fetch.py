@@ -144,6 +144,8 @@ class Fetcher:
                 split = await self.split(answer)
         except (AuthError, ExtractError, PageError) as exc:
             raise self.located(exc, ask) from exc.__cause__
+        if ask.number == 1 and split.is_missing and self._config.absent_records == "empty":
+            self._warn_of_absence()
         return Page(
             ask=ask,
             split=split,
@@ -158,6 +160,13 @@ class Fetcher:
             date=answer.headers.get("date"),
             bytes_in=sum(map(len, answer.chunks)),
             captured=self._captured(ask, answer, split) if self._captures else None,
+        )
+
+    def _warn_of_absence(self) -> None:
+        records = self._config.records
+        self._resources.tally.warn(
+            f"a first page has nothing at records {records!r}, which absent_records takes for "
+            "none; if there should be some, mend the path"
         )
 
     def _captured(self, ask: Ask, answer: Answer, split: Split) -> CapturedPage:
@@ -232,9 +241,8 @@ class Fetcher:
         except Nonsense as exc:
             name = str(exc)
             warning = f"the header {name} of {self._config.api.name} makes no sense and is ignored"
-            if warning not in self._resources.tally.warnings:
-                self._resources.tally.warn(warning)
-                logger.warning("%s: it says %.80r", warning, answer.headers.get(name))
+            self._resources.tally.warn(warning)
+            logger.debug("%s: it says %.80r", warning, answer.headers.get(name))
             return ()
         if quotas:
             self._resources.limits.told(quotas)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import final
@@ -25,8 +24,6 @@ from bronze_engine.sources.http.wire.client import Answer, Client
 
 __all__ = ["Resource", "make_shape"]
 
-logger = logging.getLogger(__name__)
-
 
 def make_shape(
     config: HttpSourceConfig,
@@ -40,6 +37,8 @@ def make_shape(
         config.records,
         fields,
         null_records=config.null_records,
+        absent_records=config.absent_records,
+        single_record=config.single_record,
         envelope=config.envelope,
         record_set=config.record_set,
         record_kind=config.record_kind,
@@ -145,6 +144,4 @@ class Resource:
 
     def warn(self, message: str) -> None:
         """Tell of what is odd: in the log, and in the report; the same text once."""
-        if message not in self.resources.tally.warnings:
-            logger.warning("%s: %s", self.request.pipeline, message)
-            self.resources.tally.warn(message)
+        self.resources.tally.warn(message)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.envelope import Envelope, Own, first_found, readings
+from bronze_engine.sources.http.body.expected import Expected
 from bronze_engine.sources.http.body.masked import masked, own_bytes
 from bronze_engine.sources.http.body.onepass import OnePass
 from bronze_engine.sources.http.body.place import place_of
@@ -41,7 +42,9 @@ class Document:
     """Finds the records and the control fields of JSON bodies.
 
     `records` are the paths of the record sets, as `Place` reads them; None means that the
-    body itself is the list. `null_records` says what a null in a list's place means.
+    body itself is the list. `null_records` says what a null in a list's place means,
+    `absent_records` what it means that none is there; with `single_record` an object stands
+    there, the one record.
     `envelope` are paths by the column that joins them to each record, `record_set` a column
     that holds the path that a record came from.
     """
@@ -52,11 +55,17 @@ class Document:
         fields: Sequence[str] = (),
         *,
         null_records: Literal["fail", "empty"] = "fail",
+        absent_records: Literal["fail", "empty"] = "fail",
+        single_record: bool = False,
         envelope: Mapping[str, str] | None = None,
         record_set: str | None = None,
     ) -> None:
-        self._is_null_empty = null_records == "empty"
-        self._places = [place_of(path, is_null_empty=self._is_null_empty) for path in records]
+        self._expected = Expected(
+            is_null_empty=null_records == "empty",
+            is_absent_empty=absent_records == "empty",
+            is_single=single_record,
+        )
+        self._places = [place_of(path, self._expected) for path in records]
         self._envelopes = [
             Envelope(
                 envelope or {},
@@ -116,7 +125,7 @@ class Document:
         lists, fields = self._read(body)
         found = []
         for place, raws, above in lists:
-            if raws is None and not self._is_null_empty:
+            if raws is None and not self._expected.is_null_empty:
                 raise PageError(
                     f"the records ({self._places[place].where}) are null; "
                     'set null_records = "empty" if that means none'

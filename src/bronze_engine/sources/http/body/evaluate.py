@@ -25,9 +25,10 @@ from bronze_engine.config.http.selector import (
     written,
 )
 from bronze_engine.errors import ExtractError, PageError
+from bronze_engine.sources.http.body.expected import Expected
 from bronze_engine.sources.http.body.raw import Body, kind_of, members_of, named
 
-__all__ = ["Node", "evaluate"]
+__all__ = ["Node", "evaluate", "unexpected"]
 
 _MAX_DEPTH: Final = 100
 """Levels that `..` goes down: each is read once more for those above it."""
@@ -43,57 +44,69 @@ class Node(msgspec.Struct, frozen=True):
 
 
 def evaluate(
-    selector: Selector, body: Body, *, is_null_empty: bool
+    selector: Selector, body: Body, expected: Expected
 ) -> list[tuple[list[msgspec.Raw], Body | None]]:
     """The records by the lists that hold them, in the body's order, each with the nearest
     object around its list.
 
     Up to its first wildcard, slice or `..` a path must be there. Behind it, what lacks the
     next step holds no records; where all of them lack it, that is no accident but a wrong
-    path. Raises PageError for either, and for a null in a list's place, unless
-    `is_null_empty`. Raises msgspec.DecodeError for what is no JSON, ExtractError for `..` in
-    a body of more than 100 levels.
+    path. Raises PageError for either, and for what is no list, unless it is `expected`; and
+    msgspec.DecodeError for what is no JSON, ExtractError for `..` in a body of more than 100
+    levels.
     """
     root: Body = msgspec.json.decode(body, type=msgspec.Raw)
-    nodes = _Walk(selector, is_null_empty=is_null_empty).run(root)
+    nodes = _Walk(selector, expected).run(root)
     if any(isinstance(step, Descend) for step in selector.steps):
         nodes.sort(key=lambda node: pa.py_buffer(node.value).address)
     is_deep = bool(selector.steps) and isinstance(selector.steps[-1], Descend)
     found: list[tuple[list[msgspec.Raw], Body | None]] = []
     for node in nodes:
-        raws = _records(selector, node.value, is_null_empty=is_null_empty, is_deep=is_deep)
+        raws = _records(selector, node.value, expected, is_deep=is_deep)
         if raws is not None:
             found.append((raws, node.above))
     return found
 
 
 def _records(
-    selector: Selector, value: Body, *, is_null_empty: bool, is_deep: bool
+    selector: Selector, value: Body, expected: Expected, *, is_deep: bool
 ) -> list[msgspec.Raw] | None:
     """The records of one list; None where it is none and need not be."""
     kind = kind_of(value)
-    if kind == "a list":
+    if kind == "a list" and not expected.is_single:
         raws: list[msgspec.Raw] = msgspec.json.decode(value, type=list[msgspec.Raw])
         last = selector.last
         return raws[last.start : last.stop : last.step] if isinstance(last, Run) else raws
     if kind == "an object" and isinstance(selector.last, Every):
         return list(_all_members(value).values())
-    is_record = kind == "an object" and selector.last is None and selector.is_plural
-    if is_record and isinstance(value, msgspec.Raw):  # a slice of the body, as it must stay
-        return [value]
+    may_be_record = selector.last is None and (selector.is_plural or expected.is_single)
+    if kind == "an object" and may_be_record and isinstance(value, msgspec.Raw):
+        return [value]  # a slice of the body, as it must stay
     if is_deep:
         return None
     if kind == "null":
-        if is_null_empty:
+        if expected.is_null_empty:
             return None
         raise PageError(
             f'the records ({selector.text}) are null; set null_records = "empty" if that means none'
         )
+    raise unexpected(selector.text, value, expected)
+
+
+def unexpected(where: str, value: Body, expected: Expected) -> PageError:
+    """The error that something else stands where the records are looked for."""
+    kind = kind_of(value)
     members = members_of(value) or {}
     hint = f" with {named(members)}" if members else ""
-    raise PageError(
-        f"the records ({selector.text}) are {kind}{hint}, not a list; "
-        "set `records` to the path of the list"
+    if expected.is_single:
+        return PageError(
+            f"the record ({where}) is {kind}, not an object; set `records` to the path of the "
+            "object, or leave single_record out where a list stands there"
+        )
+    way_out = ", or single_record = true if the object is the one record" if members else ""
+    return PageError(
+        f"the records ({where}) are {kind}{hint}, not a list; "
+        f"set `records` to the path of the list{way_out}"
     )
 
 
@@ -101,9 +114,9 @@ def _records(
 class _Walk:
     """The steps of one selector through one body."""
 
-    def __init__(self, selector: Selector, *, is_null_empty: bool) -> None:
+    def __init__(self, selector: Selector, expected: Expected) -> None:
         self._selector = selector
-        self._is_null_empty = is_null_empty
+        self._expected = expected
 
     def run(self, root: Body) -> list[Node]:
         nodes = [Node(root, None)]
@@ -111,7 +124,11 @@ class _Walk:
         for place, step in enumerate(self._selector.steps):
             is_plural = is_plural or isinstance(step, Every | Run | Descend)
             found = [below for node in nodes for below in _below(node, step)]
-            if not found and nodes and not self._may_be_none(nodes, step, is_plural=is_plural):
+            if not found and nodes:
+                may_be_none = self._may_be_none(nodes, step, is_plural=is_plural)
+                values = [node.value for node in nodes]
+                if may_be_none or self._expected.takes_absence(root, *values):
+                    return []
                 raise self._lost(nodes, step, place, is_plural=is_plural)
             nodes = found
         return nodes
@@ -119,11 +136,11 @@ class _Walk:
     def _may_be_none(self, nodes: Sequence[Node], step: Step, *, is_plural: bool) -> bool:
         """Whether it is an answer, and no fault, that this step leads to nothing."""
         if not isinstance(step, Every | Run):
-            return is_plural and self._is_null_empty
+            return is_plural and self._expected.is_null_empty
         kinds = {kind_of(node.value) for node in nodes}
         if "a list" in kinds or ("an object" in kinds and isinstance(step, Every)):
             return True
-        return self._is_null_empty and kinds == {"null"}
+        return self._expected.is_null_empty and kinds == {"null"}
 
     def _lost(self, nodes: Sequence[Node], step: Step, place: int, *, is_plural: bool) -> PageError:
         text = f"the records path {self._selector.text}"

@@ -9,7 +9,8 @@ import msgspec
 from bronze_engine.config.http.selector import Selector, parse_selector
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.envelope import readings
-from bronze_engine.sources.http.body.evaluate import evaluate
+from bronze_engine.sources.http.body.evaluate import evaluate, unexpected
+from bronze_engine.sources.http.body.expected import Expected
 from bronze_engine.sources.http.body.onepass import Path
 from bronze_engine.sources.http.body.raw import Body, find, kind_of, members_of, named
 
@@ -43,10 +44,10 @@ class Place(Protocol):
         ...
 
 
-def place_of(records: str | None, *, is_null_empty: bool) -> Place:
+def place_of(records: str | None, expected: Expected) -> Place:
     if records is not None and records.startswith("$"):
-        return Selected(parse_selector(records), is_null_empty=is_null_empty)
-    return Dotted(records)
+        return Selected(parse_selector(records), expected)
+    return Dotted(records, expected)
 
 
 @final
@@ -57,9 +58,12 @@ class Dotted:
     (OData's "@odata.nextLink"). None means that the body itself is the list.
     """
 
-    def __init__(self, records: str | None) -> None:
+    def __init__(self, records: str | None, expected: Expected) -> None:
+        self._expected = expected
         self.names = tuple(records.split(".")) if records is not None else ()
         self.readings: list[Path] | None = [()] if records is None else readings(records)
+        if expected.is_single:
+            self.readings = None
         self.where = f'"{records}"' if records is not None else "the body itself"
 
     def walk(self, body: Body) -> Found:
@@ -70,6 +74,10 @@ class Dotted:
         value = value if whole is None else whole
         for depth, name in enumerate(names):
             members = members_of(value)
+            if (members is None or name not in members) and self._expected.takes_absence(
+                body, value
+            ):
+                return []
             above = ".".join(names[:depth])
             place = f'"{above}"' if above else "the body"
             if members is None:
@@ -84,28 +92,29 @@ class Dotted:
                 )
             value = members[name]
         kind = kind_of(value)
-        if kind not in ("a list", "null"):
-            members = members_of(value) or {}
-            hint = f" with {named(members)}" if members else ""
-            raise PageError(
-                f"the records ({self.where}) are {kind}{hint}, not a list; "
-                "set `records` to the path of the list"
-            )
-        raws = msgspec.json.decode(value, type=list[msgspec.Raw]) if kind == "a list" else None
-        return [(raws, None)]
+        if kind == "null":
+            return [(None, None)]
+        if self._expected.is_single:
+            if kind == "an object" and isinstance(value, msgspec.Raw):  # a slice of the body
+                return [([value], None)]
+        elif kind == "a list":
+            return [(msgspec.json.decode(value, type=list[msgspec.Raw]), None)]
+        raise unexpected(self.where, value, self._expected)
 
 
 @final
 class Selected:
     """A JSONPath; one of names alone is as plain as a dotted path, and exact about its names."""
 
-    def __init__(self, selector: Selector, *, is_null_empty: bool) -> None:
+    def __init__(self, selector: Selector, expected: Expected) -> None:
         self._selector = selector
-        self._is_null_empty = is_null_empty
+        self._expected = expected
         self.where = selector.text
         self.names = selector.names
-        self.readings = None if selector.names is None else [selector.names]
+        self.readings = None
+        if selector.names is not None and not expected.is_single:
+            self.readings = [selector.names]
 
     def walk(self, body: Body) -> Found:
-        found = evaluate(self._selector, body, is_null_empty=self._is_null_empty)
+        found = evaluate(self._selector, body, self._expected)
         return [(raws, above) for raws, above in found]

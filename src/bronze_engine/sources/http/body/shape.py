@@ -36,7 +36,8 @@ __all__ = ["Shape"]
 class Shape:
     """How the pages of one source are read. Made once a source, used by all its chains.
 
-    `records`, `fields`, `null_records`, `envelope` and `record_set` are as `Document` says,
+    `records`, `fields`, `null_records`, `absent_records`, `single_record`, `envelope` and
+    `record_set` are as `Document` says,
     `record_kind` and `record_keys` as `Kind`, `csv` and `types` (schema.columns) as `Table`.
     `last` is the dotted path of a key within each record, whose value in a page's last record
     `Split.last` then is. `keep_body` and `keep_originals` fill `Split.body` and
@@ -49,6 +50,8 @@ class Shape:
         fields: Sequence[str] = (),
         *,
         null_records: Literal["fail", "empty"] = "fail",
+        absent_records: Literal["fail", "empty"] = "fail",
+        single_record: bool = False,
         envelope: Mapping[str, str] | None = None,
         record_set: str | None = None,
         record_kind: Literal["object", "value", "array"] = "object",
@@ -65,6 +68,8 @@ class Shape:
             [records] if records is None or isinstance(records, str) else records,
             fields,
             null_records=null_records,
+            absent_records=absent_records,
+            single_record=single_record,
             envelope=envelope,
             record_set=record_set,
         )
@@ -109,10 +114,12 @@ class Shape:
         text = to_utf8(body, charset, strict=self._form == "csv")
         if self._form == "json":
             lists, fields = self._document.find(text, content_type)
+            is_missing = not lists
             lines = self._of_lists(lists, text, carried)
             controls = {path: control(raw) for path, raw in fields.items()}
         else:
             refuse_other(text, content_type, self._form)
+            is_missing = False
             lines = tuple(self._joined(self._of_lines(text), carried))
             controls = {}
         return Split(
@@ -121,6 +128,7 @@ class Shape:
             fields=controls,
             last=None if self._last is None or not lines else _last_key(lines[-1], self._last),
             body=body if self._keep_body else None,
+            is_missing=is_missing,
         )
 
     def _of_lists(

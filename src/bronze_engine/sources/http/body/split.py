@@ -40,6 +40,8 @@ class Split(msgspec.Struct, frozen=True):
     """The key of the last record, where one was asked for; None where it has none."""
     body: bytes | bytearray | None = None
     """The body without its compression, where that was asked for."""
+    is_missing: bool = False
+    """Whether no list of records was in the body, where that means no records."""
 
     @property
     def size_bytes(self) -> int:
