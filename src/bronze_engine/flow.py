@@ -19,6 +19,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Collection
 from typing import Final, Generic, TypeVar, final
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bronze_engine.budget import Budget, Lane, Reservation
 from bronze_engine.gate import Gate
@@ -98,6 +99,107 @@ class _Slot(Generic[Value]):
         self.done.open()
 
 
+@final
+class _Flow(Generic[Item, Value]):
+    """What is in flight of one flow: `feed` takes items in and has workers fetch them, `turn` hands
+    their slots out in order, `leave` and `end` give the bytes back."""
+
+    def __init__(
+        self,
+        fetch: Callable[[Item], Awaitable[tuple[Value, int]]],
+        lane: Lane,
+        estimate: Callable[[Item], int],
+        ahead: int | Callable[[], int],
+    ) -> None:
+        self._fetch = fetch
+        self._lane = lane
+        self._estimate = estimate
+        self._ahead = ahead
+        self._queue: deque[_Slot[Value]] = deque()
+        """In order, until their turn comes."""
+        self._todo: deque[tuple[Item, _Slot[Value]]] = deque()
+        """Those of them that nobody fetches yet."""
+        self._live: set[_Slot[Value]] = set()
+        """Those whose bytes the lane holds."""
+        self._resting: list[Gate] = []
+        """Workers that have nothing to do."""
+        self._came, self._left = Gate(), Gate()
+        self._is_fed = False
+
+    async def feed(self, items: AsyncIterable[Item], tasks: TaskGroup) -> None:
+        """Take bytes for one item after the other, and let a worker fetch it: one that rests, else
+        a new one in `tasks`."""
+        try:
+            async for item in items:
+                size = self._estimate(item)
+                await self._lane.take(size)
+                slot = _Slot[Value](size)
+                self._live.add(slot)
+                self._queue.append(slot)
+                self._todo.append((item, slot))
+                if self._resting:
+                    self._resting.pop().open()
+                else:
+                    tasks.start_soon(self._work)
+                self._came.open()
+                while len(self._queue) >= self._most_queued():
+                    await self._left.wait()
+        except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
+            last = _Slot[Value](0)
+            last.error = exc
+            last.finish()
+            self._queue.append(last)
+        self._is_fed = True
+        self._came.open()
+        for rest in self._resting:
+            rest.open()
+
+    async def _work(self) -> None:
+        """Fetch items until there are no more: a new task for each would cost more than resting."""
+        rest = Gate()
+        while True:
+            while self._todo:
+                item, slot = self._todo.popleft()
+                try:
+                    slot.value, size = await self._fetch(item)
+                    self._lane.add(size - slot.size)
+                    slot.size = size
+                except Exception as exc:  # noqa: BLE001  # raised in its turn
+                    slot.error = exc
+                slot.finish()
+                del item, slot
+            if self._is_fed:
+                return
+            self._resting.append(rest)
+            await rest.wait()
+
+    async def turn(self) -> _Slot[Value] | None:
+        """The next slot in order, once it has its value or its error; None after the last."""
+        while not self._queue:
+            if self._is_fed:
+                return None
+            await self._came.wait()
+        slot = self._queue.popleft()
+        self._left.open()
+        if not slot.is_done:
+            await slot.done.wait()
+        return slot
+
+    def leave(self, slot: _Slot[Value]) -> None:
+        """Its value has been emitted."""
+        slot.value = None
+        self._live.discard(slot)
+        self._lane.add(-slot.size)
+
+    def end(self) -> None:
+        """No task of the flow is left: the lane gets back what it held for those in flight."""
+        for slot in self._live:
+            self._lane.add(-slot.size)
+
+    def _most_queued(self) -> int:
+        return max(1, self._ahead if isinstance(self._ahead, int) else self._ahead())
+
+
 async def ordered(
     items: AsyncIterable[Item],
     fetch: Callable[[Item], Awaitable[tuple[Value, int]]],
@@ -116,77 +218,16 @@ async def ordered(
     raised when its turn comes, so the first in order is the error of the flow. On return
     or error no task of this flow is left and the lane holds what it held before.
     """
-    queue: deque[_Slot[Value]] = deque()
-    live: set[_Slot[Value]] = set()
-    todo: deque[tuple[Item, _Slot[Value]]] = deque()
-    resting: list[Gate] = []
-    came, left = Gate(), Gate()
-    is_fed = False
+    flow = _Flow(fetch, lane, estimate, ahead)
     is_over = False
-
-    async def work() -> None:
-        """Fetch items until there are no more: a new task for each would cost more than resting."""
-        rest = Gate()
-        while True:
-            while todo:
-                item, slot = todo.popleft()
-                try:
-                    slot.value, size = await fetch(item)
-                    lane.add(size - slot.size)
-                    slot.size = size
-                except Exception as exc:  # noqa: BLE001  # raised in its turn
-                    slot.error = exc
-                slot.finish()
-                del item, slot
-            if is_fed:
-                return
-            resting.append(rest)
-            await rest.wait()
-
-    async def feed() -> None:
-        nonlocal is_fed
-        try:
-            async for item in items:
-                size = estimate(item)
-                await lane.take(size)
-                slot = _Slot[Value](size)
-                live.add(slot)
-                queue.append(slot)
-                todo.append((item, slot))
-                if resting:
-                    resting.pop().open()
-                else:
-                    tasks.start_soon(work)
-                came.open()
-                while len(queue) >= max(1, ahead if isinstance(ahead, int) else ahead()):
-                    await left.wait()
-        except Exception as exc:  # noqa: BLE001  # raised in its turn, after the items before
-            last = _Slot[Value](0)
-            last.error = exc
-            last.finish()
-            queue.append(last)
-        is_fed = True
-        came.open()
-        for rest in resting:
-            rest.open()
-
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(feed)
-            while queue or not is_fed:
-                if not queue:
-                    await came.wait()
-                    continue
-                slot = queue.popleft()
-                left.open()
-                if not slot.is_done:
-                    await slot.done.wait()
+            tasks.start_soon(flow.feed, items, tasks)
+            while (slot := await flow.turn()) is not None:
                 if slot.error is not None:
                     raise slot.error
                 more = await emit(slot.value)  # type: ignore[arg-type]  # set with done
-                slot.value = None
-                live.discard(slot)
-                lane.add(-slot.size)
+                flow.leave(slot)
                 if more is False:
                     tasks.cancel_scope.cancel()
                     break
@@ -195,7 +236,6 @@ async def ordered(
         error = single(group)
         raise error from error.__cause__  # hides the group, keeps what the error came from
     finally:
-        for slot in live:
-            lane.add(-slot.size)
+        flow.end()
     if not is_over:
         raise RuntimeError(CANCELLED_WITHIN)
