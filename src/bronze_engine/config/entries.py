@@ -26,6 +26,7 @@ from bronze_engine.config.rules.rate import group_faults, with_default_rate
 from bronze_engine.config.rules.store import is_in_clear, store_faults, store_of_url
 from bronze_engine.config.source import CustomSource
 from bronze_engine.config.stores.store import (
+    BUILT_IN,
     CustomStore,
     LocalStoreConfig,
     RemoteStoreConfig,
@@ -178,7 +179,7 @@ class Entries:
             faults.append(Fault(here, f"lies within itself: {circle}; name another store"))
             return UNRESOLVED
         table = dict(known[name])
-        if isinstance(table.get("type"), str):
+        if isinstance(table.get("type"), str) and table["type"] not in BUILT_IN:
             self._wrapping.append(name)
             try:
                 self.refer(table, CustomStore, table["type"], here, faults)

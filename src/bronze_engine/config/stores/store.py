@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import msgspec
 
@@ -12,6 +12,7 @@ from bronze_engine.config.stores.address import Address, parse_address, service_
 from bronze_engine.config.units import Secret
 
 __all__ = [
+    "BUILT_IN",
     "AzureStoreConfig",
     "CustomStore",
     "LocalStoreConfig",
@@ -177,6 +178,8 @@ class CustomStore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 StoreConfig = LocalStoreConfig | S3StoreConfig | AzureStoreConfig | CustomStore
+BUILT_IN: Final = frozenset({"local", "s3", "azure"})
+"""The tags of our own stores."""
 
 
 def implied_type(table: Mapping[str, Any]) -> str | None:
