@@ -15,7 +15,7 @@ from typing import Final, final
 import anyio
 import msgspec
 
-from bronze_engine.contracts import Decoded, Decoder, Resources, Source
+from bronze_engine.contracts import Decoded, Decoder, Emit, Resources, Source
 from bronze_engine.errors import ExtractError, QualityError
 from bronze_engine.flow import Gate, Lane, ordered, single
 from bronze_engine.model.block import Block
@@ -23,6 +23,7 @@ from bronze_engine.model.layout import Layout
 from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.slice import Slice
 from bronze_engine.telemetry.profile import Profile, applying
+from bronze_engine.workers import Workers
 
 __all__ = ["DECODE_FLOOR_BYTES", "decode_slice"]
 
@@ -136,13 +137,61 @@ class Attempted(msgspec.Struct, frozen=True):
 
 @final
 class Fold:
-    """The layout so far, and the gate that keeps later groups behind the first."""
+    """The layout so far: groups are decoded with it side by side, and taken in order.
 
-    def __init__(self, layout: Layout | None) -> None:
-        self.layout = layout
-        self.started = anyio.Event()
+    `consume` returns the layout that later groups are decoded with.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        workers: Workers,
+        consume: Callable[[Decoded], Awaitable[Layout]],
+        layout: Layout | None,
+        profile: Profile,
+    ) -> None:
+        self._decoder = decoder
+        self._workers = workers
+        self._consume = consume
+        self._layout = layout
+        self._started = anyio.Event()
+        """Later groups wait until the first has said how they begin."""
         if layout is not None and layout.is_settled:
-            self.started.set()
+            self._started.set()
+        self._profile = profile
+        self._decoded = self._taken = 0
+
+    async def decode(self, group: Group) -> tuple[Attempted, int]:
+        """Decode with the layout of now. Returns with it the bytes that the result holds."""
+        if group.index and not self._started.is_set():
+            await self._started.wait()
+        given = self._layout
+        result: Decoded | QualityError
+        try:
+            result = await self._decode(group, given)
+        except QualityError as exc:
+            result = exc  # judged in its turn: a newer layout may have room for the value
+        self._decoded += 1
+        return Attempted(group, given, result), JSON_MULTIPLE * group.size_bytes
+
+    async def take(self, attempted: Attempted) -> None:
+        """Hand the next group in order on, decoded anew where an older layout gave another one."""
+        self._profile.stage("encode").filled((self._decoded - self._taken) / GROUPS_AHEAD)
+        self._taken += 1
+        decoded, layout = attempted.result, self._layout
+        if not attempted.stands_under(layout):
+            decoded = await self._decode(attempted.group, layout)
+        elif isinstance(decoded, QualityError):
+            raise decoded
+        elif layout is not None and not attempted.grew:
+            # It may have been decoded before the layout was settled. Handing that older one
+            # on would unsettle the fold, and when it was decoded is a matter of timing.
+            decoded = msgspec.structs.replace(decoded, layout=layout)
+        self._layout = await self._consume(decoded)
+        self._started.set()
+
+    async def _decode(self, group: Group, layout: Layout | None) -> Decoded:
+        return await self._workers.run(self._decoder.decode, group.blocks, layout, stage="decode")
 
 
 async def decode_slice(
@@ -163,71 +212,30 @@ async def decode_slice(
     An error of the source is raised after all that it handed on before has been consumed,
     so the first fault in order is the one that is seen.
     """
-    fold = Fold(layout)
-    lane = Lane(resources.budget, DECODE_FLOOR_BYTES)
     profile = applying() or Profile()
     groups = Groups(max(GROUP_BYTES, decoder.least_group_bytes), profile)
-    decoded_groups = taken_groups = 0
+    fold = Fold(decoder, resources.workers, consume, layout, profile)
+    emit = groups.accept if capture is None else _capturing(capture, groups.accept)
     failure: Exception | None = None
     following: Slice | None = None
     is_whole = False
 
-    async def keep_page(block: Block) -> None:
-        if capture is not None and block.captured is not None:
-            await capture(block.captured)
-            block = msgspec.structs.replace(block, captured=None)  # a group would hold it
-        await groups.accept(block)
-
     async def read() -> None:
         nonlocal failure, following
         try:
-            emit = groups.accept if capture is None else keep_page
             following = await source.read(piece, emit)
         except Exception as exc:  # noqa: BLE001  # raised below, in its turn
             failure = exc
         groups.close()
-
-    async def decode(group: Group) -> tuple[Attempted, int]:
-        nonlocal decoded_groups
-        if group.index and not fold.started.is_set():
-            await fold.started.wait()
-        given = fold.layout
-        result: Decoded | QualityError
-        try:
-            result = await resources.workers.run(
-                decoder.decode, group.blocks, given, stage="decode"
-            )
-        except QualityError as exc:
-            result = exc  # judged in its turn: a newer layout may have room for the value
-        decoded_groups += 1
-        return Attempted(group, given, result), JSON_MULTIPLE * group.size_bytes
-
-    async def take(attempted: Attempted) -> None:
-        nonlocal taken_groups
-        profile.stage("encode").filled((decoded_groups - taken_groups) / GROUPS_AHEAD)
-        taken_groups += 1
-        decoded, layout = attempted.result, fold.layout
-        if not attempted.stands_under(layout):
-            decoded = await resources.workers.run(
-                decoder.decode, attempted.group.blocks, layout, stage="decode"
-            )
-        elif isinstance(decoded, QualityError):
-            raise decoded
-        elif layout is not None and not attempted.grew:
-            # It may have been decoded before the layout was settled. Handing that older one
-            # on would unsettle the fold, and when it was decoded is a matter of timing.
-            decoded = msgspec.structs.replace(decoded, layout=layout)
-        fold.layout = await consume(decoded)
-        fold.started.set()
 
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
             await ordered(
                 groups,
-                decode,
-                take,
-                lane=lane,
+                fold.decode,
+                fold.take,
+                lane=Lane(resources.budget, DECODE_FLOOR_BYTES),
                 estimate=lambda group: JSON_MULTIPLE * group.size_bytes,
                 ahead=GROUPS_AHEAD,
             )
@@ -242,3 +250,15 @@ async def decode_slice(
             "and not by whoever runs it. Run again"
         )
     return following
+
+
+def _capturing(capture: Callable[[CapturedPage], Awaitable[None]], accept: Emit) -> Emit:
+    """Give each captured page to `capture`, and its block without it to `accept`."""
+
+    async def emit(block: Block) -> None:
+        if block.captured is not None:
+            await capture(block.captured)
+            block = msgspec.structs.replace(block, captured=None)  # a group would hold it
+        await accept(block)
+
+    return emit
