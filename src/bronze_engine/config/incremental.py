@@ -52,7 +52,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Whether rows exactly at the low watermark have landed. Databases only; false reads them
     again, where rows with the last cursor value may still come."""
     format: str | None = None
-    """strftime format of the two parameters, or "epoch" / "epoch_ms"; where unset as recorded."""
+    """strftime format of the bounds as they are sent, in the two parameters and as {low} and
+    {high}, or "epoch" / "epoch_ms"; where unset as recorded. In `cursor_timezone`, else in UTC."""
     on_null_cursor: Literal["fail", "quarantine"] = "fail"
 
 

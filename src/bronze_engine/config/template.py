@@ -156,7 +156,10 @@ def _checked(match: re.Match[str]) -> str | None:
             f"unknown template {{{name}}}; known are {known}; write `{{{{` for a literal brace"
         )
     if spec is not None and (name != "run_date" or "%" not in spec):
-        raise ConfigError("only {run_date} takes a format, and that of strftime: {run_date:%Y%m%d}")
+        raise ConfigError(
+            "only {run_date} takes a format, and that of strftime: {run_date:%Y%m%d}; the bounds "
+            "that an API is sent are written by incremental.format"
+        )
     return str(name)
 
 

@@ -317,7 +317,7 @@ def test_a_query_key_that_is_also_a_parameter_is_refused(tmp_path: Path) -> None
         ('cursor = "u"\ninitial = "2025-01-01T00:00:00"', "it has no offset; end it with Z"),
         ('cursor = "u"\ninitial = "x"', "it is no timestamp"),
         ('cursor = "u"\ncursor_type = "integer"\ninitial = "x"', "it is no integer"),
-        ('cursor = "u"\nformat = "epoch"', "neither is set"),
+        ('cursor = "u"\nformat = "epoch"', "format: writes bounds that are sent, and none is"),
         ('cursor = "u"\nformat = "epok"\nstart_param = "s"', "format: expected strftime's"),
         (
             'cursor = "u"\ncursor_type = "text"\nformat = "epoch"\nstart_param = "s"',

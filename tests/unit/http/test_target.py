@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from json import loads
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -282,6 +283,29 @@ def test_the_low_is_where_reading_begins() -> None:
     config = HttpSourceConfig(api=api(), params={"since": "{low}"})
     target = Target(config, run_request(low="5", read_from="3"), Credentials(api()), ())
     assert target.url(Ask(number=1)).endswith("?since=3")
+
+
+@pytest.mark.parametrize(
+    ("zone", "style", "texts"),
+    [
+        (None, None, ("2025-01-01T10:00:30.5Z", "2025-01-02T00:00:00Z")),
+        (None, "%Y-%m-%d %H:%M", ("2025-01-01 10:00", "2025-01-02 00:00")),
+        ("America/New_York", "%Y-%m-%d %H:%M", ("2025-01-01 05:00", "2025-01-01 19:00")),
+        (None, "epoch_ms", ("1735725630500", "1735776000000")),
+        (None, "%Y-%m-%d", ("2025-01-01", "2025-01-02")),
+    ],
+)
+def test_bounds_in_a_text_are_written_as_format_says(
+    zone: str | None, style: str | None, texts: tuple[str, str]
+) -> None:
+    config = HttpSourceConfig(api=api(), params={"q": 'u >= "{low}" and u < "{high}"'})
+    incremental = Incremental(cursor="u", format=style, cursor_timezone=zone)
+    request = run_request(
+        incremental=incremental, low="2025-01-01T10:00:30.5Z", cap="2025-01-02T00:00:00Z"
+    )
+    target = Target(config, request, Credentials(api()), ())
+    asked = parse_qs(urlsplit(target.url(Ask(number=1))).query)["q"]
+    assert asked == [f'u >= "{texts[0]}" and u < "{texts[1]}"']
 
 
 def test_server_texts_lose_every_secret() -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.incremental import Incremental
-from bronze_engine.config.rules.chain import chain_faults, export_templates
+from bronze_engine.config.rules.chain import all_asked, chain_faults, export_templates
 from bronze_engine.config.rules.paginator import paginator_faults
 from bronze_engine.config.rules.rate import rate_faults
 from bronze_engine.config.rules.record import record_faults
@@ -38,10 +38,25 @@ def http_source_faults(
             yield Fault((*path[:-1], "incremental", "low_open"), "is for databases only")
         if incremental.cursor_type == "xid8":
             yield Fault((*path[:-1], "incremental", "cursor_type"), '"xid8" is for Postgres only')
+        if incremental.format is not None and not _sends_bounds(source, incremental):
+            yield Fault(
+                (*path[:-1], "incremental", "format"),
+                "writes bounds that are sent, and none is: set start_param or end_param, or use "
+                "{low} in path, params or json",
+            )
     yield from record_faults(source, path)
     yield from _templates(source, incremental, path)
     yield from paginator_faults(source, incremental, path)
     yield from chain_faults(source, incremental, path)
+
+
+def _sends_bounds(source: HttpSourceConfig, incremental: Incremental) -> bool:
+    if incremental.start_param is not None or incremental.end_param is not None:
+        return True
+    try:
+        return any(uses(part) & {"low", "high"} for part in all_asked(source))
+    except ConfigError:
+        return True  # told by `_templates`
 
 
 def _templates(

@@ -101,8 +101,6 @@ def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
     form = incremental.format
     if form is None:
         return
-    if incremental.start_param is None and incremental.end_param is None:
-        yield Fault((*path, "format"), "formats start_param and end_param, and neither is set")
     if incremental.cursor_type not in ("timestamp", "date"):
         yield Fault((*path, "format"), "is for timestamps and dates only")
     elif form not in ("epoch", "epoch_ms") and "%" not in form:

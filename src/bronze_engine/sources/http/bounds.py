@@ -15,7 +15,7 @@ from bronze_engine.config.incremental import Incremental
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.window import CursorKey, cursor_key
 
-__all__ = ["bound_params"]
+__all__ = ["bound_params", "bound_texts"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?)(?:([.,])(\d+))?")
@@ -65,6 +65,21 @@ def bound_params(
         side = "at_least" if cap_open else "above"
         params[incremental.end_param] = _formatted(cap, incremental, side)
     return params
+
+
+def bound_texts(
+    incremental: Incremental | None, low: str | None, cap: str | None
+) -> tuple[str | None, str | None]:
+    """What `{low}` and `{high}` stand for: the bounds as they are, or as `format` writes them.
+
+    What the format can't say is rounded outwards: the low down, the end up.
+    """
+    if incremental is None or incremental.format is None:
+        return low, cap
+    return (
+        None if low is None else _formatted(low, incremental, "at_most"),
+        None if cap is None else _formatted(cap, incremental, "at_least"),
+    )
 
 
 def _formatted(value: str, incremental: Incremental, side: _Side) -> str:

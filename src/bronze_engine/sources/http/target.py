@@ -16,7 +16,7 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Request
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.auth.credentials import Credentials
-from bronze_engine.sources.http.bounds import bound_params
+from bronze_engine.sources.http.bounds import bound_params, bound_texts
 from bronze_engine.sources.http.paging.pager import Ask
 from bronze_engine.sources.http.url import build_url
 from bronze_engine.telemetry.redact import Redactor, redact_url
@@ -43,10 +43,11 @@ class Target:
         fields: template.Values | None = None,
     ) -> None:
         low = request.read_from if request.read_from is not None else request.low
+        low_text, high_text = bound_texts(request.incremental, low, request.cap)
         values: template.Values = {
             "run_date": request.run_date,
-            "low": low,
-            "high": request.cap,
+            "low": low_text,
+            "high": high_text,
             **(fields or {}),
         }
         window = bound_params(
