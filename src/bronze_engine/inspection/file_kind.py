@@ -15,6 +15,8 @@ import msgspec
 
 from bronze_engine.config.files.source import FileFormat
 from bronze_engine.errors import ExtractError
+from bronze_engine.sources.files.csv.division import DELIMITERS
+from bronze_engine.sources.files.csv.names import NO_NAME
 from bronze_engine.sources.files.inflate import coding_of_bytes
 from bronze_engine.sources.http.paging.record_list import find_records
 
@@ -46,7 +48,6 @@ _ENDINGS: Final[dict[str, FileFormat]] = {
     ".ods": "excel",
 }
 _PACKED: Final = re.compile(r"\.(?:gz|gzip|zst|zstd|bz2|xz|zip)$", re.IGNORECASE)
-_DELIMITERS: Final = (",", ";", "\t", "|", "^", "~", "\x1f")
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
@@ -57,8 +58,6 @@ _MARKS: Final = (
 _RECORDS: Final = 200
 """Looked at to tell how lines are divided."""
 _WORKBOOK: Final = (b"[Content_Types].xml", b"_rels/.rels", b"mimetypeapplication/vnd.oasis")
-_NO_NAME: Final = re.compile(r"\s*[-+]?\d[\d.,:/\- ]*\s*")
-"""A number or a date: what stands in a record and is no name of a column."""
 _DATES: Final = (
     r"\d{4}-\d{2}-\d{2}",
     r"\d{4}_\d{2}_\d{2}",
@@ -242,7 +241,7 @@ def _divided(
 ) -> tuple[str | None, str, list[list[str]], list[int]]:
     """The delimiter and the quote by which most records have as many fields, and the records."""
     best: tuple[tuple[float, int], str, str, list[list[str]], list[int]] | None = None
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         for quote in ('"', "'"):
             begins = rf"(?:^|{re.escape(delimiter)})'"
             if quote == "'" and not re.search(begins, text, re.MULTILINE):
@@ -281,7 +280,7 @@ def _rows(
 
 def _are_names(row: Sequence[str]) -> bool:
     """Whether it may be a line of names; some may be missing, or stand there twice."""
-    return any(cell.strip() for cell in row) and not any(map(_NO_NAME.fullmatch, row))
+    return any(cell.strip() for cell in row) and not any(map(NO_NAME.fullmatch, row))
 
 
 def _undivided(name: str, text: str) -> str:

@@ -49,7 +49,7 @@ class Account:
         *,
         table: str | None = None,
     ) -> None:
-        self.tally = SourceTally()
+        self.tally = SourceTally(f"{pipeline.name} {run_date}")
         self.profile = Profile()
         self.stores: Stores | None = None
         """Once they are open: where the partition lies, and where the report goes."""
@@ -105,7 +105,6 @@ class Account:
     def warn(self, message: str) -> None:
         """Tell it in the log, and in the report."""
         self.tally.warn(message)
-        log.warning("%s %s: %s", self._pipeline.name, self.run_date, message)
 
     def report(self, *, status: Status, **known: Any) -> RunReport:
         """The report of this run; `known` is what only a committed or a failed one has."""

@@ -326,8 +326,7 @@ class RunCheckpoint:
         tally.retries += counted.retries
         tally.bytes_in += counted.bytes_in
         tally.reached = counted.reached
-        for warning in counted.warnings:
-            tally.warn(warning)
+        tally.recall(counted.warnings)
 
 
 def _encode(value: Any) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import final
 
@@ -15,12 +16,16 @@ if sys.platform != "win32":
 
 __all__ = ["SourceTally", "Usage"]
 
+log = logging.getLogger(__name__)
+
 
 @final
 class SourceTally:
     """What a source has done so far in one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str | None = None) -> None:
+        """`label` says in the log whose warnings they are; None where nobody is told there."""
+        self._label = label
         self.pages = 0
         self.requests = 0
         self.retries = 0
@@ -38,9 +43,15 @@ class SourceTally:
         return self.trace() if self.trace is not None and self.requests else None
 
     def warn(self, message: str) -> None:
-        """Keep a warning for the report; the same one once."""
+        """Tell a warning in the log, and keep it for the report; the same one once."""
         if message not in self.warnings:
             self.warnings.append(message)
+            if self._label is not None:
+                log.warning("%s: %s", self._label, message)
+
+    def recall(self, warnings: Iterable[str]) -> None:
+        """Keep what an earlier attempt of the run has warned of: it was told then."""
+        self.warnings += [each for each in warnings if each not in self.warnings]
 
 
 @final

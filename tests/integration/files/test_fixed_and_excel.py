@@ -106,7 +106,9 @@ async def test_children_land_with_their_parents_and_bad_lines_are_kept(tmp_path:
 
 
 @pytest.mark.asyncio
-async def test_sheets_of_several_workbooks_land_and_bad_rows_are_kept(tmp_path: Path) -> None:
+async def test_sheets_of_several_workbooks_land_and_bad_rows_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     for number in (1, 2):
@@ -127,6 +129,10 @@ async def test_sheets_of_several_workbooks_land_and_bad_rows_are_kept(tmp_path: 
         told = stream.read().decode()
     assert '"line":2' in told
     assert "3.xlsx" in told
+    with xlsxwriter.Workbook(inbox / "3.xlsx") as book:
+        book.add_worksheet("Plan A").write_row(0, 0, ["name", "name", "amount"])
+    await land(tmp_path, PLAN, "drop.plan")
+    assert "sheet 'Plan A': the column 'name' stands there twice" in caplog.text
     (inbox / "3.xlsx").write_bytes(b"name,amount\n")
     with pytest.raises(ExtractError, match=r"3\.xlsx is no workbook"):
         await land(tmp_path, PLAN, "drop.plan")

@@ -183,7 +183,9 @@ async def test_a_name_whose_date_is_none_ends_the_run(tmp_path: Path) -> None:
         await lake.run()
 
 
-async def test_a_changed_file_is_reported_and_left(tmp_path: Path) -> None:
+async def test_a_changed_file_is_reported_and_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lake = Lake(tmp_path, BY_TIME, MODIFIED)
     drop(lake, "a.csv", 1, modified=noon(1))
     await lake.run(DAYS[0])
@@ -191,7 +193,8 @@ async def test_a_changed_file_is_reported_and_left(tmp_path: Path) -> None:
     drop(lake, "b.csv", 3, modified=noon(2))
     report = await lake.run(DAYS[1])
     assert report.rows == 1
-    assert any("a.csv landed before, and changed since" in text for text in report.warnings)
+    (told,) = (text for text in report.warnings if "a.csv landed before, and changed" in text)
+    assert caplog.messages.count(f"drop.it {DAYS[1]}: {told}") == 1
 
 
 async def test_one_of_the_same_size_is_told_by_its_hash(tmp_path: Path) -> None:

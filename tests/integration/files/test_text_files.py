@@ -86,6 +86,55 @@ async def test_types_are_inferred_over_files_and_days(tmp_path: Path) -> None:
     assert table.column("paid__variant").to_pylist() == [None, '"4.5"']
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("id;name\n1;a\n", 'is not divided by csv.delimiter = ",", and ";" divides its first'),
+        ("1,Ann\n2,Bob\n", "begins with '1', which is no name of a column"),
+        ("id,id,\n1,2,3\n", "'id' is taken for 'id_2', '' is taken for 'column_3'"),
+        ("", "is empty: it has not even a line of names"),
+    ],
+    ids=["delimiter", "no names", "odd names", "empty"],
+)
+async def test_what_is_odd_about_a_file_is_told_in_the_report_and_the_log(
+    text: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/{run_date}.csv"\nformat = "csv"')
+    (lake.inbox / "2025-01-15.csv").write_text(text)
+    (warning,) = (await lake.run()).warnings
+    assert told in warning
+    assert caplog.messages.count(f"drop.it 2025-01-15: {warning}") == 1
+
+
+async def test_the_likely_delimiter_is_told_before_its_records_end_the_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/*.csv"\nformat = "csv"')
+    (lake.inbox / "a.csv").write_text("id;price\n1;1,50\n")
+    with pytest.raises(QualityError, match="2 fields instead of 1"):
+        await lake.run()
+    assert 'set csv.delimiter = ";"' in caplog.text
+
+
+async def test_padded_records_of_the_wrong_delimiter_are_told(tmp_path: Path) -> None:
+    lake = Lake(
+        tmp_path,
+        'url = "inbox/{run_date}.csv"\nformat = "csv"\n[pipelines.drop.it.source.csv]\n'
+        'columns = ["a", "b"]\non_ragged = "pad"',
+    )
+    (lake.inbox / "2025-01-15.csv").write_text("1\t2\n3\t4\n")
+    (warning,) = (await lake.run()).warnings
+    assert 'set csv.delimiter = "\\t"' in warning
+
+
+async def test_files_without_names_are_told_once(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/{run_date}_*.csv"\nformat = "csv"')
+    for number in range(3):
+        (lake.inbox / f"2025-01-15_{number}.csv").write_text(f"{number},a\n{number},b\n")
+    (warning,) = (await lake.run()).warnings
+    assert "2025-01-15_0.csv begins with '0'" in warning
+
+
 async def test_the_first_bad_record_is_told_by_its_file_and_line(tmp_path: Path) -> None:
     lake = Lake(tmp_path, 'url = "inbox/*.csv"\nformat = "csv"')
     (lake.inbox / "a.csv").write_text('a,b\n"1\n",2\n3\n')

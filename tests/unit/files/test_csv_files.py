@@ -62,6 +62,8 @@ def test_records_of_another_number_of_fields_are_rejected_with_line_and_bytes() 
         (b"PAR1\x15\x04\xe9", 'is Parquet, not CSV; set format = "parquet"'),
         (b"ARROW1\0\0\xff\xff", "is Arrow"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old workbook"),
+        ("id,name\n1,a\n".encode("utf-16-le"), 'set csv.encoding = "utf-16-le"'),
+        ("id,name\n1,a\n".encode("utf-16-be"), 'set csv.encoding = "utf-16-be"'),
     ],
 )
 def test_a_file_of_another_format_is_not_taken_for_names_without_rows(

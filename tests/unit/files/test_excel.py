@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import struct
 import sys
 import zipfile
@@ -241,12 +240,9 @@ def test_the_names_may_stand_anywhere(path: Path) -> None:
         read(path, header_row=99)
 
 
-def test_names_that_stand_twice_or_nowhere(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_stand_twice_or_nowhere(path: Path) -> None:
     make(path, {"Plan": [["a", "a", 2024, None, None], [1, 2, 3, None, 5]]})
-    with caplog.at_level(logging.WARNING):
-        found = rows(path)
-    assert found == [{"a": 1, "a_2": 2, "2024": 3, "column_E": 5}]
-    assert "'a' stands there twice" in caplog.text
+    assert rows(path) == [{"a": 1, "a_2": 2, "2024": 3, "column_E": 5}]
 
 
 def test_sheets_are_chosen_by_name_place_or_pattern(path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from importlib import import_module
 from typing import Final
@@ -28,7 +27,6 @@ from bronze_engine.telemetry.redact import redact_url
 
 __all__ = ["Asked", "list_files", "open_places", "with_members"]
 
-log = logging.getLogger(__name__)
 
 _HTTP_PLACE: Final = "bronze_engine.sources.files.places.http"
 MAX_LIST_BYTES: Final = 256 * 1024**2
@@ -63,18 +61,8 @@ async def _asked(place: FilePlace, request: Request, resources: Resources) -> As
     pattern = render(place.pattern, values)
     if place.store is not None:
         store = await resources.open_store(place.store)
-        return Asked(StorePlace(store, resources.workers, _warned(request, resources)), pattern)
+        return Asked(StorePlace(store, resources.workers, resources.tally.warn), pattern)
     return Asked(LocalPlace(resources.workers), pattern)
-
-
-def _warned(request: Request, resources: Resources) -> Callable[[str], None]:
-    """Tells a warning in the log and in the report."""
-
-    def warn(message: str) -> None:
-        resources.tally.warn(message)
-        log.warning("%s: %s", request.pipeline, message)
-
-    return warn
 
 
 async def list_files(config: FilesSourceConfig, asked: Sequence[Asked]) -> list[Entry]:

@@ -12,6 +12,11 @@ __all__ = ["refuse_foreign"]
 _HTML: Final = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*<\?xml\s")
 _JSON: Final = re.compile(rb'\s*(?:\{|\[\s*\{)\s*"(?:[^"\\]|\\.)*"\s*:')
+_WIDE: Final = (
+    (re.compile(rb"(?:[^\0]\0){4}"), "utf-16-le"),
+    (re.compile(rb"(?:\0[^\0]){4}"), "utf-16-be"),
+)
+"""Latin letters of two bytes each: bytes that are UTF-8, too."""
 _BINARY: Final = (
     (b"PAR1", 'Parquet, not CSV; set format = "parquet"'),
     (b"ARROW1", 'Arrow, not CSV; set format = "arrow"'),
@@ -28,6 +33,11 @@ def refuse_foreign(head: bytes, path: str, *, is_named: bool) -> None:
     for magic, what in _BINARY:
         if head.startswith(magic):
             raise ExtractError(f"{path} is {what}")
+    for wide, encoding in _WIDE:
+        if wide.match(head):
+            raise ExtractError(
+                f'{path} is UTF-16 without a byte order mark; set csv.encoding = "{encoding}"'
+            )
     if _HTML.match(head):
         raise ExtractError(f"{path} is HTML: a login or error page, perhaps; fetch it again")
     if _XML.match(head):

@@ -18,6 +18,7 @@ from bronze_engine.config.files.csv import CsvFiles
 from bronze_engine.errors import ExtractError
 from bronze_engine.model.block import Block
 from bronze_engine.sources.files.csv.dialect import LINE, Dialect
+from bronze_engine.sources.files.csv.division import HEAD_BYTES, likely_delimiter
 from bronze_engine.sources.files.csv.foreign import refuse_foreign
 from bronze_engine.sources.files.csv.names import read_names
 from bronze_engine.sources.files.csv.records import (
@@ -64,6 +65,9 @@ class Framing:
         self._titles = form.skip_lines
         self.names: list[str] | None = list(form.columns) or None
         """As the file writes them; None before they came, and of a file that is empty."""
+        self.likely: str | None = None
+        """What divides the fields, probably, where the delimiter divides none: known with the
+        first block."""
         self._head = b"" if self.names is None else _head(self.names)
         self._is_judged = False
         self._has_begun = False
@@ -141,6 +145,8 @@ class Framing:
 
     def _block(self, data: bytes, start: int) -> Block:
         self._utf8.check(data, start, self._lines)
+        if not self._has_begun and len(self._form.columns) > 1:
+            self.likely = likely_delimiter(data[start : start + HEAD_BYTES], self._dialect)
         lines = self._lines
         self._lines += count_lines(data, start)
         data = without_comments(data, self._dialect, start)
@@ -174,6 +180,8 @@ class Framing:
                     f"{self._path}: the line with the names of the columns is no CSV: {exc}; check"
                     " csv.delimiter and csv.quote, or set csv.columns"
                 ) from None
+            if len(self.names) == 1:
+                self.likely = likely_delimiter(data[start : start + HEAD_BYTES], self._dialect)
             self._head = _head(self.names)
             self._lines += count_lines(data[:end])
             return self._head + data[end:]

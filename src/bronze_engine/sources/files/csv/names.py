@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from typing import Final
 
 from bronze_engine.sources.files.csv.dialect import Dialect
 
-__all__ = ["keys_of", "read_names"]
+__all__ = ["NO_NAME", "keys_of", "read_names"]
+
+NO_NAME: Final = re.compile(r"\s*[-+]?\d[\d.,:/\- ]*\s*")
+"""A number or a date: what stands in a record and is no name of a column."""
 
 
 def read_names(record: bytes, dialect: Dialect, *, trim: bool) -> list[str]:

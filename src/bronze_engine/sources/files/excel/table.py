@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final, final
@@ -18,8 +17,6 @@ from bronze_engine.sources.files.excel.kinds import ColumnKind, plain
 from bronze_engine.sources.files.excel.workbook import Sheet
 
 __all__ = ["HINT", "Table"]
-
-log = logging.getLogger(__name__)
 
 HINT: Final = b"bronze.type"
 """In the metadata of a block's fields: the type that the sheet's values have."""
@@ -44,6 +41,8 @@ class Table:
         self._names: dict[int, str] = {}
         """By column, from 0 within the area; complete once the rows have been gone through."""
         self._is_named = False
+        self.warnings: list[str] = []
+        """What is odd about its names; complete with the last block."""
 
     def blocks(self) -> Iterator[Block | None]:
         """Blocks of lines that follow one another; None where only time has passed."""
@@ -167,12 +166,9 @@ class Table:
         while name in taken:
             name, number = f"{text}_{number}", number + 1
         if name != text:
-            log.warning(
-                "%s: the column %r stands there twice, and the second lands as %r; name them with"
-                " excel.columns and excel.skip_rows",
-                self._label,
-                text,
-                name,
+            self.warnings.append(
+                f"{self._label}: the column {text!r} stands there twice, and the second lands as"
+                f" {name!r}; name them with excel.columns and excel.skip_rows"
             )
         return name
 

@@ -28,6 +28,7 @@ class ExcelFormat:
         excel_reader()
         self._form = form
         self._workers = resources.workers
+        self._tally = resources.tally
         self._decoder = ExcelDecoder(request, resources.json_decoder)
         base = request.base.columns() if request.base is not None else []
         self._types = {
@@ -37,23 +38,28 @@ class ExcelFormat:
 
     async def read(self, content: Content, emit: Emit, /) -> None:
         """Raises ExtractError for what is no workbook, and for sheets that are not there."""
+        warnings: list[str] = []
         async with (
             content.local() as path,
-            self._workers.iterate(self._blocks(path, content.info)) as blocks,
+            self._workers.iterate(self._blocks(path, content.info, warnings)) as blocks,
         ):
             async for block in blocks:
                 if block is not None:
                     await emit(block)
+        for warning in warnings:
+            self._tally.warn(warning)
 
     def decoder(self) -> Decoder:
         return self._decoder
 
-    def _blocks(self, path: Path, info: FileInfo) -> Iterator[Block | None]:
+    def _blocks(self, path: Path, info: FileInfo, warnings: list[str]) -> Iterator[Block | None]:
         book = Workbook(path, info.path, self._form)
         try:
             for name in book.wanted():
                 sheet = book.sheet(name)
-                yield from Table(sheet, self._form, self._types, info.number, info.path).blocks()
+                table = Table(sheet, self._form, self._types, info.number, info.path)
+                yield from table.blocks()
+                warnings += table.warnings
         finally:
             book.close()
 
