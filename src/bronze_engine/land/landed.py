@@ -16,7 +16,7 @@ from bronze_engine.model.part import Staged
 from bronze_engine.quality.duplicates import Repeats
 from bronze_engine.quality.quarantine import Kept
 
-__all__ = ["Landed", "discard"]
+__all__ = ["Landed", "discard", "last_layout"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,11 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
         """Remove the rejected records that only a failed run keeps."""
         if self.rejects is not None:
             await discard(state, [self.rejects.failed])
+
+
+def last_layout(landed: Sequence[Landed]) -> Layout | None:
+    """The layout that the last slice with records has ended with; None where no slice had one."""
+    return next((each.layout for each in reversed(landed) if each.layout), None)
 
 
 async def discard(store: Store, files: Sequence[Staged]) -> None:

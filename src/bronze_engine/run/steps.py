@@ -23,7 +23,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import BronzeError, QualityError, StateError, StoreError
 from bronze_engine.flow import Reservation
 from bronze_engine.land.job import Job, Written
-from bronze_engine.land.landed import Landed
+from bronze_engine.land.landed import Landed, last_layout
 from bronze_engine.land.slice import file_bytes, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
@@ -36,8 +36,8 @@ from bronze_engine.run.account import Account
 from bronze_engine.run.admission import least_bytes
 from bronze_engine.run.checkpoint import RunCheckpoint, StaleCheckpoint, is_kept_for
 from bronze_engine.run.claim import ChainClaim
-from bronze_engine.run.compose import column_warnings, compose_manifest
 from bronze_engine.run.leased import lease_of, under_lease
+from bronze_engine.run.manifest import compose_manifest
 from bronze_engine.run.mend import joined, mendable, show_what_stands
 from bronze_engine.run.publishing import Publishing
 from bronze_engine.run.reading import Reading
@@ -47,6 +47,7 @@ from bronze_engine.run.rules import judge, row_history, rule_warnings, run_rules
 from bronze_engine.run.services import Identity, Options, Services, Stores
 from bronze_engine.run.survey import Survey, survey
 from bronze_engine.run.tables import admit
+from bronze_engine.run.warnings import landing_warnings
 from bronze_engine.shield import finish
 from bronze_engine.state import reports
 from bronze_engine.telemetry.profile import applied, working
@@ -201,7 +202,7 @@ class _Run:
         try:
             manifest = await self._read(job, checkpoint)
             await admit(table, manifest)
-            for warning in (*column_warnings(job, self.landed), *rule_warnings(self.rules)):
+            for warning in (*landing_warnings(job, self.landed), *rule_warnings(self.rules)):
                 self.account.warn(warning)
         except BaseException as exc:
             await finish(self._abort, job, checkpoint, exc, grace_seconds=services.grace_seconds)
@@ -229,8 +230,7 @@ class _Run:
             await show_what_stands(job, job.mended)
         location = await reading.run()
         job.threshold.finish()
-        layout = next((each.layout for each in reversed(self.landed) if each.layout), None)
-        await judge(self.rules, [landed.rules for landed in self.landed], layout)
+        await judge(self.rules, [each.rules for each in self.landed], last_layout(self.landed))
         manifest = compose_manifest(
             job,
             self.landed,

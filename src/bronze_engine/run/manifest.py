@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from bronze_engine.config.cdc import Cdc
-from bronze_engine.config.output import Output
+from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.tag import tag_of
-from bronze_engine.decode.schema import schema_changes, schema_warnings
+from bronze_engine.contracts import Request
+from bronze_engine.decode.schema import schema_changes
 from bronze_engine.decode.stamp import stamped_schema
 from bronze_engine.encode.values import check_fields
 from bronze_engine.land.job import Job
-from bronze_engine.land.landed import Landed
+from bronze_engine.land.landed import Landed, last_layout
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.changes import ChangeCounts, Changes
-from bronze_engine.model.layout import VARIANT_SUFFIX, Layout
+from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import (
     FORMAT_VERSION,
     Manifest,
@@ -27,17 +27,12 @@ from bronze_engine.model.manifest import (
     columns_of,
 )
 from bronze_engine.plan.window import final_window, highest
-from bronze_engine.quality.duplicates import duplicate_warnings
 from bronze_engine.quality.operations import check_order
 from bronze_engine.run.replay import fetched_by
 from bronze_engine.telemetry.metrics import SourceTally
 from bronze_engine.version import __version__
 
-__all__ = ["column_warnings", "compose_manifest"]
-
-_MANY_FILES: Final = 200
-_SMALL_FILE_BYTES: Final = 1024**2
-"""Of an object store a smaller one takes longer to be asked for than to be read."""
+__all__ = ["compose_manifest"]
 
 
 def compose_manifest(
@@ -55,10 +50,7 @@ def compose_manifest(
     Raises QualityError where the configuration names columns that no record has.
     """
     pipeline, request = job.pipeline, job.request
-    layout = _last_layout(landed) or request.base
-    high = None
-    for each in landed:
-        high = highest(high, each.high, request)
+    layout = last_layout(landed) or request.base
     replayed = job.replayed
     files = tuple(staged.file for each in landed for staged in each.files if staged.file)
     if files and layout is not None:
@@ -79,16 +71,7 @@ def compose_manifest(
         load=pipeline.load,
         cdc=_changes_of(pipeline.cdc, layout, landed),
         primary_key=pipeline.primary_key,
-        source=SourceInfo(
-            type=tag_of(pipeline.source),
-            location=location,
-            pages_fetched=tally.pages,
-            requests=tally.requests,
-            retries=tally.retries,
-            bytes_in=tally.bytes_in,
-        )
-        if replayed is None
-        else replayed.source,
+        source=_source(pipeline, location, tally) if replayed is None else replayed.source,
         row_count=sum(file.row_count for file in files),
         rejected_count=job.threshold.rejected,
         duplicate_rows=sum(each.repeats.rows for each in landed),
@@ -98,25 +81,49 @@ def compose_manifest(
         base_schema=() if request.base is None else columns_of(request.base.schema),
         schema_changes=_changes(layout, request.base),
         files=files,
-        quarantine=tuple(
-            RejectFile(
-                name=file.name,
-                size_bytes=file.size_bytes,
-                sha256=file.sha256,
-                row_count=file.row_count,
-            )
-            for each in landed
-            if each.rejects is not None and (file := each.rejects.committed.file) is not None
-        ),
+        quarantine=_reject_files(landed),
         pages=_page_files(landed) if replayed is None else replayed.pages,
         replay_of=None if replayed is None else fetched_by(replayed),
         sources=tuple(file for each in landed for file in each.sources),
-        watermark=final_window(request, high, tally.reached),
+        watermark=final_window(request, _high(landed, request), tally.reached),
         override=request.override,
         quality=() if job.rules is None else job.rules.results,
         config_hash=pipeline.config_hash,
         engine_version=__version__,
         duration_seconds=round(duration_seconds, 3),
+    )
+
+
+def _source(pipeline: Pipeline, location: str, tally: SourceTally) -> SourceInfo:
+    return SourceInfo(
+        type=tag_of(pipeline.source),
+        location=location,
+        pages_fetched=tally.pages,
+        requests=tally.requests,
+        retries=tally.retries,
+        bytes_in=tally.bytes_in,
+    )
+
+
+def _high(landed: Sequence[Landed], request: Request) -> str | None:
+    """The highest value of the cursor that has come."""
+    high = None
+    for each in landed:
+        high = highest(high, each.high, request)
+    return high
+
+
+def _reject_files(landed: Sequence[Landed]) -> tuple[RejectFile, ...]:
+    files = (each.rejects.committed.file for each in landed if each.rejects is not None)
+    return tuple(
+        RejectFile(
+            name=file.name,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            row_count=file.row_count,
+        )
+        for file in files
+        if file is not None
     )
 
 
@@ -156,51 +163,3 @@ def _changes(layout: Layout | None, base: Layout | None) -> tuple[SchemaChange, 
         return ()
     changes = schema_changes(layout, base)
     return changes if base else tuple(each for each in changes if each.change != "added")
-
-
-def column_warnings(job: Job, landed: Sequence[Landed]) -> tuple[str, ...]:
-    """What a person should know about the columns that this run has brought, and its folders."""
-    layout = _last_layout(landed)
-    if layout is None:
-        return ()
-    special = sum(each.special_values for each in landed)
-    is_kept = any(column.role == "variant" for column in layout.columns())
-    became = (
-        f"stand as text in the columns <name>{VARIANT_SUFFIX}"
-        if is_kept
-        else 'landed as NULL; source.on_special = "text" keeps them'
-    )
-    repeated = duplicate_warnings(
-        job.pipeline.quality.duplicates,
-        job.pipeline.primary_key,
-        [each.repeats for each in landed],
-    )
-    named = {
-        "schema.columns": job.request.schema.columns,
-        "primary_key": job.pipeline.primary_key,
-    }
-    small = _small_files(job.pipeline.output, landed)
-    warnings = (*schema_warnings(layout, job.request.base, named), *repeated, *small)
-    if not special:
-        return warnings
-    return (*warnings, f"{special:,} values that their columns can't hold {became}")
-
-
-def _small_files(output: Output, landed: Sequence[Landed]) -> Sequence[str]:
-    """Whether there are more values than rows can be held of, or too few rows of each."""
-    sizes = [staged.file.size_bytes for each in landed for staged in each.files if staged.file]
-    if not output.partition_by or len(sizes) < _MANY_FILES:
-        return ()
-    mean = sum(sizes) / len(sizes)
-    if mean >= _SMALL_FILE_BYTES:
-        return ()
-    warning = (
-        f"{len(sizes):,} files of {mean / 1024:,.0f} KiB on average: output.partition_by ="
-        f" {list(output.partition_by)} has many values with few rows; partition by something"
-        " coarser, or read in the order of these columns"
-    )
-    return (warning,)
-
-
-def _last_layout(landed: Sequence[Landed]) -> Layout | None:
-    return next((each.layout for each in reversed(landed) if each.layout), None)
