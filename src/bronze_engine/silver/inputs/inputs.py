@@ -7,7 +7,7 @@ every date that was loaded in full, else the dates of its epoch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Final, Literal
 
@@ -124,40 +124,20 @@ def select(
     }
     away = {day: one for day, one in before.items() if day not in landed}
     gone = {} if rebuild else away
-    run_date = max([*known, *gone], default=None)
-    if run_date is None:
-        raise StateError(
-            f"{pipeline} has no committed Bronze to make a table of; run it first"
-            f" (`bronze run {pipeline} --only bronze`)",
-            pipeline=pipeline,
-        )
-    load, epoch = _newest(run_date, known, gone, base)
+    newest = _newest_date(pipeline, known, gone)
+    load, epoch = _load_of(newest, known, gone, base)
     counted = tuple(known[day] for day in sorted(known) if _counts(known[day], load, epoch))
-    retained = tuple(
-        gone[day]
-        for day in sorted(gone)
-        if base is not None and base.load == load and (load == "full" or gone[day].epoch == epoch)
-    )
+    retained = _retained(gone, base, load, epoch)
     standing = {one.run_date for one in counted} | {one.run_date for one in retained}
     why = _why_rebuild(
         base, rebuild=rebuild, config_hash=config_hash, load=load, lost=before.keys() - standing
     )
-    if why is not None and retained:
-        raise StateError(
-            f"{pipeline}: the table holds {_days(retained)}, which Bronze has no more, and must be"
-            f" made anew ({why}): their rows would be lost. Land them again, or give them up with"
-            f" `bronze silver {pipeline} --rebuild`",
-            pipeline=pipeline,
-        )
+    if why is not None:
+        _check_nothing_lost(pipeline, retained, why)
     new = tuple(one.run_date for one in counted if one.run_date not in before)
     first = min(before, default=None)
     judged_anew = first if judges_lateness and first != min(standing) else None
-    relanded = tuple(
-        one.run_date
-        for one in counted
-        if one.run_date in before
-        and (before[one.run_date].manifest_sha256 != one.sha256 or one.run_date == judged_anew)
-    )
+    relanded = _relanded(counted, before, judged_anew)
     taken = {one.run_date for one in counted} if why is not None else {*new, *relanded}
     return Work(
         load=load,
@@ -175,7 +155,7 @@ def select(
         pending=tuple(
             _told(landed[day], before)
             for day in sorted(landed.keys() - known.keys())
-            if _counts(landed[day], load, epoch) or day > run_date
+            if _counts(landed[day], load, epoch) or day > newest
         ),
         before=before,
         rebuild=why,
@@ -208,23 +188,67 @@ def _check_asked(
     )
 
 
-def _newest(
-    run_date: date,
+def _newest_date(
+    pipeline: str, known: Mapping[date, Landed], gone: Mapping[date, BronzeInput]
+) -> date:
+    if known or gone:
+        return max([*known, *gone])
+    raise StateError(
+        f"{pipeline} has no committed Bronze to make a table of; run it first"
+        f" (`bronze run {pipeline} --only bronze`)",
+        pipeline=pipeline,
+    )
+
+
+def _load_of(
+    newest: date,
     known: Mapping[date, Landed],
     gone: Mapping[date, BronzeInput],
     base: Manifest | None,
 ) -> tuple[Load, int]:
     """What the newest date is a load of, and its epoch."""
-    if run_date in known:
-        manifest = known[run_date].manifest
+    if newest in known:
+        manifest = known[newest].manifest
         return manifest.load, manifest.epoch
     assert base is not None  # noqa: S101  # it names those that are gone
-    return base.load, gone[run_date].epoch
+    return base.load, gone[newest].epoch
 
 
 def _counts(landed: Landed, load: Load, epoch: int) -> bool:
     manifest = landed.manifest
     return manifest.load == "full" if load == "full" else manifest.epoch == epoch
+
+
+def _retained(
+    gone: Mapping[date, BronzeInput], base: Manifest | None, load: Load, epoch: int
+) -> tuple[BronzeInput, ...]:
+    """Of the dates that Bronze has no more those whose rows stay in the table."""
+    if base is None or base.load != load:
+        return ()
+    return tuple(gone[day] for day in sorted(gone) if load == "full" or gone[day].epoch == epoch)
+
+
+def _relanded(
+    counted: Sequence[Landed], before: Mapping[date, BronzeInput], judged_anew: date | None
+) -> tuple[date, ...]:
+    """The dates of the table whose records it takes back and applies anew."""
+    return tuple(
+        one.run_date
+        for one in counted
+        if one.run_date in before
+        and (before[one.run_date].manifest_sha256 != one.sha256 or one.run_date == judged_anew)
+    )
+
+
+def _check_nothing_lost(pipeline: str, retained: Sequence[BronzeInput], why: str) -> None:
+    """Raise where a rebuild, and `why` there is one, would take out rows unasked."""
+    if retained:
+        raise StateError(
+            f"{pipeline}: the table holds {_days(retained)}, which Bronze has no more, and must be"
+            f" made anew ({why}): their rows would be lost. Land them again, or give them up with"
+            f" `bronze silver {pipeline} --rebuild`",
+            pipeline=pipeline,
+        )
 
 
 def _why_rebuild(
