@@ -6,13 +6,14 @@ import asyncio
 import email.utils
 import socket
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Timeout
 from bronze_engine.config.units import Duration
-from bronze_engine.errors import RetryError
+from bronze_engine.errors import AuthError, RetryError
 from bronze_engine.testing.clock import ManualClock
 from tests.integration.http_faults import HEAD, PAGES, QUICK, ROW, silence
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve
@@ -61,6 +62,69 @@ async def test_retry_after(status: int, kind: str, waited: float | None) -> None
     else:
         assert len(instants) == 2
         assert instants[1] >= 0.5
+
+
+GOOGLE = {
+    "error": {
+        "code": 403,
+        "message": "User Rate Limit Exceeded",
+        "errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}],
+    }
+}
+SALESFORCE = [{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
+GITHUB = {
+    "message": "You have exceeded a secondary rate limit.",
+    "documentation_url": "https://docs.github.com/rest/rate-limits#about-secondary-rate-limits",
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize(
+    ("body", "instants"),
+    [
+        (GOOGLE, [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 23.5]),
+        (SALESFORCE, [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 23.5]),
+        (GITHUB, [0.0, 60.0, 120.0, 180.0]),
+    ],
+)
+async def test_a_403_that_is_about_the_rate_pauses(
+    body: Any, instants: list[float], compress: bool
+) -> None:
+    clock = ManualClock()
+    seen: list[float] = []
+
+    async def handle(*_: object) -> bytes:
+        seen.append(clock.monotonic())
+        if len(seen) < len(instants):
+            return answer(body, status=403, compress=compress)
+        return answer(ROW)
+
+    async with serve(handle) as server, opened(server, clock=clock) as one:
+        assert await one.read() == ROW
+    assert seen == instants
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"code": 403, "errors": [{"reason": "insufficientPermissions"}]}},
+        {"error": {"code": 403, "errors": [{"reason": "dailyLimitExceeded"}]}},
+        [{"message": "no access", "errorCode": "INSUFFICIENT_ACCESS"}],
+        {"message": "rateLimitExceeded", "documentation_url": "https://docs.github.com/rest"},
+        {"reason": ["rateLimitExceeded"]},
+        "rateLimitExceeded",
+    ],
+)
+async def test_any_other_403_is_a_refusal(body: Any) -> None:
+    async def handle(*_: object) -> bytes:
+        return answer(body, status=403)
+
+    async with serve(handle) as server, opened(server) as one:
+        with pytest.raises(AuthError, match="refused with 403"):
+            await one.read()
+        assert len(server.seen) == 1
 
 
 @pytest.mark.asyncio

@@ -15,6 +15,11 @@ from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.stream import CutBody
+from bronze_engine.sources.http.throttled import (
+    GITHUB_SECONDS,
+    is_github_secondary,
+    is_throttled,
+)
 from bronze_engine.sources.http.wire.client import Answer
 
 __all__ = ["excerpt", "message_in", "raise_for_status", "shortened"]
@@ -33,7 +38,7 @@ def raise_for_status(
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
     for everything else. `said` is the server's own message, already without secrets.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
-    where nothing is left, or with Retry-After: GitHub refuses so.
+    where nothing is left, with Retry-After, or with a code that says so (`throttled`).
     """
     status = answer.status
     if 200 <= status < 300:
@@ -50,7 +55,10 @@ def raise_for_status(
         )
     if status == 403:
         asked = _retry_after(answer, now) or _until_reset(quotas)
-        if asked is not None:
+        error = None if asked is not None else _error(answer)
+        if is_github_secondary(error):
+            asked = GITHUB_SECONDS
+        if asked is not None or is_throttled(error):
             raise Transient(f"status {status}{because}", counts=False, retry_after_seconds=asked)
     if status in (401, 403):
         if api.auth is None:
@@ -83,14 +91,7 @@ def _until_reset(quotas: Sequence[Quota]) -> float | None:
 
 def excerpt(answer: Answer) -> str:
     """A short line of what the server says in an error's body; nothing for HTML."""
-    body = b"".join(answer.chunks)
-    if answer.encoding in CODINGS:
-        try:
-            body = bytes(inflate([body], answer.encoding, _EXCERPT_BYTES))
-        except (ExtractError, CutBody):
-            return ""
-    elif answer.encoding:
-        return ""
+    body = _body(answer)
     try:
         text = message_in(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -98,6 +99,27 @@ def excerpt(answer: Answer) -> str:
         if text.lstrip().startswith("<"):
             return ""
     return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def _error(answer: Answer) -> object:
+    """The JSON of an error's body, decoded; None where it is none."""
+    try:
+        return msgspec.json.decode(_body(answer))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _body(answer: Answer) -> bytes:
+    """The body of an error, decompressed; nothing where that can't be."""
+    body = b"".join(answer.chunks)
+    if not answer.encoding:
+        return body
+    if answer.encoding not in CODINGS:
+        return b""
+    try:
+        return bytes(inflate([body], answer.encoding, _EXCERPT_BYTES))
+    except (ExtractError, CutBody):
+        return b""
 
 
 def message_in(value: object, depth: int = 0) -> str:
