@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, final
 
@@ -34,8 +33,6 @@ from bronze_engine.sources.http.wire.faults import is_passing
 from bronze_engine.telemetry.profile import working
 
 __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
-
-logger = logging.getLogger(__name__)
 
 _NOTHING = Split((), 0, {})
 
@@ -241,8 +238,9 @@ class Fetcher:
         except Nonsense as exc:
             name = str(exc)
             warning = f"the header {name} of {self._config.api.name} makes no sense and is ignored"
-            self._resources.tally.warn(warning)
-            logger.debug("%s: it says %.80r", warning, answer.headers.get(name))
+            tally = self._resources.tally
+            if not any(each.startswith(warning) for each in tally.warnings):
+                tally.warn(f"{warning}: it says {answer.headers.get(name)!r:.80}")
             return ()
         if quotas:
             self._resources.limits.told(quotas)
