@@ -17,7 +17,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.flow import each
 from bronze_engine.model.backfill import BackfillReport, DateResult
-from bronze_engine.model.manifest import Manifest
+from bronze_engine.model.manifest import Manifest, check_dates
 from bronze_engine.model.report import RunReport
 from bronze_engine.plan.asked import names_run_date
 from bronze_engine.plan.day import is_complete
@@ -55,6 +55,7 @@ class Backfill:
         wait_seconds: float = 0.0,
         table: bool = True,
     ) -> None:
+        check_dates(first, last)
         self._engine = engine
         self._pipeline = engine.config.pipeline(name)
         self._first = first

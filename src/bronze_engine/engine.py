@@ -27,7 +27,7 @@ from bronze_engine.limits.trial import Purse
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.garbage import GcReport
-from bronze_engine.model.manifest import Manifest, check_date, partition_path
+from bronze_engine.model.manifest import Manifest, check_dates, partition_path
 from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.status import PipelineStatus
@@ -181,6 +181,7 @@ class Engine:
         wait_seconds: float = 0.0,
     ) -> RunReport:
         """As `silver`, for a caller that counts the runs under way itself: see `run_now`."""
+        check_dates(*run_dates or ())
         pipeline = self.config.pipeline(name)
         layer = await silver_layer(self._services.workers)
         options = layer.SilverOptions(
@@ -214,6 +215,7 @@ class Engine:
         """What `silver` would do, found out from manifests alone: no data read, no write; after a
         run of the date `landing`, where it is given.
         """
+        check_dates(*run_dates or ())
         layer = await silver_layer(self._services.workers)
         plan: SilverPlan = await layer.plan_silver(
             self.config.pipeline(name),
@@ -267,6 +269,8 @@ class Engine:
 
         With `silver` those that made its curated table.
         """
+        if run_date is not None:
+            check_dates(run_date)
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
         if silver:
@@ -281,6 +285,7 @@ class Engine:
 
         Raises StateError for one that can't be read, StoreError.
         """
+        check_dates(*run_dates)
         pipeline = self.config.pipeline(name)
         stores = await self._services.stores(pipeline)
         days = frozenset(run_dates)
@@ -405,7 +410,7 @@ class Engine:
             return await self._begin(pipeline, run_date, options)
 
     async def _begin(self, pipeline: Pipeline, run_date: date, options: Options) -> RunReport:
-        check_date(run_date)  # before a report of the run is kept under it
+        check_dates(run_date)  # before a report of the run is kept under it
         with self._places.counted():
             return await run_pipeline(pipeline, run_date, self._services, options)
 

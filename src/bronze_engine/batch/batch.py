@@ -27,6 +27,7 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.flow import Gate, single
 from bronze_engine.model.batch import BatchReport, BatchRun
+from bronze_engine.model.manifest import check_dates
 from bronze_engine.model.report import RunReport
 from bronze_engine.telemetry.events import (
     BatchFinished,
@@ -76,6 +77,7 @@ class Batch:
         shard: str | None = None,
         tables: Collection[str] | None = None,
     ) -> None:
+        check_dates(*(run_date for _, run_date in runs))
         if not runs and not tables:
             raise ConfigError("there is nothing to run: the batch has no pipeline and date")
         if max_parallel is not None and max_parallel < 1:

@@ -32,7 +32,7 @@ __all__ = [
     "RejectFile",
     "SchemaChange",
     "SourceInfo",
-    "check_date",
+    "check_dates",
     "partition_path",
     "run_date_of",
 ]
@@ -188,19 +188,20 @@ class Checksums(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def partition_path(system: str, entity: str, run_date: date) -> str:
-    """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target. Raises what `check_date` does."""
-    check_date(run_date)
+    """`{system}/{entity}/dt=YYYY-MM-DD`, relative to the target. Raises what `check_dates` does."""
+    check_dates(run_date)
     return f"{system}/{entity}/dt={run_date.isoformat()}"
 
 
-def check_date(run_date: object) -> None:
+def check_dates(*run_dates: object) -> None:
     """Raise TypeError for what is no date: a text, and a datetime, though Python takes that for
     one: whose day it means depends on a time zone, and its folder would be another."""
-    if not isinstance(run_date, date) or isinstance(run_date, datetime):
-        raise TypeError(
-            f"a run date is a datetime.date, such as date(2025, 1, 15), and not {run_date!r}; of a"
-            " datetime, `.date()` is the day in its own time zone"
-        )
+    for run_date in run_dates:
+        if not isinstance(run_date, date) or isinstance(run_date, datetime):
+            raise TypeError(
+                f"a run date is a datetime.date, such as date(2025, 1, 15), and not {run_date!r};"
+                " of a datetime, `.date()` is the day in its own time zone"
+            )
 
 
 def run_date_of(folder: str) -> date | None:

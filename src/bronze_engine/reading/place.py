@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date, datetime
+from datetime import date
 
 from bronze_engine.config.file.fault import Fault, config_error
 from bronze_engine.config.file.names import check_path_part
@@ -53,9 +53,9 @@ def table_named(name: str) -> str:
 
 
 def partition_named(name: str, run_date: date) -> str:
-    """The path of a partition within its target. Raises ConfigError for what is no name.
+    """The path of a partition within its target.
 
-    Of a datetime (pandas' Timestamp is one) the date is taken.
+    Raises ConfigError for what is no name, TypeError for what is no date.
     """
     parts = name.split("/" if "/" in name else ".")
     if len(parts) != 2:
@@ -69,5 +69,4 @@ def partition_named(name: str, run_date: date) -> str:
     if faults:
         raise config_error(f'"{name}"', faults)
     system, entity = parts
-    day = run_date.date() if isinstance(run_date, datetime) else run_date
-    return partition_path(system, entity, day)
+    return partition_path(system, entity, run_date)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -277,8 +277,11 @@ def test_a_configuration_knows_its_pipelines(lake: Path, tmp_path: Path) -> None
     assert lake.exists()
 
 
-def test_a_datetime_means_its_date(lake: Path) -> None:
-    assert read_manifest(lake, NAME, datetime(2025, 1, 15, 23, 59)).run == "run-1"  # noqa: DTZ001
+@pytest.mark.parametrize("given", [datetime(2025, 1, 15, 23, tzinfo=UTC), "2025-01-15"])
+def test_a_run_date_that_is_no_date_is_refused(lake: Path, given: Any) -> None:
+    for read in (read_manifest, partition_files, open_partition, read_partition, stream_partition):
+        with pytest.raises(TypeError, match=r"such as date\(2025, 1, 15\), and not .*2025"):
+            read(lake, NAME, given)
 
 
 def test_a_name_is_two_parts_of_a_path(lake: Path) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from bronze_engine.backfill import Backfill
+from bronze_engine.batch.batch import Batch
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.contracts import Request, Resources, Source
 from bronze_engine.errors import BronzeError, ConfigError, StateError, StoreError
@@ -202,6 +204,26 @@ async def test_a_run_date_that_is_no_date_is_refused_before_anything_is_written(
             with pytest.raises(TypeError, match=r"such as date\(2025, 1, 15\), and not .*2025"):
                 await ask(NAME, run_date=given)
     assert await left_in(store) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("given", [datetime(2025, 1, 15, 5, tzinfo=UTC), "2025-01-15"])
+async def test_dates_to_look_for_or_to_run_are_dates_too(tmp_path: Path, given: Any) -> None:
+    refused = pytest.raises(TypeError, match=r"such as date\(2025, 1, 15\), and not .*2025")
+    store = MemoryStore(ManualClock())
+    async with opened(config_of(folder=tmp_path), slow(), store=store) as engine:
+        with refused:
+            await engine.history(NAME, run_date=given)
+        with refused:
+            await engine.manifests(NAME, run_dates=[given])
+        with refused:
+            await engine.silver(NAME, run_dates=[given])
+        with refused:
+            await engine.plan_silver(NAME, run_dates=[given])
+        with refused:
+            Backfill(engine, NAME, first=given, last=given)
+        with refused:
+            Batch(engine, [(NAME, given)])
 
 
 @pytest.mark.asyncio
