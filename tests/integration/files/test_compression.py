@@ -5,7 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -143,3 +145,46 @@ async def test_parquet_in_an_archive_and_under_gzip(tmp_path: Path) -> None:
         archive.writestr("one.parquet", data)
     (lake.inbox / "b.parquet.gz").write_bytes(gzip.compress(data))
     assert await lake.values("n") == [1, 2, 1, 2]
+
+
+def tar(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("orders.csv")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (tar(b"id\n1\n"), "is an archive of tar"),
+        (gzip.compress(tar(b"id\n1\n")), "is an archive of tar"),
+        (b"7z\xbc\xaf\x27\x1c\x00\x04", "is an archive of 7-Zip"),
+        (lzma.compress(LINES, format=lzma.FORMAT_ALONE), "is compressed as LZMA"),
+        (b"-----BEGIN PGP MESSAGE-----\n\nhQEMA1\n", "is encrypted by PGP"),
+    ],
+    ids=["tar", "tar.gz", "7z", "lzma", "pgp"],
+)
+@pytest.mark.parametrize("form", ["csv", "ndjson", "json"])
+async def test_what_is_packed_otherwise_does_not_land_as_text(
+    tmp_path: Path, data: bytes, message: str, form: str
+) -> None:
+    """Under latin-1 any byte is a character, and padded records have no shape."""
+    lake = Lake(
+        tmp_path,
+        f'url = "inbox/*"\nformat = "{form}"\n'
+        + ('[pipelines.drop.it.source.csv]\nencoding = "latin-1"\n' if form == "csv" else ""),
+    )
+    (lake.inbox / "orders").write_bytes(data)
+    with pytest.raises(ExtractError, match=f"orders {message}"):
+        await lake.run()
+
+
+async def test_a_text_that_begins_as_a_packed_file_lands_where_that_is_said(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path, 'url = "inbox/*"\nformat = "csv"\ncompression = "none"')
+    (lake.inbox / "a.csv").write_text("LZIP\n1\n")
+    assert await lake.values("LZIP") == ["1"]

@@ -270,6 +270,13 @@ async def test_an_array_is_larger_than_what_is_held(tmp_path: Path) -> None:
         await one.run()
 
 
+async def test_a_document_a_line_is_told_as_ndjson(tmp_path: Path) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*.json"\nformat = "json"')
+    (one.inbox / "a.json").write_text('{"a": 1}\n{"a": 2}\n')
+    with pytest.raises(ExtractError, match='a document a line; set format = "ndjson"'):
+        await one.run()
+
+
 async def test_a_record_that_is_none_says_where_it_stands(tmp_path: Path) -> None:
     more = "quality = { max_bad_rows = 1 }\n"
     one = Lake(tmp_path, 'url = "inbox/*.json"\nformat = "json"', more)

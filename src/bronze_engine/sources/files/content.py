@@ -19,6 +19,7 @@ from bronze_engine.errors import ExtractError
 from bronze_engine.model.landed import LandedFile
 from bronze_engine.sources.files.archive import Member, MemberInflater
 from bronze_engine.sources.files.entry import Entry
+from bronze_engine.sources.files.foreign import refuse_packed
 from bronze_engine.sources.files.format import FileInfo
 from bronze_engine.sources.files.inflate import (
     Coding,
@@ -86,13 +87,22 @@ class FileContent:
             if coding == "zstd":
                 path = await self._path_of_stored(stack, rest)
                 packed = _zstd_pieces(path, self._info.path)
-                yield await stack.enter_async_context(self._workers.iterate(packed))
-                return
-            if coding == "none":
-                yield rest
-                return
-            unfolded = self._unfolded(rest, coding)
-            yield await stack.enter_async_context(aclosing(unfolded))
+                pieces = await stack.enter_async_context(self._workers.iterate(packed))
+            elif coding == "none":
+                pieces = rest
+            else:
+                unfolded = self._unfolded(rest, coding)
+                pieces = await stack.enter_async_context(aclosing(unfolded))
+            yield await stack.enter_async_context(aclosing(self._judged(pieces)))
+
+    async def _judged(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The pieces, unless the file is one that nothing here reads."""
+        is_judged = self._compression == "none"  # it is read as it is
+        async for piece in pieces:
+            if not is_judged:
+                is_judged = True
+                refuse_packed(piece, self._info.path)
+            yield piece
 
     @asynccontextmanager
     async def local(self) -> AsyncIterator[Path]:
@@ -154,7 +164,8 @@ class FileContent:
         path = self._info.path
         if seen == "zip":
             raise ExtractError(
-                f'{path} is a ZIP archive; set compression = "zip", or end its name with .zip'
+                f'{path} is a ZIP archive; set compression = "zip", or end its name with .zip; of a'
+                ' workbook set format = "excel"'
             )
         if named not in (seen, "none", "zip"):
             raise ExtractError(

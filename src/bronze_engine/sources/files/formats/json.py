@@ -90,6 +90,8 @@ class JsonFormat:
         is_record = self._records is None and _begin(body) == b"{"
 
         def cut() -> list[Block]:
+            if is_record:
+                _refuse_lines(body.removeprefix(_MARK), info)
             text = b"[%b]" % body.removeprefix(_MARK) if is_record else body
             return list(_split(self._shape, text, info))
 
@@ -107,6 +109,18 @@ class JsonFormat:
 
 def _begin(chunk: bytes) -> bytes:
     return chunk.removeprefix(_MARK).lstrip(_BLANK)[:1]
+
+
+def _refuse_lines(body: bytes, info: FileInfo) -> None:
+    """Raise ExtractError where the first line is a document of its own."""
+    first, _, rest = body.strip(_BLANK).partition(b"\n")
+    if not rest:
+        return
+    try:
+        msgspec.json.decode(first)
+    except msgspec.DecodeError:
+        return
+    raise ExtractError(f'{info.path} has a document a line; set format = "ndjson"')
 
 
 def _split(shape: Shape, body: bytes, info: FileInfo) -> Iterator[Block]:
