@@ -117,6 +117,25 @@ async def test_a_keyset_follows_a_key_within_the_record_exactly() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_key_that_is_a_list_goes_into_the_body_as_it_came() -> None:
+    keys = [b'[1.10, "a b", 12345678901234567890123]', b'["\\u00e9", null]']
+    pages = [b'{"hits": [{"sort": [0]}, {"sort": %s}]}' % key for key in keys]
+    pages.append(b'{"hits": []}')
+
+    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
+        return answer(body=pages.pop(0))
+
+    paginator = KeysetPaginator(key="sort", param="search_after", param_in="body")
+    async with (
+        serve(handle) as there,
+        opened(there, method="POST", json={}, records="hits", paginator=paginator) as one,
+    ):
+        assert len(await one.read()) == 4
+        sent = [seen.body for seen in there.seen]
+    assert sent == [b"{}", *(b'{"search_after":%s}' % key for key in keys)]
+
+
+@pytest.mark.asyncio
 async def test_a_server_that_ignores_the_key_is_an_error() -> None:
     async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
         return answer({"data": [{"id": 1}]})

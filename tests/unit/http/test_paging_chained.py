@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from bronze_engine.config.http.paginator import (
@@ -91,7 +92,7 @@ def test_no_cursor_is_the_end(fields: dict[str, Any]) -> None:
     assert pager_of(NextUrlPaginator(next_path="next")).accept(answered(3, **fields)) is None
 
 
-@pytest.mark.parametrize("value", [True, 1.5, [], {}])
+@pytest.mark.parametrize("value", [True, 1.5, ["x"], {}])
 def test_a_cursor_of_another_type_is_an_error(value: object) -> None:
     with pytest.raises(PageError, match="a cursor is a text or an integer"):
         pager_of(CursorPaginator(cursor_path="next")).accept(answered(3, next=value))
@@ -188,7 +189,7 @@ def test_a_last_record_without_the_key_is_an_error(last: object) -> None:
         pager_of(keyset()).accept(answered(2, last=last))
 
 
-@pytest.mark.parametrize("last", [1.5, [], {}, ""])
+@pytest.mark.parametrize("last", [1.5, [], {}, "", msgspec.Raw(b"[1]")])
 def test_a_key_of_another_type_is_an_error(last: object) -> None:
     with pytest.raises(PageError, match="a key is a text or a whole number"):
         pager_of(keyset()).accept(answered(2, last=last))

@@ -30,7 +30,7 @@ from bronze_engine.errors import ConfigError, PageError
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params
-from bronze_engine.sources.http.paging.pager import Ask
+from bronze_engine.sources.http.paging.pager import Ask, Params
 from bronze_engine.sources.http.target import Target
 from bronze_engine.sources.http.url import build_url, origin_of, parse_origin
 from bronze_engine.sources.http.wire.proxy import proxy_for
@@ -195,9 +195,7 @@ def test_a_param_that_is_only_a_date_is_shown() -> None:
         ({"search": None}, {"search.after": "x"}, {"search": {"after": "x"}}),
     ],
 )
-def test_parameters_go_into_the_body_at_their_paths(
-    json: Any, asked: dict[str, str | int], sent: Any
-) -> None:
+def test_parameters_go_into_the_body_at_their_paths(json: Any, asked: Params, sent: Any) -> None:
     config = HttpSourceConfig(
         api=api(),
         method="POST",

@@ -107,7 +107,8 @@ class KeysetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=
     since_id. Ends at an empty page, or where `has_more_path` or a short page says so."""
 
     key: str = "id"
-    """Dotted path within a record; a text or a whole number, sent as it came."""
+    """Dotted path within a record; a text or a whole number, sent as it came; in a body also a
+    list (Elasticsearch's `sort` as `search_after`)."""
     param: str
 
 

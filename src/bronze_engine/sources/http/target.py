@@ -17,7 +17,7 @@ from bronze_engine.contracts import Request
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.bounds import bound_params, bound_texts
-from bronze_engine.sources.http.paging.pager import Ask
+from bronze_engine.sources.http.paging.pager import Ask, Token
 from bronze_engine.sources.http.url import build_url
 from bronze_engine.telemetry.redact import Redactor, redact_url
 
@@ -144,7 +144,7 @@ def _place(paginator: Paginator) -> Place:
     return place
 
 
-def _with(body: Mapping[str, Any], path: Sequence[str], value: str | int) -> Mapping[str, Any]:
+def _with(body: Mapping[str, Any], path: Sequence[str], value: Token) -> Mapping[str, Any]:
     """A copy of `body` with the value at that path; tables on the way there are made."""
     if len(path) == 1:
         return {**body, path[0]: value}

@@ -24,7 +24,7 @@ from bronze_engine.sources.http.body.document import Document, RecordList
 from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.body.kinds import Kind, wrapped
 from bronze_engine.sources.http.body.ndjson import ndjson_lines
-from bronze_engine.sources.http.body.raw import Body, control, find, one_line
+from bronze_engine.sources.http.body.raw import Body, control, find, kind_of, one_line
 from bronze_engine.sources.http.body.sniff import refuse_other
 from bronze_engine.sources.http.body.split import Lines, Split
 from bronze_engine.sources.http.body.table import Table
@@ -208,10 +208,13 @@ class Shape:
 
 
 def _last_key(lines: Lines, path: tuple[str, ...]) -> object:
-    """The key of the last record; None where it has none, or is for the decoder to reject."""
+    """The key of the last record, a list as JSON; None where it has none, or is for the decoder to
+    reject."""
     start = lines.data.rfind(b"\n", 0, -1) + 1
     try:
         value = find(lines.data[start:-1], path)
     except msgspec.DecodeError:
         return None
+    if value is not None and kind_of(value) == "a list":
+        return msgspec.Raw(bytes(value))
     return None if value is None else control(value)

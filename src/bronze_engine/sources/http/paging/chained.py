@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final, final
 
+import msgspec
+
 from bronze_engine.config.http.paginator import (
     CursorPaginator,
     HeaderCursorPaginator,
     KeysetPaginator,
 )
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.paging.pager import Answered, Ask
+from bronze_engine.sources.http.paging.pager import Answered, Ask, Token
 from bronze_engine.sources.http.paging.progress import Progress, Sized
 from bronze_engine.sources.http.shown import shown
 
@@ -126,8 +128,9 @@ class _Keyed(Chained):
     def params(self) -> frozenset[str]:
         return self.sizes | {self._param}
 
-    def _after(self, page: Answered, what: str, token: str | int) -> Ask | None:
-        if not self.goes_on(page, what, str(token), shown(token)):
+    def _after(self, page: Answered, what: str, token: Token) -> Ask | None:
+        written = _written(token)
+        if not self.goes_on(page, what, str(written), shown(written)):
             return None
         params = {self._param: token, **self._progress.size_params}
         return Ask(number=self._progress.pages + 1, params=params)
@@ -190,6 +193,7 @@ class KeysetPager(_Keyed):
     def __init__(self, config: KeysetPaginator, warn: Callable[[str], None]) -> None:
         super().__init__(config, config.param, warn)
         self.key: str | None = config.key
+        self._is_in_body = config.param_in == "body"
 
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
@@ -206,8 +210,15 @@ class KeysetPager(_Keyed):
                 )
             case str(key) | int(key) if key != "":
                 return self._after(page, "the key", key)
+            case msgspec.Raw() as key if self._is_in_body:
+                return self._after(page, "the key", key)
             case other:
                 raise PageError(
-                    f'the last record of page {number} has {shown(other)} at "{self.key}"; '
-                    "a key is a text or a whole number"
+                    f"the last record of page {number} has {shown(_written(other))} at "
+                    f'"{self.key}"; a key is a text or a whole number, or in a body a list'
                 )
+
+
+def _written(value: object) -> object:
+    """JSON as its text, other values as they are."""
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, msgspec.Raw) else value

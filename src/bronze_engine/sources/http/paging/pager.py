@@ -15,9 +15,12 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Answered", "Ask", "Pager", "Params"]
+__all__ = ["Answered", "Ask", "Pager", "Params", "Token"]
 
-Params = dict[str, str | int]
+Token = str | int | msgspec.Raw
+"""A value of a parameter; JSON that is sent as the server wrote it only within a body."""
+
+Params = dict[str, Token]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     """By lower-case name."""
     last: object = None
-    """The last record's value at the pager's `key`; None where it has none."""
+    """The last record's value at the pager's `key`, a list as JSON; None where it has none."""
     is_past_end: bool = False
     """The server answered 404 to a page that was only a guess."""
 
