@@ -15,6 +15,7 @@ from bronze_engine.config.http.paginator import (
     PagePaginator,
 )
 from bronze_engine.config.units import ByteSize
+from bronze_engine.errors import ExtractError
 from bronze_engine.telemetry.events import PageFetched
 from tests.integration.http_rows import ROWS, chained, paged
 from tests.integration.http_server import Seen, answer, opened, serve
@@ -94,6 +95,16 @@ async def test_parallel_without_a_total_ends_at_404(parallel: int) -> None:
     ):
         assert await one.read() == ROWS
         assert one.tally.pages == 10
+
+
+@pytest.mark.asyncio
+async def test_a_404_behind_the_last_page_is_told_with_the_way_out() -> None:
+    async with (
+        serve(paged(total=False, past_end=404)) as server,
+        opened(server, records="data.items", paginator=PagePaginator()) as one,
+    ):
+        with pytest.raises(ExtractError, match=r"^EXT001 page 11 .*set paginator.parallel = 1"):
+            await one.read()
 
 
 @pytest.mark.asyncio

@@ -9,7 +9,12 @@ import httpx
 import msgspec
 
 from bronze_engine.config.api import RateLimitHeaders
-from bronze_engine.config.http.paginator import GraphqlPaginator, Paginator
+from bronze_engine.config.http.paginator import (
+    GraphqlPaginator,
+    OffsetPaginator,
+    PagePaginator,
+    Paginator,
+)
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.contracts import Resources
 from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError
@@ -34,6 +39,7 @@ from bronze_engine.telemetry.profile import working
 
 __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
 
+_COUNTED = (PagePaginator, OffsetPaginator)
 _NOTHING = Split((), 0, {})
 
 
@@ -204,6 +210,7 @@ class Fetcher:
                     api=self._config.api,
                     now=self._resources.clock.now(),
                     quotas=quotas,
+                    may_be_end=ask.number > 1 and isinstance(self._config.paginator, _COUNTED),
                 )
             except AuthError as exc:
                 if answer.status == 401 and self._client.is_home(answer):

@@ -31,12 +31,19 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
 def raise_for_status(
-    answer: Answer, *, said: str, api: Api, now: datetime, quotas: Sequence[Quota] = ()
+    answer: Answer,
+    *,
+    said: str,
+    api: Api,
+    now: datetime,
+    quotas: Sequence[Quota] = (),
+    may_be_end: bool = False,
 ) -> None:
     """Return for a 2xx.
 
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
-    for everything else. `said` is the server's own message, already without secrets.
+    for everything else. `said` is the server's own message, already without secrets;
+    `may_be_end` says that a 404 may be how the API answers behind its last page.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
     where nothing is left, with Retry-After, or with a code that says so (`throttled`).
     """
@@ -73,7 +80,10 @@ def raise_for_status(
             advice = f"check that whom [apis.{api.name}.auth] names may read this"
         raise AuthError(f"refused with {status}{because}; {advice}")
     if status in (404, 410):
-        raise ExtractError(f"not found ({status}){because}; check base_url and path")
+        advice = "check base_url and path"
+        if may_be_end:
+            advice = "if this API ends its pages so, set paginator.parallel = 1 (or more)"
+        raise ExtractError(f"not found ({status}){because}; {advice}")
     if 300 <= status < 400:
         raise ExtractError(f"status {status} without a place to go; check base_url and path")
     raise ExtractError(f"refused with {status}{because}; check params, json and path")
