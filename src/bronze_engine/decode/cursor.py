@@ -87,7 +87,9 @@ class CursorFilter:
         name = self._config.cursor
         column = next((c for c in layout.columns() if c.is_called(name)), None)
         if column is None:
-            hint = nearest(name, layout.schema.names, write=repr)
+            hint = _way_inside(name, layout.schema) or nearest(
+                name, layout.schema.names, write=repr
+            )
             reason = f"no record has the cursor column {name!r} ({hint})"
             array: Array = pa.nulls(batch.num_rows)
         else:
@@ -272,6 +274,15 @@ class CursorFilter:
             except ValueError:
                 keys.append(None)
         return keys
+
+
+def _way_inside(name: str, schema: pa.Schema) -> str:
+    """How to name what stands inside of an object; nothing where the name does not lead there."""
+    above, dot, rest = name.partition(".")
+    if not dot or above not in schema.names or not pa.types.is_struct(schema.field(above).type):
+        return ""
+    flat = f"{above}__{rest.replace('.', '__')}"
+    return f'{above!r} is an object: set schema.flatten = "__" and incremental.cursor = "{flat}"'
 
 
 def _rows_of(

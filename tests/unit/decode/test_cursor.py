@@ -211,6 +211,14 @@ def test_an_absent_cursor_column_names_the_columns_that_are_there() -> None:
         decoder.decode([block([b'{"id":1,"name":"x"}'])], None)
 
 
+def test_a_cursor_inside_of_an_object_is_told_how_to_be_named() -> None:
+    decoder = JsonDecoder(request(incremental=Incremental(cursor="fields.at.utc")))
+    lines = [b'{"fields":{"at":{"utc":"2025-01-15T10:00:00Z"}}}']
+    with pytest.raises(QualityError) as caught:
+        decoder.decode([block(lines)], None)
+    assert 'flatten = "__" and incremental.cursor = "fields__at__utc"' in caught.value.message
+
+
 def test_rejects_of_both_kinds_are_in_the_order_of_the_records() -> None:
     config = Incremental(cursor="c", cursor_type="integer", on_null_cursor="quarantine")
     decoder = JsonDecoder(request(incremental=config))
