@@ -40,9 +40,9 @@ from bronze_engine.reading.once import (
     stream_partition,
 )
 from bronze_engine.reading.reader import Reader, open_reader
-from bronze_engine.run.history import History
-from bronze_engine.run.state import EntityState
 from bronze_engine.run.stream import BatchStream
+from bronze_engine.upkeep.history import History
+from bronze_engine.upkeep.state import EntityState
 from bronze_engine.version import __version__
 
 __all__ = [

@@ -32,25 +32,25 @@ from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.model.report import RunPlan, RunReport, VerifyReport
 from bronze_engine.model.status import PipelineStatus
 from bronze_engine.publish.verify import verify
-from bronze_engine.run.batches import keep_batch, kept_batch
-from bronze_engine.run.check import Finding, check_pipeline
-from bronze_engine.run.gc import collect_garbage
-from bronze_engine.run.history import History, read_history, read_table_history
 from bronze_engine.run.places import Places
 from bronze_engine.run.preview import plan_pipeline
-from bronze_engine.run.quarantine import read_quarantine
 from bronze_engine.run.services import Options
-from bronze_engine.run.state import EntityState
-from bronze_engine.run.status import read_statuses
 from bronze_engine.run.steps import run_pipeline
 from bronze_engine.run.stream import BatchStream
-from bronze_engine.run.table_quarantine import read_table_quarantine
 from bronze_engine.run.trial import Trial, TrialBounds, run_trial
 from bronze_engine.shared import Shared
 from bronze_engine.silver.table import folder_of
 from bronze_engine.state.partitions import read_dates, read_neighbours
 from bronze_engine.telemetry.events import Event
 from bronze_engine.telemetry.redact import Redactor
+from bronze_engine.upkeep.batches import keep_batch, kept_batch
+from bronze_engine.upkeep.check import Finding, check_pipeline
+from bronze_engine.upkeep.gc import collect_garbage
+from bronze_engine.upkeep.history import History, read_history, read_table_history
+from bronze_engine.upkeep.quarantine import read_quarantine
+from bronze_engine.upkeep.state import EntityState
+from bronze_engine.upkeep.status import read_statuses
+from bronze_engine.upkeep.table.quarantine import read_table_quarantine
 from bronze_engine.workers import Workers
 
 __all__ = ["Engine", "EngineStatistics", "open_engine"]

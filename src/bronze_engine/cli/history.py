@@ -20,7 +20,7 @@ from bronze_engine.cli.options import (
 )
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.errors import ConfigError
-from bronze_engine.run.history import RunRecord
+from bronze_engine.upkeep.history import RunRecord
 
 __all__ = ["history"]
 

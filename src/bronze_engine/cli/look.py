@@ -43,8 +43,8 @@ from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError, StoreError
 from bronze_engine.model.report import VerifyReport
 from bronze_engine.publish.verify import verify as verify_folder
-from bronze_engine.run.check import Finding
 from bronze_engine.telemetry.redact import Redactor, redact_url
+from bronze_engine.upkeep.check import Finding
 from bronze_engine.workers import Workers
 
 __all__ = ["check", "list_pipelines", "plan", "schema", "verify"]

@@ -24,9 +24,9 @@ from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.override import Override
-from bronze_engine.run.standing import OverrideStanding, Standing
 from bronze_engine.state.claims import Claim
 from bronze_engine.state.hint import Hint, Rebuilt
+from bronze_engine.upkeep.standing import OverrideStanding, Standing
 
 __all__ = ["state"]
 

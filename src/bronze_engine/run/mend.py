@@ -32,7 +32,7 @@ from bronze_engine.model.quarantine import Quarantined
 from bronze_engine.model.slice import Slice
 from bronze_engine.quality.judge import columns_spoken_of
 from bronze_engine.quality.rules.make import AnyRule
-from bronze_engine.run.quarantine import RejectsFile, read_rejects
+from bronze_engine.run.rejects import RejectsFile, read_rejects
 from bronze_engine.run.survey import Survey
 from bronze_engine.sources.http.body.raw import one_line
 

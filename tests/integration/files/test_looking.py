@@ -8,7 +8,7 @@ import pytest
 
 from bronze_engine import load_config, open_engine
 from bronze_engine.model.report import RunPlan
-from bronze_engine.run.check import Finding
+from bronze_engine.upkeep.check import Finding
 from tests.integration.files.landing import DAY, Lake
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]

@@ -19,7 +19,7 @@ from bronze_engine.errors import QualityError, StoreError
 from bronze_engine.flow import Budget
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.quarantine import Quarantined
-from bronze_engine.run.quarantine import RejectsFile, read_rejects
+from bronze_engine.run.rejects import RejectsFile, read_rejects
 from bronze_engine.silver.columns.columns import resolve
 from bronze_engine.silver.database.database import Database
 from bronze_engine.silver.inputs.files import BronzeFile

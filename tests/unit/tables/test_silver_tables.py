@@ -239,7 +239,7 @@ async def test_gc_removes_no_file_that_a_table_shows_since_a_run_died(
             await curated(config, source_of(row(1, day, "b")), day)
     async with opened(config, None) as engine:
         with monkeypatch.context() as patched:
-            patched.setattr("bronze_engine.run.gc.follow_all", nothing)
+            patched.setattr("bronze_engine.upkeep.gc.follow_all", nothing)
             report = await engine.gc(NAME, delete=True)
     assert [each.kind for each in report.garbage if each.removed] == ["data"]
     assert read(tmp_path) == listed(tmp_path)

@@ -20,9 +20,9 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
 from bronze_engine.model.status import PipelineStatus
 from bronze_engine.run.services import Services, Stores
-from bronze_engine.run.table_status import read_table_status
 from bronze_engine.state import hint, reports
 from bronze_engine.state.partitions import committed_dates, read_neighbours, read_partition
+from bronze_engine.upkeep.table.status import read_table_status
 
 __all__ = ["read_statuses"]
 

@@ -12,11 +12,11 @@ from bronze_engine.model.part import Staged
 from bronze_engine.model.silver import table_path
 from bronze_engine.publish.gc import Contents, collect_partition, look_at
 from bronze_engine.publish.lease import find_holder, find_stale, table_lease_key
-from bronze_engine.run.collection import Collection
 from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Stores
 from bronze_engine.run.void import void_manifest
 from bronze_engine.state import reports
+from bronze_engine.upkeep.collection import Collection
 
 __all__ = ["TableGarbage"]
 

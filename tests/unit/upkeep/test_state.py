@@ -17,14 +17,14 @@ from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY, StoredObject
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
-from bronze_engine.run.standing import Standing
-from bronze_engine.run.state import EntityState
 from bronze_engine.state import claims, hint, overrides
 from bronze_engine.state.claims import Claimant
 from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import FaultyStore, Script, inject
 from bronze_engine.testing.stores import keys_of, read_all
+from bronze_engine.upkeep.standing import Standing
+from bronze_engine.upkeep.state import EntityState
 from tests.unit.run.harness import DAY, NAME, Bench
 
 pytestmark = pytest.mark.unit

@@ -12,12 +12,12 @@ from bronze_engine.errors import ExtractError
 from bronze_engine.model.manifest import Lineage
 from bronze_engine.model.part import StoredObject
 from bronze_engine.model.report import RunReport
-from bronze_engine.run.history import History
 from bronze_engine.state import reports
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ScriptedSource, page
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import FaultyStore, Script
+from bronze_engine.upkeep.history import History
 from tests.unit.run.harness import DAY, NAME, Bench
 from tests.unit.state.test_partitions import commit, manifest_of
 

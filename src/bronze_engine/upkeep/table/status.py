@@ -14,8 +14,8 @@ from bronze_engine.model.silver import table_path
 from bronze_engine.model.status import TableStatus
 from bronze_engine.publish.base import read_base
 from bronze_engine.run.services import Services, Stores
-from bronze_engine.run.table_pending import count_pending
 from bronze_engine.state import reports
+from bronze_engine.upkeep.table.pending import count_pending
 
 __all__ = ["read_table_status"]
 

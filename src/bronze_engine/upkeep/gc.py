@@ -27,13 +27,13 @@ from bronze_engine.model.part import Staged
 from bronze_engine.publish.base import read_base
 from bronze_engine.publish.gc import Contents, collect_partition, find_partitions
 from bronze_engine.publish.lease import find_holder, find_stale
-from bronze_engine.run.collection import Collection
-from bronze_engine.run.gc_table import TableGarbage
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Services, Stores
 from bronze_engine.run.tables import find_behind, follow_all
 from bronze_engine.run.void import void_manifest
 from bronze_engine.state import checkpoints, hint, reports
+from bronze_engine.upkeep.collection import Collection
+from bronze_engine.upkeep.table.gc import TableGarbage
 
 __all__ = ["collect_garbage"]
 

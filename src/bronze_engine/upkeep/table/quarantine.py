@@ -11,7 +11,7 @@ from bronze_engine.errors import StateError
 from bronze_engine.model.manifest import Manifest, RejectFile
 from bronze_engine.model.quarantine import QuarantineReport
 from bronze_engine.publish.base import read_base
-from bronze_engine.run.quarantine import RejectsFile, first_rejects
+from bronze_engine.run.rejects import RejectsFile, first_rejects
 from bronze_engine.run.services import Stores
 from bronze_engine.state import reports
 from bronze_engine.workers import Workers

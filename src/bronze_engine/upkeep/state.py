@@ -18,10 +18,10 @@ from bronze_engine.model.window import cursor_key
 from bronze_engine.plan.window import is_above, is_chained
 from bronze_engine.run.leased import lease_of, under_lease
 from bronze_engine.run.services import Identity, Services, Stores
-from bronze_engine.run.standing import Standing, look
 from bronze_engine.state import hint, overrides
 from bronze_engine.state.hint import Rebuilt
 from bronze_engine.state.partitions import read_neighbours
+from bronze_engine.upkeep.standing import Standing, look
 
 __all__ = ["EntityState"]
 

@@ -12,10 +12,10 @@ from bronze_engine.model.manifest import Load, Manifest
 from bronze_engine.model.manifest_json import encode_manifest
 from bronze_engine.model.part import ANY
 from bronze_engine.model.silver import BronzeInput, SilverTable
-from bronze_engine.run.table_pending import MOST_READ, count_pending
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing.clock import ManualClock
 from bronze_engine.testing.faults import FaultyStore, Script
+from bronze_engine.upkeep.table.pending import MOST_READ, count_pending
 from tests.unit.silver.bronze import manifest
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]

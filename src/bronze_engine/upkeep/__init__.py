@@ -1,0 +1,1 @@
+"""What is asked of pipelines beside their runs, and set right: see `Engine`."""
