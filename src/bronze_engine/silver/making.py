@@ -161,13 +161,12 @@ class _Making:
         before = job.before
         is_anew = before is None or _is_otherwise(schema, before)
         held = None
-        taken_in = work.taken_in
         if before is not None and (not is_anew or work.retained):
             held = await self.reading.held(before)
-        if held is None:
-            taken_in = work.counted
+        # Another type may hold less of a date that was taken in long ago.
+        taken_in = work.counted if is_anew else work.taken_in
+        new = {one.run_date for one in taken_in}
         intake = self._intake(shape)
-        new = {one.run_date for one in work.taken_in}
         files = await self.reading.bronze(taken_in)
         taken = await intake.take_in(files, new=new, relation=_RECORDS)
         job.account.phase("merging")
@@ -193,7 +192,7 @@ class _Making:
             News(
                 records=_RECORDS,
                 dates=tuple(sorted(new)),
-                back=work.relanded,
+                back=tuple(sorted(new & work.before.keys())),
                 gone=tuple(one.run_date for one in work.retained),
                 snapshots=tuple(one.run_date for one in work.counted) if shape.is_snapshot else (),
             ),

@@ -301,3 +301,29 @@ async def test_late_records_are_kept_aside_whatever_the_threshold(tmp_path: Path
         manifest = await lake.curate()
         assert lake.values == {15: "old", 115: "new", 116: "new"}
         assert (manifest.late_rows, manifest.rejected_count) == (1, 1)
+
+
+@pytest.mark.parametrize("is_lenient", [False, True])
+async def test_what_another_type_can_t_hold_is_told_of_dates_taken_in_long_ago(
+    tmp_path: Path, *, is_lenient: bool
+) -> None:
+    """Nanoseconds end in 2262: the row of a later year went without a word."""
+    micros, nanos = (
+        TEXTS.set(2, pa.field("n", pa.timestamp(unit, "UTC"))) for unit in ("us", "ns")
+    )
+    latest, earliest = (datetime(year, 1, 1, tzinfo=UTC) for year in (9999, 2025))
+    more = {"quality": {"max_bad_rows": 1}} if is_lenient else {}
+    async with opened(tmp_path, micros, **more) as lake:
+        lake.land(DAYS[1], row(1, 1, latest), row(2, 1, earliest))
+        committed = await lake.curate()
+        lake.land(DAYS[0], row(3, 1, earliest), schema=nanos)
+        if not is_lenient:
+            with pytest.raises(QualityError, match=r"1 records were rejected of 2025-01-16"):
+                await lake.curate()
+            assert lake.manifest == committed
+            return
+        manifest = await lake.curate()
+        assert manifest.silver is not None
+        assert [one.rejected for one in manifest.silver.inputs] == [0, 1]
+        assert [one.row_count for one in manifest.quarantine] == [1]
+        assert sorted(lake.values) == [2, 3]
