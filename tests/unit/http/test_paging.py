@@ -158,6 +158,15 @@ def test_total_pages_is_the_end_and_lets_pages_be_guessed() -> None:
     assert pager.mismatch() is None
 
 
+def test_records_where_no_pages_are_stated_are_a_mismatch() -> None:
+    pager = pager_of(PagePaginator(total_pages_path="pages"))
+    assert pager.accept(answered(5, pages=0)) is None
+    assert pager.mismatch() == "5 records were received and 0 pages stated"
+    empty = pager_of(PagePaginator(total_pages_path="pages"))
+    assert empty.accept(answered(0, pages=0)) is None
+    assert empty.mismatch() is None
+
+
 def test_a_changed_number_of_pages_is_a_mismatch() -> None:
     pager = pager_of(PagePaginator(total_pages_path="pages"))
     follow(pager, answered(5, pages=2), answered(5, pages="3"), answered(5, pages=3.0))

@@ -64,7 +64,8 @@ class PagePager(_Counted):
         self._size = 0
         self._pages: int | None = None
         """How many the server says there are."""
-        self._pages_changed = ""
+        self._odd_pages = ""
+        """How their number contradicts itself, or the records."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -107,8 +108,10 @@ class PagePager(_Counted):
         if path is None or (value := page.fields.get(path)) is None:
             return
         pages = count_of(path, value)
-        if self._pages is not None and pages != self._pages:
-            self._pages_changed = (
+        if pages == 0 and page.records:
+            self._odd_pages = f"{page.records:,} records were received and 0 pages stated"
+        elif self._pages is not None and pages != self._pages:
+            self._odd_pages = (
                 f"the stated number of pages changed from {self._pages:,} to {pages:,}"
             )
         self._pages = pages
@@ -127,7 +130,7 @@ class PagePager(_Counted):
             number += 1
 
     def mismatch(self) -> str | None:
-        return self._pages_changed or self._progress.mismatch()
+        return self._odd_pages or self._progress.mismatch()
 
 
 @final
