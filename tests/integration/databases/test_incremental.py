@@ -44,6 +44,20 @@ async def test_each_date_begins_where_the_one_before_ended(fresh: Database, tmp_
             assert window.low == window.high  # an empty window stays where it is
 
 
+@pytest.mark.parametrize("reading", ["snapshot", "keyset"])
+async def test_a_window_without_a_row_tells_its_columns(
+    fresh: Database, tmp_path: Path, reading: str
+) -> None:
+    pipeline = landing(tmp_path, fresh, 'cursor = "at"', f'reading = "{reading}"')
+    report = await pipeline.run(DAY)
+    manifest = await pipeline.manifest(DAY)
+    assert (report.rows, manifest.files) == (0, ())
+    assert [column.name for column in manifest.schema][:3] == ["id", "at", "note"]
+    fresh.execute("ALTER TABLE t ADD came int")
+    await pipeline.run(NEXT)
+    assert "came" in {column.name for column in (await pipeline.manifest(NEXT)).schema}
+
+
 async def test_a_row_that_is_committed_late_is_not_lost(fresh: Database, tmp_path: Path) -> None:
     pipeline = landing(tmp_path, fresh, 'cursor = "at"')
     fresh.execute("INSERT INTO t (note) VALUES ('early')")

@@ -166,7 +166,7 @@ class PostgresSource:
         """Look, take the snapshot, fix the window. Raises SnapshotLost where that was cut off."""
         with self._told():
             pieces = await self._prepare()
-        if self._snapshot is None and pieces:
+        if self._snapshot is None:
             yield self._slice(0, Place(span=self._planned.span))
             return
         for index, piece in enumerate(pieces):
@@ -207,19 +207,27 @@ class PostgresSource:
             span = await self._fix(snapshot.leader, look)
             self._plan = ReadingPlan(look, span)
             await hold(snapshot.leader, self._plan.sql(), look.sent)
-            pieces = await plan_pieces(
-                snapshot.leader,
-                self._config,
-                look.columns,
-                look.relation,
-                span.origin,
-                span.conditions,
-                is_part=self._config.where is not None or self._request.read_from is not None,
-            )
+            pieces = await self._cut(snapshot.leader, look, span)
             if len(pieces) > 1:
                 await snapshot.share(min(_side_by_side(self._config), len(pieces)))
             self._snapshot = snapshot
-        return () if span.is_empty and not span.null_rows else pieces
+        return pieces
+
+    async def _cut(
+        self, connection: asyncpg.Connection, look: Look, span: Span
+    ) -> tuple[Piece, ...]:
+        """The slices of a snapshot; an empty window has one, which tells its columns."""
+        if span.is_empty:
+            return (Piece(ALL_ROWS),)
+        return await plan_pieces(
+            connection,
+            self._config,
+            look.columns,
+            look.relation,
+            span.origin,
+            span.conditions,
+            is_part=self._config.where is not None or self._request.read_from is not None,
+        )
 
     async def _fix(self, connection: asyncpg.Connection, look: Look) -> Span:
         if look.cursor is None:
