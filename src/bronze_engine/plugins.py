@@ -15,7 +15,7 @@
 
 The class is made without arguments, and `config` is the Struct of its table: `type = "feed"` in
 a pipeline's source is then read like every other. Stores (`bronze_engine.stores`, StoreType and
-CustomStore) and auths (`bronze_engine.auths`, see bronze_engine.credentials) go the same way. A
+CustomStore) and auths (`bronze_engine.auths`, see bronze_engine.contracts.auths) go the same way. A
 service that has its own hands them over instead: `load_config(path, structs=[FeedConfig])` and
 `open_engine(config, sources={"feed": FeedSource()})`.
 
@@ -32,32 +32,30 @@ from bronze_engine.config.source import CustomSource
 from bronze_engine.config.stores.store import CustomStore, LocalStoreConfig, StoreConfig
 from bronze_engine.config.units import ByteSize, Duration, Secret
 from bronze_engine.contracts import (
+    Auth,
+    AuthResources,
+    AuthType,
+    Credential,
     Decoded,
     Decoder,
     Emit,
+    Exchange,
     Limits,
     Locking,
+    Outgoing,
     Preview,
     Request,
     Resources,
+    Signature,
     Source,
     SourceType,
     Store,
     StoreResources,
     StoreType,
-    Upload,
-)
-from bronze_engine.credentials import (
-    Auth,
-    AuthResources,
-    AuthType,
-    Credential,
-    Exchange,
-    Outgoing,
-    Signature,
     TokenAnswer,
     TokenRequest,
     TokenStore,
+    Upload,
 )
 from bronze_engine.errors import Conflict, OutcomeUnknown, SliceLost, SnapshotLost
 from bronze_engine.flow import Lane, ordered

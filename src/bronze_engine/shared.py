@@ -30,6 +30,8 @@ from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import (
+    Auth,
+    AuthResources,
     Hook,
     LakeTable,
     Limits,
@@ -37,8 +39,8 @@ from bronze_engine.contracts import (
     SourceType,
     Store,
     TablePlace,
+    TokenStore,
 )
-from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.text.caster import TextColumns

@@ -21,6 +21,8 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import (
+    Auth,
+    AuthResources,
     Decoder,
     Request,
     Resources,
@@ -28,8 +30,8 @@ from bronze_engine.contracts import (
     Store,
     TextCaster,
     TextTypes,
+    TokenStore,
 )
-from bronze_engine.credentials import Auth, AuthResources, TokenStore
 from bronze_engine.flow import Budget
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.model.block import Block

@@ -11,8 +11,7 @@ from bronze_engine.config.load import Config
 from bronze_engine.config.plugins import AUTHS, TOKEN_STORES, plugin
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tag import tag_of
-from bronze_engine.contracts import Store
-from bronze_engine.credentials import Auth, AuthResources, AuthType, TokenStore
+from bronze_engine.contracts import Auth, AuthResources, AuthType, Store, TokenStore
 from bronze_engine.errors import ConfigError
 from bronze_engine.workers import Workers
 

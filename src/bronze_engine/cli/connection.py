@@ -43,8 +43,7 @@ from bronze_engine.config.database.address import address_of
 from bronze_engine.config.file.sensitive import of_store
 from bronze_engine.config.load import Config
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.contracts import Store
-from bronze_engine.credentials import Auth, AuthResources
+from bronze_engine.contracts import Auth, AuthResources, Store
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.nearest import nearest
 from bronze_engine.model.probe import Probed

@@ -14,11 +14,25 @@ encoders are synchronous, do no I/O, run in workers, and are tested without a lo
     landing    rules judge their rows, encoders write files of them
     storing    files are staged, completed, and read again
     tables     other formats' tables over what is committed
+    auths      how requests to an API prove who they are
     lent       what an engine lends to all of them
 """
 
 from __future__ import annotations
 
+from bronze_engine.contracts.auths import (
+    Auth,
+    AuthResources,
+    AuthType,
+    Credential,
+    Exchange,
+    Outgoing,
+    Sign,
+    Signature,
+    TokenAnswer,
+    TokenRequest,
+    TokenStore,
+)
 from bronze_engine.contracts.decoding import Decoded, Decoder, Refuse, TextCaster, TextTypes
 from bronze_engine.contracts.landing import Encoder, Rule
 from bronze_engine.contracts.lent import Hide, Hook, Limits, OpenAuth, Share
@@ -44,10 +58,15 @@ from bronze_engine.contracts.storing import (
 from bronze_engine.contracts.tables import LakeTable, LakeTableType, TablePlace
 
 __all__ = [
+    "Auth",
+    "AuthResources",
+    "AuthType",
+    "Credential",
     "Decoded",
     "Decoder",
     "Emit",
     "Encoder",
+    "Exchange",
     "Hide",
     "Hook",
     "LakeTable",
@@ -55,6 +74,7 @@ __all__ = [
     "Limits",
     "Locking",
     "OpenAuth",
+    "Outgoing",
     "Preview",
     "ReadsFiles",
     "Refuse",
@@ -64,6 +84,8 @@ __all__ = [
     "Resources",
     "Rule",
     "Share",
+    "Sign",
+    "Signature",
     "Source",
     "SourceType",
     "Store",
@@ -73,5 +95,8 @@ __all__ = [
     "Telling",
     "TextCaster",
     "TextTypes",
+    "TokenAnswer",
+    "TokenRequest",
+    "TokenStore",
     "Upload",
 ]

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from bronze_engine.config.api import Api
-from bronze_engine.credentials import Auth
+from bronze_engine.contracts.auths import Auth
 from bronze_engine.model.concurrency import ConcurrencyTrace
 from bronze_engine.model.quota import Quota
 from bronze_engine.telemetry.events import Event

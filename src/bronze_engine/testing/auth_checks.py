@@ -30,7 +30,7 @@ import msgspec
 
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api
-from bronze_engine.credentials import (
+from bronze_engine.contracts import (
     Auth,
     AuthResources,
     AuthType,

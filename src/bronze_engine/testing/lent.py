@@ -12,8 +12,16 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api, CircuitBreaker, Retry
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.units import Duration
-from bronze_engine.contracts import Limits, Request, Resources, Store, StoreResources
-from bronze_engine.credentials import Auth, AuthResources, TokenStore
+from bronze_engine.contracts import (
+    Auth,
+    AuthResources,
+    Limits,
+    Request,
+    Resources,
+    Store,
+    StoreResources,
+    TokenStore,
+)
 from bronze_engine.decode.arrow.decoder import ArrowDecoder
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.text.caster import TextColumns

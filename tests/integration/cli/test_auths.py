@@ -327,7 +327,7 @@ from urllib.parse import quote
 
 from bronze_engine.config.auths.auth import CustomAuth
 from bronze_engine.config.units import Secret
-from bronze_engine.credentials import AuthResources, Credential, Exchange, TokenRequest
+from bronze_engine.plugins import AuthResources, Credential, Exchange, TokenRequest
 from bronze_engine.errors import AuthError, Conflict
 from bronze_engine.model.part import Absent, StoredObject
 

@@ -19,7 +19,7 @@ from bronze_engine.config.auths.oauth2 import (
     OAuth2RefreshTokenAuth,
 )
 from bronze_engine.config.auths.signing import HmacAuth, SigV4Auth
-from bronze_engine.credentials import (
+from bronze_engine.contracts import (
     AuthResources,
     AuthType,
     Credential,

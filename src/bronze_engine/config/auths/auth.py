@@ -67,7 +67,7 @@ class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
 
 class CustomAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the Structs of third parties build on, each with a tag of its own
-    (see bronze_engine.credentials)."""
+    (see bronze_engine.contracts.auths)."""
 
 
 Auth = (

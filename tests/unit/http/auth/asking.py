@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api
-from bronze_engine.credentials import AuthResources, TokenAnswer, TokenRequest, TokenStore
+from bronze_engine.contracts import AuthResources, TokenAnswer, TokenRequest, TokenStore
 from bronze_engine.workers import Workers
 from tests.issuer import Issuer
 

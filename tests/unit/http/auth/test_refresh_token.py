@@ -20,7 +20,7 @@ import pytest
 
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
 from bronze_engine.config.units import Secret
-from bronze_engine.credentials import Credential, TokenStore
+from bronze_engine.contracts import Credential, TokenStore
 from bronze_engine.errors import AuthError, BronzeError, ConfigError, Conflict, StoreError
 from bronze_engine.limits.transient import Transient
 from bronze_engine.model.part import ABSENT, ANY, StoredObject

@@ -16,7 +16,7 @@ import pytest
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.signing import HmacAuth, SigV4Auth
 from bronze_engine.config.units import Secret
-from bronze_engine.credentials import Outgoing
+from bronze_engine.contracts import Outgoing
 from bronze_engine.errors import AuthError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.auth.keyed_hash import KeyedHash, signature_of

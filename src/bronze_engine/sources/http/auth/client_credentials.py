@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from bronze_engine.config.auths.oauth2 import OAuth2ClientCredentialsAuth
-from bronze_engine.credentials import AuthResources, Credential, Exchange
+from bronze_engine.contracts import AuthResources, Credential, Exchange
 from bronze_engine.sources.http.auth.reread import reread
 from bronze_engine.sources.http.auth.tokens import as_credential, form_request, read_token
 from bronze_engine.telemetry.redact import redact_url

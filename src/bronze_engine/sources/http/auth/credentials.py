@@ -22,11 +22,11 @@ from multidict import CIMultiDict
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
-from bronze_engine.contracts import Hide
-from bronze_engine.credentials import (
+from bronze_engine.contracts import (
     Auth,
     Credential,
     Exchange,
+    Hide,
     Outgoing,
     Sign,
     TokenRequest,

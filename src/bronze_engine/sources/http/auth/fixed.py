@@ -6,7 +6,7 @@ import base64
 from typing import final
 
 from bronze_engine.config.auths.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
-from bronze_engine.credentials import Credential, Exchange
+from bronze_engine.contracts import Credential, Exchange
 from bronze_engine.sources.http.auth.reread import reread
 from bronze_engine.workers import Workers
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bronze_engine.config.auths.oauth2 import JwtBearerAuth
-from bronze_engine.credentials import AuthResources, Credential, Exchange
+from bronze_engine.contracts import AuthResources, Credential, Exchange
 from bronze_engine.errors import ConfigError
 from bronze_engine.sources.http.auth.reread import reread
 from bronze_engine.sources.http.auth.tokens import (

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.auths.signing import HmacAuth
-from bronze_engine.credentials import AuthResources, Credential, Exchange, Outgoing, Signature
+from bronze_engine.contracts import AuthResources, Credential, Exchange, Outgoing, Signature
 from bronze_engine.sources.http.auth.reread import reread
 
 __all__ = ["KeyedHash", "signature_of"]

@@ -10,7 +10,7 @@ import msgspec
 
 from bronze_engine.config.auths.auth import LoginAuth
 from bronze_engine.config.units import Secret
-from bronze_engine.credentials import (
+from bronze_engine.contracts import (
     AuthResources,
     Credential,
     Exchange,

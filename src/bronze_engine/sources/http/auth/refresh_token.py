@@ -20,7 +20,7 @@ from typing import Final, final
 import msgspec
 
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
-from bronze_engine.credentials import AuthResources, Credential, Exchange, TokenStore
+from bronze_engine.contracts import AuthResources, Credential, Exchange, TokenStore
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
 from bronze_engine.limits.transient import Transient
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version

@@ -13,7 +13,7 @@ from botocore.session import Session
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.auths.signing import SigV4Auth as SigV4Config
-from bronze_engine.credentials import AuthResources, Credential, Exchange, Outgoing, Sign, Signature
+from bronze_engine.contracts import AuthResources, Credential, Exchange, Outgoing, Sign, Signature
 from bronze_engine.errors import AuthError
 from bronze_engine.sources.http.auth.reread import reread
 

@@ -14,7 +14,7 @@ import msgspec
 from bronze_engine.config.auths.oauth2 import TokenAuth
 from bronze_engine.config.file.sensitive import of_auth
 from bronze_engine.config.units import Secret
-from bronze_engine.credentials import Credential, TokenAnswer, TokenRequest
+from bronze_engine.contracts import Credential, TokenAnswer, TokenRequest
 from bronze_engine.errors import AuthError
 from bronze_engine.telemetry.redact import Redactor
 

@@ -12,8 +12,7 @@ import yarl
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import Api, Timeout
-from bronze_engine.contracts import Hide, OpenAuth
-from bronze_engine.credentials import Exchange
+from bronze_engine.contracts import Exchange, Hide, OpenAuth
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.sources.http.auth.credentials import Credentials
 from bronze_engine.sources.http.url import origin_of

@@ -8,8 +8,7 @@ from typing import Final, TypeVar, final
 import httpx
 
 from bronze_engine.clock import Clock
-from bronze_engine.contracts import Limits
-from bronze_engine.credentials import TokenAnswer, TokenRequest
+from bronze_engine.contracts import Limits, TokenAnswer, TokenRequest
 from bronze_engine.errors import ExtractError
 from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.sources.http.body.gunzip import gunzip
