@@ -50,14 +50,15 @@ __all__ = ["Fault", "Kind", "S3Server", "error", "s3_server", "serve"]
 
 Kind = Literal[
     "corrupt", "lose_request", "lose_answer", "reset", "half", "stall", "stall_after",
-    "error_unapplied", "error_applied", "ignore", "lie", "corrupt_answer",
+    "error_unapplied", "error_applied", "ignore", "lie", "corrupt_answer", "page", "redirect",
 ]  # fmt: skip
 """`corrupt`: a bit of the body flips before it is checked. `lose_request`, `lose_answer`: the
 connection is closed before or after the request is applied. `reset`: in the middle of the
 body. `half`: half of the answer is sent. `stall`, `stall_after`: nothing is answered until
 the client gives up. `error_unapplied`, `error_applied`: status 200, and an error in the body.
 `ignore`: success is answered, and nothing done. `lie`: the checksum answered is another.
-`corrupt_answer`: a bit of the answer's body flips."""
+`corrupt_answer`: a bit of the answer's body flips. `page`, `redirect`: a gateway answers in
+place of the server, with a page of its own or by sending the client to one."""
 
 MAX_BODY_BYTES: Final = 1 << 30
 
@@ -171,6 +172,10 @@ class S3Server:
                 raise S3Error(kind.status, kind.code, kind.message)
             if kind == "ignore":
                 return Answer(204)
+            if kind == "page":
+                return Answer(200, {"Content-Type": "text/html"}, b"<html>Log in</html>")
+            if kind == "redirect":
+                return Answer(302, {"Location": "https://user:pw@gate.example:8443/?token=canary"})
             if kind == "error_unapplied":
                 return Answer(body=error_body("InternalError", "Try again.", request.key))
             whole = Request(

@@ -224,6 +224,42 @@ async def test_what_does_not_pass_ends_as_retries_exhausted(
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
+async def test_a_page_of_somebody_elses_is_no_answer(
+    operation: Operation, s3_server: S3Server
+) -> None:
+    """As a listing it had nothing in it, and as an upload no id."""
+    async with over(s3_server) as store:
+        script = s3_server.on(operation.name, "page", times=2)
+        if operation.is_once:
+            with pytest.raises(OutcomeUnknown, match="200 by somebody else"):
+                await operation.act(store)
+        else:
+            await operation.act(store)
+            assert script.fired == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("operation", [*OPERATIONS, Operation(now, "HeadBucket")], ids=name_of)
+async def test_a_redirect_names_who_it_leads_to(operation: Operation, s3_server: S3Server) -> None:
+    """botocore asked for the region without an end where that was redirected, too."""
+    async with over(s3_server) as store:
+        s3_server.on(operation.name, "redirect", times=0)
+        s3_server.on("HeadBucket", "redirect", times=0)
+        with pytest.raises(StoreError, match=r"redirected to https://gate\.example:8443 \(302\)"):
+            await operation.act(store)
+        assert s3_server.count("HeadBucket") <= 2
+
+
+@pytest.mark.asyncio
+async def test_a_bucket_of_another_account_may_be_what_is_refused(s3_server: S3Server) -> None:
+    async with over(s3_server, expected_bucket_owner="111122223333") as store:
+        s3_server.on("GetObject", error("AccessDenied", 403), times=0)
+        with pytest.raises(StoreError, match=r"or correct expected_bucket_owner \(111122223333\)"):
+            await get(store)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("operation", OPERATIONS, ids=name_of)
 async def test_a_missing_permission_is_named(operation: Operation, s3_server: S3Server) -> None:
     async with over(s3_server) as store:
         script = s3_server.on(operation.name, error("AccessDenied", 403), times=0)

@@ -47,6 +47,7 @@ def answered(
 
 ANSWERS: list[tuple[str | None, int, type[Exception]]] = [
     *((code, 403, AuthError) for code in sorted(s3_faults._CREDENTIAL)),
+    ("RequestTimeTooSkewed", 403, AuthError),
     ("ExpiredToken", 400, AuthError),
     (None, 401, AuthError),
     *((code, 503, Transient) for code in sorted(s3_faults._THROTTLED)),
@@ -91,6 +92,20 @@ def test_answers(code: str | None, status: int, expected: type[Exception]) -> No
 def test_what_to_do_next_is_told(code: str) -> None:
     error = translate(answered(code, 400), "put_object", TOLD)
     assert s3_faults._NEXT_STEP[code] in str(error)
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("Wed, 15 Jan 2025 11:40:00 GMT", "too far from the server's, 1200 s ahead; set it right"),
+        ("Wed, 15 Jan 2025 13:00:00 GMT", "too far from the server's, 3600 s behind; set it"),
+        ("Wed, 15 Jan 2025 13:00:00 -0000", "too far from the server's; set it right"),
+        ("no date", "too far from the server's; set it right"),
+    ],
+)
+def test_a_clock_that_is_off_is_told_with_how_far(date: str, told: str) -> None:
+    refused = answered("RequestTimeTooSkewed", 403, headers={"date": date})
+    assert told in str(translate(refused, "put_object", TOLD))
 
 
 CONNECTIONS: list[tuple[Exception, type[Exception], bool | None]] = [

@@ -22,6 +22,7 @@ from bronze_engine.errors import (
 )
 from bronze_engine.limits.transient import Transient
 from bronze_engine.store.s3.faults import FOREIGN, translate
+from bronze_engine.store.s3.foreign import is_foreign
 
 __all__ = ["Answer", "Bucket"]
 
@@ -126,13 +127,19 @@ class Bucket:
         except FOREIGN as exc:
             if isinstance(exc, ClientError):
                 self._hear(exc.response)
-            raise translate(exc, method, self.tell(method, key), self._clock.now()) from exc
+            told, owner = self.tell(method, key), self._always.get("ExpectedBucketOwner")
+            raise translate(exc, method, told, self._clock.now(), owner=owner) from exc
 
     async def once(self, method: str, key: str | None, /, **parameters: Any) -> Answer:
         """One request, within an `attempt`."""
         if key is not None:
             parameters["Key"] = self.base + key
         answer: Answer = await getattr(self._client, method)(**self._always, **parameters)
+        if is_foreign(method, answer):
+            if "Body" in answer:
+                answer["Body"].close()
+            status = answer["ResponseMetadata"]["HTTPStatusCode"]
+            raise Transient(f"{status} by somebody else than an S3 server (see endpoint_url)")
         self._hear(answer)
         return answer
 

@@ -19,6 +19,7 @@ from bronze_engine.errors import ConfigError
 from bronze_engine.network.proxy import ProxyChoice
 from bronze_engine.store.network import Network
 from bronze_engine.store.s3.credentials import Credentials, renew_when_refused
+from bronze_engine.store.s3.foreign import stop_asking_whoever_redirects
 from bronze_engine.store.s3.instant import parse_instant
 from bronze_engine.store.s3.models import models
 from bronze_engine.store.s3.transport import Transport
@@ -48,6 +49,7 @@ async def open_client(config: S3StoreConfig, workers: Workers) -> AsyncIterator[
         config=_client_config(config, network.proxy, network.tls),
     ) as client:
         renew_when_refused(client, credentials)
+        stop_asking_whoever_redirects(client)
         client.meta.config.s3["payload_signing_enabled"] = not _is_protected(
             client.meta.endpoint_url
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from botocore.parsers import ResponseParserError
 
 from bronze_engine.errors import AuthError, Conflict, StoreError
 from bronze_engine.limits.transient import Transient, parse_retry_after
+from bronze_engine.store.s3.foreign import leads_to
 
 __all__ = ["FOREIGN", "BeyondEnd", "Missing", "translate"]
 
@@ -83,7 +85,6 @@ _CREDENTIAL: Final = frozenset(
         "InvalidTokenId",
         "MissingSecurityHeader",
         "RequestExpired",
-        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",
         "UnrecognizedClientException",
@@ -138,15 +139,18 @@ _NEXT_STEP: Final = {
 _QUIET_BYTES: Final = 300
 
 
-def translate(exc: BaseException, method: str, told: str, now: datetime) -> Exception:
+def translate(
+    exc: BaseException, method: str, told: str, now: datetime, *, owner: str | None = None
+) -> Exception:
     """The error to raise `from exc` where the client's `method` raised it.
 
     Transient for what may pass; AuthError; Conflict for a failed condition; Missing;
     BeyondEnd; StoreError for everything else. `told` names the operation in messages; a
-    Retry-After that is a date is counted from `now`.
+    Retry-After that is a date is counted from `now`. `owner` is the account that the bucket
+    was said to be of: another's is refused as what nobody may do.
     """
     if isinstance(exc, ClientError):
-        return _answer(exc, method, told, now)
+        return _answer(exc, method, told, now, owner)
     if isinstance(exc, HTTPClientError | BotoConnectionError):
         return _connection(exc, told)
     if isinstance(exc, FlexibleChecksumError):
@@ -197,7 +201,9 @@ def _unreachable(exc: EndpointConnectionError, cause: object) -> str:
     return f"can't connect to {where}: {os.strerror(number) if number else 'refused'}"
 
 
-def _answer(exc: ClientError, method: str, told: str, now: datetime) -> Exception:
+def _answer(
+    exc: ClientError, method: str, told: str, now: datetime, owner: str | None
+) -> Exception:
     """What the server said, by its code, else by its status."""
     answer: dict[str, Any] = exc.response
     code = str(answer.get("Error", {}).get("Code", ""))
@@ -215,6 +221,8 @@ def _answer(exc: ClientError, method: str, told: str, now: datetime) -> Exceptio
         return Transient(f"the bytes did not arrive as they were sent ({code})", is_sent=False)
     if code in _PASSING or (status >= 500 and status != 501 and code not in _NEXT_STEP):
         return Transient(f"the server failed ({code or status})", retry_after_seconds=retry_after)
+    if code == "RequestTimeTooSkewed":
+        return AuthError(f"{told}: {_skew(metadata, now)}; set it right, by NTP for example")
     if code in _CREDENTIAL or status == 401 or (method.startswith("head") and status == 400):
         return AuthError(
             f"{told}: the credentials were refused ({code or status}); renew them, or correct "
@@ -229,14 +237,31 @@ def _answer(exc: ClientError, method: str, told: str, now: datetime) -> Exceptio
     if status == 416 or code == "InvalidRange":
         return BeyondEnd(f"{told}: the range begins after its end")
     if code not in _NEXT_STEP and (status == 403 or code == "AccessDenied"):
+        or_else = f", or correct expected_bucket_owner ({owner})" if owner else ""
         return StoreError(
-            f"{told}: access denied{_said(answer)}; grant {PERMISSION[method]}",
+            f"{told}: access denied{_said(answer)}; grant {PERMISSION[method]}{or_else}",
             permission=PERMISSION[method],
+        )
+    if (origin := leads_to(metadata)) is not None:
+        return StoreError(
+            f"{told}: it is redirected to {origin} ({status}), which is not followed, for the "
+            "request is signed for this server; set endpoint_url on the store to who answers"
         )
     if 300 <= status < 400 and code not in _NEXT_STEP:
         code = "PermanentRedirect"
     next_step = _NEXT_STEP.get(code, "the server refused it")
     return StoreError(f"{told}: {next_step} ({code or status}){_said(answer)}", code=code)
+
+
+def _skew(metadata: dict[str, Any], now: datetime) -> str:
+    """How far this machine's clock is from the server's, as its Date shows it."""
+    what = "this machine's clock is too far from the server's"
+    try:
+        date = parsedate_to_datetime(metadata.get("HTTPHeaders", {}).get("date", ""))
+    except ValueError:
+        return what
+    seconds = round((now - date).total_seconds()) if date.tzinfo is not None else 0
+    return f"{what}, {abs(seconds)} s {'ahead' if seconds > 0 else 'behind'}" if seconds else what
 
 
 def _said(answer: dict[str, Any]) -> str:
