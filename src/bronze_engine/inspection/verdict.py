@@ -72,7 +72,10 @@ def missing_list(body: Any) -> str:
     if not isinstance(body, dict):
         return "the answer holds no list of records; check the URL"
     names = ", ".join(f'"{name}"' for name in list(body)[:_SHOWN_KEYS] if len(name) < _LONGEST_KEY)
-    return f"the answer is one object without a list of records; its keys are {names}"
+    return (
+        f"the answer is one object without a list of records; its keys are {names}; check the URL, "
+        "or write single_record = true into the pipeline where the object is the one record"
+    )
 
 
 def leads_on(seen: Look) -> bool:

@@ -94,6 +94,23 @@ def test_records_that_are_not_there(path: str | None, body: str, text: str) -> N
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"ok": false, "error": "not_authed"}', "; the server says: not_authed"),
+        ('{"errors": [{"detail": "no\\n such table"}]}', "; the server says: no such table"),
+        ('{"status": 500, "message": "boom"}', "; the server says: boom"),
+        ('{"error": null, "title": "Orders"}', ""),
+        ('{"error": "%s"}' % ("x" * 201), ""),
+    ],
+)
+def test_what_a_body_without_records_says_is_told(body: str, said: str) -> None:
+    with pytest.raises(PageError) as caught:
+        Shape("items").split(body.encode())
+    _, _, end = caught.value.message.partition("there are the keys ")
+    assert "".join(end.partition("; the server")[1:]) == said
+
+
 @pytest.mark.parametrize(("path", "body"), [("data", b'{"data": null}'), (None, b"null")])
 def test_null_is_zero_rows_where_configured(path: str | None, body: bytes) -> None:
     assert Shape(path, null_records="empty").split(body).records == 0

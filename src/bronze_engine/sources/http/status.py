@@ -14,6 +14,7 @@ from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
+from bronze_engine.sources.http.body.message import message_in
 from bronze_engine.sources.http.body.stream import CutBody
 from bronze_engine.sources.http.throttled import (
     GITHUB_SECONDS,
@@ -22,11 +23,10 @@ from bronze_engine.sources.http.throttled import (
 )
 from bronze_engine.sources.http.wire.client import Answer
 
-__all__ = ["excerpt", "message_in", "raise_for_status", "shortened"]
+__all__ = ["excerpt", "raise_for_status", "shortened"]
 
 _EXCERPT_LENGTH: Final = 200
 _EXCERPT_BYTES: Final = 256 * 1024
-_MESSAGE_KEYS: Final = ("message", "error_description", "detail", "error", "title", "errors")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f-\x9f]+")
 
 
@@ -130,20 +130,6 @@ def _body(answer: Answer) -> bytes:
         return bytes(inflate([body], answer.encoding, _EXCERPT_BYTES))
     except (ExtractError, CutBody):
         return b""
-
-
-def message_in(value: object, depth: int = 0) -> str:
-    """The message in a decoded answer, "" where none is found."""
-    match value:
-        case str():
-            return value
-        case dict() if depth < 4:
-            for key in _MESSAGE_KEYS:
-                if key in value and (text := message_in(value[key], depth + 1)):
-                    return text
-        case list() if value and depth < 4:
-            return message_in(value[0], depth + 1)
-    return ""
 
 
 def shortened(text: str) -> str:

@@ -19,6 +19,7 @@ from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.envelope import Envelope, Own, first_found, readings
 from bronze_engine.sources.http.body.expected import Expected
 from bronze_engine.sources.http.body.masked import masked, own_bytes
+from bronze_engine.sources.http.body.message import fault_in
 from bronze_engine.sources.http.body.onepass import OnePass
 from bronze_engine.sources.http.body.place import place_of
 from bronze_engine.sources.http.body.raw import Body
@@ -148,16 +149,24 @@ class Document:
             raws, fields = page
             lists: list[_Read] = [(place, each, None) for place, each in enumerate(raws)]
         else:
-            lists = [
-                (number, raws, above)
-                for number, place in enumerate(self._places)
-                for raws, above in place.walk(body)
-            ]
+            lists = self._walk(body)
             found = ((key, first_found(body, at)) for key, at in self._fields.items())
             fields = {key: raw for key, raw in found if raw is not None}
         if self._names:
             self._refuse_two_lists(body, [raws for _, raws, _ in lists if raws])
         return lists, fields
+
+    def _walk(self, body: bytes | bytearray) -> list[_Read]:
+        try:
+            return [
+                (number, raws, above)
+                for number, place in enumerate(self._places)
+                for raws, above in place.walk(body)
+            ]
+        except PageError as exc:
+            if said := fault_in(body):
+                raise PageError(f"{exc.message}; the server says: {said}") from None
+            raise
 
     def _refuse_two_lists(
         self, body: bytes | bytearray, lists: Sequence[list[msgspec.Raw]]

@@ -14,12 +14,13 @@ from bronze_engine.config.template import Values, fields_of
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.inflate import inflate
+from bronze_engine.sources.http.body.message import message_in
 from bronze_engine.sources.http.body.raw import kind_of, members_of, named
 from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.fetch import Fetcher, Page
 from bronze_engine.sources.http.paging.pager import Ask
 from bronze_engine.sources.http.resource import Resource
-from bronze_engine.sources.http.status import message_in, shortened
+from bronze_engine.sources.http.status import shortened
 from bronze_engine.sources.http.target import Target
 
 __all__ = ["Job", "JobAnswer", "created_target"]
