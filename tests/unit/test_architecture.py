@@ -49,7 +49,12 @@ def test_the_package_keeps_every_contract(copy: Path) -> None:
     [
         ("layers", "errors.py", "import bronze_engine.run", "errors -> bronze_engine.run"),
         ("layers", "config/units.py", "from bronze_engine import limits", "config.units"),
-        ("layers", "flow.py", "import bronze_engine.workers", "flow -> bronze_engine.workers"),
+        (
+            "layers",
+            "flow/gate.py",
+            "import bronze_engine.workers",
+            "flow.gate -> bronze_engine.workers",
+        ),
         ("layers", "helpers.py", "", "bronze_engine.helpers"),
         ("silver", "silver/fold/fold.py", "import bronze_engine.silver.merge.plan", "fold -> "),
         ("silver", "silver/database/sql.py", "import bronze_engine.silver.columns", "sql -> "),

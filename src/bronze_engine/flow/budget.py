@@ -13,7 +13,7 @@ from typing import Final, final
 
 import anyio
 
-from bronze_engine.gate import Gate
+from bronze_engine.flow.gate import Gate
 
 __all__ = ["Budget", "Lane", "Reservation"]
 

@@ -15,72 +15,20 @@ for each fetch in flight.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection
-from typing import Final, Generic, TypeVar, final
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Generic, TypeVar, final
 
 import anyio
 from anyio.abc import TaskGroup
 
-from bronze_engine.budget import Budget, Lane, Reservation
-from bronze_engine.gate import Gate
+from bronze_engine.flow.budget import Lane
+from bronze_engine.flow.gate import Gate
+from bronze_engine.flow.groups import CANCELLED_WITHIN, ungrouped
 
-__all__ = ["CANCELLED_WITHIN", "Budget", "Gate", "Lane", "Reservation", "each", "ordered", "single"]
+__all__ = ["ordered"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-
-
-def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error a caller should see out of a group; the others become its notes.
-
-    Exits (cancellation, KeyboardInterrupt) come before errors, then the order of the group.
-    """
-    leaves: list[BaseException] = []
-
-    def walk(inner: BaseExceptionGroup[BaseException]) -> None:
-        for exc in inner.exceptions:
-            if isinstance(exc, BaseExceptionGroup):
-                walk(exc)
-            else:
-                leaves.append(exc)
-
-    walk(group)
-    leaves.sort(key=lambda exc: isinstance(exc, Exception))
-    for other in leaves[1:]:
-        leaves[0].add_note(f"also: {other!r}")
-    return leaves[0]
-
-
-async def each(
-    items: Collection[Item], function: Callable[[Item], Awaitable[None]], *, at_once: int
-) -> None:
-    """Call `function` for every item, `at_once` side by side; the first error ends the others."""
-    if min(at_once, len(items)) <= 1:  # most small runs have one of a kind: tasks are for more
-        for item in items:
-            await function(item)
-        return
-    todo = iter(items)
-    done = 0
-
-    async def work() -> None:
-        nonlocal done
-        for item in todo:
-            await function(item)
-            done += 1
-
-    try:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(min(at_once, len(items))):
-                tasks.start_soon(work)
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__  # hides the group, keeps what the error came from
-    if done < len(items):
-        raise RuntimeError(CANCELLED_WITHIN)
-
-
-CANCELLED_WITHIN: Final = "work was cancelled from within, and not by whoever runs it"
-"""A task group takes the cancellation of one of its tasks for its own, and says nothing of it."""
 
 
 @final
@@ -221,20 +169,18 @@ async def ordered(
     flow = _Flow(fetch, lane, estimate, ahead)
     is_over = False
     try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(flow.feed, items, tasks)
-            while (slot := await flow.turn()) is not None:
-                if slot.error is not None:
-                    raise slot.error
-                more = await emit(slot.value)  # type: ignore[arg-type]  # set with done
-                flow.leave(slot)
-                if more is False:
-                    tasks.cancel_scope.cancel()
-                    break
-            is_over = True
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__  # hides the group, keeps what the error came from
+        with ungrouped():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(flow.feed, items, tasks)
+                while (slot := await flow.turn()) is not None:
+                    if slot.error is not None:
+                        raise slot.error
+                    more = await emit(slot.value)  # type: ignore[arg-type]  # set with done
+                    flow.leave(slot)
+                    if more is False:
+                        tasks.cancel_scope.cancel()
+                        break
+                is_over = True
     finally:
         flow.end()
     if not is_over:
