@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, final
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bronze_engine.config.output import Output
+from bronze_engine.encode.footer import Footer
 from bronze_engine.encode.indices import (
     INDICES,
     is_indices,
@@ -21,7 +23,7 @@ from bronze_engine.encode.sink import PART_BYTES, PartSink
 from bronze_engine.model.arrow import Array, DataType, schema_to_text
 from bronze_engine.model.part import DataFile, Part
 
-__all__ = ["ParquetEncoder"]
+__all__ = ["ParquetEncoder", "RowGroup"]
 
 _SAMPLE_ROWS: Final = 16_384
 _REPEATS: Final = 4
@@ -31,18 +33,32 @@ _REPEATS_ASCENDING: Final = 100
 """Of whole numbers that ascend, where differences may be written: until then these are smaller,
 and less work (614,400 seconds that come 7 times each: 155 kB against 837 kB)."""
 _ZSTD_LEVEL: Final = 1
+_MAGIC: Final = b"PAR1"
+"""At either end of a file."""
+_LENGTH_BYTES: Final = 4
+"""Of the footer's length, which stands between it and the end."""
 _SCHEMA_KEY: Final = "ARROW:schema"
 """Where a file says of which Arrow types its columns are."""
 _INT64_DIGITS: Final = 18
 """Of a decimal, with `store_decimal_as_integer`; of more it is bytes."""
 
 
+class RowGroup(NamedTuple):
+    """A row group as the bytes of a file, wherever in it they will lie."""
+
+    pieces: Sequence[bytes]
+    footer: bytes
+    """Of a file that has this row group alone."""
+    row_count: int
+
+
 @final
 class ParquetEncoder:
     """One Parquet file. An abandoned encoder holds memory only.
 
-    The same tables, options and pyarrow give the same bytes, whether texts come as values or as
-    indices (`encode.indices`).
+    Row groups are encoded apart from each other, so several may be at once, and are added in
+    order. The same tables, options and pyarrow give the same bytes, which are those of one
+    `pq.ParquetWriter`, whether texts come as values or as indices (`encode.indices`).
     """
 
     def __init__(
@@ -60,9 +76,13 @@ class ParquetEncoder:
         self._options = options
         self._layout = layout
         self._sink = PartSink(part_bytes)
-        self._writer: pq.ParquetWriter | None = None
+        self._leaves: _Leaves | None = None
         self._as_indices: list[str] = []
         """Columns that are given to the writer as indices."""
+        self._footer: Footer | None = None
+        """Of the first row group."""
+        self._row_groups: list[bytes] = []
+        """Of the footer."""
 
     @property
     def bytes_written(self) -> int:
@@ -71,43 +91,70 @@ class ParquetEncoder:
 
     @property
     def hash_seconds(self) -> float:
-        """What the checksums have taken so far; `write` and `finish` wait for them."""
+        """What the checksums have taken so far; `add` and `finish` wait for them."""
         return self._sink.hash_seconds
 
     def write(self, item: pa.Table, /) -> Sequence[Part]:
         """Write one row group and return the parts that are now full."""
-        if self._writer is None:
-            self._writer = self._open(item)
-        if item.num_rows:
-            self._writer.write_table(self._as_opened(item), row_group_size=item.num_rows)
-            self.rows_written += item.num_rows
+        self.begin(item)
+        return self.add(self.encode(item)) if item.num_rows else ()
+
+    def begin(self, first: pa.Table) -> None:
+        """Decide by the first row group how columns are written; no more once that is done."""
+        if self._leaves is not None:
+            return
+        self._leaves = _kinds_of_leaves(first, as_differences=self._options.encoding == "delta")
+        repeating = frozenset(self._leaves.repeating)
+        self._as_indices = [
+            field.name
+            for field in first.schema
+            if is_indices(field.type) and field.name in repeating
+        ]
+
+    def encode(self, table: pa.Table) -> RowGroup:
+        """A row group for `add`, in whatever thread, once `begin` has been called."""
+        written = _Written()
+        with self._open(written) as writer:
+            if table.num_rows:
+                writer.write_table(self._as_begun(table), row_group_size=table.num_rows)
+        return RowGroup(*written.taken_apart(), table.num_rows)
+
+    def add(self, group: RowGroup) -> Sequence[Part]:
+        """Append a row group and return the parts that are now full."""
+        if self._footer is None:
+            self._sink.write(_MAGIC)
+        footer = Footer(group.footer, moved_bytes=self._sink.size_bytes - len(_MAGIC))
+        self._footer = self._footer or footer
+        self._row_groups += footer.row_groups
+        for piece in group.pieces:
+            self._sink.write(piece)
+        self.rows_written += group.row_count
         return self._sink.take()
 
     def finish(self) -> tuple[Sequence[Part], DataFile]:
         """Write the footer; the last parts, and the file as the manifest names it."""
-        writer = self._open(self.schema.empty_table()) if self._writer is None else self._writer
-        writer.close()
+        if self._footer is None:  # a file without rows
+            nothing = self.schema.empty_table()
+            self.begin(nothing)
+            self.add(self.encode(nothing))
+        assert self._footer is not None  # noqa: S101  # something was added
+        footer = self._footer.of(self._row_groups, self.rows_written)
+        self._sink.write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + _MAGIC)
         return self._sink.end(name=self.name, row_count=self.rows_written, layout=self._layout)
 
-    def _open(self, first: pa.Table) -> pq.ParquetWriter:
-        as_differences = self._options.encoding == "delta"
-        leaves = _kinds_of_leaves(first, as_differences=as_differences)
+    def _open(self, sink: _Written) -> pq.ParquetWriter:
+        assert self._leaves is not None  # noqa: S101  # begin comes first
+        leaves = self._leaves
         options: dict[str, Any] = {}
         level = self._options.compression_level
         if self._options.compression == "zstd":
             options["compression_level"] = _ZSTD_LEVEL if level is None else level
         elif self._options.compression == "gzip" and level is not None:
             options["compression_level"] = level
-        if as_differences:
+        if self._options.encoding == "delta":
             options["column_encoding"] = dict.fromkeys(leaves.numbers, "DELTA_BINARY_PACKED")
-        repeating = frozenset(leaves.repeating)
-        self._as_indices = [
-            field.name
-            for field in first.schema
-            if is_indices(field.type) and field.name in repeating
-        ]
         writer = pq.ParquetWriter(
-            pa.PythonFile(self._sink, mode="w"),
+            pa.PythonFile(sink, mode="w"),
             with_indices(self.schema, self._as_indices),
             version="2.6",
             compression=self._options.compression,
@@ -121,14 +168,54 @@ class ParquetEncoder:
             writer.add_key_value_metadata({_SCHEMA_KEY: schema_to_text(self.schema)})
         return writer
 
-    def _as_opened(self, table: pa.Table) -> pa.Table:
-        """A row group with indices in the columns that the file was opened with."""
+    def _as_begun(self, table: pa.Table) -> pa.Table:
+        """A row group with indices in the columns that the file was begun with."""
         table = with_texts(table, but=self._as_indices)
         for name in self._as_indices:
             place = table.schema.get_field_index(name)
             field = table.schema.field(place).with_type(INDICES)
             table = table.set_column(place, field, listed_anew(table.column(place)))
         return table
+
+
+@final
+class _Written(io.RawIOBase):
+    """A write-only file object that keeps a whole small file, as the pieces that it came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+        self._size_bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size_bytes
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        piece = data if isinstance(data, bytes) else bytes(data)  # pyarrow gives bytes
+        self._pieces.append(piece)
+        self._size_bytes += len(piece)
+        return len(piece)
+
+    def taken_apart(self) -> tuple[Sequence[bytes], bytes]:
+        """What the footer points at, and the footer; both without their frame."""
+        frame = self._cut(_LENGTH_BYTES + len(_MAGIC))
+        footer = self._cut(int.from_bytes(frame[:_LENGTH_BYTES], "little"))
+        return [self._pieces[0][len(_MAGIC) :], *self._pieces[1:]], footer
+
+    def _cut(self, size: int) -> bytes:
+        """The last bytes of the file, which it loses."""
+        cut: list[bytes] = []
+        while size:
+            piece = self._pieces.pop()
+            if len(piece) > size:
+                self._pieces.append(piece[:-size])
+                piece = piece[-size:]
+            cut.append(piece)
+            size -= len(piece)
+        return b"".join(reversed(cut))
 
 
 class _Leaves(NamedTuple):

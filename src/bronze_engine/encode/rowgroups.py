@@ -13,7 +13,7 @@ from bronze_engine.encode.indices import is_indices, with_indices
 from bronze_engine.encode.weight import rows_within, weight
 from bronze_engine.model.arrow import Array, DataType, scalar
 
-__all__ = ["RowGroups", "conform"]
+__all__ = ["RowGroups", "conform", "gathered"]
 
 
 @final
@@ -47,12 +47,20 @@ class RowGroups:
         """Whether `take` would give a full row group."""
         return self.held_rows >= self._limit() or self.held_bytes >= self._bytes
 
+    @property
+    def ends_file(self) -> bool:
+        """Whether the row group that was cut last fills its file."""
+        return self._file_rows % self._max_rows_per_file == 0
+
     def take(self, schema: pa.Schema) -> pa.Table:
         """The next row group, of at least one row unless nothing is held, as `schema`.
 
-        Full if `is_full`, else all that is left. Rows past the limit stay for the next. Texts
-        that all batches have as indices (`encode.indices`) stay so.
+        Full if `is_full`, else all that is left. Rows past the limit stay for the next.
         """
+        return gathered(self.cut(), schema)
+
+    def cut(self) -> list[pa.RecordBatch]:
+        """The next row group as the batches that it came in, which `gathered` takes."""
         rows_left, bytes_left = self._limit(), self._bytes
         taken: list[pa.RecordBatch] = []
         while self._batches and rows_left > 0 and bytes_left > 0:
@@ -70,10 +78,17 @@ class RowGroups:
             self.held_rows -= rows
             self.held_bytes -= heavy
             self._file_rows += rows
-        return _gathered(taken, schema)
+        return taken
+
+    def put_back(self, batches: Sequence[pa.RecordBatch]) -> None:
+        """Hold rows again that were cut last; `begin_file` is to follow."""
+        for batch in reversed(batches):
+            self._batches.appendleft(batch)
+            self.held_rows += batch.num_rows
+            self.held_bytes += weight(batch)
 
     def begin_file(self) -> None:
-        """Say that the next row group opens a file; needed only where rows did not decide it."""
+        """Say that what is held next opens a file; needed only where rows did not decide it."""
         self._file_rows = 0
 
     def _limit(self) -> int:
@@ -81,7 +96,9 @@ class RowGroups:
         return min(self._rows, left)
 
 
-def _gathered(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+def gathered(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Batches of one layout or of older ones, conformed. Texts that all of them have as indices
+    (`encode.indices`) stay so."""
     indices = [
         field.name
         for field in schema

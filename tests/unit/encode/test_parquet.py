@@ -8,8 +8,9 @@ import io
 import weakref
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,6 +67,25 @@ def test_each_write_is_a_row_group_and_reads_back() -> None:
     found = metadata(parts)
     assert [found.row_group(i).num_rows for i in range(found.num_row_groups)] == [3000, 600]
     assert (file.name, file.row_count, file.layout) == ("x.parquet", 3600, 7)
+
+
+@pytest.mark.parametrize("encoding", ["plain", "delta"])
+def test_row_groups_that_are_encoded_side_by_side_make_the_same_file(
+    encoding: Literal["plain", "delta"],
+) -> None:
+    options = Output(encoding=encoding)
+    tables = [sample(300, start=300 * i) for i in range(20)]
+    encoder = ParquetEncoder("x", tables[0].schema, options, layout=7, part_bytes=PART_BYTES)
+    encoder.begin(tables[0])
+    with ThreadPoolExecutor(4) as pool:
+        groups = list(pool.map(encoder.encode, tables))
+    side_by_side = [part for group in groups for part in encoder.add(group)]
+    last, file = encoder.finish()
+    assert [part.data for part in [*side_by_side, *last]] == [
+        part.data for part in encode(tables, options)[0]
+    ]
+    assert pq.read_table(io.BytesIO(whole([*side_by_side, *last]))).equals(pa.concat_tables(tables))
+    assert file.row_count == 6000
 
 
 def test_parts_are_numbered_of_equal_size_and_checksummed() -> None:
