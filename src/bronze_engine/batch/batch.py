@@ -25,7 +25,7 @@ from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
-from bronze_engine.flow import Gate, single
+from bronze_engine.flow import Gate, ungrouped
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.manifest import check_dates
 from bronze_engine.model.report import RunReport
@@ -143,10 +143,8 @@ class Batch:
         self._began = self._clock.monotonic()
         self._engine.tell(BatchStarted(batch=self.batch, runs=self._runs))
         try:
-            with self._engine.listening(self._ears):
+            with ungrouped(), self._engine.listening(self._ears):
                 await self._run_all()
-        except BaseExceptionGroup as group:
-            raise single(group) from None
         finally:
             self._engine.tell(BatchFinished(batch=self.batch, report=self.report()))
         return self.report()

@@ -12,7 +12,7 @@ import msgspec
 
 from bronze_engine.batch.batch import Batch
 from bronze_engine.engine import Engine
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.state.batches import new_id
 
@@ -110,13 +110,11 @@ class KeptBatch:
             self._is_finished = True
             return self.report()
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._renew)
-                await self._batch.run()
-                tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            error = single(group)
-            raise error from error.__cause__
+            with ungrouped():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._renew)
+                    await self._batch.run()
+                    tasks.cancel_scope.cancel()
         finally:
             self._is_finished = True
             await self._keep()

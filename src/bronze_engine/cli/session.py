@@ -38,7 +38,7 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config
 from bronze_engine.contracts import Hook
 from bronze_engine.engine import Engine, open_engine
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.limits.retry import Attempts
 from bronze_engine.monitoring.opened import Monitoring, open_monitoring
 from bronze_engine.telemetry.log import Logs, setup_logging
@@ -206,11 +206,8 @@ def _display() -> LiveTable | Progress:
 @asynccontextmanager
 async def beside(task: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
     """Run a task that ends with the body."""
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(task)
             yield
             tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__  # hides the group, keeps what the error came from

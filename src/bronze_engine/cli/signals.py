@@ -13,7 +13,7 @@ from typing import Final, NoReturn, TypeVar, final
 import anyio
 from anyio.abc import TaskStatus
 
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 
 __all__ = ["EXIT_SECONDS", "Signals", "Stopped", "until_signal", "watching_signals"]
 
@@ -84,14 +84,11 @@ async def watching_signals(
                 on_signal()
                 ours.cancel()
 
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch)
             yield ours
             tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__  # hides the group, keeps what the error came from
 
 
 async def until_signal(work: Callable[[], Awaitable[T]]) -> T:

@@ -17,7 +17,7 @@ import msgspec
 
 from bronze_engine.contracts import Decoded, Decoder, Emit, Resources, Source
 from bronze_engine.errors import ExtractError, QualityError
-from bronze_engine.flow import Gate, Lane, ordered, single
+from bronze_engine.flow import Gate, Lane, ordered, ungrouped
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.page import CapturedPage
@@ -228,7 +228,7 @@ async def decode_slice(
             failure = exc
         groups.close()
 
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
             await ordered(
@@ -240,8 +240,6 @@ async def decode_slice(
                 ahead=GROUPS_AHEAD,
             )
             is_whole = True
-    except BaseExceptionGroup as group:
-        raise single(group) from None
     if failure is not None:
         raise failure
     if not is_whole:  # a task group takes the cancellation of one of its tasks for its own

@@ -22,7 +22,7 @@ from anyio.abc import ByteReceiveStream, ByteSendStream, Process
 from bronze_engine.clock import Clock
 from bronze_engine.config.notify import CommandNotify
 from bronze_engine.errors import ConfigError, ExtractError, RetryError
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.limits.transient import Transient
 from bronze_engine.notify.attempts import attempts_of
 from bronze_engine.notify.message import Message, fields_of, to_json
@@ -115,16 +115,15 @@ class Command:
         assert process.stdout is not None  # noqa: S101
         output = _Output(process.stdout)
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_feed, process.stdin, body)
-                tasks.start_soon(output.read)
-                status = await process.wait()
-                with suppress(TimeoutError):
-                    async with self._clock.timeout(_LAST_WORDS_SECONDS):
-                        await output.ended.wait()
-                tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            raise single(group) from None
+            with ungrouped():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_feed, process.stdin, body)
+                    tasks.start_soon(output.read)
+                    status = await process.wait()
+                    with suppress(TimeoutError):
+                        async with self._clock.timeout(_LAST_WORDS_SECONDS):
+                            await output.ended.wait()
+                    tasks.cancel_scope.cancel()
         finally:
             for line in output.lines():
                 log.debug("%s: %s", self._shown, line)

@@ -15,7 +15,7 @@ import anyio
 
 from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.model.part import ABSENT, Expect, Version
 from bronze_engine.publish.traces import PREFLIGHT_PREFIX, find_races
 from bronze_engine.shield import finish
@@ -92,12 +92,10 @@ async def race_puts(store: Store, key: str, expect: Expect) -> Version:
         with suppress(Conflict):
             won.append(await store.put(key, f"{expect} {number}".encode(), expect=expect))
 
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks:
             for number in range(_RACERS):
                 tasks.start_soon(put, number)
-    except BaseExceptionGroup as group:
-        raise single(group) from None
     if len(won) != 1:
         raise StoreError(
             f"{store.url}: of {_RACERS} conditional puts {len(won)} won where one should: the "

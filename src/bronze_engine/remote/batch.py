@@ -17,7 +17,7 @@ from bronze_engine.batch.shard import shares_of
 from bronze_engine.config.load import Texts, load_texts
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError, RetryError
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.model.report import RunReport
 from bronze_engine.remote.cluster import Cluster, Lost
@@ -139,11 +139,10 @@ class RemoteBatch:
             self._cluster.threads,
         )
         try:
-            async with anyio.create_task_group() as tasks:
-                for parcel in self._parcels:
-                    tasks.start_soon(self._land, parcel)
-        except BaseExceptionGroup as group:
-            raise single(group) from None
+            with ungrouped():
+                async with anyio.create_task_group() as tasks:
+                    for parcel in self._parcels:
+                        tasks.start_soon(self._land, parcel)
         finally:
             self._engine.tell(BatchFinished(batch=self.batch, report=self.report()))
         return self.report()

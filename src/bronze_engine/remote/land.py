@@ -17,7 +17,7 @@ from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import load_texts
 from bronze_engine.engine import Engine, open_engine
 from bronze_engine.errors import ConfigError
-from bronze_engine.flow import each, single
+from bronze_engine.flow import each, ungrouped
 from bronze_engine.model.batch import BatchReport, BatchRun
 from bronze_engine.remote.masked_logs import masked_logs
 from bronze_engine.remote.parcel import Answer, Begun, Ended, Parcel, Sign
@@ -111,7 +111,7 @@ async def _until_unwanted(
         tasks.cancel_scope.cancel()
 
     batch: Batch | None = None
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             todo = await find_remaining(engine, asked)
@@ -130,9 +130,6 @@ async def _until_unwanted(
                 with engine.listening(hear):
                     await batch.run()
             tasks.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__
     if batch is not None:
         results.update({(run.pipeline, run.run_date): run for run in batch.report().runs})
         asked = msgspec.structs.replace(asked, tables=batch.report().tables)

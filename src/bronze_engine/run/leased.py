@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.flow import CANCELLED_WITHIN, single
+from bronze_engine.flow import CANCELLED_WITHIN, ungrouped
 from bronze_engine.plan.window import is_chained
 from bronze_engine.publish.lease import hold_lease, lease_key, this_process
 from bronze_engine.run.services import Identity, Services, Stores
@@ -41,13 +41,11 @@ async def under_lease(
         stores.state, key, holder, services.clock, wait_seconds=wait_seconds
     ) as lease:
         results: list[T] = []
-        try:
+        with ungrouped():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lease.keep)
                 results.append(await work())
                 tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            raise single(group) from None
     if not results:
         raise RuntimeError(CANCELLED_WITHIN)
     return results[0]

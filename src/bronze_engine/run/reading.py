@@ -14,7 +14,7 @@ import anyio
 
 from bronze_engine.contracts import Source, SourceType
 from bronze_engine.errors import ExtractError, SnapshotLost
-from bronze_engine.flow import single
+from bronze_engine.flow import ungrouped
 from bronze_engine.land.job import Job
 from bronze_engine.land.landed import Landed
 from bronze_engine.land.slice import land_slice
@@ -126,7 +126,7 @@ class Reading:
         head = 0
         is_whole = False
         try:
-            with seats:
+            with ungrouped(), seats:
                 async with anyio.create_task_group() as tasks:
                     async for first in source.slices():
                         if not head:
@@ -135,9 +135,6 @@ class Reading:
                         tasks.start_soon(land, head, self._checkpoint.place(head, first))
                         head += 1
                     is_whole = True
-        except BaseExceptionGroup as group:
-            error = single(group)
-            raise error from error.__cause__  # hides the group, keeps what the error came from
         finally:
             self.landed.sort(key=lambda landed: landed.index)
         if not is_whole:  # a task group takes the cancellation of its body for its own

@@ -20,7 +20,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import captures_pages
 from bronze_engine.contracts import Decoder, Emit, Preview, Source
 from bronze_engine.errors import ExtractError, SliceLost, SnapshotLost
-from bronze_engine.flow import single
+from bronze_engine.flow import single, ungrouped
 from bronze_engine.land.job import Job, Written
 from bronze_engine.land.landed import Landed
 from bronze_engine.land.slice import land_slice
@@ -194,14 +194,11 @@ class _Trying:
             self._is_cut = True
             tasks.cancel_scope.cancel()
 
-        try:
+        with ungrouped():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(watch)
                 await land()
                 tasks.cancel_scope.cancel()
-        except BaseExceptionGroup as group:
-            error = single(group)
-            raise error from error.__cause__  # hides the group, keeps what the error came from
 
     async def _land(
         self, job: Job, source: Source, landed: list[Landed], size_bytes: int, at_once: int

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bronze_engine.errors import ExtractError
 from bronze_engine.flow import CANCELLED_WITHIN
 from bronze_engine.model.part import Expect, Version
 from bronze_engine.store.memory import MemoryStore
@@ -41,3 +42,14 @@ async def test_a_library_that_cancels_who_renews_the_lease_ends_the_run_in_an_er
             await clock.drive(engine.run(NAME, run_date=DAY))
         assert is_idle(engine)
     assert not [key for key in await bench.left() if key.endswith(".parquet")]
+
+
+@pytest.mark.asyncio
+async def test_the_error_of_a_run_keeps_what_it_came_from(tmp_path: Path) -> None:
+    fault = ExtractError("the wire broke")
+    fault.__cause__ = ConnectionResetError("by peer")
+    bench = Bench(tmp_path)
+    async with bench.engine(ScriptedSource([[page(1), fault]])) as engine:
+        with pytest.raises(ExtractError, match="the wire broke") as caught:
+            await engine.run(NAME, run_date=DAY)
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
