@@ -103,6 +103,28 @@ async def test_the_files_of_a_job_are_read_in_their_order(wrap: Any) -> None:
         assert one.clock.monotonic() == pytest.approx(5 + 7.5 + 11.25)
 
 
+@pytest.mark.asyncio
+async def test_a_poll_may_name_its_job_in_its_parameters_or_its_body() -> None:
+    api = Reports()
+
+    async def handle(seen: Seen, writer: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/poll":
+            assert (seen.method, seen.query) == ("POST", {"token": "j1"})
+            assert json.loads(seen.body) == {"query": "{ job(id: j1) }", "ids": ["j1"]}
+            seen.path = "/jobs/j1"
+        return await api(seen, writer)
+
+    asked = export(
+        path="/poll",
+        method="POST",
+        params={"token": "{job.id}"},
+        json={"query": "{{ job(id: {job.id}) }}", "ids": ["{job.id}"]},
+    )
+    async with serve(handle) as server, opened(server, path="", export=asked) as one:
+        assert await one.read() == ROWS
+        assert api.polls == 3
+
+
 def as_csv(body: bytes) -> bytes:
     lines = [f"{row['id']},{row['text']}\n" for row in json.loads(body)]
     return gzip.compress("".join(["id,text\n", *lines]).encode())

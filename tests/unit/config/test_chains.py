@@ -120,6 +120,8 @@ def test_secrets_of_the_request_for_an_export_are_hidden(tmp_path: Path) -> None
         ("report", "source.export.create.path=https://x", r"create.path: is joined to the API's"),
         ("report", "source.export.poll.path=/jobs?x=1", r"poll.path: is joined to the API's"),
         ("report", "source.export.poll.path=/jobs", r"poll.path: names no job"),
+        ("report", "source.export.poll.json.id={job.id}", r"poll.json: is a body, and GET has"),
+        ("report", "source.export.poll.params.x={jb.id}", r"poll.params.x: "),
         ("report", "source.export.poll.done=[]", r"done: is empty"),
         ("report", 'source.export.poll.failed=["done"]', r'failed: "done" is in done, too'),
         ("report", "source.export.poll.timeout=0s", r"timeout: must be above zero"),

@@ -356,7 +356,8 @@ def of_source(source: SourceConfig) -> Iterator[str]:
         return
     requests = [(source.params, source.json)]
     if source.export is not None:
-        requests.append((source.export.create.params, source.export.create.json))
+        asked = source.export.create, source.export.poll
+        requests += [(each.params, each.json) for each in asked]
     for params, body in requests:
         yield from credential_values(params)
         yield from credential_values(body)

@@ -29,10 +29,17 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PollJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The request that asks how the job is doing, again and again."""
+    """The request that asks how the job is doing, again and again.
+
+    {job.id} in path, params or json is what create has answered at the dotted path `id`.
+    """
 
     path: str
-    """{job.id} in it is what create has answered at the dotted path `id`."""
+    """Joined to the API's base_url."""
+    method: Literal["GET", "POST"] = "GET"
+    params: dict[str, ParamValue] = {}
+    json: Any = None
+    """Body of a POST."""
     status_path: str = "status"
     """Dotted path of the state in the answer."""
     done: list[str]

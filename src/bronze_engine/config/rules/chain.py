@@ -143,13 +143,12 @@ def export_templates(source: HttpSourceConfig, path: KeyPath) -> list[tuple[KeyP
     export = source.export
     if export is None:
         return []
-    create = (*path, "export", "create")
-    return [
-        ((*create, "path"), export.create.path),
-        ((*create, "json"), export.create.json),
-        *(((*create, "params", key), value) for key, value in export.create.params.items()),
-        ((*path, "export", "poll", "path"), export.poll.path),
-    ]
+    found: list[tuple[KeyPath, Any]] = []
+    for place, request in (("create", export.create), ("poll", export.poll)):
+        here = (*path, "export", place)
+        found += [((*here, "path"), request.path), ((*here, "json"), request.json)]
+        found += [((*here, "params", key), value) for key, value in request.params.items()]
+    return found
 
 
 def _export(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
@@ -167,6 +166,8 @@ def _export(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
             )
     if create.json is not None and create.method == "GET":
         yield Fault((*here, "create", "json"), "is a body, and GET has none; leave method out")
+    if poll.json is not None and poll.method == "GET":
+        yield Fault((*here, "poll", "json"), 'is a body, and GET has none; write method = "POST"')
     if not poll.done:
         yield Fault((*here, "poll", "done"), "is empty; name the states that mean it is there")
     both = sorted(set(poll.done) & set(poll.failed))
@@ -175,8 +176,10 @@ def _export(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
     for key in ("interval", "max_interval", "timeout"):
         if getattr(poll, key) <= 0:
             yield Fault((*here, "poll", key), "must be above zero")
-    if not _names((poll.path,), "job"):
-        yield Fault((*here, "poll", "path"), "names no job; write {job.id} into it")
+    if not _names((poll.path, poll.params, poll.json), "job"):
+        yield Fault(
+            (*here, "poll", "path"), "names no job; write {job.id} into it, or into params or json"
+        )
     if export.files is not None and export.files.startswith("$"):
         yield Fault(
             (*here, "files"),

@@ -7,7 +7,7 @@ from typing import Final, final
 
 import msgspec
 
-from bronze_engine.config.http.export import Export
+from bronze_engine.config.http.export import CreateJob, Export, PollJob
 from bronze_engine.config.http.paginator import NoPaginator
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import Values, fields_of
@@ -125,10 +125,9 @@ class Job:
 
     async def _wait(self) -> JobAnswer:
         poll, clock = self._export.poll, self._resource.resources.clock
-        config = msgspec.structs.replace(
-            self._resource.config, path=poll.path, method="GET", params={}, json=None
-        )
-        target = _target(self._resource, config, self.fields(poll.path), has_window=False)
+        config = _request(self._resource.config, poll)
+        fields = self.fields([poll.path, poll.params, poll.json])
+        target = _target(self._resource, config, fields, has_window=False)
         began, wait = clock.monotonic(), float(poll.interval)
         state = ""
         while True:
@@ -140,7 +139,7 @@ class Job:
                     + f"; poll.timeout is {poll.timeout:.0f} s. Run again, or raise it"
                 )
             await clock.sleep(wait)
-            answer = await self._ask(target, "GET", "the poll of the export")
+            answer = await self._ask(target, poll.method, "the poll of the export")
             state = _state(answer.want(poll.status_path, "poll.status_path"))
             if state in poll.done:
                 return answer
@@ -173,16 +172,19 @@ class Job:
 
 def created_target(resource: Resource, export: Export) -> Target:
     """The request that makes the job; the window's bounds go with it."""
-    create = export.create
-    config = msgspec.structs.replace(
-        resource.config,
-        path=create.path,
-        method=create.method,
-        params=create.params,
-        json=create.json,
+    config = _request(resource.config, export.create)
+    return _target(resource, config, {}, has_window=True)
+
+
+def _request(config: HttpSourceConfig, asked: CreateJob | PollJob) -> HttpSourceConfig:
+    return msgspec.structs.replace(
+        config,
+        path=asked.path,
+        method=asked.method,
+        params=asked.params,
+        json=asked.json,
         paginator=NoPaginator(),
     )
-    return _target(resource, config, {}, has_window=True)
 
 
 def _target(
