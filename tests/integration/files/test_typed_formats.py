@@ -294,6 +294,8 @@ async def test_a_record_that_is_none_says_where_it_stands(tmp_path: Path) -> Non
     ("body", "records", "told"),
     [
         ('{"data": null}', "data", "write \\[\\] where there are none"),
+        ('{"rows": [], "error": "x"}', "data", 'there are the keys "rows", "error"; it says: x'),
+        ('{"data": {"id": 1}}', "data", "set source.records|set `records` to the path"),
         ("<html><body>", "data", "fetch it again"),
         ("<a/>", "data", "convert it before it is landed"),
         ("[1]", None, "set source.records"),
@@ -308,7 +310,8 @@ async def test_advice_names_only_what_files_have(
     (one.inbox / "a.json").write_text(body)
     with pytest.raises((ExtractError, QualityError), match=told) as caught:
         await one.run()
-    for other in ("null_records", "record_kind", "`path`", "Accept", "[apis"):
+    others = ("null_records", "absent_records", "single_record", "record_kind", "`path`", "Accept")
+    for other in (*others, "[apis", "server"):
         assert other not in str(caught.value)
 
 

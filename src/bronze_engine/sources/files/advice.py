@@ -9,6 +9,9 @@ __all__ = ["of_files"]
 _OTHERWISE: Final = (
     ('; set null_records = "empty" if that means none', "; write [] where there are none"),
     ('; if that means no records, set null_records = "empty"', ""),
+    ('; absent_records = "empty" takes that for no records', ""),
+    (", or single_record = true if the object is the one record", ""),
+    ("; the server says: ", "; it says: "),
     (
         '; record_kind = "value" or "array" lands those',
         "; write an object a record, or set source.records to the list of objects",

@@ -25,7 +25,7 @@ from bronze_engine.config.http.selector import (
     written,
 )
 from bronze_engine.errors import ExtractError, PageError
-from bronze_engine.sources.http.body.expected import Expected
+from bronze_engine.sources.http.body.expected import ABSENT_MEANS, Expected
 from bronze_engine.sources.http.body.raw import Body, kind_of, members_of, named
 
 __all__ = ["Node", "evaluate", "unexpected"]
@@ -154,7 +154,8 @@ class _Walk:
             end = f"; there are {named(members_of(value) or {})}"
             if len(nodes) > 1:
                 end = f"; in the first there are {named(members_of(value) or {})}"
-        way_out = ""
+        is_absent = isinstance(step, Member) and kind in ("an object", "null")
+        way_out = ABSENT_MEANS if is_absent and not is_plural else ""
         if is_plural and not isinstance(step, Every | Run):
             way_out = '; if that means no records, set null_records = "empty"'
         match step:

@@ -8,9 +8,13 @@ import msgspec
 
 from bronze_engine.sources.http.body.raw import Body, kind_of, members_of
 
-__all__ = ["Expected"]
+__all__ = ["ABSENT_MEANS", "Expected"]
+
+ABSENT_MEANS: Final = '; absent_records = "empty" takes that for no records'
+"""For messages."""
 
 _FAULTS: Final = ("error", "errors")
+_NO_FAULT: Final = (b"null", b"[]", b"{}", b'""', b"false")
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +37,4 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         if any(kind_of(value) not in ("an object", "null") for value in above):
             return False
         members = members_of(body) or {}
-        return not any(bytes(members.get(name, b"null")) not in _NO_FAULT for name in _FAULTS)
-
-
-_NO_FAULT: Final = (b"null", b"[]", b"{}", b'""', b"false")
+        return all(bytes(members.get(name, b"null")) in _NO_FAULT for name in _FAULTS)

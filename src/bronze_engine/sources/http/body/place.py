@@ -10,7 +10,7 @@ from bronze_engine.config.http.selector import Selector, parse_selector
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.body.envelope import readings
 from bronze_engine.sources.http.body.evaluate import evaluate, unexpected
-from bronze_engine.sources.http.body.expected import Expected
+from bronze_engine.sources.http.body.expected import ABSENT_MEANS, Expected
 from bronze_engine.sources.http.body.onepass import Path
 from bronze_engine.sources.http.body.raw import Body, find, kind_of, members_of, named
 
@@ -84,11 +84,12 @@ class Dotted:
                 raise PageError(
                     f'the records path "{path}" leads through {place}, '
                     f"which is {kind_of(value)}; set `records` to the path of the list"
+                    + (ABSENT_MEANS if kind_of(value) == "null" else "")
                 )
             if name not in members:
                 raise PageError(
                     f'no "{name}" in {place}, where `records` looks for it; '
-                    f"there are {named(members)}"
+                    f"there are {named(members)}{ABSENT_MEANS}"
                 )
             value = members[name]
         kind = kind_of(value)
