@@ -317,6 +317,22 @@ async def test_csv_lands_typed_and_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_csv_that_another_delimiter_divides_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    csv = {"Content-Type": "text/csv"}
+    more = 'format = "csv"\n'
+    body = answer(body=b"id\tname\n1\ta\n", headers=csv)
+    assert await landed(tmp_path, more, body) == [{"id\tname": "1\ta"}]
+    assert 'set csv.delimiter = "\\t"' in caplog.text
+    caplog.clear()
+    tabs = more + '[pipelines.team.orders.source.csv]\ndelimiter = "\\t"\n'
+    assert await landed(tmp_path, tabs, body) == [{"id": "1", "name": "a"}]
+    assert await landed(tmp_path, more, answer(body=b"id\n1;2\n", headers=csv)) == [{"id": "1;2"}]
+    assert "csv.delimiter" not in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_what_a_typed_column_of_csv_cannot_hold_goes_where_drift_goes(tmp_path: Path) -> None:
     more = 'format = "csv"\n[pipelines.team.orders.schema.columns]\nn = "int64"\n'
     page = answer(body=b"n\n1\n007\nx\n", headers={"Content-Type": "text/csv"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, final
 
@@ -23,6 +24,7 @@ from bronze_engine.model.page import CapturedPage
 from bronze_engine.model.quota import Quota
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.inflate import CODINGS, inflate
+from bronze_engine.sources.http.body.lone_column import other_delimiter
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
 from bronze_engine.sources.http.body.stream import CutBody
@@ -149,6 +151,8 @@ class Fetcher:
             raise self.located(exc, ask) from exc.__cause__
         if ask.number == 1 and split.is_missing and self._config.absent_records == "empty":
             self._warn_of_absence()
+        if ask.number == 1 and self._config.format == "csv":
+            self._warn_of_delimiter(split)
         return Page(
             ask=ask,
             split=split,
@@ -171,6 +175,14 @@ class Fetcher:
             f"a first page has nothing at records {records!r}, which absent_records takes for "
             "none; if there should be some, mend the path"
         )
+
+    def _warn_of_delimiter(self, split: Split) -> None:
+        other = other_delimiter(split, self._carried.names)
+        if other is not None:
+            self._resources.tally.warn(
+                f"the CSV has a single column, whose name holds {other!r}; if that divides it, "
+                f"set csv.delimiter = {json.dumps(other)}"
+            )
 
     def _captured(self, ask: Ask, answer: Answer, split: Split) -> CapturedPage:
         now = self._resources.clock.now()
