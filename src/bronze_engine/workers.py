@@ -21,7 +21,7 @@ import anyio
 from bronze_engine.model.profile import Stage
 from bronze_engine.telemetry.profile import Profile, applying
 
-__all__ = ["JobEnd", "Workers"]
+__all__ = ["Job", "JobEnd", "Workers"]
 
 T = TypeVar("T")
 
@@ -63,42 +63,26 @@ class Workers:
         `interrupt` is called then, on the loop: it makes the job end early, must not block,
         and raises nothing. The profile of the run that calls counts the job as work of `stage`.
         """
+        return await self.begin(function, *args, stage=stage).result(interrupt)
+
+    def begin(
+        self, function: Callable[..., T], /, *args: object, stage: Stage | None = None
+    ) -> Job[T]:
+        """Call `function(*args)` in a worker, and go on.
+
+        Whoever begins a job must wait for its end: for its `result`, or by `abandon`.
+        """
         profile = None if stage is None else applying()
+        timed = None
         if profile is not None and stage is not None:
-            timed = _Timed(function, profile, stage)
-            try:
-                return await self._run(timed, args, interrupt)
-            finally:
-                timed.tell()
-        return await self._run(function, args, interrupt)
+            function = timed = _Timed(function, profile, stage)
+        return Job(self._pool.submit(contextvars.copy_context().run, function, *args), timed)
 
     async def clean(self, function: Callable[..., object], /, *args: object) -> None:
         """As `run`, of what must not be left out: cancelled while it waits for a worker it is done
         all the same, and waited for. An anyio scope that is cancelled already, too, waits."""
         with anyio.CancelScope(shield=True):
-            await self._run(function, args, None, is_due=True)
-
-    async def _run(
-        self,
-        function: Callable[..., T],
-        args: tuple[object, ...],
-        interrupt: Callable[[], None] | None,
-        *,
-        is_due: bool = False,
-    ) -> T:
-        context = contextvars.copy_context()
-        job = self._pool.submit(context.run, function, *args)
-        loop = asyncio.get_running_loop()
-        ended = JobEnd(loop=loop)  # asyncio.wrap_future and asyncio.wait take three turns for it
-        job.add_done_callback(lambda _job: loop.call_soon_threadsafe(_settle, ended))
-        try:
-            await ended
-        except asyncio.CancelledError:
-            if not is_due and not job.cancel() and interrupt is not None:
-                interrupt()
-            await _ended(job)
-            raise
-        return job.result()
+            await self.begin(function, *args).result(is_due=True)
 
     @asynccontextmanager
     async def iterate(
@@ -132,6 +116,49 @@ class Workers:
 
 
 @final
+class Job(Generic[T]):
+    """A call in a worker that was begun."""
+
+    __slots__ = ("_end", "_future", "_timed")
+
+    def __init__(self, future: Future[T], timed: _Timed[T] | None) -> None:
+        loop = asyncio.get_running_loop()
+        self._future = future
+        self._timed = timed
+        self._end = JobEnd(loop=loop)  # asyncio.wrap_future and asyncio.wait take three turns
+        future.add_done_callback(lambda _job: loop.call_soon_threadsafe(self._settle))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `result` would not wait."""
+        return self._end.done()
+
+    async def result(
+        self, interrupt: Callable[[], None] | None = None, *, is_due: bool = False
+    ) -> T:
+        """Wait for the end. Cancelled, as `Workers.run`; `is_due` as `Workers.clean`."""
+        try:
+            await self._end
+        except asyncio.CancelledError:
+            if not is_due and not self._future.cancel() and interrupt is not None:
+                interrupt()
+            await _ended(self._future)
+            raise
+        return self._future.result()
+
+    async def abandon(self) -> None:
+        """Do without its result: wait until it is over, unless it need not begin."""
+        if not self._future.cancel():
+            await _ended(self._future)
+
+    def _settle(self) -> None:
+        if self._timed is not None:
+            self._timed.tell()
+        if not self._end.done():  # its caller may have been cancelled meanwhile
+            self._end.set_result(None)
+
+
+@final
 class _Timed(Generic[T]):
     """A job that knows when it ran. Told on the loop, once the thread is done."""
 
@@ -161,11 +188,6 @@ class _Timed(Generic[T]):
                 cpu_seconds=self._cpu,
             )
             self._profile.lagged(self._profile.now() - self._ended)
-
-
-def _settle(ended: JobEnd) -> None:
-    if not ended.done():  # its caller may have been cancelled meanwhile
-        ended.set_result(None)
 
 
 async def _ended(job: Future[Any]) -> None:

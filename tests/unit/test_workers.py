@@ -169,6 +169,28 @@ async def test_cleaning_up_that_has_not_begun_when_it_is_cancelled_is_done_all_t
         assert await running == "done"
 
 
+async def test_a_job_that_is_begun_goes_on_meanwhile(workers: Workers) -> None:
+    job = Job()
+    begun = workers.begin(job)
+    await job.has_begun()
+    assert not begun.is_done
+    job.let_go.set()
+    assert await begun.result() == "done"
+    assert begun.is_done
+
+
+async def test_a_job_that_is_abandoned_is_waited_for_where_it_runs_and_else_never_begins() -> None:
+    with Workers(1) as workers:
+        first, second = Job(), Job()
+        running, queued = workers.begin(first), workers.begin(second)
+        await first.has_begun()
+        await queued.abandon()
+        let_go_soon(first)
+        await running.abandon()
+        assert first.ended
+    assert not second.begun.is_set()
+
+
 async def test_nothing_of_the_caller_is_kept(workers: Workers) -> None:
     class Buffer:
         pass

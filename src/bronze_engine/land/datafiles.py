@@ -1,13 +1,15 @@
 """The data files of one slice: batches in, staged files out, one file open at a time.
 
 A file rolls over by rows, by bytes, and where a new column arrives. None of these
-depends on time, so the same input gives the same files.
+depends on time, so the same input gives the same files. Where there is memory for it, a full row
+group is encoded while the next one is gathered, so a slice keeps more than one core busy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import final
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, final
 
 import pyarrow as pa
 
@@ -15,7 +17,8 @@ from bronze_engine.config.output import Output
 from bronze_engine.contracts import Store
 from bronze_engine.decode.stamp import Stamps, stamp, stamped_schema
 from bronze_engine.encode.parquet import ParquetEncoder
-from bronze_engine.encode.rowgroups import RowGroups
+from bronze_engine.encode.rowgroups import RowGroups, gathered
+from bronze_engine.flow.budget import Budget
 from bronze_engine.land.openfile import OpenFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
@@ -23,13 +26,18 @@ from bronze_engine.workers import Workers
 
 __all__ = ["DataFiles"]
 
+_GROUP_MULTIPLE: Final = 2
+"""Arrow bytes of a row group that is being encoded, and of what its encoder makes of them."""
+
 
 @final
 class DataFiles:
     """Writes one slice's rows. Leave it to remove the file that is still open.
 
     `name(n)` is the n-th file's path within the partition. `on_file` is told of each
-    file that is staged, `on_rows` of the rows of each row group.
+    file that is staged, `on_rows` of the rows of each row group. What row groups hold that are
+    encoded while others are gathered comes from `budget`, where it has as much: without one there
+    are none.
     """
 
     def __init__(
@@ -41,6 +49,7 @@ class DataFiles:
         output: Output,
         stamps: Stamps,
         workers: Workers,
+        budget: Budget | None,
         on_rows: Callable[[int], None],
         on_file: Callable[[Staged], None],
     ) -> None:
@@ -57,6 +66,9 @@ class DataFiles:
             bytes_=output.row_group_bytes,
             max_rows_per_file=output.max_rows_per_file,
         )
+        self._begun: deque[Sequence[pa.RecordBatch]] = deque()
+        """The batches of the row groups that the open file is still to add."""
+        self._ahead = _Ahead(budget, output, at_most=max(1, workers.threads // 2))
         self._open: OpenFile | None = None
         self._layout: Layout | None = None
         """The layout of the open file."""
@@ -67,8 +79,11 @@ class DataFiles:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._open is not None:
-            await self._open.aclose()
+        try:
+            if self._open is not None:
+                await self._open.aclose()
+        finally:
+            self._ahead.shrink(0)
 
     async def write(self, batch: pa.RecordBatch, layout: Layout) -> Layout:
         """Take one batch, in order; returns the layout that the next must be decoded with.
@@ -77,12 +92,12 @@ class DataFiles:
         then columns that were only null may still take a type.
         """
         if self._layout is not None and layout.schema != self._layout.schema:
-            await self._drain(self._layout)
-            await self._close()
+            await self._end_layout(self._layout)
+        await self._add_encoded(may_wait=len(self._begun))
         self._groups.add(batch)
         while self._groups.is_full:
             layout = layout.settled()
-            await self._write_row_group(layout)
+            await self._begin_row_group(layout)
         return layout
 
     async def finish(self, layout: Layout | None) -> None:
@@ -91,21 +106,74 @@ class DataFiles:
             await self._drain(layout.settled())
         await self._close()
 
+    async def _end_layout(self, layout: Layout) -> None:
+        """Write all full row groups; where they leave a file open, the rest goes into it."""
+        while self._begun or self._groups.is_full:
+            if self._begun:
+                await self._add()
+            else:
+                await self._begin_row_group(layout)
+        if self._open is not None:
+            await self._drain(layout)
+            await self._close()
+
     async def _drain(self, layout: Layout) -> None:
-        while self._groups.held_rows:
-            await self._write_row_group(layout)
+        while self._begun or self._groups.held_rows:
+            if not self._groups.held_rows:
+                await self._add()
+            elif self._begun:
+                await self._begin_row_group(layout)
+            else:
+                await self._write_row_group(layout)
+
+    async def _begin_row_group(self, layout: Layout) -> None:
+        """Have a full row group encoded, and as few wait to be added as there is memory for."""
+        file = await self._opened(layout)
+
+        def make() -> pa.Table:
+            self._begun.append(self._groups.cut())
+            return stamp(gathered(self._begun[-1], layout.schema), self._stamps)
+
+        await file.begin_row_group(make)
+        is_last = self._groups.ends_file
+        await self._add_encoded(may_wait=0 if is_last else self._ahead.grow(len(self._begun)))
+
+    async def _add_encoded(self, *, may_wait: int) -> None:
+        """Write the row groups that are encoded, and others until so few are left."""
+        while self._begun and (len(self._begun) > may_wait or self._is_encoded):
+            await self._add()
+
+    @property
+    def _is_encoded(self) -> bool:
+        return self._open is not None and self._open.is_encoded
+
+    async def _add(self) -> None:
+        """Write the row group that was begun first. Where it ends the file, those begun behind it
+        are cut anew: the next file may have others."""
+        assert self._open is not None  # noqa: S101  # row groups are begun of an open file
+        self._on_rows(await self._open.add())
+        self._begun.popleft()
+        if self._open.is_full(self._output):
+            await self._open.forget()
+            while self._begun:
+                self._groups.put_back(self._begun.pop())
+            await self._close()
+        self._ahead.shrink(len(self._begun))
 
     async def _write_row_group(self, layout: Layout) -> None:
+        file = await self._opened(layout)
+        groups, stamps = self._groups, self._stamps
+        self._on_rows(await file.write(lambda: stamp(groups.take(layout.schema), stamps)))
+        if file.is_full(self._output):
+            await self._close()
+
+    async def _opened(self, layout: Layout) -> OpenFile:
         if self._open is None:
             self._open = await self._begin(layout)
             self._layout = layout
-        groups, stamps = self._groups, self._stamps
-        self._on_rows(await self._open.write(lambda: stamp(groups.take(layout.schema), stamps)))
-        if self._open.is_full(self._output):
-            await self._close()
+        return self._open
 
     async def _begin(self, layout: Layout) -> OpenFile:
-        self._groups.begin_file()
         encoder = ParquetEncoder(
             self._name(len(self.staged)),
             stamped_schema(layout.schema, self._stamps),
@@ -121,5 +189,34 @@ class DataFiles:
         file = self._open
         self.staged.append(await file.end())
         self._open = self._layout = None
+        self._groups.begin_file()
         await file.aclose()
         self._on_file(self.staged[-1])
+
+
+@final
+class _Ahead:
+    """How many row groups may be encoded while the next is gathered, and their share of a budget.
+
+    Beside the one that is being gathered, a slice has reserved what one takes that is encoded.
+    """
+
+    def __init__(self, budget: Budget | None, output: Output, *, at_most: int) -> None:
+        self._budget = budget
+        self._group_bytes = _GROUP_MULTIPLE * output.row_group_bytes
+        self._at_most = at_most
+        self._reserved = 0
+
+    def grow(self, wanted: int) -> int:
+        """Reserve for so many, or for as many as there is room; returns how many may be."""
+        if self._budget is not None:
+            wanted = min(wanted, self._at_most)
+            while self._reserved < wanted and self._budget.reserve_now(self._group_bytes):
+                self._reserved += 1
+        return self._reserved
+
+    def shrink(self, left: int) -> None:
+        """Give back what is reserved for more than are left."""
+        while self._budget is not None and self._reserved > left:
+            self._budget.release(self._group_bytes)
+            self._reserved -= 1

@@ -1,9 +1,11 @@
-"""One data file under way: row groups are encoded in a worker, parts go to the store."""
+"""One data file under way: row groups are encoded in workers, parts go to the store."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import final
 
 import msgspec
@@ -11,10 +13,10 @@ import pyarrow as pa
 
 from bronze_engine.config.output import Output
 from bronze_engine.contracts import Store, Upload
-from bronze_engine.encode.parquet import ParquetEncoder
+from bronze_engine.encode.parquet import ParquetEncoder, RowGroup
 from bronze_engine.model.part import Part, Staged
 from bronze_engine.telemetry.profile import sending, worked
-from bronze_engine.workers import Workers
+from bronze_engine.workers import Job, Workers
 
 __all__ = ["OpenFile"]
 
@@ -30,6 +32,8 @@ class OpenFile:
         self._upload = upload
         self._stack = stack
         self._workers = workers
+        self._begun: deque[Job[RowGroup]] = deque()
+        """Row groups that are being encoded, in order."""
         self.may_be_sending = False
         """Whether the store may not have all parts yet."""
 
@@ -50,8 +54,39 @@ class OpenFile:
         def encode() -> Sequence[Part]:
             return encoder.write(make())
 
+        return await self._written(encode)
+
+    async def begin_row_group(self, make: Callable[[], pa.Table]) -> None:
+        """Have a row group encoded meanwhile: `add` writes it. No other may be written before."""
+        encoder = self._encoder
+
+        def prepare() -> pa.Table:
+            table = make()
+            encoder.begin(table)
+            return table
+
+        table = await self._workers.run(prepare, stage="encode")
+        self._begun.append(self._workers.begin(encoder.encode, table, stage="encode"))
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether `add` would wait for no encoding."""
+        return self._begun[0].is_done
+
+    async def add(self) -> int:
+        """Write the row group that was begun first; how many rows it had."""
+        group = await self._begun.popleft().result()
+        return await self._written(partial(self._encoder.add, group))
+
+    async def forget(self) -> None:
+        """Do without the row groups that were begun and not added."""
+        while self._begun:
+            await self._begun.popleft().abandon()
+
+    async def _written(self, write: Callable[[], Sequence[Part]]) -> int:
+        encoder = self._encoder
         before, hashed = encoder.rows_written, encoder.hash_seconds
-        for part in await self._workers.run(encode, stage="encode"):
+        for part in await self._workers.run(write, stage="encode"):
             with sending():
                 await self._upload.part(part)
             self.may_be_sending = True
@@ -87,4 +122,7 @@ class OpenFile:
             return await self._upload.seal(described)
 
     async def aclose(self) -> None:
-        await self._stack.aclose()
+        try:
+            await self.forget()
+        finally:
+            await self._stack.aclose()

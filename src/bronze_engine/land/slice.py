@@ -154,6 +154,7 @@ class _Landing:
             output=job.pipeline.output,
             stamps=job.stamps,
             workers=workers,
+            budget=job.resources.budget,
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )

@@ -23,6 +23,7 @@ from bronze_engine.encode.spread import Spread
 from bronze_engine.encode.values import Level, Values, divide, levels_of
 from bronze_engine.errors import QualityError
 from bronze_engine.flow import each
+from bronze_engine.flow.budget import Budget
 from bronze_engine.land.openfile import OpenFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
@@ -74,6 +75,7 @@ class ValueFiles:
         output: Output,
         stamps: Stamps,
         workers: Workers,
+        budget: Budget | None,  # noqa: ARG002  # as DataFiles: several files are open
         on_rows: Callable[[int], None],
         on_file: Callable[[Staged], None],
     ) -> None:

@@ -188,6 +188,7 @@ class Landing:
             output=cut,
             stamps=Stamps(),
             workers=self._workers,
+            budget=None,  # several files are encoded side by side
             on_rows=self._on_rows if is_data else _untold,
             on_file=self._tell,
         )
