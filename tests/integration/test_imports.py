@@ -135,8 +135,10 @@ def test_a_command_imports_no_other_and_nothing_that_draws() -> None:
         "with contextlib.suppress(SystemExit):\n    main(sys.argv[1:])\n",
         *("run", "--help"),
     )
-    assert "bronze_engine.cli.run" in modules
-    assert modules.isdisjoint(f"bronze_engine.cli.{name}" for name in ("batch", "tune", "demo"))
+    assert "bronze_engine.cli.commands.run" in modules
+    assert modules.isdisjoint(
+        f"bronze_engine.cli.commands.{name}" for name in ("batch", "tune", "demo")
+    )
     assert {"rich.console", "bronze_engine.cli.display.live"}.isdisjoint(modules)
 
 

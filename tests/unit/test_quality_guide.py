@@ -9,7 +9,7 @@ from typing import Final, get_args
 
 import pytest
 
-from bronze_engine.cli.text import print_report
+from bronze_engine.cli.printing.text import print_report
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.expression.parse import parse_condition
 from bronze_engine.config.expression.tree import Function

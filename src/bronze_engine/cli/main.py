@@ -56,7 +56,7 @@ _COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "demo": "demo:demo",
     }
 )
-"""Modules of cli and the commands in them, in the order of the help."""
+"""Modules of cli.commands and the commands in them, in the order of the help."""
 
 
 class _Commands(TyperGroup):
@@ -78,7 +78,7 @@ class _Commands(TyperGroup):
         if name in self.commands:
             return
         module, _, function = _COMMANDS[name].partition(":")
-        found = getattr(import_module(f"bronze_engine.cli.{module}"), function)
+        found = getattr(import_module(f"bronze_engine.cli.commands.{module}"), function)
         alone = typer.Typer(rich_markup_mode=None)
         if isinstance(found, typer.Typer):
             alone.add_typer(found)

@@ -31,8 +31,8 @@ import anyio
 import msgspec
 
 from bronze_engine.adapters import StoreOpener
+from bronze_engine.cli.display.progress import Progress
 from bronze_engine.cli.display.terminal import takes_tables
-from bronze_engine.cli.progress import Progress
 from bronze_engine.cli.signals import watching_signals
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config

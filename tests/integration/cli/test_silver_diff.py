@@ -71,7 +71,8 @@ def test_a_table_that_differs_from_one_made_anew(shop: Bronze) -> None:
 
 KILLED = """
 import os, signal, sys
-from bronze_engine.cli import main, rebuilt
+from bronze_engine.cli import main
+from bronze_engine.cli.commands import rebuilt
 rebuilt.open_reader = lambda store: os.kill(os.getpid(), signal.SIGKILL)  # the new table is made
 main.main(sys.argv[1:])
 """

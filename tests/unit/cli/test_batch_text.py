@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bronze_engine.cli.batch_text import LEFT_SHOWN, print_batch, print_dry_run
+from bronze_engine.cli.printing.batch_text import LEFT_SHOWN, print_batch, print_dry_run
 from bronze_engine.errors import ConfigError
 from tests.unit.batch.reports import committed, failed, left, report_of
 from tests.unit.run.harness import load_text

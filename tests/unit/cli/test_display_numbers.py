@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bronze_engine.cli.display.columns import shortened
 from bronze_engine.cli.display.numbers import SIZE_WIDTH, count, duration, memory, speed, tokens
-from bronze_engine.cli.text import size
+from bronze_engine.cli.printing.text import size
 
 pytestmark = pytest.mark.unit
 

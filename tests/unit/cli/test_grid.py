@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.cli.grid import cell, print_grid
+from bronze_engine.cli.printing.grid import cell, print_grid
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.cli.progress import MOST_RUNS, Progress
+from bronze_engine.cli.display.progress import MOST_RUNS, Progress
 from bronze_engine.telemetry.events import (
     BackfillStarted,
     BatchStarted,

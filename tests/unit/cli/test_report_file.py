@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bronze_engine.batch.markdown import to_markdown
-from bronze_engine.cli.report_file import ReportFile
+from bronze_engine.cli.printing.report_file import ReportFile
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.batch import BatchReport
 from tests.unit.batch.reports import committed, failed, report_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.cli.silver_text import print_silver_plan, print_silver_report
+from bronze_engine.cli.printing.silver_text import print_silver_plan, print_silver_report
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.curated import Curated, SilverInput, SilverPlan
 from bronze_engine.model.report import RunReport

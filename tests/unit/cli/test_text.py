@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.cli import text
+from bronze_engine.cli.printing import text
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import SchemaChange
 from bronze_engine.model.report import FileFault, RunPlan, RunReport, VerifyReport

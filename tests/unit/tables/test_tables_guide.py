@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pytest
 
-from bronze_engine.cli.ddl import Dialect
+from bronze_engine.cli.commands.ddl import Dialect
 from bronze_engine.cli.main import main
 from bronze_engine.errors import QualityError
 from bronze_engine.tables.delta.columns import Columns, merged

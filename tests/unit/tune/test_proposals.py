@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from bronze_engine.cli.curve import curve_lines
+from bronze_engine.cli.printing.curve import curve_lines
 from bronze_engine.config.api import RateLimit
 from bronze_engine.config.file.merge import merge
 from bronze_engine.config.load import load_config

@@ -10,7 +10,7 @@ import msgspec
 from bronze_engine.cli.display import numbers
 from bronze_engine.cli.display.board import Board
 from bronze_engine.cli.display.view import RunView
-from bronze_engine.cli.text import size
+from bronze_engine.cli.printing.text import size
 from bronze_engine.limits.registry import GroupStatistics
 
 __all__ = ["GAP", "WIDE", "Column", "chosen", "shortened", "standing"]

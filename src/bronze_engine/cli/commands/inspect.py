@@ -12,14 +12,18 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.cli import text
-from bronze_engine.cli.file_inspection import (
+from bronze_engine.cli.commands.file_inspection import (
     inspect_file_pipeline,
     inspect_files,
     names_files,
     print_file_inspection,
 )
-from bronze_engine.cli.findings import print_findings
+from bronze_engine.cli.commands.tables import (
+    inspect_pipeline,
+    inspect_table,
+    print_table_inspection,
+)
+from bronze_engine.cli.named.place import load_if_there
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -28,10 +32,10 @@ from bronze_engine.cli.options import (
     Verbose,
     read_date,
 )
-from bronze_engine.cli.place import load_if_there
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.findings import print_findings
 from bronze_engine.cli.session import LogOptions, load, mask
 from bronze_engine.cli.signals import until_signal
-from bronze_engine.cli.tables import inspect_pipeline, inspect_table, print_table_inspection
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.files.source import FilesSourceConfig

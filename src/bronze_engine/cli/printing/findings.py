@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from bronze_engine.cli import text
+from bronze_engine.cli.printing import text
 
 if TYPE_CHECKING:
     from bronze_engine.inspection.columns import Column

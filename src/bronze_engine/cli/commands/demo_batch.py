@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from bronze_engine.batch.batch import Batch
-from bronze_engine.cli.demo_place import DemoPlace, configured
+from bronze_engine.cli.commands.demo_place import DemoPlace, configured
 from bronze_engine.cli.display.picture import Picture
 from bronze_engine.cli.options import read_date
 from bronze_engine.cli.session import beside, in_engine

@@ -9,7 +9,6 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -19,6 +18,7 @@ from bronze_engine.cli.options import (
     Overrides,
     Verbose,
 )
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.garbage import Fenced, Garbage, GcReport

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -22,8 +21,9 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.told import told
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.cli.told import told
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.quarantine import Quarantined, QuarantineReport

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from bronze_engine.cli import text
+from bronze_engine.cli.printing import text
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.batch import BatchReport

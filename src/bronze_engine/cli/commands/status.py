@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from bronze_engine.batch.selection import select
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -18,6 +17,7 @@ from bronze_engine.cli.options import (
     Verbose,
     read_duration,
 )
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.model.status import PipelineStatus, TableStatus
 

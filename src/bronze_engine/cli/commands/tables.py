@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import anyio
 import typer
 
-from bronze_engine.cli import text
 from bronze_engine.cli.options import CONFIG_PATH, ConfigPath, JsonOutput, Overrides, Verbose
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bronze_engine.cli.named.place import find_folder, is_folder, load_if_there
 from bronze_engine.cli.options import read_date
-from bronze_engine.cli.place import find_folder, is_folder, load_if_there
 from bronze_engine.cli.session import LogOptions, load
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError

@@ -9,8 +9,6 @@ from typing import Annotated, Final
 
 import typer
 
-from bronze_engine.cli import text
-from bronze_engine.cli.curve import curve_lines
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -24,7 +22,9 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
-from bronze_engine.cli.profile import bound_line
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.curve import curve_lines
+from bronze_engine.cli.printing.profile import bound_line
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.tune import Tune, TuneBounds, TuneReport

@@ -8,7 +8,6 @@ import msgspec
 import typer
 
 from bronze_engine.backfill import Backfill
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -25,6 +24,7 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from bronze_engine.cli import text
-from bronze_engine.cli.findings import print_findings
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.findings import print_findings
 from bronze_engine.cli.session import LogOptions, mask
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bronze_engine.cli import text
+from bronze_engine.cli.printing import text
 from bronze_engine.model.curated import Curated, SilverInput, SilverPlan
 from bronze_engine.model.report import RunReport
 

@@ -25,8 +25,8 @@ from bronze_engine.cli.options import (
     read_dates,
     read_duration,
 )
+from bronze_engine.cli.printing.told import print_plan, told
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.cli.told import print_plan, told
 from bronze_engine.config.load import Config
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -18,6 +17,7 @@ from bronze_engine.cli.options import (
     Verbose,
     read_date,
 )
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.errors import ConfigError
 from bronze_engine.upkeep.history import RunRecord

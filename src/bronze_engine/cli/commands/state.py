@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from bronze_engine.cli import text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -20,6 +19,7 @@ from bronze_engine.cli.options import (
     Overrides,
     Verbose,
 )
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError

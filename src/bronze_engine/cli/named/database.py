@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from bronze_engine.cli.place import load_if_there
+from bronze_engine.cli.named.place import load_if_there
 from bronze_engine.cli.session import LogOptions, load, mask
 from bronze_engine.config.load import Config, parse_config
 from bronze_engine.errors import ConfigError

@@ -13,13 +13,13 @@ import typer
 
 from bronze_engine.adapters import open_store
 from bronze_engine.batch.batch import Batch
-from bronze_engine.cli import text
-from bronze_engine.cli.batch_text import print_batch
-from bronze_engine.cli.demo_batch import fails_as_meant, land_batch
-from bronze_engine.cli.demo_place import DemoPlace, configured
+from bronze_engine.cli.commands.demo_batch import fails_as_meant, land_batch
+from bronze_engine.cli.commands.demo_place import DemoPlace, configured
 from bronze_engine.cli.options import DateText, JsonOutput, Verbose, read_date
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.batch_text import print_batch
+from bronze_engine.cli.printing.silver_text import print_silver_report
 from bronze_engine.cli.session import in_engine
-from bronze_engine.cli.silver_text import print_silver_report
 from bronze_engine.demo.emulator import Emulator, opener_of
 from bronze_engine.demo.landed import first_rows, read_landed
 from bronze_engine.engine import Engine

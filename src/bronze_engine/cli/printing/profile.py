@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Final
 
-from bronze_engine.cli.text import print_pairs
+from bronze_engine.cli.printing.text import print_pairs
 from bronze_engine.model.profile import Bound, RunProfile, StageProfile
 
 __all__ = ["bound_line", "print_profile", "verdict_line"]

@@ -10,7 +10,8 @@ import msgspec
 import typer
 
 from bronze_engine.adapters import open_store
-from bronze_engine.cli import text
+from bronze_engine.cli.commands.silver import Asked, curate
+from bronze_engine.cli.named.place import find_folder, is_folder, load_if_there
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -26,10 +27,9 @@ from bronze_engine.cli.options import (
     Verbose,
     read_date,
 )
-from bronze_engine.cli.place import find_folder, is_folder, load_if_there
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.told import print_plan
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.cli.silver import Asked, curate
-from bronze_engine.cli.told import print_plan
 from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import (

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from bronze_engine.cli.text import escaped
+from bronze_engine.cli.printing.text import escaped
 
 __all__ = ["cell", "print_grid"]
 

@@ -7,9 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from bronze_engine.cli import text
-from bronze_engine.cli.committed import committed_at
-from bronze_engine.cli.grid import print_grid
+from bronze_engine.cli.named.committed import committed_at
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -19,6 +17,8 @@ from bronze_engine.cli.options import (
     Overrides,
     Verbose,
 )
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.grid import print_grid
 from bronze_engine.cli.session import LogOptions
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.manifest import ColumnInfo, Manifest

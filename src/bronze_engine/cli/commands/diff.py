@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from bronze_engine.cli import text
-from bronze_engine.cli.committed import committed_in, committed_of
-from bronze_engine.cli.grid import cell
+from bronze_engine.cli.commands.rebuilt import rebuilt
+from bronze_engine.cli.named.committed import committed_in, committed_of
+from bronze_engine.cli.named.place import is_folder, load_if_there
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -19,8 +19,8 @@ from bronze_engine.cli.options import (
     Overrides,
     Verbose,
 )
-from bronze_engine.cli.place import is_folder, load_if_there
-from bronze_engine.cli.rebuilt import rebuilt
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.grid import cell
 from bronze_engine.cli.session import LogOptions, load
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bronze_engine.cli import text
+from bronze_engine.cli.commands.silver import Asked, curate
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     Adopt,
@@ -27,10 +27,10 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
-from bronze_engine.cli.profile import print_profile
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.profile import print_profile
+from bronze_engine.cli.printing.told import print_plan, told
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.cli.silver import Asked, curate
-from bronze_engine.cli.told import print_plan, told
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
 from bronze_engine.model.curated import SilverPlan

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from bronze_engine.cli import text
+from bronze_engine.cli.printing import text
+from bronze_engine.cli.printing.silver_text import print_silver_plan, print_silver_report
 from bronze_engine.cli.session import with_engine
-from bronze_engine.cli.silver_text import print_silver_plan, print_silver_report
 from bronze_engine.config.load import Config
 from bronze_engine.engine import Engine
 from bronze_engine.model.curated import SilverPlan

@@ -21,7 +21,6 @@ from bronze_engine.batch.kept import BatchLike, KeptBatch
 from bronze_engine.batch.retry import Remaining, find_remaining
 from bronze_engine.batch.selection import select
 from bronze_engine.batch.shard import Shard, parse_shard, share_of
-from bronze_engine.cli import batch_text, text
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -44,7 +43,8 @@ from bronze_engine.cli.options import (
     read_dates,
     read_duration,
 )
-from bronze_engine.cli.report_file import ReportFile
+from bronze_engine.cli.printing import batch_text, text
+from bronze_engine.cli.printing.report_file import ReportFile
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.load import Config, read_texts
 from bronze_engine.engine import Engine

@@ -21,8 +21,7 @@ from bronze_engine.adapters import (
     postgres_probe,
     token_store,
 )
-from bronze_engine.cli import text
-from bronze_engine.cli.database import (
+from bronze_engine.cli.named.database import (
     Database,
     DatabaseOptions,
     Host,
@@ -32,8 +31,9 @@ from bronze_engine.cli.database import (
     User,
     load_with_database,
 )
+from bronze_engine.cli.named.place import find_place, load_if_there
 from bronze_engine.cli.options import CONFIG_PATH, ConfigPath, JsonOutput, Overrides, Verbose
-from bronze_engine.cli.place import find_place, load_if_there
+from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions
 from bronze_engine.cli.signals import until_signal
 from bronze_engine.clock import SYSTEM_CLOCK
