@@ -20,7 +20,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     source.name_pattern."""
     cursor_type: CursorType = "timestamp"
     cursor_timezone: str | None = None
-    """IANA zone of timestamps without an offset."""
+    """IANA zone of timestamps without an offset; of dates of a database whose days they are: where
+    unset a day is over when it is that day nowhere any more."""
     window: Literal["chain", "date"] = "chain"
     """"chain": each date begins where the newest earlier date ended. "date": it covers its own
     day in [engine] timezone, whatever other dates hold. Timestamps and dates only; a request over
@@ -39,8 +40,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     has read of those it reads again. Where unset as many as are read side by side, or a hundredth
     of them where that is more."""
     lag: Duration | None = None
-    """Rows newer than the source's clock less this wait for the next run. Timestamps only;
-    where unset one unit of the resolution (1 s by HTTP's Date header)."""
+    """Rows newer than the source's clock less this wait for the next run. Timestamps, and
+    dates of PostgreSQL; where unset one unit of the resolution (1 s by HTTP's Date header)."""
     lookback: Duration | None = None
     """Read again from so far below the low watermark, for rows that appear late; of integers a
     whole number. Needs `primary_key`: the rows that have landed before come once more."""

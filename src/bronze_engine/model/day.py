@@ -41,11 +41,15 @@ def day_bounds(
 def settled_until(
     instant: datetime, kind: CursorType, cursor_timezone: str | None = None
 ) -> str | None:
-    """The last value of a timestamp or date that lies before an instant, whole; of others None."""
+    """The last value of a timestamp or date that lies before an instant, whole; of others None.
+
+    Without a zone a date does not say whose day it is, and is over when it is so everywhere.
+    """
     if kind == "timestamp":
         return _text(instant - _MICROSECOND, cursor_timezone)
     if kind == "date":
-        return (instant.astimezone(ZoneInfo(_ANYWHERE)).date() - timedelta(days=1)).isoformat()
+        zone = ZoneInfo(cursor_timezone or _ANYWHERE)
+        return (instant.astimezone(zone).date() - timedelta(days=1)).isoformat()
     return None
 
 

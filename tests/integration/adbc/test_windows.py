@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -261,6 +262,16 @@ async def test_rows_of_a_day_that_is_not_over_wait_for_the_next_run(tmp_path: Pa
     assert window.high == (today - timedelta(days=3)).isoformat()
     await lake.run(NEXT_DAY)
     assert lake.manifest(NEXT_DAY).row_count == 0
+
+
+async def test_days_of_a_zone_are_over_by_its_clock(tmp_path: Path) -> None:
+    zone = "Pacific/Kiritimati"  # UTC+14, where the day before UTC's is over at any hour
+    lake = duck(tmp_path, "date", 'cursor_type = "date"', f'cursor_timezone = "{zone}"')
+    yesterday = datetime.now(ZoneInfo(zone)).date() - timedelta(days=1)
+    in_duckdb(lake.database, INSERT, row=(1, yesterday.isoformat()))
+    in_duckdb(lake.database, INSERT, row=(2, (yesterday + timedelta(days=2)).isoformat()))
+    await lake.run()
+    assert ids(lake) == [1]
 
 
 async def test_a_timestamp_without_a_zone_needs_one(tmp_path: Path) -> None:

@@ -176,6 +176,19 @@ async def test_every_kind_of_cursor_goes_on_exactly(
     assert await pipeline.column("id", THIRD + timedelta(days=9)) == []
 
 
+async def test_days_of_a_zone_are_over_by_its_clock(database: Database, tmp_path: Path) -> None:
+    zone = "Pacific/Kiritimati"  # UTC+14, where the day before UTC's is over at any hour
+    database.execute("DROP TABLE IF EXISTS t; CREATE TABLE t (id int, c date)")
+    for number, age in ((1, 1), (2, -1)):
+        day = f"(now() AT TIME ZONE '{zone}')::date - {age}"
+        database.execute(f"INSERT INTO t VALUES ({number}, {day})")  # noqa: S608
+    pipeline = landing(
+        tmp_path, database, f'cursor = "c"\ncursor_type = "date"\ncursor_timezone = "{zone}"'
+    )
+    await pipeline.run(DAY)
+    assert await pipeline.column("id", DAY) == [1]
+
+
 @pytest.mark.parametrize("column", ["x", "xmin"])
 async def test_a_transaction_number_takes_each_change_once(
     column: str, database: Database, tmp_path: Path

@@ -102,3 +102,17 @@ async def test_an_incremental_load_from_a_standby_needs_a_lag(
     bare = Landing(tmp_path / "bare", replica, 'table = "orders"', pipeline=table)
     with pytest.raises(ExtractError, match="is a standby"):
         await bare.run()
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "date"])
+async def test_with_a_lag_both_kinds_of_time_go_on(
+    replica: Database, tmp_path: Path, kind: str
+) -> None:
+    old = f"(at - interval '3 days')::{kind}{'tz' if kind == 'timestamp' else ''}"
+    table = (
+        'load = "incremental"\n[pipelines.team.orders.incremental]\ncursor = "old"\n'
+        f'cursor_type = "{kind}"\nlag = "1h"\n'
+    )
+    query = f"SELECT id, {old} AS old FROM orders WHERE id > {ROWS - 9}"  # noqa: S608
+    landing = Landing(tmp_path, replica, f'query = "{query}"', pipeline=table)
+    assert (await landing.run()).rows == 9

@@ -314,6 +314,7 @@ def test_a_query_key_that_is_also_a_parameter_is_refused(tmp_path: Path) -> None
         ('cursor = "u"\ncursor_timezone = "Europe/Berln"', 'did you mean "Europe/Berlin"'),
         ('cursor = "u"\ncursor_type = "integer"\nlag = "5m"', "lag: is for cursor_type"),
         ('cursor = "u"\ncursor_type = "text"\ncursor_timezone = "UTC"', "cursor_timezone: is for"),
+        ('cursor = "u"\ncursor_type = "date"\ncursor_timezone = "UTC"', "cursor_timezone: is for"),
         ('cursor = "u"\ninitial = "2025-01-01T00:00:00"', "it has no offset; end it with Z"),
         ('cursor = "u"\ninitial = "x"', "it is no timestamp"),
         ('cursor = "u"\ncursor_type = "integer"\ninitial = "x"', "it is no integer"),

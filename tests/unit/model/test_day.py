@@ -82,6 +82,7 @@ def test_what_lies_before_an_instant() -> None:
 def test_a_date_is_over_when_it_is_nowhere_that_day(hour: int, last: str) -> None:
     instant = datetime(2025, 1, 15, hour, tzinfo=ZoneInfo("UTC"))
     assert settled_until(instant, "date") == last
+    assert settled_until(instant, "date", "UTC") == "2025-01-14"
 
 
 @pytest.mark.parametrize(

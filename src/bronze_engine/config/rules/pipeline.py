@@ -22,7 +22,13 @@ from bronze_engine.config.rules.schema import schema_faults, timezone_faults
 from bronze_engine.config.rules.silver import silver_faults
 from bronze_engine.config.rules.table_format import table_format_faults
 from bronze_engine.config.rules.window import date_window_faults
-from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
+from bronze_engine.config.source import (
+    AdbcSourceConfig,
+    CustomSource,
+    FilesSourceConfig,
+    HttpSourceConfig,
+    PostgresSourceConfig,
+)
 from bronze_engine.model.window import cursor_key
 
 __all__ = ["engine_faults", "pipeline_faults"]
@@ -59,7 +65,7 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
         if not key:
             yield Fault((*path, "primary_key"), "holds an empty name")
     if incremental is not None:
-        yield from _incremental(incremental, (*path, "incremental"))
+        yield from _incremental(pipeline, incremental, (*path, "incremental"))
         yield from _read_again(incremental, pipeline.primary_key, (*path, "incremental"))
         yield from date_window_faults(pipeline, incremental, (*path, "incremental"))
     yield from schema_faults(pipeline.schema, (*path, "schema"))
@@ -77,7 +83,18 @@ def pipeline_faults(pipeline: Pipeline, path: KeyPath) -> Iterator[Fault]:
         yield from database_source_faults(pipeline, pipeline.source, path)
 
 
-def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
+def _clocked_dates(pipeline: Pipeline) -> frozenset[str]:
+    """What says when a day is over, of sources that go by their own clock."""
+    match pipeline.source:
+        case PostgresSourceConfig():
+            return frozenset({"cursor_timezone", "lag"})
+        case AdbcSourceConfig():
+            return frozenset({"cursor_timezone"})
+        case _:
+            return frozenset()
+
+
+def _incremental(pipeline: Pipeline, incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
     if not incremental.cursor:
         yield Fault((*path, "cursor"), "is empty; name the column whose values only grow")
     zone = incremental.cursor_timezone
@@ -85,8 +102,9 @@ def _incremental(incremental: Incremental, path: KeyPath) -> Iterator[Fault]:
     zone_faults = [] if zone is None else list(timezone_faults(zone, zone_path))
     yield from zone_faults
     if incremental.cursor_type != "timestamp":
+        clocked = _clocked_dates(pipeline) if incremental.cursor_type == "date" else frozenset()
         for key in ("cursor_timezone", "lag"):
-            if getattr(incremental, key) is not None:
+            if getattr(incremental, key) is not None and key not in clocked:
                 yield Fault((*path, key), 'is for cursor_type = "timestamp" only')
     if incremental.initial is not None and not zone_faults:
         kind = incremental.cursor_type

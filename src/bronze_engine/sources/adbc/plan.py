@@ -173,7 +173,7 @@ class Planner:
     async def _day_over(self, window: AdbcWindow, origin: Origin, high: str) -> str | None:
         """The highest date of those that are over: of today's rows may come that no later window
         would take."""
-        last = last_day_over(await self._one(_NOW))
+        last = last_day_over(await self._one(_NOW), window.cursor.timezone)
         if high <= last:
             return high
         conditions = [window.above, window.up_to(last)]

@@ -90,12 +90,13 @@ def instant_of(now: Scalar, timezone: str | None) -> datetime:
     )
 
 
-def last_day_over(now: Scalar) -> str:
+def last_day_over(now: Scalar, timezone: str | None) -> str:
     """The last day that is over by what the database says the time is: where that has no zone, by
-    its own calendar, else everywhere, for dates do not say whose day they are."""
+    its own calendar, else in `timezone`, and without one everywhere: dates do not say whose day
+    they are."""
     if pa.types.is_timestamp(now.type) and now.type.tz is None:
         moment: datetime = now.cast(pa.timestamp("s"), safe=False).as_py()
         return (moment.date() - timedelta(days=1)).isoformat()
-    last = settled_until(instant_of(now, None), "date")
+    last = settled_until(instant_of(now, None), "date", timezone)
     assert last is not None  # noqa: S101  # dates have one
     return last
