@@ -78,6 +78,29 @@ async def test_a_client_proves_itself_and_reads(credentials_in: Any) -> None:
     assert not any(CLIENT[1].encode() in page.raw for page in pages)
 
 
+async def test_a_server_may_have_a_grant_of_its_own() -> None:
+    bodies: list[bytes] = []
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/token":
+            bodies.append(seen.body)
+            return answer({"access_token": "t"})
+        return answer([] if seen.query.get("page") != "1" else [{"id": 1}])
+
+    async with serve(handle) as server:
+        auth = client_credentials(
+            server,
+            credentials_in="header",
+            grant_type="account_credentials",
+            params={"account_id": Secret("a 7")},
+        )
+        async with reading(server, auth, Issuer(ManualClock()), records=None) as source:
+            assert await source.read() == [{"id": 1}]
+    assert [dict(parse_qsl(body.decode())) for body in bodies] == [
+        {"grant_type": "account_credentials", "account_id": "a 7"}
+    ]
+
+
 async def test_fifty_requests_that_are_refused_together_renew_once() -> None:
     issuer = Issuer(ManualClock())
     handler = TokenServer(issuer, pages=60)

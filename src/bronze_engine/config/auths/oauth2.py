@@ -34,6 +34,9 @@ class OAuth2ClientCredentialsAuth(
     """The secret goes nowhere else; redirects are not followed."""
     client_id: str
     client_secret: Secret
+    grant_type: str = "client_credentials"
+    """What servers with a grant of their own want instead, and `params` beside it:
+    "account_credentials" (Zoom), "password"."""
     scope: str | None = None
     audience: str | None = None
     """Asked for by Auth0 and its kin."""

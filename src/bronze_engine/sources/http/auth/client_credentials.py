@@ -30,7 +30,7 @@ class ClientCredentials:
         request = form_request(
             auth.token_url,
             {
-                "grant_type": "client_credentials",
+                "grant_type": auth.grant_type,
                 "scope": auth.scope,
                 "audience": auth.audience,
             },
