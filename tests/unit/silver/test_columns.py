@@ -67,6 +67,10 @@ def test_the_order_is_that_of_the_changes_then_that_of_the_cursor(tmp_path: Path
     shape = resolve(chosen, [manifest(schema, made_by="cdc", cdc=cdc)], None)
     assert shape.order == ("lsn",)
     assert shape.names == ("id", "since", "lsn")
+    chosen = pipeline(tmp_path, "", top.replace('["lsn"]', '["at"]'))  # changed since they landed
+    assert resolve(chosen, [manifest(schema, made_by="cdc", cdc=cdc)], None).order == ("at",)
+    chosen = pipeline(tmp_path, "", top.replace(', order_by = ["lsn"]', ""))
+    assert resolve(chosen, [manifest(schema, made_by="cdc", cdc=cdc)], None).order == ("at",)
 
 
 def test_what_records_are_compared_by_never_becomes_text_by_itself(tmp_path: Path) -> None:

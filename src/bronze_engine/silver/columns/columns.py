@@ -204,13 +204,16 @@ def _keys(pipeline: Pipeline, bronze: Mapping[str, Column]) -> tuple[str, ...]:
 def _order(
     pipeline: Pipeline, bronze: Mapping[str, Column], counted: Sequence[Manifest]
 ) -> tuple[str, ...]:
-    """What decides which record is newer. The cursor of files is in no record."""
+    """What decides which record is newer: as it is configured now, and not as it was when the
+    dates landed. The cursor of files is in no record."""
     silver = _silver(pipeline)
     if silver.order_by:
         return silver.order_by
-    newest = counted[-1] if counted else None
-    if newest is not None and newest.cdc is not None and newest.cdc.order_by:
-        return _called(newest.cdc.order_by, silver, bronze)
+    changes = counted[-1].cdc if counted else None
+    if changes is not None:
+        by = changes.order_by if pipeline.cdc is None else pipeline.cdc.order_by
+        if by:
+            return _called(by, silver, bronze)
     incremental = pipeline.incremental
     if incremental is None or isinstance(pipeline.source, FilesSourceConfig):
         return ()
