@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine import ConfigError, load_config, open_engine, read_partition
-from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.loading.describe import json_schema
 
 pytestmark = pytest.mark.integration
 

@@ -12,19 +12,19 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.entries import Entries
-from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault
-from bronze_engine.config.file.variables import default_rate, log_level
-from bronze_engine.config.notices import read_notices
+from bronze_engine.config.loading.document import Document
+from bronze_engine.config.loading.entries import Entries
+from bronze_engine.config.loading.fault import Fault
+from bronze_engine.config.loading.notices import read_notices
+from bronze_engine.config.loading.pipelines import Pipelines
+from bronze_engine.config.loading.tables import Tables
+from bronze_engine.config.loading.variables import default_rate, log_level
 from bronze_engine.config.notify import Notify
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.pipelines import Pipelines
 from bronze_engine.config.plugins import ENTRY_POINTS, Structs
 from bronze_engine.config.rules.pipeline import engine_faults
 from bronze_engine.config.rules.telemetry import telemetry_faults
 from bronze_engine.config.stores.store import StoreConfig
-from bronze_engine.config.tables import Tables
 from bronze_engine.config.telemetry import TelemetryConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.nearest import nearest

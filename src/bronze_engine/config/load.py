@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from bronze_engine.config.config import Config
-from bronze_engine.config.file.document import Document, parse_toml
-from bronze_engine.config.file.dotenv import parse_dotenv
-from bronze_engine.config.file.fault import Fault, config_error
-from bronze_engine.config.file.merge import overrides_tree
+from bronze_engine.config.loading.document import Document, parse_toml
+from bronze_engine.config.loading.dotenv import parse_dotenv
+from bronze_engine.config.loading.fault import Fault, config_error
+from bronze_engine.config.loading.merge import overrides_tree
 from bronze_engine.config.plugins import ENTRY_POINTS, Structs
 from bronze_engine.config.source import CustomSource
 from bronze_engine.config.stores.store import CustomStore, StoreConfig

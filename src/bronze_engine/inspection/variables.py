@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, final
 
-from bronze_engine.config.file.sensitive import is_credential_name
+from bronze_engine.config.loading.sensitive import is_credential_name
 from bronze_engine.errors import ConfigError
 
 __all__ = ["Variables", "is_secret"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from datetime import date
 
-from bronze_engine.config.file.fault import Fault, config_error
-from bronze_engine.config.file.names import check_path_part
 from bronze_engine.config.load import Config, load_store
+from bronze_engine.config.loading.fault import Fault, config_error
+from bronze_engine.config.loading.names import check_path_part
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.manifest import partition_path

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.version import __version__
 from tests.integration.cli.command import (
     DATE,

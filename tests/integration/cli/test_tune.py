@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.file.merge import merge
+from bronze_engine.config.loading.merge import merge
 from bronze_engine.inspection.toml import render
 from tests.integration.cli.command import (
     DATE,

@@ -18,7 +18,7 @@ import pytest
 from botocore.tokens import SSOTokenProvider
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.file.expand import Expanded
+from bronze_engine.config.loading.expand import Expanded
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ConfigError
 from bronze_engine.limits.transient import Transient

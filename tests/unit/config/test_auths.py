@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
-from bronze_engine.config.file.describe import json_schema
-from bronze_engine.config.file.sensitive import of_auth
+from bronze_engine.config.loading.describe import json_schema
+from bronze_engine.config.loading.sensitive import of_auth
 from bronze_engine.errors import ConfigError
 from tests.unit.config.files import API, ORDERS, http_of, load
 

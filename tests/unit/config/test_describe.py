@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.config.stores.store import AzureStoreConfig, LocalStoreConfig, S3StoreConfig
 from tests.unit.config.files import API, ORDERS
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.config.file.dotenv import parse_dotenv
-from bronze_engine.config.file.fault import Fault
+from bronze_engine.config.loading.dotenv import parse_dotenv
+from bronze_engine.config.loading.fault import Fault
 
 pytestmark = pytest.mark.unit
 

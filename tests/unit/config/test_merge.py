@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bronze_engine.config.file.fault import Fault
-from bronze_engine.config.file.merge import merge, overrides_tree
+from bronze_engine.config.loading.fault import Fault
+from bronze_engine.config.loading.merge import merge, overrides_tree
 
 pytestmark = pytest.mark.unit
 

@@ -15,9 +15,9 @@ import pytest
 from bronze_engine import ConfigError, load_config, open_engine
 from bronze_engine.adapters import source_type, store_limits, store_opener
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.limit_group import limit_group
 from bronze_engine.config.load import Config
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.contracts import Store, StoreResources

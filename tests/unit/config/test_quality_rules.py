@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.config.quality_rule import (
     FreshnessRule,
     NotNullRule,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.config.file.describe import json_schema
 from bronze_engine.config.load import load_config, parse_config
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.config.source import HttpSourceConfig
 
 pytestmark = pytest.mark.unit

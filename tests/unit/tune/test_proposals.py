@@ -12,8 +12,8 @@ import pytest
 
 from bronze_engine.cli.printing.curve import curve_lines
 from bronze_engine.config.api import RateLimit
-from bronze_engine.config.file.merge import merge
 from bronze_engine.config.load import load_config
+from bronze_engine.config.loading.merge import merge
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.errors import ConfigError

@@ -40,8 +40,8 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Api
 from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.address import address_of
-from bronze_engine.config.file.sensitive import of_store
 from bronze_engine.config.load import Config
+from bronze_engine.config.loading.sensitive import of_store
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.contracts import Auth, AuthResources, Store
 from bronze_engine.errors import ConfigError

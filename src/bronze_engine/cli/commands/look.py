@@ -30,7 +30,7 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.printing import text
 from bronze_engine.cli.printing.told import print_plan
 from bronze_engine.cli.session import LogOptions, load, with_engine
-from bronze_engine.config.file.describe import json_schema
+from bronze_engine.config.loading.describe import json_schema
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import (
     CustomSource,

@@ -9,7 +9,7 @@ import msgspec
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.auths.oauth2 import OAuth2RefreshTokenAuth
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.plugins import TOKEN_STORES, plugin_names
 from bronze_engine.config.source import HttpSourceConfig

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from bronze_engine.config.api import Api
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.stores.address import SCHEMES
 from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 

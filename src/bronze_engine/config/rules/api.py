@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from bronze_engine.config.api import Api, Timeout
 from bronze_engine.config.auths.auth import ApiKeyAuth
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.auth import (
     auth_faults,
     auth_headers,

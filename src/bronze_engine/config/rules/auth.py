@@ -16,7 +16,7 @@ from bronze_engine.config.auths.oauth2 import (
     TokenAuth,
 )
 from bronze_engine.config.auths.signing import SIGN_VALUES, HmacAuth, SigV4Auth
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.stores.loopback import is_loopback
 from bronze_engine.config.units import Secret
 from bronze_engine.model.nearest import nearest

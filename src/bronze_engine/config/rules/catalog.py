@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bronze_engine.config.catalog import Catalog
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 
 __all__ = ["catalog_faults"]
 

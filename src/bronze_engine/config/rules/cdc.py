@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from bronze_engine.config.cdc import Cdc
-from bronze_engine.config.file.fault import Fault, KeyPath, dotted
+from bronze_engine.config.loading.fault import Fault, KeyPath, dotted
 from bronze_engine.config.pipeline import Pipeline
 
 __all__ = ["cdc_faults"]

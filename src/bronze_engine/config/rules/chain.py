@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.http.paginator import NoPaginator
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.template import fields_of, uses

@@ -9,7 +9,7 @@ from bronze_engine.config.connection import AdbcConnection, Connection
 from bronze_engine.config.database.address import Address, address_of
 from bronze_engine.config.database.drivers import DRIVERS, is_library_path
 from bronze_engine.config.database.dsn import parse_dsn
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.model.nearest import nearest
 
 __all__ = ["connection_faults"]

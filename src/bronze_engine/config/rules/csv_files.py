@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.csv import CsvFiles
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.schema import SchemaConfig
 
 __all__ = ["csv_faults", "flat_schema_faults"]

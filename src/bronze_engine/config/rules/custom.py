@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bronze_engine.config.api import RateLimit
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.rate import rate_faults
 from bronze_engine.config.source import CustomSource
 from bronze_engine.config.stores.store import CustomStore

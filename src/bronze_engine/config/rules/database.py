@@ -10,8 +10,8 @@ from datetime import date
 from typing import Final
 
 from bronze_engine.config.database.drivers import DRIVERS, TAKES_BATCH_ROWS
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.config.source import (

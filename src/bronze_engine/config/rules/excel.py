@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.area import parse_area
 from bronze_engine.config.files.excel import ExcelFiles
+from bronze_engine.config.loading.fault import Fault, KeyPath
 
 __all__ = ["excel_faults"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.source import MODIFIED, FilesSourceConfig
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.csv_files import csv_faults, flat_schema_faults
 from bronze_engine.config.rules.excel import excel_faults

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.files.encodings import is_utf8, keeps_ascii, single_bytes
 from bronze_engine.config.files.fixed import FixedField, FixedFiles, FixedMatch
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.model.nearest import nearest
 
 __all__ = ["fixed_faults"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.chain import all_asked, chain_faults, export_templates
 from bronze_engine.config.rules.paginator import paginator_faults
 from bronze_engine.config.rules.rate import rate_faults

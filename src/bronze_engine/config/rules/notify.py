@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.notify import CommandNotify, Notify, WebhookNotify
 from bronze_engine.config.notify_body import PLACEHOLDERS, unknown_placeholders
 from bronze_engine.config.rules.auth import is_header_name

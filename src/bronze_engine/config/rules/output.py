@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.output import Output
 from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.model.layout import STAMP_COLUMNS

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bronze_engine.config.file.fault import Fault, KeyPath, dotted
 from bronze_engine.config.http.graphql import as_cursor, page_info_path
 from bronze_engine.config.http.paginator import (
     AutoPaginator,
@@ -20,6 +19,7 @@ from bronze_engine.config.http.paginator import (
     Place,
 )
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath, dotted
 from bronze_engine.config.rules.auth import auth_headers, auth_params, is_header_name
 from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig

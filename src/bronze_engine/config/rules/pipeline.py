@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.redis import parse_redis_url
 from bronze_engine.config.rules.cdc import cdc_faults

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.config.expression.parse import ExpressionFault, parse_condition
 from bronze_engine.config.expression.tree import names_in
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.quality_rule import (
     ExpressionRule,

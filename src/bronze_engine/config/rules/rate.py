@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from bronze_engine.config.api import Api, RateLimit, RateLimitHeaders
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.schema import timezone_faults
 
 __all__ = ["group_faults", "rate_faults", "with_default_rate"]

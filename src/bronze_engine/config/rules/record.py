@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.http.delimited import CsvFormat
 from bronze_engine.config.http.envelope import parse_envelope_path
 from bronze_engine.config.http.paginator import (
@@ -18,6 +17,7 @@ from bronze_engine.config.http.paginator import (
     NextUrlPaginator,
 )
 from bronze_engine.config.http.selector import parse_selector
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
 

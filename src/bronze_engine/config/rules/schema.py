@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.model.nearest import nearest, nearest_names
 

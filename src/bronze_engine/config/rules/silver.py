@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality_rule import columns_of

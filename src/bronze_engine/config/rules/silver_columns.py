@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final, final
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.rules.schema import type_faults
 from bronze_engine.config.silver import Silver, SilverColumns

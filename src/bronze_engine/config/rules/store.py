@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bronze_engine.config.api import Timeout
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.rules.custom import own_faults
 from bronze_engine.config.rules.url import is_http, proxy_faults, split_url
 from bronze_engine.config.stores.address import SCHEMES, parse_address

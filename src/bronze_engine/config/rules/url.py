@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 
 __all__ = ["has_space", "is_http", "proxy_faults", "split_url"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bronze_engine.config.file.fault import Fault, KeyPath
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.chain import all_asked
 from bronze_engine.config.source import HttpSourceConfig

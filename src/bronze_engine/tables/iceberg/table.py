@@ -21,7 +21,7 @@ from pyiceberg.exceptions import (
 )
 
 from bronze_engine.clock import Clock
-from bronze_engine.config.file.sensitive import of_catalog, of_store
+from bronze_engine.config.loading.sensitive import of_catalog, of_store
 from bronze_engine.config.stores.uri import uri_of
 from bronze_engine.contracts import Store, TablePlace
 from bronze_engine.errors import BronzeError, ConfigError, StoreError

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bronze_engine.config.auths.oauth2 import JwtBearerAuth
-from bronze_engine.config.file.sensitive import of_auth
+from bronze_engine.config.loading.sensitive import of_auth
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import AuthError, ConfigError
 from bronze_engine.sources.http.auth.jwt_bearer import JwtBearer

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from bronze_engine.config.file.expand import Expanded
+from bronze_engine.config.loading.expand import Expanded
 from bronze_engine.config.units import Secret
 
 __all__ = ["reread"]

@@ -12,7 +12,7 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from bronze_engine.config.auths.oauth2 import TokenAuth
-from bronze_engine.config.file.sensitive import of_auth
+from bronze_engine.config.loading.sensitive import of_auth
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Credential, TokenAnswer, TokenRequest
 from bronze_engine.errors import AuthError

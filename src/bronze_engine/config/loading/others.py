@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, final
 
-from bronze_engine.config.entries import Entries
-from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.folders import Folders, claims_of, folder_faults
+from bronze_engine.config.loading.document import Document
+from bronze_engine.config.loading.entries import Entries
+from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.loading.folders import Folders, claims_of, folder_faults
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.after import after_faults, full_names
 from bronze_engine.config.stores.place import place_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from bronze_engine.config.file.fault import Fault
+from bronze_engine.config.loading.fault import Fault
 
 __all__ = ["parse_dotenv"]
 

@@ -19,9 +19,9 @@ from bronze_engine.config.auths.oauth2 import (
 )
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, Connection
-from bronze_engine.config.file.fault import KeyPath
-from bronze_engine.config.file.fields import fields_of_table
-from bronze_engine.config.references import refers_to
+from bronze_engine.config.loading.fault import KeyPath
+from bronze_engine.config.loading.fields import fields_of_table
+from bronze_engine.config.loading.references import refers_to
 from bronze_engine.config.source import (
     CustomSource,
     FilesSourceConfig,

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-from bronze_engine.config.file.convert import convert
-from bronze_engine.config.file.expand import Expander
-from bronze_engine.config.file.fault import Fault, KeyPath, config_error
-from bronze_engine.config.file.sensitive import (
+from bronze_engine.config.loading.convert import convert
+from bronze_engine.config.loading.expand import Expander
+from bronze_engine.config.loading.fault import Fault, KeyPath, config_error
+from bronze_engine.config.loading.sensitive import (
     of_api_table,
     of_catalog_table,
     of_connection_table,

@@ -19,7 +19,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.file.convert import (
+from bronze_engine.config.loading.convert import (
     MAY_LACK_TYPE,
     hidden_fields,
     is_array_of_tables,
@@ -27,10 +27,10 @@ from bronze_engine.config.file.convert import (
     options_of,
     tag_field_of,
 )
+from bronze_engine.config.loading.references import refers_to
 from bronze_engine.config.notify import Notify
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.plugins import BASES, ENTRY_POINTS
-from bronze_engine.config.references import refers_to
 from bronze_engine.config.source import (
     AdbcSourceConfig,
     FilesSourceConfig,

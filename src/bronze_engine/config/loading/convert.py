@@ -18,10 +18,10 @@ import msgspec
 from bronze_engine.config.api import Api
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
-from bronze_engine.config.file.expand import Expanded
-from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.file.fields import fields_of_table
 from bronze_engine.config.files.source import FilesSourceConfig
+from bronze_engine.config.loading.expand import Expanded
+from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.loading.fields import fields_of_table
 from bronze_engine.config.notify import CommandNotify, WebhookNotify
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.plugins import BASES, ENTRY_POINTS, Structs

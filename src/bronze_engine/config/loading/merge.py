@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.model.nearest import nearest
 
 __all__ = ["inherit", "merge", "overrides_tree"]

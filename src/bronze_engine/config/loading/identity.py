@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bronze_engine.config.cdc import Cdc
-from bronze_engine.config.file.fields import fields_of_table
-from bronze_engine.config.file.sensitive import is_credential_name
 from bronze_engine.config.incremental import Incremental
+from bronze_engine.config.loading.fields import fields_of_table
+from bronze_engine.config.loading.references import refers_to
+from bronze_engine.config.loading.sensitive import is_credential_name
 from bronze_engine.config.output import Output
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.quality_rule import refuses_rows
-from bronze_engine.config.references import refers_to
 from bronze_engine.config.source import (
     CustomSource,
     DatabaseSourceConfig,

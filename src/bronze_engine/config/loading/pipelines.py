@@ -10,16 +10,17 @@ import msgspec
 from bronze_engine.config.auths.token_place import token_faults
 from bronze_engine.config.connection import Connection
 from bronze_engine.config.engine import EngineConfig
-from bronze_engine.config.entries import Entries
-from bronze_engine.config.file.convert import UNRESOLVED
-from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.file.identity import config_hash
-from bronze_engine.config.file.names import check_path_part
-from bronze_engine.config.file.sensitive import of_source
 from bronze_engine.config.files.place import place_of_files
 from bronze_engine.config.incremental import Incremental, with_instant
-from bronze_engine.config.others import Others
+from bronze_engine.config.loading.convert import UNRESOLVED
+from bronze_engine.config.loading.document import Document
+from bronze_engine.config.loading.entries import Entries
+from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.loading.identity import config_hash
+from bronze_engine.config.loading.names import check_path_part
+from bronze_engine.config.loading.others import Others
+from bronze_engine.config.loading.sensitive import of_source
+from bronze_engine.config.loading.tables import Tables
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.rules.after import full_names
 from bronze_engine.config.rules.chain import circle_fault, parent_faults
@@ -32,7 +33,6 @@ from bronze_engine.config.source import (
     HttpSourceConfig,
     Parent,
 )
-from bronze_engine.config.tables import Tables
 from bronze_engine.config.tag import tag_of
 from bronze_engine.model.nearest import nearest
 

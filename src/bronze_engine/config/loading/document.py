@@ -10,9 +10,9 @@ import re
 import tomllib
 from typing import Any, Final, final
 
-from bronze_engine.config.file.fault import Fault, KeyPath, config_error
-from bronze_engine.config.file.merge import inherit, merge
-from bronze_engine.config.file.names import check_name
+from bronze_engine.config.loading.fault import Fault, KeyPath, config_error
+from bronze_engine.config.loading.merge import inherit, merge
+from bronze_engine.config.loading.names import check_name
 from bronze_engine.model.nearest import nearest
 
 __all__ = ["Document", "parse_toml"]

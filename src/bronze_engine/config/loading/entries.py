@@ -13,12 +13,19 @@ from bronze_engine.config.auths.token_place import with_token_place
 from bronze_engine.config.catalog import Catalog, with_absolute_paths
 from bronze_engine.config.connection import Connection, PostgresConnection
 from bronze_engine.config.database.variables import with_libpq_variables
-from bronze_engine.config.file.convert import UNRESOLVED, options_of
-from bronze_engine.config.file.document import Document
-from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.file.sensitive import of_api, of_catalog, of_connection, of_store, of_url
+from bronze_engine.config.loading.convert import UNRESOLVED, options_of
+from bronze_engine.config.loading.document import Document
+from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.loading.references import refers_to
+from bronze_engine.config.loading.sensitive import (
+    of_api,
+    of_catalog,
+    of_connection,
+    of_store,
+    of_url,
+)
+from bronze_engine.config.loading.tables import Tables
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.references import refers_to
 from bronze_engine.config.rules.api import api_faults, sends_secrets_in_clear
 from bronze_engine.config.rules.catalog import catalog_faults
 from bronze_engine.config.rules.connection import connection_faults
@@ -33,7 +40,6 @@ from bronze_engine.config.stores.store import (
     StoreConfig,
 )
 from bronze_engine.config.stores.variables import with_variables
-from bronze_engine.config.tables import Tables
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.nearest import nearest
 

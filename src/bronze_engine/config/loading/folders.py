@@ -8,7 +8,7 @@ from typing import Any, final
 
 import msgspec
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.model.silver import table_path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from bronze_engine.config.file.fault import Fault, KeyPath
+from bronze_engine.config.loading.fault import Fault, KeyPath
 
 __all__ = ["MAX_NAME_LENGTH", "check_name", "check_path_part"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bronze_engine.config.api import RateLimit
-from bronze_engine.config.file.fault import Fault
+from bronze_engine.config.loading.fault import Fault
 from bronze_engine.model.nearest import nearest
 
 __all__ = ["LOG_LEVELS", "default_rate", "log_level"]

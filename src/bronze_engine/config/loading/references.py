@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from bronze_engine.config.api import Api
 from bronze_engine.config.connection import Connection
-from bronze_engine.config.file.convert import options_of
+from bronze_engine.config.loading.convert import options_of
 from bronze_engine.config.stores.store import StoreConfig
 
 __all__ = ["Entry", "refers_to"]

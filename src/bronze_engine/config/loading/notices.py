@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bronze_engine.config.file.fault import Fault, KeyPath
-from bronze_engine.config.file.sensitive import credential_values, of_url, worth_hiding
+from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.loading.sensitive import credential_values, of_url, worth_hiding
+from bronze_engine.config.loading.tables import Tables
 from bronze_engine.config.notify import CommandNotify, Notify, WebhookNotify
 from bronze_engine.config.rules.notify import notify_faults, tells_in_clear
-from bronze_engine.config.tables import Tables
 
 __all__ = ["read_notices"]
 

@@ -1,1 +1,0 @@
-"""pipelines.toml itself: found, merged, expanded, converted, described."""
