@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,38 @@ async def run(
         config, None, store=store, clock=clock, hooks=[each.append for each in hooks]
     ) as engine:
         return await engine.run(NAME, run_date=DAY)
+
+
+@pytest.mark.parametrize("style", ["", 'format = "%Y-%m-%d %H:%M"', 'format = "%Y-%m-%d"'])
+@pytest.mark.parametrize("takes_low_in", [True, False])
+@pytest.mark.parametrize("takes_high_in", [True, False])
+async def test_bounds_in_a_text_lose_no_row_at_a_seam(
+    tmp_path: Path, style: str, takes_low_in: bool, takes_high_in: bool
+) -> None:
+    start = datetime(2025, 1, 14, tzinfo=UTC)
+    rows = [{"at": (start + timedelta(hours=hour)).isoformat()} for hour in range(1, 24)]
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        low, high = (
+            datetime.fromisoformat(text).replace(tzinfo=UTC) for text in seen.query["q"].split("/")
+        )
+        found = []
+        for row in rows:
+            at = datetime.fromisoformat(row["at"])
+            is_late = at > low or (takes_low_in and at == low)
+            if is_late and (at < high or (takes_high_in and at == high)):
+                found.append(row)
+        return answer(found)
+
+    store = MemoryStore()
+    async with serve(handle) as server:
+        text = CONFIG.format(
+            url=server.url, initial="2025-01-14T00:00:00Z", step="3h", more=style
+        ).replace('start_param = "since"\nend_param = "until"\n', "")
+        params = '[pipelines.team.orders.source.params]\nq = "{low}/{high}"\n'
+        config = load_text(text + params, folder=tmp_path)
+        await run(config, store, at=start + timedelta(days=1))
+    assert (await table_of(store)).column("at").to_pylist() == [row["at"] for row in rows]
 
 
 async def slices_in(store: Store) -> list[int]:

@@ -284,26 +284,36 @@ def test_the_low_is_where_reading_begins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "style", "texts"),
+    ("zone", "style", "low", "high", "above"),
     [
-        (None, None, ("2025-01-01T10:00:30.5Z", "2025-01-02T00:00:00Z")),
-        (None, "%Y-%m-%d %H:%M", ("2025-01-01 10:00", "2025-01-02 00:00")),
-        ("America/New_York", "%Y-%m-%d %H:%M", ("2025-01-01 05:00", "2025-01-01 19:00")),
-        (None, "epoch_ms", ("1735725630500", "1735776000000")),
-        (None, "%Y-%m-%d", ("2025-01-01", "2025-01-02")),
+        (None, None, "2025-01-01T10:00:30.5Z", "2025-01-02T00:00:00Z", "2025-01-02T00:00:01Z"),
+        (None, "%Y-%m-%d %H:%M", "2025-01-01 10:00", "2025-01-02 00:00", "2025-01-02 00:01"),
+        (
+            "America/New_York",
+            "%Y-%m-%d %H:%M",
+            "2025-01-01 05:00",
+            "2025-01-01 19:00",
+            "2025-01-01 19:01",
+        ),
+        (None, "epoch_ms", "1735725630500", "1735776000000", "1735776000001"),
+        (None, "%Y-%m-%d", "2025-01-01", "2025-01-02", "2025-01-03"),
     ],
 )
+@pytest.mark.parametrize("cap_open", [False, True])
 def test_bounds_in_a_text_are_written_as_format_says(
-    zone: str | None, style: str | None, texts: tuple[str, str]
+    zone: str | None, style: str | None, low: str, high: str, above: str, cap_open: bool
 ) -> None:
     config = HttpSourceConfig(api=api(), params={"q": 'u >= "{low}" and u < "{high}"'})
     incremental = Incremental(cursor="u", format=style, cursor_timezone=zone)
     request = run_request(
-        incremental=incremental, low="2025-01-01T10:00:30.5Z", cap="2025-01-02T00:00:00Z"
+        incremental=incremental,
+        low="2025-01-01T10:00:30.5Z",
+        cap="2025-01-02T00:00:00Z",
+        cap_open=cap_open,
     )
     target = Target(config, request, Credentials(api()), ())
     asked = parse_qs(urlsplit(target.url(Ask(number=1))).query)["q"]
-    assert asked == [f'u >= "{texts[0]}" and u < "{texts[1]}"']
+    assert asked == [f'u >= "{low}" and u < "{high if cap_open else above}"']
 
 
 def test_server_texts_lose_every_secret() -> None:

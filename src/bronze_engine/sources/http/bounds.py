@@ -68,17 +68,20 @@ def bound_params(
 
 
 def bound_texts(
-    incremental: Incremental | None, low: str | None, cap: str | None
+    incremental: Incremental | None, low: str | None, cap: str | None, *, cap_open: bool = False
 ) -> tuple[str | None, str | None]:
-    """What `{low}` and `{high}` stand for: the bounds as they are, or as `format` writes them.
+    """What `{low}` and `{high}` stand for, as `format` writes it.
 
-    What the format can't say is rounded outwards: the low down, the end up.
+    Rounded outwards, as parameters are: a request may ask for less than the end, and rows at
+    the cap are wanted. But the low is itself: whoever writes a request writes whether rows at
+    it are asked for.
     """
-    if incremental is None or incremental.format is None:
+    if incremental is None:
         return low, cap
+    side: _Side = "at_least" if cap_open else "above"
     return (
         None if low is None else _formatted(low, incremental, "at_most"),
-        None if cap is None else _formatted(cap, incremental, "at_least"),
+        None if cap is None else _formatted(cap, incremental, side),
     )
 
 

@@ -43,7 +43,9 @@ class Target:
         fields: template.Values | None = None,
     ) -> None:
         low = request.read_from if request.read_from is not None else request.low
-        low_text, high_text = bound_texts(request.incremental, low, request.cap)
+        low_text, high_text = bound_texts(
+            request.incremental, low, request.cap, cap_open=request.cap_open
+        )
         values: template.Values = {
             "run_date": request.run_date,
             "low": low_text,
