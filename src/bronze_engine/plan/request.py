@@ -8,6 +8,7 @@ full load, and a full refresh, begin an epoch. A date window is the day of its d
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import NamedTuple
 
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.pipeline import Pipeline
@@ -15,6 +16,7 @@ from bronze_engine.config.quality_rule import refuses_rows
 from bronze_engine.contracts import Request
 from bronze_engine.errors import StateError
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override, moved
 from bronze_engine.model.window import earlier_cursor
@@ -92,66 +94,113 @@ def _read_from(incremental: Incremental | None, low: str | None) -> str | None:
     )
 
 
+class _Bounds(NamedTuple):
+    """Where a window begins, and where the next date's does."""
+
+    low: str | None
+    cap: str | None
+    epoch: int
+    override: Override | None
+    """The one that the window goes back to."""
+
+
 def _bounds(
     pipeline: Pipeline, neighbours: Neighbours, new_epoch: int, override: Override | None
-) -> tuple[str | None, str | None, int, Override | None]:
-    """(low, cap, epoch), and the override that the window goes back to."""
+) -> _Bounds:
     incremental = pipeline.incremental
     own, earlier, later = neighbours.own, neighbours.earlier, neighbours.later
     if incremental is None:
-        return None, None, new_epoch, None
+        return _Bounds(None, None, new_epoch, None)
     if new_epoch:
-        if later is not None:
-            raise StateError(
-                f"a full refresh of {pipeline.name} would leave {later.run_date} behind, which"
-                " chains to what it replaces; refresh the newest date, or a new one"
-            )
-        is_reset = override is not None and override.kind == "reset"
-        return incremental.initial, None, new_epoch, override if is_reset else None
+        return _first_of_epoch(pipeline, incremental, later, new_epoch, override)
     own_window = recorded_window(own, incremental, pipeline)
-    earlier_window = recorded_window(earlier, incremental, pipeline)
-    later_window = recorded_window(later, incremental, pipeline)
-    if own is not None and own_window is not None:
-        low, epoch = own_window.low, own.epoch
-    elif earlier is not None and earlier_window is not None:
-        low, epoch = earlier_window.high, earlier.epoch
-    else:
-        low, epoch = incremental.initial, 1 if later is None else later.epoch
+    low, epoch = _begin(pipeline, incremental, neighbours)
     cap, used = None, None if own is None else own.override
     if override is not None and override.value is not None:
         low, cap = moved(
             override.value, low, own_window, lambda left, right: is_above(left, right, incremental)
         )
         used = override if cap is None else used
-    if used is None and earlier is not None and earlier_window and earlier.epoch == epoch:
-        end = earlier_window.high
-        if end is not None and (low is None or is_above(end, low, incremental)):
-            begins = "the beginning" if low is None else low
-            raise StateError(
-                f"the windows of {pipeline.name} overlap: {earlier.run_date} ends at {end}, and"
-                f" the one to read begins at {begins}; run {earlier.run_date} again, or begin anew"
-                " with --full-refresh"
-            )
-    decided = None if later is None or later.epoch != epoch else later.override
-    if decided is not None and decided.value is not None:
-        # Where that one begins was decided; this one ends where it ended, or is empty.
-        own_high = None if own_window is None else own_window.high
-        return low, own_high or low or decided.value, epoch, used
-    if later is not None and later_window is not None and later.epoch == epoch:
-        cap = later_window.low
-        if cap is None:
-            raise StateError(
-                f"{later.run_date} of {pipeline.name} was read from the beginning, so nothing is"
-                " left for an earlier date; run that date again, or set incremental.initial and"
-                " begin anew with --full-refresh"
-            )
-        if low is not None and is_above(low, cap, incremental):
-            raise StateError(
-                f"the windows of {pipeline.name} overlap: the one to read begins at {low}, and"
-                f" {later.run_date} begins at {cap} already; run {later.run_date} again, or begin"
-                " anew with --full-refresh"
-            )
-    return low, cap, epoch, used
+    if used is None and earlier is not None and earlier.epoch == epoch:
+        _check_begin(pipeline, incremental, earlier, low)
+    if later is not None and later.epoch == epoch:
+        if later.override is not None and later.override.value is not None:
+            # Where that one begins was decided; this one ends where it ended, or is empty.
+            own_high = None if own_window is None else own_window.high
+            return _Bounds(low, own_high or low or later.override.value, epoch, used)
+        later_window = recorded_window(later, incremental, pipeline)
+        if later_window is not None:
+            cap = later_window.low
+            _check_end(pipeline, incremental, later, low, cap)
+    return _Bounds(low, cap, epoch, used)
+
+
+def _first_of_epoch(
+    pipeline: Pipeline,
+    incremental: Incremental,
+    later: Manifest | None,
+    epoch: int,
+    override: Override | None,
+) -> _Bounds:
+    if later is not None:
+        raise StateError(
+            f"a full refresh of {pipeline.name} would leave {later.run_date} behind, which"
+            " chains to what it replaces; refresh the newest date, or a new one"
+        )
+    is_reset = override is not None and override.kind == "reset"
+    return _Bounds(incremental.initial, None, epoch, override if is_reset else None)
+
+
+def _begin(
+    pipeline: Pipeline, incremental: Incremental, neighbours: Neighbours
+) -> tuple[str | None, int]:
+    """The low that the manifests say, and its epoch: a re-run keeps its own."""
+    own, earlier, later = neighbours.own, neighbours.earlier, neighbours.later
+    own_window = recorded_window(own, incremental, pipeline)
+    if own is not None and own_window is not None:
+        return own_window.low, own.epoch
+    earlier_window = recorded_window(earlier, incremental, pipeline)
+    if earlier is not None and earlier_window is not None:
+        return earlier_window.high, earlier.epoch
+    return incremental.initial, 1 if later is None else later.epoch
+
+
+def _check_begin(
+    pipeline: Pipeline, incremental: Incremental, earlier: Manifest, low: str | None
+) -> None:
+    """Raise StateError for a window that begins within the one before it."""
+    window = recorded_window(earlier, incremental, pipeline)
+    if window is None or window.high is None:
+        return
+    if low is None or is_above(window.high, low, incremental):
+        begins = "the beginning" if low is None else low
+        raise StateError(
+            f"the windows of {pipeline.name} overlap: {earlier.run_date} ends at {window.high}, and"
+            f" the one to read begins at {begins}; run {earlier.run_date} again, or begin anew"
+            " with --full-refresh"
+        )
+
+
+def _check_end(
+    pipeline: Pipeline,
+    incremental: Incremental,
+    later: Manifest,
+    low: str | None,
+    cap: str | None,
+) -> None:
+    """Raise StateError where the next date leaves no window, or one that ends before it begins."""
+    if cap is None:
+        raise StateError(
+            f"{later.run_date} of {pipeline.name} was read from the beginning, so nothing is"
+            " left for an earlier date; run that date again, or set incremental.initial and"
+            " begin anew with --full-refresh"
+        )
+    if low is not None and is_above(low, cap, incremental):
+        raise StateError(
+            f"the windows of {pipeline.name} overlap: the one to read begins at {low}, and"
+            f" {later.run_date} begins at {cap} already; run {later.run_date} again, or begin"
+            " anew with --full-refresh"
+        )
 
 
 def _is_low_open(
