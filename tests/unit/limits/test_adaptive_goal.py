@@ -45,7 +45,7 @@ def test_a_hidden_limit_of_requests_at_once(capacity: int, latency: float, jitte
     def make(chance: random.Random) -> AtOnce:
         return AtOnce(lambda _: capacity, latency, jitter, chance)
 
-    check(make, capacity // 2 or 1, capacity, 2 * capacity, seeds=4)
+    check(make, capacity // 2 or 1, capacity, 2 * capacity, seeds=2)
 
 
 @pytest.mark.parametrize("jitter", [0.2, 0.5])
@@ -57,7 +57,7 @@ def test_a_hidden_limit_that_changes_in_the_middle(
     def make(chance: random.Random) -> AtOnce:
         return AtOnce(lambda now: before if now < SECONDS / 2 else after, latency, jitter, chance)
 
-    check(make, before, after, 200, seeds=4)
+    check(make, before, after, 200, seeds=2)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_answers_that_a_busy_event_loop_sees_late_do_not_mislead_it(
     def make(chance: random.Random) -> AtOnce:
         return AtOnce(lambda _: capacity, latency, 0.2, chance)
 
-    check(make, capacity, round(1.1 * capacity), seeds=4, lag=lag)
+    check(make, capacity, round(1.1 * capacity), seeds=2, lag=lag)
 
 
 @pytest.mark.parametrize(("before", "after"), [(60, 20), (20, 60), (100, 30)])
@@ -89,7 +89,7 @@ def test_nor_where_the_limit_changes(before: int, after: int) -> None:
     def make(chance: random.Random) -> AtOnce:
         return AtOnce(lambda now: before if now < SECONDS / 2 else after, 0.1, 0.2, chance)
 
-    check(make, before, after, 200, seeds=4, lag=0.005)
+    check(make, before, after, 200, seeds=2, lag=0.005)
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_a_hidden_limit_of_requests_a_second(rate: int, latency: float) -> None:
         return PerSecond(rate, latency, 0.2, chance)
 
     needed = round(rate * latency)
-    check(make, needed - 1, needed, needed + 1, 2 * needed, 200, seeds=4, seconds=60)
+    check(make, needed - 1, needed, needed + 1, 2 * needed, 200, seeds=2, seconds=60)
 
 
 def test_the_trace_says_how_it_came_to_the_limit() -> None:
