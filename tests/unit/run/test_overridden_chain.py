@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.run.test_state import Shop
+from tests.unit.upkeep.test_state import Shop
 
 pytestmark = pytest.mark.unit
 
