@@ -92,6 +92,28 @@ def test_no_cursor_is_the_end(fields: dict[str, Any]) -> None:
     assert pager_of(NextUrlPaginator(next_path="next")).accept(answered(3, **fields)) is None
 
 
+@pytest.mark.parametrize(
+    ("paginator", "headers", "records", "is_told"),
+    [
+        (HeaderCursorPaginator(cursor_header="X-Nxt"), {}, 3, True),
+        (HeaderCursorPaginator(cursor_header="X-Nxt"), {}, 0, False),
+        (HeaderCursorPaginator(cursor_header="X-Next", page_size=4), {}, 3, False),
+        (HeaderCursorPaginator(cursor_header="X-Next"), {"x-next": ""}, 3, False),
+        (LinkHeaderPaginator(page_size=3), {}, 3, True),
+        (LinkHeaderPaginator(page_size=3), {"link": '<a>; rel="last"'}, 3, False),
+        (LinkHeaderPaginator(page_size=4), {}, 3, False),
+        (LinkHeaderPaginator(), {}, 3, False),
+    ],
+)
+def test_a_first_page_without_the_header_is_told(
+    paginator: Paginator, headers: dict[str, str], records: int, is_told: bool
+) -> None:
+    warnings: list[str] = []
+    pager = pager_of(paginator, warnings)
+    assert pager.accept(answered(records, headers=headers)) is None
+    assert ["is not in the first page" in warning for warning in warnings] == [True] * is_told
+
+
 @pytest.mark.parametrize("value", [True, 1.5, ["x"], {}])
 def test_a_cursor_of_another_type_is_an_error(value: object) -> None:
     with pytest.raises(PageError, match="a cursor is a text or an integer"):

@@ -92,22 +92,17 @@ class Chained:
         self._seen.add(digest)
         return True
 
-    def judge_missing(self, page: Answered, where: str, path: str | None = None) -> None:
+    def judge_missing(self, page: Answered, where: str, *, is_there: bool = True) -> None:
         """At a page without a successor: that must not contradict `has_more`.
 
-        A first page without the path at all may as well be a path misspelt, unless it has
+        A first page without that place at all may as well be a misspelt one, unless it has
         fewer records than were asked for.
         """
         size = self._config.page_size
-        if (
-            path is not None
-            and path not in page.fields
-            and self._progress.pages == 1
-            and page.records >= (size or 1)
-        ):
+        if not is_there and self._progress.pages == 1 and page.records >= (size or 1):
             self._warn(
                 f"{where} is not in the first page, which is taken for the only one: "
-                "if there are more, mend the path"
+                "if there are more, mend the path or the name"
             )
         more = self._progress.more_path
         if more is not None and page.fields.get(more):
@@ -154,7 +149,7 @@ class CursorPager(_Keyed):
         path = self._path
         value = page.fields.get(path)
         if value is None or value is False or value == "":
-            self.judge_missing(page, f'cursor_path "{path}"', path)
+            self.judge_missing(page, f'cursor_path "{path}"', is_there=path in page.fields)
             return None
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise PageError(
@@ -175,9 +170,10 @@ class HeaderCursorPager(_Keyed):
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
             return None
-        token = page.headers.get(self._header.lower(), "").strip()
+        name = self._header.lower()
+        token = page.headers.get(name, "").strip()
         if token in ("", "null"):  # Salesforce ends with "Sforce-Locator: null"
-            self.judge_missing(page, f"the header {self._header}")
+            self.judge_missing(page, f"the header {self._header}", is_there=name in page.headers)
             return None
         return self._after(page, "the cursor", token)
 

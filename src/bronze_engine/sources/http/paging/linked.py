@@ -78,7 +78,8 @@ class NextUrlPager(_Linked):
                 f"{self._progress.pages}, not a URL and no link that has one"
             )
         if not link:
-            self.judge_missing(page, f'next_path "{self._path}"', self._path)
+            is_there = self._path in page.fields
+            self.judge_missing(page, f'next_path "{self._path}"', is_there=is_there)
             return None
         return self._follow(page, link)
 
@@ -122,7 +123,9 @@ class LinkHeaderPager(_Linked):
             return None
         link = next_link(page.headers.get("link", ""))
         if link is None:
-            self.judge_missing(page, "the Link header")
+            # Many APIs send none with an only page: that is odd where it is a full one.
+            is_there = "link" in page.headers or self._config.page_size is None
+            self.judge_missing(page, "the Link header", is_there=is_there)
             return None
         return self._follow(page, link)
 
