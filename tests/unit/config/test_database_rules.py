@@ -49,6 +49,31 @@ def test_a_table_is_resolved_with_its_connection(tmp_path: Path) -> None:
     assert "a-real-secret" not in repr(source)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "secrets"),
+    [
+        ("dsn", "postgresql://reporting:hunter22@db.example/shop", {"hunter22"}),
+        ("dsn", "postgresql://reporting:p%40ss@db.example/shop", {"p%40ss", "p@ss"}),
+        ("dsn", "postgresql://reporting@db.example/shop", set()),
+        ("dsn", "host=db.example user=reporting password=hunter22", {"hunter22"}),
+        ("uri", "postgresql://reporting:hunter22@db.example/shop", {"hunter22"}),
+        ("uri", "reporting:hunter22@account/shop?warehouse=w", {"hunter22"}),
+        ("uri", "grpc+tls://a-token@db.example:31337", {"a-token"}),
+    ],
+)
+def test_of_an_address_the_password_is_secret_and_the_user_is_not(
+    tmp_path: Path, key: str, value: str, secrets: set[str]
+) -> None:
+    """Messages name whom to grant what."""
+    kind, name = ("postgres", "db") if key == "dsn" else ("adbc", "lite")
+    driver = "" if key == "dsn" else 'driver = "a.driver"\n'
+    connection = f'[connections.{name}]\ntype = "{kind}"\n{driver}{key} = "{value}"\n'
+    text = config(TABLE, kind=kind).replace(CONNECTIONS, connection)
+    loaded = load(tmp_path, text)
+    loaded.pipeline("team.orders")
+    assert loaded.secrets == secrets
+
+
 def test_a_driver_is_resolved_with_its_connection(tmp_path: Path) -> None:
     source = load(tmp_path, config(TABLE, kind="adbc")).pipeline("team.orders").source
     assert isinstance(source, AdbcSourceConfig)

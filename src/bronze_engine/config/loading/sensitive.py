@@ -93,6 +93,10 @@ _PUBLIC_CONNECTION_KEYS: Final = frozenset(
     | {"connect_timeout", "statement_timeout", "lock_timeout", "max_connections"}
     | {"driver", "entrypoint"}
 )
+_USER_ALONE: Final = ("postgresql", "postgres")
+"""Schemes of addresses where a user without a password is a name, and no token."""
+_WITHOUT_SCHEME: Final = re.compile(r"[^:@/\s=]*:(.*)@", re.DOTALL)
+"""As Snowflake's driver has it: user:password@account/database."""
 _DSN_PASSWORD = re.compile(r"(?:^|\s)(?:ssl)?password\s*=\s*([^\s']\S*|'((?:[^'\\]|\\.)*)')")
 
 
@@ -231,8 +235,12 @@ def of_api_table(table: Any) -> Iterator[str]:
     yield from credential_values({name: item for name, item in table.items() if name != "auth"})
 
 
-def of_url(text: str) -> Iterator[str]:
-    """User, password and query values of a URL, also of one that is refused."""
+def of_url(text: str, *, has_named_user: bool = False) -> Iterator[str]:
+    """User, password and query values of a URL, also of one that is refused.
+
+    `has_named_user`: who logs in at a database is no secret, and messages have to name whom to
+    grant what.
+    """
     try:
         url = urlsplit(text)
     except ValueError:
@@ -240,7 +248,8 @@ def of_url(text: str) -> Iterator[str]:
     if "@" in url.netloc:
         userinfo = url.netloc.rpartition("@")[0]
         is_container = url.scheme in _CONTAINER_FIRST and ":" not in userinfo
-        for part in () if is_container else userinfo.split(":", 1):
+        is_name = has_named_user and (":" in userinfo or url.scheme in _USER_ALONE)
+        for part in () if is_container else userinfo.split(":", 1)[is_name:]:
             yield from worth_hiding(part)
             yield from worth_hiding(unquote(part))
     for name, value in parse_qsl(url.query):
@@ -333,10 +342,13 @@ def of_catalog_table(table: Any) -> Iterator[str]:
 
 
 def _of_dsn(text: str) -> Iterator[str]:
-    """What is secret in a URL, or in pairs of key=value."""
+    """What is secret in a URL, with or without its scheme, or in pairs of key=value."""
     if "://" in text:
-        yield from of_url(text)
+        yield from of_url(text, has_named_user=True)
         return
+    if (found := _WITHOUT_SCHEME.match(text)) is not None:
+        yield from worth_hiding(found[1])
+        yield from worth_hiding(unquote(found[1]))
     for match in _DSN_PASSWORD.finditer(text):
         yield from worth_hiding(match[1] if match[2] is None else _unquoted(match[2]))
 
