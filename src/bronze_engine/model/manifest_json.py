@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from bronze_engine.errors import DamagedManifest, StateError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, run_date_of
 
 __all__ = ["decode_manifest", "encode_manifest"]
@@ -47,7 +48,7 @@ def decode_manifest(body: bytes, key: str) -> Manifest:
                 key=key,
             )
         return msgspec.json.decode(body, type=Manifest)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise DamagedManifest(f"{key} is no manifest ({exc}); {_next_step(key)}", key=key) from exc
 
 

@@ -8,10 +8,11 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import CHECKSUMS_NAME, Checksums, Manifest
 from bronze_engine.model.part import ABSENT
 
-__all__ = ["checksums_of", "write_checksums"]
+__all__ = ["checksums_of", "denied_by", "read_checksums", "write_checksums"]
 
 _TRIES = 5
 
@@ -31,6 +32,32 @@ def checksums_of(manifest: Manifest, body: bytes) -> Checksums:
             for file in manifest.files
         ),
         manifest_sha256=hashlib.sha256(body).hexdigest(),
+    )
+
+
+async def read_checksums(store: Store, partition: str) -> Checksums | None:
+    """What stands beside the manifest; None for none, and for what is damaged: the manifest is
+    the truth. Raises StoreError."""
+    found = await store.get(f"{partition}/{CHECKSUMS_NAME}")
+    return None if found is None else _decoded(found.body)
+
+
+def denied_by(checksums: Checksums, manifest: Manifest, sha256: str) -> str | None:
+    """Why the manifest, whose bytes hash to `sha256`, is not what its commit wrote; None if it is.
+
+    Checksums are written after it: older ones are those of a run that ended in between, and say
+    nothing. Those of a later generation, of the same and another content, or of the same run and
+    another generation, say that it was changed, or put back from a copy: each commit has a run of
+    its own.
+    """
+    if checksums.manifest_sha256 == sha256:
+        return None
+    if checksums.generation < manifest.generation and checksums.run != manifest.run:
+        return None
+    return (
+        f"of generation {manifest.generation} with sha256 {sha256}, and {CHECKSUMS_NAME} beside it"
+        f" of generation {checksums.generation} with {checksums.manifest_sha256}: it was changed,"
+        " or put back from a copy"
     )
 
 
@@ -54,7 +81,12 @@ async def write_checksums(store: Store, partition: str, checksums: Checksums) ->
 
 
 def _is_later(body: bytes, mine: Checksums) -> bool:
+    found = _decoded(body)
+    return found is not None and found.generation > mine.generation
+
+
+def _decoded(body: bytes) -> Checksums | None:
     try:
-        return msgspec.json.decode(body, type=Checksums).generation > mine.generation
-    except msgspec.MsgspecError:
-        return False  # whatever it was, the manifest is the truth
+        return msgspec.json.decode(body, type=Checksums)
+    except DAMAGED:
+        return None

@@ -19,6 +19,7 @@ import msgspec
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Locking, Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
 from bronze_engine.model.process import is_dead
@@ -284,7 +285,7 @@ def _noted(note: bytes | None) -> Holder | None:
     """Who wrote the note of a lock; None between locking and writing it, and afterwards."""
     try:
         return msgspec.json.decode(note or b"", type=Holder)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return None
 
 
@@ -292,7 +293,7 @@ def _decode(body: bytes, key: str) -> _Record | None:
     """The lease, or None where it can't be read: then nobody can rely on holding it."""
     try:
         record = msgspec.json.decode(body, type=_Record)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return None
     check_version(key, record.format_version, _FORMAT_VERSION)
     return record

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from bronze_engine.contracts import Store
-from bronze_engine.model.manifest import CHECKSUMS_NAME, Checksums
+from bronze_engine.publish.checksums import read_checksums
 from bronze_engine.publish.entries import scan_entries
 
 __all__ = ["last_generation"]
@@ -17,16 +15,9 @@ async def last_generation(store: Store, partition: str) -> int:
     Checksums are written after a commit. Files are staged for the generation after the committed
     one, so of them only the one before is certain. Raises StoreError.
     """
-    found = await store.get(f"{partition}/{CHECKSUMS_NAME}")
-    told = 0 if found is None else _of_checksums(found.body)
+    checksums = await read_checksums(store, partition)
+    told = 0 if checksums is None else checksums.generation
     async for entry in scan_entries(store, partition):
         if entry.file is not None:
             told = max(told, entry.file.generation - 1)
     return told
-
-
-def _of_checksums(body: bytes) -> int:
-    try:
-        return msgspec.json.decode(body, type=Checksums).generation
-    except msgspec.MsgspecError:
-        return 0

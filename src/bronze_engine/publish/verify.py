@@ -9,17 +9,27 @@ from typing import Final
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
+from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError, StoreError
 from bronze_engine.flow import each
 from bronze_engine.model.manifest import CHECKSUMS_NAME, DELTA_LOG, MANIFEST_NAME, run_date_of
 from bronze_engine.model.manifest_json import decode_manifest
+from bronze_engine.model.part import StoredObject
 from bronze_engine.model.report import FileFault, VerifyReport
-from bronze_engine.publish.checksums import checksums_of, write_checksums
+from bronze_engine.publish.checksums import (
+    checksums_of,
+    denied_by,
+    read_checksums,
+    write_checksums,
+)
 from bronze_engine.workers import Workers
 
 __all__ = ["verify"]
 
 _AT_ONCE: Final = 4
+_TRIES: Final = 5
+_NEXT: Final = (
+    f"land it again, or where you know that it is right remove {CHECKSUMS_NAME} and verify again"
+)
 _OURS: Final = frozenset({MANIFEST_NAME, CHECKSUMS_NAME})
 
 
@@ -32,26 +42,56 @@ class _File(msgspec.Struct, frozen=True):
 async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport:
     """Hash every file that the manifest names, streaming, and compare sizes and hashes.
 
-    The manifest is the truth: an older, other or missing `_checksums.json` is written
-    anew (`mended`), unless the store does not let us write. Raises StateError (STATE001)
-    where there is no manifest (or a void one) or it can't be read, StoreError where the
-    store fails.
+    The manifest is the truth: an older, damaged or missing `_checksums.json` is written anew
+    (`mended`), unless the store does not let us write. One that denies the manifest
+    (`checksums.denied_by`) is a fault of that, and stays. What a run replaces meanwhile is looked
+    at anew. Raises StateError (STATE001) where there is no manifest (or a void one), it can't be
+    read, or runs do not cease to replace it; StoreError where the store fails.
     """
+    for _ in range(_TRIES):
+        found = await _manifest(store, partition)
+        try:
+            report = await _compared(store, partition, found, workers)
+        except StoreError:  # a file may be gone that a run has replaced
+            if not await _is_replaced(store, found):
+                raise
+            continue
+        if report.ok or not await _is_replaced(store, found):
+            return report
+    raise StateError(
+        f"{partition} was landed again {_TRIES} times while it was verified; verify it once that"
+        " has ended",
+        partition=partition,
+    )
+
+
+async def _manifest(store: Store, partition: str) -> StoredObject:
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
-    if found is None:
-        is_dated = run_date_of(partition.rpartition("/")[2]) is not None
-        step = (
-            "run the pipeline for that date"
-            if is_dated
-            else "name a partition (dt=YYYY-MM-DD), or make the table (`bronze silver`)"
-        )
-        raise StateError(f"{key} does not exist: nothing was committed there; {step}", key=key)
-    manifest = decode_manifest(found.body, key)
+    if found is not None:
+        return found
+    is_dated = run_date_of(partition.rpartition("/")[2]) is not None
+    step = (
+        "run the pipeline for that date"
+        if is_dated
+        else "name a partition (dt=YYYY-MM-DD), or make the table (`bronze silver`)"
+    )
+    raise StateError(f"{key} does not exist: nothing was committed there; {step}", key=key)
+
+
+async def _is_replaced(store: Store, manifest: StoredObject) -> bool:
+    found = await store.get(manifest.key)
+    return found is None or found.version != manifest.version
+
+
+async def _compared(
+    store: Store, partition: str, found: StoredObject, workers: Workers
+) -> VerifyReport:
+    manifest = decode_manifest(found.body, found.key)
     if manifest.status == "void":
         raise StateError(
-            f"{key} is void: nothing is committed there, gc has only fenced off a dead run",
-            key=key,
+            f"{found.key} is void: nothing is committed there, gc has only fenced off a dead run",
+            key=found.key,
         )
     present = {
         info.key.removeprefix(f"{partition}/"): info.size_bytes
@@ -67,9 +107,15 @@ async def verify(store: Store, partition: str, workers: Workers) -> VerifyReport
             faults.append(FileFault(path=file.name, fault=fault))
 
     await each(files, check, at_once=_AT_ONCE)
+    right = checksums_of(manifest, found.body)
+    checksums = await read_checksums(store, partition)
+    denied = checksums and denied_by(checksums, manifest, right.manifest_sha256)
     mended = False
-    with suppress(BronzeError, OutcomeUnknown):  # readers who may not write verify all the same
-        mended = await write_checksums(store, partition, checksums_of(manifest, found.body))
+    if denied:
+        faults.append(FileFault(path=MANIFEST_NAME, fault=f"{denied}; {_NEXT}"))
+    else:
+        with suppress(BronzeError, OutcomeUnknown):  # who may not write verifies all the same
+            mended = await write_checksums(store, partition, right)
     return VerifyReport(
         layer="bronze" if manifest.silver is None else "silver",
         pipeline=manifest.pipeline,

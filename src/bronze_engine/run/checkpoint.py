@@ -60,7 +60,7 @@ def is_kept_for(error: BaseException) -> bool:
 def landed_in(checkpoint: Checkpoint) -> tuple[Landed, ...]:
     """The slices that it holds, in the order of their landing; all but the last without layout.
 
-    Raises msgspec.MsgspecError where another version has written them.
+    Raises one of DAMAGED where another version has written them.
     """
     kept = [
         msgspec.json.decode(done.landed, type=Landed, dec_hook=_decode)

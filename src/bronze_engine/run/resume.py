@@ -21,6 +21,7 @@ from bronze_engine.contracts import Store
 from bronze_engine.land.landed import Landed
 from bronze_engine.model.arrow import schema_to_text
 from bronze_engine.model.checkpoint import Checkpoint
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.part import ABSENT, Staged
 from bronze_engine.plan.window import is_whole
 from bronze_engine.run.checkpoint import RunCheckpoint, landed_in
@@ -79,7 +80,7 @@ async def open_checkpoint(
     kept: tuple[Landed, ...] = ()
     try:
         kept = landed_in(found)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         why: str | None = "another version of bronze-engine has written it"
     else:
         why = stale or _why_not(found, mine, options)

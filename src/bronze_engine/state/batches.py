@@ -15,6 +15,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
 from bronze_engine.model.batch import BatchReport
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.part import ANY
 from bronze_engine.model.version import check_version
 
@@ -58,7 +59,7 @@ def decode(body: bytes, key: str) -> BatchReport:
     """Raises StateError (STATE001) for what is no report, or is of a newer format."""
     try:
         report = msgspec.json.decode(body, type=BatchReport)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise StateError(f"{key} is no report of a batch: {exc}", key=key) from exc
     check_version(key, report.format_version, FORMAT_VERSION)
     return report

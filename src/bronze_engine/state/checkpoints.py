@@ -15,6 +15,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.checkpoint import FORMAT_VERSION, Checkpoint
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, Version
 from bronze_engine.model.version import check_version
@@ -107,7 +108,7 @@ def _decode(body: bytes, key: str) -> Checkpoint | None:
         head = msgspec.json.decode(body, type=_Versioned)
         check_version(key, head.format_version, FORMAT_VERSION)
         return msgspec.json.decode(body, type=Checkpoint)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return None
 
 

@@ -18,6 +18,7 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.part import ABSENT, Expect, StoredObject
 from bronze_engine.model.version import check_version
 
@@ -138,7 +139,7 @@ def _taken(key: str, mine: Claim, other: Claim | None) -> StateError:
 def _decode(found: StoredObject, key: str) -> Claim:
     try:
         claim = msgspec.json.decode(found.body, type=Claim)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise StateError(
             f"{key} can't be read ({exc}): who may still commit there is not known; when no run"
             " is at work, remove it and run again",

@@ -15,6 +15,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StoreError
 from bronze_engine.flow import each
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.part import ABSENT
 from bronze_engine.model.version import check_version
@@ -189,7 +190,7 @@ def _encode(hint: Hint) -> bytes:
 def _decode(body: bytes, key: str) -> Hint | None:
     try:
         hint = msgspec.json.decode(body, type=Hint)
-    except msgspec.MsgspecError:
+    except DAMAGED:
         return None
     check_version(key, hint.format_version, FORMAT_VERSION)
     return hint

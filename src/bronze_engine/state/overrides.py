@@ -13,6 +13,7 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.override import Override
@@ -125,7 +126,7 @@ async def _sent(store: Store, key: str, kept: Kept, expect: Expect) -> bool:
 def _decode(body: bytes, key: str) -> Kept:
     try:
         kept = msgspec.json.decode(body, type=Kept)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise StateError(
             f"{key} is no override ({exc}); remove it, and set the watermark again", key=key
         ) from exc

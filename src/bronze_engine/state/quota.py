@@ -10,6 +10,7 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import Conflict, OutcomeUnknown, StateError, StoreError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.part import ABSENT
 from bronze_engine.model.version import check_version
 
@@ -88,7 +89,7 @@ class QuotaLedger:
 def _decode(body: bytes, key: str) -> _Counted:
     try:
         counted = msgspec.json.decode(body, type=_Counted)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise StateError(
             f"{key} is no count of a daily quota: {exc}; remove it, and today's count begins anew",
             key=key,

@@ -15,6 +15,7 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError, OutcomeUnknown, StateError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ANY, Staged
 from bronze_engine.model.report import RunReport
@@ -150,5 +151,5 @@ async def read(
         return None
     try:
         return msgspec.json.decode(found.body, type=RunReport)
-    except msgspec.MsgspecError as exc:
+    except DAMAGED as exc:
         raise StateError(f"{key} is no run report: {exc}; remove it", key=key) from exc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Container
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,16 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store
-from bronze_engine.errors import StateError
-from bronze_engine.model.part import ANY
+from bronze_engine.errors import DamagedManifest, StateError
+from bronze_engine.model.part import ANY, ObjectInfo, StoredObject
 from bronze_engine.publish.verify import verify
 from bronze_engine.store.local.store import open_local
 from bronze_engine.store.memory import MemoryStore
-from bronze_engine.testing.faults import inject
+from bronze_engine.testing.faults import FaultyStore, Script, inject
 from bronze_engine.testing.stores import read_all
 from bronze_engine.workers import Workers
 
-from .runs import PARTITION, publish_run
+from .runs import MANIFEST_KEY, PARTITION, publish_run
 
 pytestmark = pytest.mark.unit
 
@@ -96,13 +98,106 @@ async def test_checksums_follow_the_manifest(stale: str) -> None:
 
 
 @pytest.mark.asyncio
-async def test_checksums_of_a_later_generation_are_left_alone() -> None:
+@pytest.mark.parametrize(
+    ("changed", "into"),
+    [
+        (b'"row_count": 1', b'"row_count": 3'),
+        (b'"load": "full"', b'"load": "cdc"'),
+        (b'"generation": 1', b'"generation": 0'),
+        (b'"generation": 1', b'"generation": 2'),
+        (b'"run": "r1"', b'"run": "r2"'),
+    ],
+)
+async def test_a_manifest_that_was_changed_is_a_fault_and_stays_one(
+    changed: bytes, into: bytes
+) -> None:
     store = MemoryStore()
     await publish_run(store, "r1")
-    later = (await read_all(store, CHECKSUMS)).replace(b'"generation": 1', b'"generation": 2')
-    await store.put(CHECKSUMS, later, expect=ANY)
+    body = await read_all(store, MANIFEST_KEY)
+    checksums = await read_all(store, CHECKSUMS)
+    assert changed in body
+    await store.put(MANIFEST_KEY, body.replace(changed, into, 1), expect=ANY)
+    for _ in range(2):
+        assert await check(store) == [("_metadata.json", "of")]
+        assert await read_all(store, CHECKSUMS) == checksums
+    await store.delete(CHECKSUMS)
     assert await check(store) == []
-    assert await read_all(store, CHECKSUMS) == later
+
+
+@pytest.mark.asyncio
+async def test_a_manifest_that_was_put_back_from_a_copy_is_a_fault() -> None:
+    store = MemoryStore()
+    await publish_run(store, "r1")
+    older = await read_all(store, MANIFEST_KEY)
+    await publish_run(store, "r2")
+    await store.put(MANIFEST_KEY, older, expect=ANY)
+    assert ("_metadata.json", "of") in await check(store)
+
+
+@pytest.mark.asyncio
+async def test_each_byte_of_a_manifest_that_is_no_text_any_more_is_found() -> None:
+    """msgspec tells of it by an error that is none of its own: it was called a fault of ours."""
+    store = MemoryStore()
+    await publish_run(store, "r1")
+    body = await read_all(store, MANIFEST_KEY)
+    damaged = 0
+    for at in range(len(body) - 1):
+        flipped = body[:at] + bytes([body[at] ^ 0x80]) + body[at + 1 :]
+        await store.put(MANIFEST_KEY, flipped, expect=ANY)
+        try:
+            assert await check(store) == [("_metadata.json", "of")]  # in a name: an unknown key
+        except DamagedManifest:
+            damaged += 1
+    assert damaged > len(body) / 2
+
+
+class Beside(FaultyStore):
+    """Another run commits before each of these operations."""
+
+    def __init__(self, store: Store, at: Container[int]) -> None:
+        super().__init__(store, Script())
+        self._at = at
+
+    async def _turn(self) -> None:
+        number = len(self.script.operations) + 1
+        if number in self._at:
+            await publish_run(self._store, f"beside{number}")
+
+    async def get(self, key: str, /) -> StoredObject | None:
+        await self._turn()
+        return await super().get(key)
+
+    @asynccontextmanager
+    async def read(
+        self, key: str, /, *, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        await self._turn()
+        async with super().read(key, start=start, length=length) as chunks:
+            yield chunks
+
+    async def scan(self, prefix: str, /) -> AsyncIterator[ObjectInfo]:
+        await self._turn()
+        async for info in super().scan(prefix):
+            yield info
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("at", range(1, 7))
+async def test_a_run_beside_it_is_no_fault(at: int) -> None:
+    """What it has begun with is gone when it looks."""
+    store = MemoryStore()
+    await publish_run(store, "r1")
+    beside = Beside(store, {at})
+    assert await check(beside) == []
+    assert len(beside.script.operations) >= at
+
+
+@pytest.mark.asyncio
+async def test_runs_that_do_not_cease_are_state001() -> None:
+    store = MemoryStore()
+    await publish_run(store, "r1")
+    with pytest.raises(StateError, match="landed again 5 times while it was verified"):
+        await check(Beside(store, range(1000)))
 
 
 @pytest.mark.asyncio

@@ -1,10 +1,4 @@
-"""Whether a manifest of Bronze is the one that its partition's commit wrote.
-
-The manifest is the truth, and `_checksums.json` is written after it: an older one is that of a run
-that ended in between, and says nothing. One of a later generation, of the same and another
-content, or of the same run and another generation, says that the manifest was changed, or put back
-from a copy: each commit has a run of its own.
-"""
+"""Whether a manifest of Bronze is the one that its partition's commit wrote."""
 
 from __future__ import annotations
 
@@ -16,13 +10,9 @@ import msgspec
 
 from bronze_engine.contracts import Store
 from bronze_engine.errors import StoreError
-from bronze_engine.model.manifest import (
-    CHECKSUMS_NAME,
-    MANIFEST_NAME,
-    Checksums,
-    Manifest,
-    partition_path,
-)
+from bronze_engine.model.damaged import DAMAGED
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, partition_path
+from bronze_engine.publish.checksums import denied_by, read_checksums
 from bronze_engine.silver.database.spool import Verify
 from bronze_engine.silver.inputs.inputs import Landed
 
@@ -35,7 +25,7 @@ def check_whole(key: str, body: bytes) -> None:
     """Raise StoreError for a manifest that is no JSON any more: no version of ours wrote that."""
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
-    except msgspec.DecodeError as exc:
+    except DAMAGED as exc:
         raise StoreError(f"{key} is damaged ({exc}); {_NEXT}", key=key) from exc
 
 
@@ -53,26 +43,12 @@ async def check_seal(
     """Raise StoreError, or with "warn" say, that the manifest is not what was committed."""
     if verify == "off":
         return
-    found = await store.get(f"{partition}/{CHECKSUMS_NAME}")
-    checksums = None if found is None else _decoded(found.body)
-    mine, run = landed.manifest.generation, landed.manifest.run
-    if checksums is None or checksums.manifest_sha256 == landed.sha256:
+    checksums = await read_checksums(store, partition)
+    denied = checksums and denied_by(checksums, landed.manifest, landed.sha256)
+    if not denied:
         return
-    if checksums.generation < mine and checksums.run != run:
-        return
-    told = (
-        f"{partition}/{MANIFEST_NAME} in {store.url} is of generation {mine} with sha256"
-        f" {landed.sha256}, and {CHECKSUMS_NAME} beside it of generation {checksums.generation}"
-        f" with {checksums.manifest_sha256}: it was changed, or put back from a copy"
-    )
+    told = f"{partition}/{MANIFEST_NAME} in {store.url} is {denied}"
     if verify == "warn":
         warn(f"{told}; it is read as it is")
         return
     raise StoreError(f"{told}; {_NEXT}", partition=partition)
-
-
-def _decoded(body: bytes) -> Checksums | None:
-    try:
-        return msgspec.json.decode(body, type=Checksums)
-    except msgspec.MsgspecError:
-        return None  # whatever it was, the manifest is the truth

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from bronze_engine.errors import AuthError
+from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.process import is_dead
 
 __all__ = ["Claim", "Record", "first_record", "read_record"]
@@ -64,7 +65,7 @@ def read_record(body: bytes, where: str) -> Record:
     """Raises AuthError for what no version of ours has written."""
     try:
         record = msgspec.json.decode(body, type=Record)
-    except msgspec.DecodeError:
+    except DAMAGED:
         raise AuthError(
             f"{where} holds something else than tokens; name another token_store, or remove it "
             "and write a new refresh_token"
