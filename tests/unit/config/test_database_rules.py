@@ -66,7 +66,7 @@ def test_of_an_address_the_password_is_secret_and_the_user_is_not(
 ) -> None:
     """Messages name whom to grant what."""
     kind, name = ("postgres", "db") if key == "dsn" else ("adbc", "lite")
-    driver = "" if key == "dsn" else 'driver = "a.driver"\n'
+    driver = "" if key == "dsn" else 'driver = "flightsql"\n'
     connection = f'[connections.{name}]\ntype = "{kind}"\n{driver}{key} = "{value}"\n'
     text = config(TABLE, kind=kind).replace(CONNECTIONS, connection)
     loaded = load(tmp_path, text)
