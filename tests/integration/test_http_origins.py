@@ -9,7 +9,7 @@ import pytest
 from bronze_engine.config.auths.auth import ApiKeyAuth
 from bronze_engine.config.http.paginator import LinkHeaderPaginator, NextUrlPaginator
 from bronze_engine.config.units import Secret
-from bronze_engine.errors import BronzeError, ExtractError, PageError, RetryError
+from bronze_engine.errors import AuthError, BronzeError, ExtractError, PageError, RetryError
 from tests.integration.http_faults import CREDENTIALS, ROW, silence
 from tests.integration.http_server import ONCE, Handler, Seen, answer, opened, serve
 
@@ -128,6 +128,54 @@ async def test_a_redirect_at_home_keeps_the_credentials() -> None:
         assert await one.read() == ROW
         assert server.seen[1].path == "/y"
         assert server.seen[1].headers["authorization"] == "Bearer canary-token"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refusal_behind_a_redirect_says_that_credentials_stayed_at_home(
+    status: int,
+) -> None:
+    async def there(*_: object) -> bytes:
+        return answer({"message": "who are you"}, status=status)
+
+    async with serve(there) as other:
+
+        async def here(*_: object) -> bytes:
+            return answer(body=b"", status=301, headers={"Location": f"{other.url}/y"})
+
+        async with serve(here) as server, opened(server, api=CREDENTIALS) as one:
+            with pytest.raises(AuthError) as caught:
+                await one.read()
+            assert f"this is the answer of {other.url}, and" in caught.value.message
+            assert f"go to {server.url} alone: set base_url" in caught.value.message
+            assert one.tally.requests == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [301, 302])
+async def test_a_post_does_not_become_a_get(status: int) -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/x":
+            return answer(body=b"", status=status, headers={"Location": "/y?key=secret-key"})
+        return answer(ROW)
+
+    async with serve(handle) as server, opened(server, method="POST", json={"a": 1}) as one:
+        with pytest.raises(ExtractError, match=rf"redirects a POST \({status}\) to .*/y") as caught:
+            await one.read()
+        assert "secret-key" not in caught.value.message
+        assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_post_may_be_answered_elsewhere_by_303() -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.path == "/x":
+            return answer(body=b"", status=303, headers={"Location": "/y"})
+        return answer(ROW)
+
+    async with serve(handle) as server, opened(server, method="POST", json={"a": 1}) as one:
+        assert await one.read() == ROW
+        assert [(seen.method, seen.path) for seen in server.seen] == [("POST", "/x"), ("GET", "/y")]
 
 
 @pytest.mark.asyncio

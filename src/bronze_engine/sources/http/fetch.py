@@ -225,7 +225,9 @@ class Fetcher:
                     may_be_end=ask.number > 1 and isinstance(self._config.paginator, _COUNTED),
                 )
             except AuthError as exc:
-                if answer.status == 401 and self._client.is_home(answer):
+                if not self._client.is_home(answer):
+                    raise AuthError(f"{exc.message}; {self._client.abroad(answer)}") from None
+                if answer.status == 401:
                     raise Refused(answer.version, exc) from None
                 raise
         if answer.status == 204:

@@ -136,6 +136,13 @@ class Client:
         """Whether the credentials went along with what was answered."""
         return origin_of(httpx.URL(answer.url)) == self.credentials.origin
 
+    def abroad(self, answer: Answer) -> str:
+        """Why an answer of another origin has seen no credentials, and what to do."""
+        return (
+            f"this is the answer of {origin_of(httpx.URL(answer.url))}, and credentials go to "
+            f"{self.credentials.origin} alone: set base_url to where the API is now"
+        )
+
     async def fetch(
         self,
         method: str,
@@ -152,7 +159,8 @@ class Client:
         `headers` go to the API's own origin alone. `on_request` is called before each thing
         sent, `on_bytes` with what was received.
         Raises httpx.TransportError, and ExtractError for a body above `limit_bytes` (as it
-        comes over the wire) or a redirect that can't be followed. Cancelled, it closes the
+        comes over the wire), a redirect that can't be followed, or one that would ask for
+        something else (a POST by 301 or 302). Cancelled, it closes the
         connection.
         """
         target = url
@@ -177,7 +185,13 @@ class Client:
                         f"{redact_url(url)} redirects a {method} to another origin, "
                         f"{origin_of(onward)}; set base_url to where the API is now"
                     )
-                if answer.status not in (307, 308):
+                if answer.status in (301, 302):
+                    raise ExtractError(
+                        f"{redact_url(url)} redirects a {method} ({answer.status}) to "
+                        f"{redact_url(str(onward))}, where it would become a GET without its "
+                        "body; set base_url and path to where the API is now"
+                    )
+                if answer.status == 303:
                     method, body = "GET", None
             target = str(onward)
         raise ExtractError(
