@@ -134,9 +134,24 @@ async def test_what_a_delete_that_is_no_version_took_the_place_of_comes_back_wit
     await table.land({1: [record(1, 1, 10, None, is_delete=True), record(1, 1, 20, "a")]})
     await table.land({2: [record(2, 1, 20, None, is_delete=True)]})
     assert table.rows == of_all(table)
-    await table.land({2: []})
+    plan = await table.land({2: []})
+    assert plan.anew_keys == 1
     assert table.rows == of_all(table)
     assert "a" in {row[2] for row in table.rows}
+
+
+@pytest.mark.parametrize("deletes", ["tombstone", "hard"])
+async def test_keys_that_were_deleted_long_ago_stand_where_another_date_is_taken_back(
+    tmp_path: Path, deletes: Literal["tombstone", "hard"]
+) -> None:
+    table = Table(shape_of(history="full", load="cdc", deletes=deletes), tmp_path)
+    dead = [record(1, key, 10, "a") for key in range(9)]
+    await table.land({1: [*dead, *(record(1, key, 20, None, is_delete=True) for key in range(9))]})
+    await table.land({2: [record(2, 7, 30, "b"), record(2, 8, 30, None, is_delete=True)]})
+    await table.land({3: [record(3, 50, 40, "c")]})
+    plan = await table.land({3: [record(3, 50, 40, "d"), record(3, 51, 10, "e")]})
+    assert plan.anew_keys == 1
+    assert table.rows == of_all(table)
 
 
 async def test_of_a_snapshot_only_what_differs_is_written(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from bronze_engine.silver.columns.shape import (
     TO,
     Shape,
 )
-from bronze_engine.silver.database.sql import identifier, literal, same
+from bronze_engine.silver.database.sql import columns, identifier, literal, same
 from bronze_engine.silver.database.types import sql_type
 from bronze_engine.silver.fold.current import current_marks, marks_of_living
 from bronze_engine.silver.fold.versions import version_marks
@@ -56,11 +56,13 @@ __all__ = [
     "TOUCHED",
     "changed_marks",
     "differing_keys",
+    "ended_keys",
     "keys_of",
     "known_of",
     "leaving_rows",
     "new_of",
     "otherwise_keys",
+    "revealed_keys",
     "traced_keys",
     "undecided_keys",
 ]
@@ -225,21 +227,52 @@ def _ends(shape: Shape, departed: str) -> str:
 
 
 def traced_keys(shape: Shape, rows: str, departed: str | None, back: Iterable[date]) -> str:
-    """The keys of what the table has of dates that are taken back, or may have had.
-
-    A delete after a delete has left no trace in a full history, and may have taken the place of an
-    earlier date's record of the same moment: of all keys that were ever gone.
-    """
+    """The keys of what the table has of dates that are taken back."""
     dates = ", ".join(literal(day) for day in sorted(back))
     where = f"{identifier(BRONZE_DATE)} IN ({dates})"
     ends = f" OR {identifier(DELETED_DATE)} IN ({dates})" if shape.history == "current" else ""
-    ended = f" WHERE {where}"
-    if shape.history == "full" and at(shape) is not None:
-        ends, ended = f" OR {identifier(DELETED)}", ""
     traced = keys_of(shape, f"({rows}) WHERE {where}{ends}")
     if departed is not None:
-        traced += " UNION ALL " + keys_of(shape, f"({departed}){ended}")
+        traced += " UNION ALL " + keys_of(shape, f"({departed}) WHERE {where}")
     return traced
+
+
+def ended_keys(shape: Shape, rows: str, departed: str | None) -> str:
+    """The keys of a full history that were ever gone."""
+    ended = keys_of(shape, f"({rows}) WHERE {identifier(DELETED)}")
+    if departed is not None:
+        ended += " UNION " + keys_of(shape, f"({departed})")
+    return ended
+
+
+def revealed_keys(
+    shape: Shape,
+    records: str,
+    rows: str,
+    departed: str | None,
+    ended: str,
+    dates: Iterable[date],
+) -> str:
+    """The keys of records whose place a delete may have taken that is taken back.
+
+    A delete after a delete leaves no trace in a full history, but for a record of the same moment:
+    that is no version. `records` of other dates than these are looked at, of the keys in `ended`.
+    """
+    listed = ", ".join(literal(day) for day in sorted(dates))
+    alive = narrow(shape, records, f"{NO_DELETE} AND {identifier(BRONZE_DATE)} NOT IN ({listed})")
+    known = " UNION ALL ".join(
+        f"SELECT {columns(shape.keys)}, {identifier(FROM)} FROM ({each})"
+        for each in (rows, departed)
+        if each is not None
+    )
+    named = ", ".join((*key_names(shape), "moment"))
+    return (
+        f"SELECT {', '.join(f'r.{name}' for name in key_names(shape))} FROM ({alive}) r"
+        f" SEMI JOIN {ended} e ON {same_keys(shape, 'r', 'e')}"
+        f" ANTI JOIN (SELECT t.* FROM ({known}) AS t({named})"
+        f" SEMI JOIN {ended} e ON {same_keys(shape, 't', 'e')}) t"
+        f" ON {same_keys(shape, 'r', 't')} AND r.moment IS NOT DISTINCT FROM t.moment"
+    )
 
 
 def undecided_keys(shape: Shape, *, in_order: bool) -> str:

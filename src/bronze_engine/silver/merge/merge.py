@@ -38,10 +38,12 @@ from bronze_engine.silver.merge.facts import (
     TOUCHED,
     changed_marks,
     differing_keys,
+    ended_keys,
     known_of,
     leaving_rows,
     new_of,
     otherwise_keys,
+    revealed_keys,
     traced_keys,
     undecided_keys,
 )
@@ -69,6 +71,8 @@ _ALL_MARKS: Final = "merge_all_marks"
 _VALUES: Final = "merge_values"
 _GONE: Final = "merge_gone"
 _OTHERWISE: Final = "merge_otherwise"
+_ENDED: Final = "merge_ended"
+_LOOKED_AT: Final = "merge_looked_at"
 _PLACE: Final = f"{identifier(PART)} AS part, {identifier(ROW)} AS nth"
 
 
@@ -113,6 +117,8 @@ class _Merge:
         self.shape = shape
         self.news = news
         self.everything = everything
+        self.looked_at: str | None = None
+        """The records of Bronze that were read to decide, of more keys than are made anew."""
 
     async def rebuild(self) -> MergePlan:
         """All of Bronze, and nothing else."""
@@ -238,6 +244,7 @@ class _Merge:
             undecided.append(f"SELECT {keys} FROM {_OTHERWISE}")
         elif news.back:
             undecided.append(traced_keys(shape, every, ends, news.back))
+            undecided += await self._revealed(undecided, every, ends)
         await self._table(ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})")
         values = news.records
         if shape.history == "full" and at(shape) is None:
@@ -257,6 +264,21 @@ class _Merge:
         else:  # each key has one mark
             await self.database.execute(f"CREATE VIEW {TOUCHED} AS SELECT {keys} FROM {MARKS}")
         await self._table(LEAVING, leaving_rows(shape))
+
+    async def _revealed(self, undecided: Sequence[str], every: str, ends: str | None) -> list[str]:
+        """What of a full history comes to light where dates are taken back, as SELECTs of keys.
+
+        `undecided` are those of the keys that are made anew whatever is found."""
+        shape = self.shape
+        if shape.history == "current" or at(shape) is None or not shape.sees_deletes:
+            return []
+        await self._table(_ENDED, ended_keys(shape, every, ends))
+        if not await self._count(_ENDED):
+            return []
+        looked_at = " UNION ".join([*undecided, f"SELECT * FROM {_ENDED}"])
+        await self._table(_LOOKED_AT, looked_at)
+        self.looked_at = await self.everything(_LOOKED_AT)
+        return [revealed_keys(shape, self.looked_at, every, ends, _ENDED, self.news.dates)]
 
     async def _compare(self, every: str, ends: str | None) -> None:
         """_OTHERWISE: date by date, for each holds the keys of a whole snapshot."""
@@ -283,7 +305,11 @@ class _Merge:
 
     async def _all(self, held: Held, keys: str | None) -> None:
         """The records of Bronze, and what the table has of dates that are gone from there."""
-        records, own = await self.everything(keys), self._record_columns()
+        own = self._record_columns()
+        if self.looked_at is None or keys is None:
+            records = await self.everything(keys)
+        else:
+            records = _of_keys(self.shape, f"SELECT * FROM {self.looked_at}", keys)
         retained = ""
         if self.news.gone:
             retained = f" UNION ALL {retained_records(self.shape, held, self.news.gone, keys)}"
