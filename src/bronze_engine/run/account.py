@@ -49,7 +49,7 @@ class Account:
         *,
         table: str | None = None,
     ) -> None:
-        self.tally = SourceTally(f"{pipeline.name} {run_date}")
+        self.tally = SourceTally(f"{pipeline.name} {run_date if table is None else '(silver)'}")
         self.profile = Profile()
         self.stores: Stores | None = None
         """Once they are open: where the partition lies, and where the report goes."""

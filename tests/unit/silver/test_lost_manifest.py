@@ -39,7 +39,9 @@ async def twice(lake: Lake) -> Lake:
 
 
 @pytest.mark.parametrize("body", DAMAGED)
-async def test_a_rebuild_gets_past_a_damaged_manifest_and_says_so(twice: Lake, body: bytes) -> None:
+async def test_a_rebuild_gets_past_a_damaged_manifest_and_says_so(
+    twice: Lake, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
     then = twice.rows()
     path = twice.silver / MANIFEST_NAME
     path.write_bytes(body)
@@ -52,6 +54,7 @@ async def test_a_rebuild_gets_past_a_damaged_manifest_and_says_so(twice: Lake, b
     assert plan.generation == report.generation == 3
     (warning,) = report.warnings
     assert plan.notes == (warning,)
+    assert f"{NAME} (silver): {warning}" in [each.getMessage() for each in caplog.records]
     assert warning.startswith(f"silver/team/orders/{MANIFEST_NAME} is no manifest (")
     assert "rows of dates that Bronze has no more are lost" in warning
     assert twice.rows() == then
