@@ -47,9 +47,9 @@ def test_no_more_is_recorded_as_read_than_the_steps_have_asked_for(lag: float | 
         lag=None if lag is None else Duration(lag),
     )
     asked = window(incremental, "2024-10-29T00:00:00Z", "2024-10-30T00:00:00Z")
-    dated = Dated()
-    dated.know(NOW + timedelta(seconds=2))  # a server whose clock is ahead
     nothing: Any = None
+    dated = Dated(asked, nothing)
+    dated.know(NOW + timedelta(seconds=2))  # a server whose clock is ahead
     reached = Outlet(asked, nothing, dated, nothing)._reached
     end = Seams(incremental, asked).end
     assert reached is not None

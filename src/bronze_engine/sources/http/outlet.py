@@ -22,6 +22,9 @@ __all__ = ["Dated", "Outlet", "Sink"]
 _DEFAULT_LAG_SECONDS: Final = 1.0
 """One unit of the server's clock: its Date header has whole seconds."""
 
+_BEHIND: Final = timedelta(minutes=5)
+"""More than clocks that are kept are apart, and answers on their way."""
+
 
 class Sink(Protocol):
     """Takes the pages of chains: chain after chain, in page order."""
@@ -39,17 +42,35 @@ class Dated:
     earlier one could not. So where it matters no chain begins before it is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request, resources: Resources) -> None:
+        self._request = request
+        self._resources = resources
         self.as_of: datetime | None = None
-        """None where the server does not say."""
+        """The run's beginning by our clock where the server does not say."""
         self.is_known = False
         """Whether there was an answer."""
         self._told = Gate()
 
     def note(self, date: str | None) -> None:
         """Take the Date header of an answer; only the first one counts."""
-        if not self.is_known:
-            self.know(_instant(date))
+        if self.is_known:
+            return
+        as_of = _instant(date)
+        if as_of is not None:
+            self._judge(as_of)
+        self.know(as_of or self._request.started_at)
+
+    def _judge(self, as_of: datetime) -> None:
+        """Warn of a clock that is behind: rows wait for it, and nobody sees why."""
+        incremental = self._request.incremental
+        behind = self._resources.clock.now() - as_of
+        if incremental is None or incremental.cursor_type != "timestamp" or behind < _BEHIND:
+            return
+        self._resources.tally.warn(
+            f"the server's clock, its Date header, is {behind.total_seconds():,.0f} s behind ours: "
+            "rows newer than that wait for a later run; mend its clock or ours, or what caches "
+            "its answers"
+        )
 
     def know(self, as_of: datetime | None) -> None:
         """Take what the first answer of the run has said."""

@@ -147,7 +147,7 @@ class HttpSource:
         """
         place = Place() if self._windows is None else place_of(piece)
         while True:
-            dated = Dated()
+            dated = Dated(self._request, self._resources)
             if place.is_dated:
                 dated.know(place.as_of)
             outlet = Outlet(self._request, self._resources, dated, emit, pages=place.pages)
