@@ -15,17 +15,16 @@ from bronze_engine.adapters import (
     StoreOpener,
     lake_table_type,
     open_auth,
+    source_limits,
     source_type,
     store_limits,
     store_resources,
     token_store,
 )
 from bronze_engine.clock import Clock
-from bronze_engine.config.api import Api, CircuitBreaker, RateLimit, Retry
-from bronze_engine.config.limit_group import limit_group
+from bronze_engine.config.api import Api
 from bronze_engine.config.load import Config
 from bronze_engine.config.pipeline import Pipeline
-from bronze_engine.config.source import CustomSource, FilesSourceConfig, HttpSourceConfig
 from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.table_format import TableOutput
 from bronze_engine.config.tag import tag_of
@@ -34,7 +33,6 @@ from bronze_engine.contracts import (
     AuthResources,
     Hook,
     LakeTable,
-    Limits,
     Resources,
     SourceType,
     Store,
@@ -188,7 +186,7 @@ class Shared:
         return await self._store(self._config.home)
 
     def _resources(self, pipeline: Pipeline, tally: SourceTally) -> Resources:
-        limits = self._limits(pipeline)
+        limits = source_limits(self.limits, pipeline)
         tally.trace = limits.trace
         return Resources(
             clock=self._clock,
@@ -204,66 +202,6 @@ class Shared:
             open_auth=self._open_auth,
             hide=self._config.hide,
             open_store=self._store,
-        )
-
-    def _limits(self, pipeline: Pipeline) -> Limits:
-        """Those of the group that the pipeline's API or connection belongs to."""
-        source = pipeline.source
-        if isinstance(source, HttpSourceConfig):
-            api = source.api
-            group = self.limits.group(
-                limit_group(source),
-                "ApiExtractor",
-                rate=api.rate_limit,
-                retry=api.retry,
-                breaker=api.circuit_breaker,
-                concurrency=api.concurrency,
-            )
-            return group.limits(source.rate_limit, source.retry, pipeline=pipeline.name)
-        if isinstance(source, FilesSourceConfig):
-            return self._file_limits(source, pipeline.name)
-        if isinstance(source, CustomSource):
-            return self._custom_limits(source, pipeline.name)
-        connection = source.connection
-        group = self.limits.group(
-            limit_group(source),
-            "DatabaseExtractor",
-            rate=None,
-            retry=connection.retry,
-            breaker=connection.circuit_breaker,
-            concurrency=connection.max_connections,
-        )
-        return group.limits(pipeline=pipeline.name)
-
-    def _file_limits(self, source: FilesSourceConfig, pipeline: str) -> Limits:
-        """Of HTTP those of the API, or of the server; stores have limits of their own."""
-        api = next((place.api for place in source.places if place.api is not None), None)
-        group = self.limits.group(
-            limit_group(source),
-            "FileExtractor" if api is None or not api.name else "ApiExtractor",
-            rate=None if api is None else api.rate_limit,
-            retry=Retry() if api is None else api.retry,
-            breaker=CircuitBreaker() if api is None else api.circuit_breaker,
-            concurrency="auto" if api is None else api.concurrency,
-        )
-        return group.limits(pipeline=pipeline)
-
-    def _custom_limits(self, source: CustomSource, pipeline: str) -> Limits:
-        """Of what a third party's Struct has: those of its API, its own rate and retry."""
-        api, rate, retry = (getattr(source, key, None) for key in ("api", "rate_limit", "retry"))
-        named = api if isinstance(api, Api) else None
-        group = self.limits.group(
-            limit_group(source),
-            "CustomExtractor" if named is None else "ApiExtractor",
-            rate=None if named is None else named.rate_limit,
-            retry=Retry() if named is None else named.retry,
-            breaker=CircuitBreaker() if named is None else named.circuit_breaker,
-            concurrency="auto" if named is None else named.concurrency,
-        )
-        return group.limits(
-            rate if isinstance(rate, RateLimit) else None,
-            retry if isinstance(retry, Retry) else None,
-            pipeline=pipeline,
         )
 
     async def _open_auth(self, api: Api) -> Auth | None:

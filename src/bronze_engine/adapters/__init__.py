@@ -13,6 +13,7 @@ from bronze_engine.adapters.extras import (
     otel_providers,
     shared_tokens,
 )
+from bronze_engine.adapters.limits import source_limits, store_limits
 from bronze_engine.adapters.probes import adbc_probe, api_probe, postgres_probe
 from bronze_engine.adapters.senders import open_sender
 from bronze_engine.adapters.silver import silver_layer
@@ -20,7 +21,6 @@ from bronze_engine.adapters.sources import source_type
 from bronze_engine.adapters.stores import (
     StoreOpener,
     open_store,
-    store_limits,
     store_opener,
     store_resources,
 )
@@ -41,6 +41,7 @@ __all__ = [
     "postgres_probe",
     "shared_tokens",
     "silver_layer",
+    "source_limits",
     "source_type",
     "store_limits",
     "store_opener",

@@ -7,23 +7,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
+from bronze_engine.adapters.limits import StoreLimits, store_limits
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
-from bronze_engine.config.api import CircuitBreaker, Retry, Timeout
 from bronze_engine.config.plugins import STORES, made
-from bronze_engine.config.stores.store import CustomStore, RemoteStoreConfig, StoreConfig
+from bronze_engine.config.stores.store import StoreConfig
 from bronze_engine.config.tag import tag_of
-from bronze_engine.contracts import Limits, Store, StoreResources, StoreType
+from bronze_engine.contracts import Store, StoreResources, StoreType
 from bronze_engine.errors import ConfigError
 from bronze_engine.limits.registry import LimitRegistry
 from bronze_engine.workers import Workers
 
-__all__ = ["StoreOpener", "open_store", "store_limits", "store_opener", "store_resources"]
+__all__ = ["StoreOpener", "open_store", "store_opener", "store_resources"]
 
 StoreOpener = Callable[[Any, StoreResources], AbstractAsyncContextManager[Store]]
 """Opens a store from its Struct of [stores]."""
-
-StoreLimits = Callable[[RemoteStoreConfig | CustomStore, str], Limits]
-"""Finds the limits of a store's group (`StoreResources.limits`)."""
 
 _NONE: Final[Mapping[str, StoreOpener]] = MappingProxyType({})
 
@@ -54,24 +51,6 @@ def store_opener(tag: str, own: Mapping[str, StoreOpener]) -> StoreOpener:
             " give it to open_engine(stores=…)"
         )
     return found.open
-
-
-def store_limits(registry: LimitRegistry) -> StoreLimits:
-    """Where a store finds the limits of its group: one group a store, whoever lands there."""
-
-    def limits(config: RemoteStoreConfig | CustomStore, component: str) -> Limits:
-        group = registry.group(
-            f"store {config.name or config.location}",
-            component,
-            rate=None,
-            retry=getattr(config, "retry", Retry()),
-            breaker=getattr(config, "circuit_breaker", CircuitBreaker()),
-            concurrency=getattr(config, "concurrency", 32),
-        )
-        timeout: Timeout = getattr(config, "timeout", Timeout())
-        return group.limits(timeout_seconds=timeout.total)
-
-    return limits
 
 
 def store_resources(
