@@ -329,6 +329,40 @@ async def test_drift_that_fails_names_the_file(tmp_path: Path, kind: str) -> Non
     assert "file 1" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["short", "more than the twelve bytes of a view"], pa.string_view()),
+        ([b"\xff", b""], pa.binary_view()),
+    ],
+)
+async def test_dictionaries_of_views_land_as_their_values(
+    tmp_path: Path, values: list[Any], kind: pa.DataType
+) -> None:
+    """As Polars writes a Categorical."""
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "arrow"')
+    indices = pa.array([1, 0, None, 1], pa.uint32())
+    column = pa.DictionaryArray.from_arrays(indices, pa.array(values, kind))
+    expected = [values[1], values[0], None, values[1]]
+    nested: dict[str, Any] = {
+        "d": column,
+        "s": pa.StructArray.from_arrays([column], ["c"]),
+        "l": pa.ListArray.from_arrays([0, 1, 2, 2, 4], column),
+        "f": pa.FixedSizeListArray.from_arrays(column, 1),
+        "m": pa.MapArray.from_arrays([0, 1, 2, 3, 4], pa.array(["a", "b", "c", "d"]), column),
+    }
+    batch = pa.record_batch(nested)
+    with pa.ipc.new_file(str(one.inbox / "a.arrow"), batch.schema) as file:
+        file.write_batch(batch)
+    landed = await one.table()
+    assert landed["d"].to_pylist() == expected
+    assert landed["s"].to_pylist() == [{"c": value} for value in expected]
+    assert landed["l"].to_pylist() == [expected[:1], expected[1:2], [], expected[2:]]
+    assert landed["f"].to_pylist() == [[value] for value in expected]
+    rows: list[Any] = landed["m"].to_pylist()
+    assert [each[0]["value"] for each in rows] == expected
+
+
 @pytest.mark.parametrize("values", [[{"a": 1}, {"a": 2}], [[1], [2, 3]], [[{"a": [1]}], []]])
 async def test_dictionaries_of_nested_values_land_as_these(
     tmp_path: Path, values: list[Any]

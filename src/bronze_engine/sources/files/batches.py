@@ -11,13 +11,15 @@ import pyarrow as pa
 
 from bronze_engine.contracts import Emit
 from bronze_engine.errors import ExtractError
-from bronze_engine.model.arrow import Array
+from bronze_engine.model.arrow import Array, DataType, Field
 from bronze_engine.model.block import Block
 from bronze_engine.workers import Workers
 
 __all__ = ["check_names", "hand_on", "only_columns", "reading_as", "without_dictionaries"]
 
 _BLOCK_BYTES: Final = 1024**2
+_VIEWED: Final = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+"""What views are of."""
 
 
 async def hand_on(
@@ -69,13 +71,8 @@ def only_columns(schema: pa.Schema) -> pa.RecordBatch:
 
 def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch with values in place of their numbers in a dictionary, which a slice would keep
-    whole."""
-    if not any(map(pa.types.is_dictionary, batch.schema.types)):
-        return batch
-    arrays = [
-        _values(column) if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    ]
+    whole; within lists and structs dictionaries stay, of what Arrow can take from."""
+    arrays = list(map(_values, batch.columns))
     fields = [
         field.with_type(array.type) for field, array in zip(batch.schema, arrays, strict=True)
     ]
@@ -83,8 +80,37 @@ def without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _values(column: Array) -> Array:
-    """Arrow casts no dictionary of nested values, and takes no views of texts (pyarrow 26)."""
-    kind = column.type.value_type
-    if not pa.types.is_nested(kind):
-        return column.cast(kind)
-    return column.dictionary.take(column.indices)
+    """Arrow casts no dictionary of nested values (pyarrow 26)."""
+    taken = _unviewed(column.type)
+    if taken != column.type:
+        column = column.cast(taken)
+    if not pa.types.is_dictionary(taken):
+        return column
+    kind = taken.value_type
+    if pa.types.is_nested(kind):
+        return column.dictionary.take(column.indices)
+    return column.cast(kind)
+
+
+def _unviewed(kind: DataType) -> DataType:
+    """The type with texts where a dictionary has views of them, as Polars writes a Categorical:
+    Arrow takes none of these (pyarrow 26)."""
+    if pa.types.is_dictionary(kind):
+        values = _VIEWED.get(kind.value_type) or _unviewed(kind.value_type)
+        return pa.dictionary(kind.index_type, values, ordered=kind.ordered)
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_unviewed(field.type)) for field in kind.fields])
+    if pa.types.is_list(kind):
+        return pa.list_(_unviewed_field(kind))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(_unviewed_field(kind))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_unviewed_field(kind), kind.list_size)
+    if pa.types.is_map(kind):
+        keys, items = _unviewed(kind.key_type), _unviewed(kind.item_type)
+        return kind if (keys, items) == (kind.key_type, kind.item_type) else pa.map_(keys, items)
+    return kind
+
+
+def _unviewed_field(kind: DataType) -> Field:
+    return kind.value_field.with_type(_unviewed(kind.value_field.type))
