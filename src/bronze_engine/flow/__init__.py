@@ -11,6 +11,7 @@ from __future__ import annotations
 from bronze_engine.flow.budget import Budget, Lane, Reservation
 from bronze_engine.flow.gate import Gate
 from bronze_engine.flow.groups import CANCELLED_WITHIN, each, single, ungrouped
+from bronze_engine.flow.nap import Nap
 from bronze_engine.flow.ordered import ordered
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Budget",
     "Gate",
     "Lane",
+    "Nap",
     "Reservation",
     "each",
     "ordered",

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Final, Literal, Protocol, final
 
-import anyio
 import msgspec
 
 from bronze_engine.clock import Clock
 from bronze_engine.config.api import RateLimit
+from bronze_engine.flow import Nap
 from bronze_engine.limits.pace import MinutePace, Pace, SteadyPace
 from bronze_engine.limits.sample import BucketLog
 from bronze_engine.limits.shared import SharedBucket
@@ -73,7 +73,7 @@ class TokenBucket:
         self._pace = pace
         self._clock = clock
         self._turns = Turns()
-        self._nap: anyio.CancelScope | None = None
+        self._nap = Nap(clock)
         self._log = BucketLog(clock, component)
 
     @property
@@ -94,7 +94,7 @@ class TokenBucket:
             waited = False
             while (wait := self._seconds_to_token()) > _ROUNDING_SECONDS:
                 waited = True
-                await self._sleep(wait)
+                await self._nap.take(wait)
             self._pace.take(self._clock.monotonic())
             self._log.acquired(self, waited=waited)
         finally:
@@ -102,15 +102,7 @@ class TokenBucket:
 
     def give_back(self) -> None:
         self._pace.give_back()
-        if self._nap is not None:
-            self._nap.cancel()  # whoever sleeps for the next token may have this one
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            with anyio.CancelScope() as self._nap:
-                await self._clock.sleep(seconds)
-        finally:
-            self._nap = None
+        self._nap.end()  # whoever sleeps for the next token may have this one
 
     def _seconds_to_token(self) -> float:
         return self._pace.seconds_to_token(self._clock.monotonic())

@@ -1,4 +1,4 @@
-"""The log lines of a bucket: how it stands, now and then, not for each request."""
+"""Log lines now and then, not for each request; among them those of how a bucket stands."""
 
 from __future__ import annotations
 
@@ -8,13 +8,33 @@ from typing import Final, Protocol, final
 
 from bronze_engine.clock import Clock
 
-__all__ = ["BucketLog"]
+__all__ = ["BucketLog", "Sample"]
 
 logger = logging.getLogger(__name__)
 
 _INFO_SECONDS: Final = 10.0
 """A limited run waits all the time; a line every ten seconds shows that it does."""
 _DEBUG_SECONDS: Final = 1.0
+
+
+@final
+class Sample:
+    """Which lines are logged: news at INFO, one in ten seconds; all else at DEBUG, one in one."""
+
+    def __init__(self) -> None:
+        self._info_at = -math.inf
+        self._debug_at = -math.inf
+
+    def level(self, now: float, *, is_news: bool) -> int | None:
+        """At which level to log; None where a line has just been."""
+        if is_news and now - self._info_at >= _INFO_SECONDS:
+            level, self._info_at = logging.INFO, now
+        elif now - self._debug_at >= _DEBUG_SECONDS:
+            level = logging.DEBUG
+        else:
+            return None
+        self._debug_at = now
+        return level
 
 
 class Level(Protocol):
@@ -37,19 +57,13 @@ class BucketLog:
     def __init__(self, clock: Clock, component: str) -> None:
         self._clock = clock
         self._component = component
-        self._info_at = -math.inf
-        self._debug_at = -math.inf
+        self._sample = Sample()
 
     def acquired(self, bucket: Level, *, waited: bool) -> None:
         """A token was taken, at once or after a wait."""
-        now = self._clock.monotonic()
-        if waited and now - self._info_at >= _INFO_SECONDS:
-            level, self._info_at = logging.INFO, now
-        elif now - self._debug_at >= _DEBUG_SECONDS:
-            level = logging.DEBUG
-        else:
+        level = self._sample.level(self._clock.monotonic(), is_news=waited)
+        if level is None:
             return
-        self._debug_at = now
         logger.log(
             level,
             "metric=rate_limit component=%(component)s phase=acquire tokens=%(tokens).2f"

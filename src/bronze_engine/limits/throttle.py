@@ -14,9 +14,8 @@ import math
 from collections.abc import Sequence
 from typing import Final, final
 
-import anyio
-
 from bronze_engine.clock import Clock
+from bronze_engine.flow import Nap
 from bronze_engine.limits.turns import Turns
 from bronze_engine.model.quota import Quota
 
@@ -49,7 +48,7 @@ class Throttle:
         self._windows: dict[str, _Window | _Leak] = {}
         self._unanswered = 0
         self._turns = Turns()
-        self._nap: anyio.CancelScope | None = None
+        self._nap = Nap(clock)
         self._logged_at = -math.inf
 
     def told(self, quotas: Sequence[Quota]) -> None:
@@ -74,7 +73,7 @@ class Throttle:
             try:
                 while (wait := self._seconds(max_wait_seconds)) > _ROUNDING_SECONDS:
                     self._log(wait)
-                    await self._sleep(wait)
+                    await self._nap.take(wait)
                 self._take()
             finally:
                 self._turns.leave()
@@ -83,8 +82,7 @@ class Throttle:
     def answered(self) -> None:
         """A request that was let through is answered, has failed, or was not sent."""
         self._unanswered -= 1
-        if self._nap is not None:
-            self._nap.cancel()  # whoever sleeps reckons anew
+        self._nap.end()  # whoever sleeps reckons anew
 
     def _seconds(self, max_wait_seconds: float) -> float:
         now = self._clock.monotonic()
@@ -100,13 +98,6 @@ class Throttle:
         now = self._clock.monotonic()
         for window in self._windows.values():
             window.take(now, self._unanswered)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            with anyio.CancelScope() as self._nap:
-                await self._clock.sleep(seconds)
-        finally:
-            self._nap = None
 
     def _log(self, wait: float) -> None:
         now = self._clock.monotonic()

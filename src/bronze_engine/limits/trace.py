@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from typing import Final, final
 
 from bronze_engine.clock import Clock
 from bronze_engine.contracts import Hook
 from bronze_engine.limits.concurrency import Concurrency
+from bronze_engine.limits.sample import Sample
 from bronze_engine.model.concurrency import ConcurrencyChange, ConcurrencyTrace
 from bronze_engine.telemetry.events import ConcurrencyChanged
 
@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 _KEPT: Final = 100
 """The newest changes; a climb is one of them."""
-_INFO_SECONDS: Final = 10.0
-_DEBUG_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.5
 """At least so far apart are the refusals of two bursts."""
 
@@ -44,8 +42,7 @@ class Trace:
         self._group = group
         self._component = component
         self._changes: deque[tuple[float, int, str]] = deque(maxlen=_KEPT)
-        self._info_at = -math.inf
-        self._debug_at = -math.inf
+        self._sample = Sample()
 
     def changed(self) -> None:
         """Note the limit that has just been chosen."""
@@ -78,13 +75,9 @@ class Trace:
 
     def _log(self, now: float, limit: int, reason: str, *, is_news: bool) -> None:
         """Say where it stands, at INFO now and then; the steps of a climb at DEBUG."""
-        if is_news and reason != "start" and now - self._info_at >= _INFO_SECONDS:
-            level, self._info_at = logging.INFO, now
-        elif now - self._debug_at >= _DEBUG_SECONDS:
-            level = logging.DEBUG
-        else:
+        level = self._sample.level(now, is_news=is_news and reason != "start")
+        if level is None:
             return
-        self._debug_at = now
         logger.log(
             level,
             "metric=concurrency component=%(component)s limit=%(limit)d reason=%(reason)s",

@@ -24,7 +24,7 @@ import anyio
 
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.contracts import Hook
-from bronze_engine.flow import Gate
+from bronze_engine.flow import Gate, Nap
 from bronze_engine.shield import finish
 from bronze_engine.telemetry.events import Event
 
@@ -72,7 +72,7 @@ class Queue(Generic[T]):
         self._items: deque[T] = deque(maxlen=capacity)
         self._interval_seconds = interval_seconds
         self._changed = Gate()
-        self._nap: anyio.CancelScope | None = None
+        self._nap = Nap(clock)
         self._draining: anyio.CancelScope | None = None
         self._is_closing = False
         self._lost = 0
@@ -107,8 +107,7 @@ class Queue(Generic[T]):
         """Take nothing more after what is there; what rests between two calls rests no longer."""
         self._is_closing = True
         self._changed.open()
-        if self._nap is not None:
-            self._nap.cancel()
+        self._nap.end()
 
     async def drain(self, task: asyncio.Task[None], grace_seconds: Callable[[], float]) -> None:
         """Wait for the end of `work`, at most so long; what is left then is a warning."""
@@ -131,11 +130,7 @@ class Queue(Generic[T]):
     async def _rest(self) -> None:
         if self._interval_seconds <= 0 or self._is_closing:
             return
-        try:
-            with anyio.CancelScope() as self._nap:
-                await self._clock.sleep(self._interval_seconds)
-        finally:
-            self._nap = None
+        await self._nap.take(self._interval_seconds)
 
 
 def _usual_grace() -> float:
