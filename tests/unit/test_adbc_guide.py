@@ -11,8 +11,8 @@ import pytest
 
 from bronze_engine.config.database.drivers import DRIVERS
 from bronze_engine.config.load import load_config
-from bronze_engine.model.convert import can_convert
-from bronze_engine.model.landing_type import landing_of
+from bronze_engine.model.types.convert import can_convert
+from bronze_engine.model.types.landing import landing_of
 from tests.documents import Document
 from tests.integration.adbc.test_duckdb import CASES
 

@@ -10,7 +10,7 @@ import pytest
 
 from bronze_engine.config.files.source import FileFormat, FilesSourceConfig
 from bronze_engine.config.load import load_config
-from bronze_engine.model.landing_type import file_landing
+from bronze_engine.model.types.landing import file_landing
 from bronze_engine.sources.files import source
 from tests.documents import ROOT, Document
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.flatten import Flatten
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import RAW_COLUMN, Column, Layout, Role
 from bronze_engine.model.path import is_nested
+from bronze_engine.model.types.named import parse_type
 
 __all__ = ["OnDrift", "Rules", "rules_of", "start_layout"]
 

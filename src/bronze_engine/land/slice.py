@@ -18,7 +18,7 @@ import msgspec
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.source import captures_pages
 from bronze_engine.contracts import Decoded, ReadsFiles, Source
-from bronze_engine.encode.jsonl import RejectsEncoder
+from bronze_engine.encode.rejects import RejectsEncoder
 from bronze_engine.encode.sink import PART_BYTES
 from bronze_engine.errors import BronzeError, ExtractError, OutcomeUnknown, QualityError, SliceLost
 from bronze_engine.land.datafiles import DataFiles

@@ -11,7 +11,7 @@ __all__ = ["QuarantineReport", "Quarantined"]
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a quarantine file (`encode.jsonl`)."""
+    """One line of a quarantine file (`encode.rejects`)."""
 
     page: int
     offset: int

@@ -33,7 +33,7 @@ from bronze_engine.model.block import Reject
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.nearest import nearest
 from bronze_engine.model.quality import RuleResult
-from bronze_engine.model.row_text import Origin, printed_rejects
+from bronze_engine.model.types.row_text import Origin, printed_rejects
 from bronze_engine.quality.duplicates import DuplicateFilter
 from bronze_engine.quality.rules.make import AnyRule, Circumstances, make_rule
 from bronze_engine.quality.rules.row import RowByRow

@@ -18,7 +18,7 @@ from bronze_engine.model.block import Reject
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.nearest import nearest
-from bronze_engine.model.row_text import printed_rows
+from bronze_engine.model.types.row_text import printed_rows
 from bronze_engine.workers import Workers
 
 __all__ = ["Operations", "check_order"]

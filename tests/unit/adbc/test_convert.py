@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.convert import can_convert, convert
 from bronze_engine.model.layout import Role
+from bronze_engine.model.types.convert import can_convert, convert
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from bronze_engine.decode.drift import DriftReader
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.rules import rules_of
 from bronze_engine.errors import ConfigError, QualityError
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import MAX_NEW_COLUMNS, Layout
+from bronze_engine.model.types.named import parse_type
 from tests.unit.decode.rows import block, decode, request
 
 pytestmark = pytest.mark.unit

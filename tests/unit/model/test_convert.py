@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.convert import convert
+from bronze_engine.model.types.convert import convert
 
 pytestmark = pytest.mark.unit
 

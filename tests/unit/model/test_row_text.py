@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bronze_engine.model.row_text import printed_rows, printed_values
+from bronze_engine.model.types.row_text import printed_rows, printed_values
 
 pytestmark = pytest.mark.unit
 

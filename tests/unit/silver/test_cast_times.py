@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import Column
+from bronze_engine.model.types.named import parse_type
 
 from .casting import values_of
 

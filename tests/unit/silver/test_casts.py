@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.decode.text.values import cast_column
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import Column
+from bronze_engine.model.types.named import parse_type
 from bronze_engine.silver.columns.casts import cast
 
 from .casting import values_of

@@ -14,9 +14,9 @@ from bronze_engine.decode.arrow.merge import is_truth_for_number, loses_fields
 from bronze_engine.decode.text.values import cast_column
 from bronze_engine.decode.typed import is_epoch
 from bronze_engine.model.arrow import Array, DataType
-from bronze_engine.model.convert import can_convert, convert
 from bronze_engine.model.layout import Column
-from bronze_engine.model.row_text import printed_at
+from bronze_engine.model.types.convert import can_convert, convert
+from bronze_engine.model.types.row_text import printed_at
 
 __all__ = ["cast_typed", "json_of"]
 

@@ -25,9 +25,9 @@ from bronze_engine.decode.rules import Rules, rules_of, start_layout
 from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, Field, schema_to_text
 from bronze_engine.model.block import Block, Reject
-from bronze_engine.model.landing_type import file_landing
 from bronze_engine.model.layout import Column, Layout
-from bronze_engine.model.row_text import (
+from bronze_engine.model.types.landing import file_landing
+from bronze_engine.model.types.row_text import (
     Origin,
     printed_rejects,
     printed_rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.widening import wider
+from bronze_engine.model.types.widening import wider
 
 __all__ = ["is_truth_for_number", "loses_fields", "merged"]
 

@@ -25,8 +25,8 @@ from bronze_engine.decode.typed import (
     is_epoch,
 )
 from bronze_engine.model.arrow import Array, DataType, Scalar, scalar
-from bronze_engine.model.convert import are_plain_decimals
 from bronze_engine.model.layout import Column
+from bronze_engine.model.types.convert import are_plain_decimals
 
 __all__ = ["cast_column", "json_strings"]
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.config.quality_rule import QualityRule, kind_of, name_of
 from bronze_engine.model.quality import RuleResult, Verdict
-from bronze_engine.model.row_text import printed_values
+from bronze_engine.model.types.row_text import printed_values
 from bronze_engine.quality.conditions.evaluate import column_of
 
 __all__ = ["EXAMPLES", "Tally", "shown"]

@@ -56,7 +56,7 @@ class Cast(msgspec.Struct, frozen=True):
 
 def cast(value: str, given: DataType, wanted: DataType, role: Role = "value") -> Cast | None:
     """How the expression `value`, of the type `given`, becomes a value of `wanted`; None where it
-    can't. `role` is what `model.column_types.parse_type` says beside the type."""
+    can't. `role` is what `model.types.named.parse_type` says beside the type."""
     if is_epoch(role):
         number = None if pa.types.is_boolean(given) else cast(value, given, EPOCH_NUMBER)
         return number and _may_fail(epoch(value, number.value, given, wanted, role))

@@ -14,10 +14,10 @@ from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import FilesSourceConfig
 from bronze_engine.encode.values import misfit
 from bronze_engine.errors import QualityError
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import STAMP_COLUMNS, Column
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.silver_columns import RESERVED
+from bronze_engine.model.types.named import parse_type
 from bronze_engine.silver.columns.casts import cast
 from bronze_engine.silver.columns.contract import check_frozen, schema_of, united, widest
 from bronze_engine.silver.columns.named import check_landed, landed_name, unknown

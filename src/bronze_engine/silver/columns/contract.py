@@ -10,7 +10,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import DataType, schema_from_text
 from bronze_engine.model.layout import Column
 from bronze_engine.model.manifest import Manifest, SchemaChange
-from bronze_engine.model.widening import wider
+from bronze_engine.model.types.widening import wider
 
 __all__ = ["changes", "check_frozen", "schema_of", "united", "widest"]
 

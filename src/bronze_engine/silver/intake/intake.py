@@ -21,8 +21,8 @@ from bronze_engine.config.silver import Silver
 from bronze_engine.errors import QualityError
 from bronze_engine.model.block import Reject
 from bronze_engine.model.quality import RuleResult
-from bronze_engine.model.row_text import printed_rows
 from bronze_engine.model.silver_columns import FAULT, LATE
+from bronze_engine.model.types.row_text import printed_rows
 from bronze_engine.quality.judge import warnings_of
 from bronze_engine.quality.thresholds import KEPT_REJECTS, Threshold
 from bronze_engine.silver.columns.contract import schema_of

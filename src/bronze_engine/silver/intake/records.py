@@ -13,10 +13,10 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import DataType
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import Column, Role
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.silver_columns import FAULT
+from bronze_engine.model.types.named import parse_type
 from bronze_engine.silver.columns.casts import Cast, cast
 from bronze_engine.silver.columns.contract import schema_of
 from bronze_engine.silver.columns.shape import BRONZE_DATE, IS_DELETE, PART, ROW, Shape

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import final
 
 from bronze_engine.contracts import Store
-from bronze_engine.encode.jsonl import RejectsEncoder
+from bronze_engine.encode.rejects import RejectsEncoder
 from bronze_engine.errors import BronzeError, OutcomeUnknown, QualityError
 from bronze_engine.model.block import Reject
 from bronze_engine.model.manifest import RejectFile

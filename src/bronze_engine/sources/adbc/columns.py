@@ -17,12 +17,12 @@ from bronze_engine.config.database.adbc import AdbcSourceConfig
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.errors import ConfigError, ExtractError
 from bronze_engine.model.arrow import DataType, Field
-from bronze_engine.model.column_types import parse_type
-from bronze_engine.model.convert import can_convert
-from bronze_engine.model.landing_type import is_json, landing_of, spoken
 from bronze_engine.model.layout import Column, Layout, Role
 from bronze_engine.model.nearest import nearest
-from bronze_engine.model.widening import wider
+from bronze_engine.model.types.convert import can_convert
+from bronze_engine.model.types.landing import is_json, landing_of, spoken
+from bronze_engine.model.types.named import parse_type
+from bronze_engine.model.types.widening import wider
 from bronze_engine.sources.adbc.dialect import Dialect
 from bronze_engine.sources.landing import (
     check_contract,

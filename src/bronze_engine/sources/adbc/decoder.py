@@ -14,9 +14,9 @@ from bronze_engine.contracts import Decoded
 from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, Scalar
 from bronze_engine.model.block import Block, Reject
-from bronze_engine.model.convert import convert
 from bronze_engine.model.layout import Column, Layout
-from bronze_engine.model.row_text import Origin, printed_rejects, printed_rows
+from bronze_engine.model.types.convert import convert
+from bronze_engine.model.types.row_text import Origin, printed_rejects, printed_rows
 
 __all__ = ["AdbcDecoder", "CursorRows", "no_rows"]
 

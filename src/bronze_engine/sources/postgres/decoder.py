@@ -14,7 +14,7 @@ from bronze_engine.contracts import Decoded
 from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.block import Block
 from bronze_engine.model.layout import Layout
-from bronze_engine.model.row_text import Origin, printed_rejects
+from bronze_engine.model.types.row_text import Origin, printed_rejects
 from bronze_engine.model.window import CursorType
 from bronze_engine.sources.copy_binary.batch import CopyBinary
 from bronze_engine.sources.copy_binary.framing import BrokenFraming

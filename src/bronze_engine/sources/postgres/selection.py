@@ -15,11 +15,11 @@ import pyarrow as pa
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.errors import ConfigError, ExtractError
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.identifier import quote_ident
 from bronze_engine.model.layout import VARIANT_SUFFIX, Column, Layout, Role
 from bronze_engine.model.nearest import nearest
-from bronze_engine.model.widening import wider
+from bronze_engine.model.types.named import parse_type
+from bronze_engine.model.types.widening import wider
 from bronze_engine.sources.copy_binary.field import Field
 from bronze_engine.sources.copy_binary.kinds import has_specials
 from bronze_engine.sources.landing import (

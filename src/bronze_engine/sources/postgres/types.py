@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType
 from bronze_engine.model.layout import Role
-from bronze_engine.model.widening import decimal_of
+from bronze_engine.model.types.widening import decimal_of
 from bronze_engine.sources.copy_binary.field import Kind
 from bronze_engine.sources.postgres.catalogue import CatalogueColumn
 

@@ -13,7 +13,7 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.arrow import DataType, Field
 from bronze_engine.model.manifest import MANIFEST_NAME, run_date_of
 from bronze_engine.model.part import DataFile
-from bronze_engine.model.widening import wider
+from bronze_engine.model.types.widening import wider
 from bronze_engine.tables.content import DATE_COLUMN, Content, Shown, read_contents
 
 __all__ = [

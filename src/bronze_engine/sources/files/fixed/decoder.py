@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from bronze_engine.contracts import Decoded, TextCaster
 from bronze_engine.model.block import Block, Reject
-from bronze_engine.model.column_types import parse_type
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.line import Line
 from bronze_engine.model.text_rows import TextRows
+from bronze_engine.model.types.named import parse_type
 from bronze_engine.sources.files.fixed.charset import Charset
 from bronze_engine.sources.files.fixed.plan import Plan
 from bronze_engine.sources.files.fixed.records import Records, Rows

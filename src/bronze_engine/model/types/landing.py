@@ -28,7 +28,7 @@ from typing import Final
 import pyarrow as pa
 
 from bronze_engine.model.arrow import DataType, Field
-from bronze_engine.model.widening import decimal_of
+from bronze_engine.model.types.widening import decimal_of
 
 __all__ = ["file_landing", "is_json", "landing_of", "spoken"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bronze_engine.encode.jsonl import RejectsEncoder
+from bronze_engine.encode.rejects import RejectsEncoder
 from bronze_engine.model.block import Reject
 
 pytestmark = pytest.mark.unit

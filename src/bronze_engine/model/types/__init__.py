@@ -1,0 +1,1 @@
+"""Types of columns, and values of one type as another: each as it was, or not at all."""
