@@ -22,7 +22,7 @@ from bronze_engine.errors import BronzeError, Conflict, OutcomeUnknown, StateErr
 from bronze_engine.model.damaged import DAMAGED
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import ABSENT, Expect, StoredObject, Version
-from bronze_engine.model.process import is_dead
+from bronze_engine.model.process import Process, pid_space
 from bronze_engine.model.version import check_version
 from bronze_engine.shield import finish
 
@@ -49,18 +49,12 @@ _RELEASE_SECONDS: Final = 5.0
 _FORMAT_VERSION: Final = 1
 
 
-class Holder(msgspec.Struct, frozen=True, kw_only=True):
+class Holder(Process, frozen=True, kw_only=True):
     """Who holds a lease. `attempt` tells two processes of one run apart."""
 
     run: str
     attempt: str
-    host: str
-    pid: int
     since: datetime
-
-    def is_dead(self) -> bool:
-        """Whether its process is known to be gone: only on this host, and never by guess."""
-        return is_dead(self.host, self.pid)
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +68,12 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
 def this_process(run: str, attempt: str, clock: Clock) -> Holder:
     return Holder(
-        run=run, attempt=attempt, host=socket.gethostname(), pid=os.getpid(), since=clock.now()
+        run=run,
+        attempt=attempt,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        space=pid_space(),
+        since=clock.now(),
     )
 
 

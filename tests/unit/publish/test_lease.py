@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from bronze_engine.config.stores.store import LocalStoreConfig
 from bronze_engine.contracts import Store
 from bronze_engine.errors import OutcomeUnknown, StateError, StoreError
 from bronze_engine.model.part import ANY, Expect, Version
+from bronze_engine.model.process import pid_space
 from bronze_engine.publish.lease import (
     LEASE_SECONDS,
     RENEW_SECONDS,
@@ -38,8 +38,12 @@ pytestmark = pytest.mark.unit
 KEY = lease_key("shop", "orders", date(2025, 1, 15))
 
 
-def holder(name: str, clock: ManualClock, *, host: str = "elsewhere", pid: int = 7) -> Holder:
-    return Holder(run=name, attempt=f"{name}-attempt", host=host, pid=pid, since=clock.now())
+def holder(
+    name: str, clock: ManualClock, *, host: str = "elsewhere", pid: int = 7, space: str = ""
+) -> Holder:
+    return Holder(
+        run=name, attempt=f"{name}-attempt", host=host, pid=pid, space=space, since=clock.now()
+    )
 
 
 async def refused(store: Store, by: Holder, clock: ManualClock, *, wait: float = 0.0) -> StateError:
@@ -172,7 +176,8 @@ def pid_of_a_dead_process() -> int:
 async def test_dead_process_on_this_host_is_taken_over_at_once() -> None:
     clock = ManualClock()
     store = MemoryStore(clock)
-    gone = holder("r1", clock, host=socket.gethostname(), pid=pid_of_a_dead_process())
+    me = this_process("r1", "a1", clock)
+    gone = msgspec.structs.replace(me, pid=pid_of_a_dead_process())
     assert gone.is_dead()
     body = {"format_version": 1, "holder": gone, "renewed_at": clock.now()}
     await store.put(KEY, msgspec.json.encode(body), expect=ANY)
@@ -181,11 +186,44 @@ async def test_dead_process_on_this_host_is_taken_over_at_once() -> None:
 
 
 def test_only_a_missing_process_of_this_host_counts_as_dead() -> None:
-    clock = ManualClock()
-    assert not holder("r", clock, host=socket.gethostname(), pid=os.getpid()).is_dead()
-    assert not holder("r", clock, host=socket.gethostname(), pid=1).is_dead()
-    assert not holder("r", clock, host=socket.gethostname(), pid=0).is_dead()
-    assert not holder("r", clock, host="elsewhere", pid=2**22 + 1).is_dead()
+    me = this_process("r", "a", ManualClock())
+    gone = msgspec.structs.replace(me, pid=pid_of_a_dead_process())
+    assert gone.is_dead()
+    for changed in (
+        {"pid": me.pid},
+        {"pid": 1},
+        {"pid": 0},
+        {"host": "elsewhere"},
+        {"space": ""},
+        {"space": "another boot, or another container of this host"},
+    ):
+        assert not msgspec.structs.replace(gone, **changed).is_dead(), changed
+
+
+def test_where_ids_are_not_known_to_be_ours_nobody_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without /proc can't tell itself from another of its name."""
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    pid_space.cache_clear()
+    try:
+        me = this_process("r", "a", ManualClock())
+        assert me.space == ""
+        assert not msgspec.structs.replace(me, pid=pid_of_a_dead_process()).is_dead()
+    finally:
+        pid_space.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+def test_a_container_with_its_hosts_name_has_another_space() -> None:
+    code = "from bronze_engine.model.process import pid_space; print(pid_space())"
+    here = ["unshare", "--user", "--map-root-user", "--pid", "--fork", sys.executable, "-c", code]
+    done = subprocess.run(here, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no namespace can be made here: {done.stderr}")
+    assert done.stdout.strip() not in ("", pid_space())
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import json
 import os
-import socket
 import stat
 import subprocess
 import sys
@@ -152,7 +151,7 @@ async def test_who_was_refused_waits_for_the_exchange_that_is_under_way(
     found = await store.get(KEY)
     assert found is not None
     record = read_record(found.body, "")
-    claim = Claim(host=socket.gethostname(), pid=os.getpid(), nonce="n")
+    claim = Claim.new()
     theirs = msgspec.structs.replace(record, access_token="old", claim=claim)
     version = await store.put(KEY, theirs.encoded(), expect=found.version)
 
@@ -198,7 +197,8 @@ def _dead_pid() -> int:
 async def _claimed(store: TokenStore, *, host: str | None = None, pid: int = 1) -> None:
     """Leave the record as a process does that dies in the middle of an exchange."""
     record = first_record("seed")
-    claim = Claim(host=host or socket.gethostname(), pid=pid, nonce="n")
+    claim = msgspec.structs.replace(Claim.new(), pid=pid)
+    claim = claim if host is None else msgspec.structs.replace(claim, host=host)
     record = msgspec.structs.replace(record, claim=claim)
     await store.put(KEY, record.encoded(), expect=ABSENT)
 

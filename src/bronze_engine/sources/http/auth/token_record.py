@@ -13,27 +13,26 @@ import msgspec
 
 from bronze_engine.errors import AuthError
 from bronze_engine.model.damaged import DAMAGED
-from bronze_engine.model.process import is_dead
+from bronze_engine.model.process import Process, pid_space
 
 __all__ = ["Claim", "Record", "first_record", "read_record"]
 
 _FORMAT_VERSION: Final = 1
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(Process, frozen=True, kw_only=True):
     """One process that is exchanging the refresh token at this moment."""
 
-    host: str
-    pid: int
     nonce: str
 
     @classmethod
     def new(cls) -> Claim:
-        return cls(host=socket.gethostname(), pid=os.getpid(), nonce=secrets.token_hex(8))
-
-    def is_dead(self) -> bool:
-        """Whether its process is known to be gone: only on this host, and never by guess."""
-        return is_dead(self.host, self.pid)
+        return cls(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            space=pid_space(),
+            nonce=secrets.token_hex(8),
+        )
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
