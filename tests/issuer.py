@@ -41,6 +41,8 @@ class Issuer:
         self.forms.append(form)
         if form.get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer":
             return self._grant()
+        if form.get("client_assertion"):
+            return self._grant()
         if not self._is_client(form, authorization):
             return 401, {"error": "invalid_client", "error_description": f"{form} {authorization}"}
         if form.get("grant_type") == "client_credentials":

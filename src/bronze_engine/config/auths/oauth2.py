@@ -67,18 +67,38 @@ class OAuth2RefreshTokenAuth(TokenAuth, frozen=True, kw_only=True, tag="oauth2_r
     """As client_id and client_secret of the form, or as `Authorization: Basic`."""
 
 
+Algorithm = Literal[
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "HS256",
+    "HS384",
+    "HS512",
+]
+"""Of a signature (RFC 7518, 3.1)."""
+
+
 class JwtBearerAuth(TokenAuth, frozen=True, kw_only=True, tag="jwt_bearer"):
-    """An assertion that we sign is exchanged for a token (RFC 7523, 2.1), or is the token
-    itself where there is no token_url."""
+    """An assertion that we sign is exchanged for a token (RFC 7523), or is the token itself
+    where there is no token_url."""
 
     token_url: str | None = None
     private_key: Secret
     """A key in PEM, the JSON file of a Google service account, or the secret of HS256."""
-    algorithm: Literal["RS256", "ES256", "HS256"] = "RS256"
+    algorithm: Algorithm = "RS256"
+    sent_as: Literal["assertion", "client_assertion"] = "assertion"
+    """As the grant (RFC 7523, 2.1), or as the client's proof in a grant of client credentials
+    (2.2, "private_key_jwt"): NetSuite, SMART on FHIR, Okta, Entra ID."""
     issuer: str | None = None
     """`iss`; of a service account its client_email."""
     subject: str | None = None
-    """`sub`: on whose behalf."""
+    """`sub`: on whose behalf; of a client_assertion by default the issuer, the client itself."""
     audience: str | None = None
     """`aud`; default: token_url."""
     key_id: str | None = None
@@ -89,5 +109,7 @@ class JwtBearerAuth(TokenAuth, frozen=True, kw_only=True, tag="jwt_bearer"):
     """A field of the form; Google wants it in `claims` instead."""
     claims: dict[str, str] = {}
     """More claims of the assertion."""
+    header: dict[str, str] = {}
+    """More members of its header: Entra ID's `x5t`."""
     params: dict[str, Secret] = {}
     """More fields of the form."""

@@ -153,13 +153,19 @@ def _jwt(auth: JwtBearerAuth, path: KeyPath) -> Iterator[Fault]:
         if name in ("iss", "sub", "aud", "iat", "exp"):
             key = {"iss": "issuer", "sub": "subject", "aud": "audience"}.get(name, "lifetime")
             yield Fault((*path, "claims", name), f"is a claim that we set; use {key}")
+    for name in sorted({"alg", "typ", "kid"} & auth.header.keys()):
+        yield Fault((*path, "header", name), "is a member that we set; use algorithm and key_id")
     if auth.token_url is not None:
         yield from _token_url(auth.token_url, (*path, "token_url"))
-        yield from _form(auth.params, path)
+        is_client = auth.sent_as == "client_assertion"  # which may say who it is beside its proof
+        params = {name: auth.params[name] for name in auth.params if name != "client_id"}
+        yield from _form(params if is_client else auth.params, path)
         return
     for key in ("scope", "params"):
         if getattr(auth, key):
             yield Fault((*path, key), "is sent to token_url, and there is none")
+    if auth.sent_as == "client_assertion":
+        yield Fault((*path, "sent_as"), "is how it is sent to token_url, and there is none")
 
 
 def _login(auth: LoginAuth, path: KeyPath) -> Iterator[Fault]:

@@ -34,7 +34,9 @@ URL = "https://login.example.com/token"
 NOW = datetime(2025, 1, 15, 10, tzinfo=UTC)
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())
-HS = "a shared secret of at least 32 bytes"
+EC384 = ec.generate_private_key(ec.SECP384R1())
+EC521 = ec.generate_private_key(ec.SECP521R1())
+HS = "a shared secret of at least 64 bytes, for the longest of the three digests"
 
 
 @pytest.fixture
@@ -69,7 +71,14 @@ def claims_of(assertion: str, key: str, algorithm: str, audience: str | None = U
 
 @pytest.mark.parametrize(
     ("algorithm", "private", "verify"),
-    [("RS256", pem(RSA), public(RSA)), ("ES256", pem(EC), public(EC)), ("HS256", HS, HS)],
+    [
+        *((name, pem(RSA), public(RSA)) for name in ("RS256", "RS384", "RS512")),
+        *((name, pem(RSA), public(RSA)) for name in ("PS256", "PS384", "PS512")),
+        ("ES256", pem(EC), public(EC)),
+        ("ES384", pem(EC384), public(EC384)),
+        ("ES512", pem(EC521), public(EC521)),
+        *((name, HS, HS) for name in ("HS256", "HS384", "HS512")),
+    ],
 )
 async def test_an_assertion_is_signed_and_exchanged(
     workers: Workers, algorithm: Any, private: str, verify: str
@@ -104,6 +113,30 @@ async def test_an_assertion_is_signed_and_exchanged(
         "scope": "read",
     }
     assert form["assertion"] in credential.secrets
+
+
+async def test_an_assertion_may_be_the_client_s_proof(workers: Workers) -> None:
+    auth, exchange = asking(
+        workers,
+        algorithm="PS256",
+        private_key=Secret(pem(RSA)),
+        sent_as="client_assertion",
+        scope="rest_webservices",
+        header={"x5t": "thumb"},
+        params={"client_id": Secret("me")},
+    )
+    assert (await auth.credential(None, exchange)).headers == {"Authorization": "Bearer access-1"}
+    form = exchange.issuer.forms[0]
+    assertion = form.pop("client_assertion")
+    assert form == {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "scope": "rest_webservices",
+        "client_id": "me",
+    }
+    assert jwt.get_unverified_header(assertion) == {"alg": "PS256", "typ": "JWT", "x5t": "thumb"}
+    claims = claims_of(assertion, public(RSA), "PS256")
+    assert (claims["iss"], claims["sub"]) == ("me", "me")
 
 
 async def test_es256_signatures_have_their_full_length_always(workers: Workers) -> None:
@@ -172,7 +205,7 @@ async def test_a_google_service_account_is_its_file(workers: Workers) -> None:
                 "private_key": Secret(pem(ec.generate_private_key(ec.SECP384R1()))),
                 "algorithm": "ES256",
             },
-            "is a key on secp384r1; ES256 wants one on P-256",
+            "is a key on secp384r1; ES256 wants one on secp256r1",
         ),
     ],
 )
@@ -187,11 +220,12 @@ async def test_a_key_that_is_none_is_told_before_any_request(
     assert exchange.requests == []
 
 
-async def test_a_refused_assertion_says_what_to_check(workers: Workers) -> None:
+@pytest.mark.parametrize("code", ["invalid_grant", "invalid_client"])
+async def test_a_refused_assertion_says_what_to_check(workers: Workers, code: str) -> None:
     auth, exchange = asking(workers, algorithm="HS256", private_key=Secret(HS))
 
     async def refuse() -> None:
-        exchange.issuer.answer = lambda *_: (400, {"error": "invalid_grant"})  # type: ignore[method-assign]
+        exchange.issuer.answer = lambda *_: (400, {"error": code})  # type: ignore[method-assign]
 
     exchange.before = refuse
     with pytest.raises(AuthError, match="check issuer, subject and audience"):

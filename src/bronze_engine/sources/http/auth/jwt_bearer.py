@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -31,14 +30,19 @@ from bronze_engine.telemetry.redact import redact_url
 __all__ = ["JwtBearer"]
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_CLIENT: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ADVICE: Final = (
     "check issuer, subject and audience, that the public key is registered there, and this "
     "machine's clock"
 )
 _SKEW_SECONDS: Final = 5
 """`iat` lies so far in the past: a server whose clock is behind refuses what is yet to come."""
-_COORDINATE_BYTES: Final = 32
-"""Of a point on P-256."""
+_HASHES: Final = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+_CURVES: Final[dict[str, type[ec.EllipticCurve]]] = {
+    "ES256": ec.SECP256R1,
+    "ES384": ec.SECP384R1,
+    "ES512": ec.SECP521R1,
+}
 
 
 class _Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +73,7 @@ class JwtBearer:
             expires_at = now + timedelta(seconds=auth.lifetime - _SKEW_SECONDS)
             return as_credential(Token(access_token=assertion, expires_at=expires_at), auth)
         request = form_request(
-            auth.token_url,
-            {"grant_type": _GRANT, "assertion": assertion, "scope": auth.scope},
-            auth.params,
+            auth.token_url, {**_sent(auth, assertion), "scope": auth.scope}, auth.params
         )
         token = read_token(
             await exchange.ask(request),
@@ -86,10 +88,13 @@ class JwtBearer:
         key = _key(auth, f"{self._where}.private_key")
         issued = int(now.timestamp()) - _SKEW_SECONDS
         key_id, issuer = auth.key_id or key.key_id, auth.issuer or key.issuer
-        header = {"alg": auth.algorithm, "typ": "JWT", "kid": key_id}
+        header = {"alg": auth.algorithm, "typ": "JWT", "kid": key_id, **auth.header}
+        subject = auth.subject
+        if subject is None and auth.sent_as == "client_assertion":
+            subject = issuer
         claims = {
             "iss": issuer,
-            "sub": auth.subject,
+            "sub": subject,
             "aud": auth.audience or auth.token_url,
             "iat": issued,
             "exp": issued + int(auth.lifetime),
@@ -100,11 +105,21 @@ class JwtBearer:
         return (signed + b"." + _encoded(key.sign(signed))).decode("ascii")
 
 
+def _sent(auth: JwtBearerAuth, assertion: str) -> dict[str, str]:
+    if auth.sent_as == "assertion":
+        return {"grant_type": _GRANT, "assertion": assertion}
+    return {
+        "grant_type": "client_credentials",
+        "client_assertion_type": _CLIENT,
+        "client_assertion": assertion,
+    }
+
+
 def _key(auth: JwtBearerAuth, where: str) -> _Key:
     text = auth.private_key.reveal()
-    if auth.algorithm == "HS256":
-        secret = text.encode()
-        return _Key(sign=lambda data: hmac.digest(secret, data, hashlib.sha256))
+    if auth.algorithm.startswith("HS"):
+        secret, digest = text.encode(), f"sha{auth.algorithm[2:]}"
+        return _Key(sign=lambda data: hmac.digest(secret, data, digest))
     issuer = key_id = None
     if text.lstrip().startswith("{"):
         account = _service_account(text, where)
@@ -121,19 +136,27 @@ def _key(auth: JwtBearerAuth, where: str) -> _Key:
 
 
 def _signer(key: object, algorithm: str, where: str) -> Callable[[bytes], bytes]:
-    if algorithm == "RS256" and isinstance(key, rsa.RSAPrivateKey):
-        return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-    if algorithm == "ES256" and isinstance(key, ec.EllipticCurvePrivateKey):
-        if isinstance(key.curve, ec.SECP256R1):
-            return lambda data: _joined(key.sign(data, ec.ECDSA(hashes.SHA256())))
-        raise ConfigError(f"{where} is a key on {key.curve.name}; ES256 wants one on P-256")
+    family, digest = algorithm[:2], _HASHES[algorithm[2:]]
+    if family == "RS" and isinstance(key, rsa.RSAPrivateKey):
+        return lambda data: key.sign(data, padding.PKCS1v15(), digest)
+    if family == "PS" and isinstance(key, rsa.RSAPrivateKey):
+        scheme = padding.PSS(padding.MGF1(digest), digest.digest_size)
+        return lambda data: key.sign(data, scheme, digest)
+    if family == "ES" and isinstance(key, ec.EllipticCurvePrivateKey):
+        curve = _CURVES[algorithm]
+        if isinstance(key.curve, curve):
+            size = (key.curve.key_size + 7) // 8
+            return lambda data: _joined(key.sign(data, ec.ECDSA(digest)), size)
+        raise ConfigError(
+            f"{where} is a key on {key.curve.name}; {algorithm} wants one on {curve.name}"
+        )
     raise ConfigError(f"{where} is no key for {algorithm}; check algorithm")
 
 
-def _joined(signature: bytes) -> bytes:
-    """ECDSA as JWS wants it: r and s side by side (RFC 7518, 3.4)."""
+def _joined(signature: bytes, size: int) -> bytes:
+    """ECDSA as JWS wants it: r and s side by side, each of `size` bytes (RFC 7518, 3.4)."""
     r, s = utils.decode_dss_signature(signature)
-    return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
+    return r.to_bytes(size) + s.to_bytes(size)
 
 
 class _ServiceAccount(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
-from bronze_engine.config.auths.oauth2 import TokenAuth
+from bronze_engine.config.auths.oauth2 import JwtBearerAuth, TokenAuth
 from bronze_engine.config.loading.sensitive import of_auth
 from bronze_engine.config.units import Secret
 from bronze_engine.contracts import Credential, TokenAnswer, TokenRequest
@@ -110,6 +110,8 @@ def refusal(
     description = fields.get("error_description") or fields.get("message") or ""
     said = ": ".join(each for each in (code, description) if each and isinstance(each, str))
     advice = _ADVICE.get(code) or invalid_grant
+    if code == "invalid_client" and isinstance(auth, JwtBearerAuth):
+        advice = invalid_grant  # an assertion is all that there is of the client
     if 200 <= answer.status < 300 and not code:
         names = ", ".join(sorted(map(str, fields))[:10]) or "no JSON object"
         text, advice = f"holds no access_token ({names})", "check that it is a token endpoint"
