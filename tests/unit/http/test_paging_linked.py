@@ -97,6 +97,8 @@ def test_what_is_no_link_is_not_taken_for_the_end(value: object) -> None:
         ('<a>;; crossorigin; rel="next";', "a"),
         ('<p>; rel="prev"; rel="next", <n>; rel="next"', "n"),
         ('<n>; rel="nextish"', None),
+        ('<p>; rel="previous"; results="false", <n>; rel="next"; results="true"', "n"),
+        ('<p>; rel="previous"; results="true", <n>; rel="next"; results="false"', None),
         ("", None),
         ("nonsense; rel=next", None),
     ],

@@ -78,7 +78,8 @@ class Chained:
         if self._empty >= MAX_EMPTY:
             raise PageError(
                 f"{self._empty:,} pages in a row are empty, and each names another: "
-                "set has_more_path or max_pages, for this API names no last page"
+                "this API names no last page: set has_more_path, or page_size and "
+                "stop_on_short_page, by which the first of them ends the reading"
             )
         # Digests: a million cursors of a kilobyte each must not become a gigabyte.
         digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()

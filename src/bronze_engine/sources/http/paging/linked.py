@@ -142,13 +142,13 @@ def next_link(header: str) -> str | None:
     RFC 8288: parameters may be empty, and of several `rel` of one link the first
     counts. Single quotes, which it does not know, are taken for quotes, as browsers
     and other clients do: a link that is not seen would end the reading as if whole.
+    Sentry names a next page for ever, and says with `results="false"` that it is empty
+    (https://docs.sentry.io/api/pagination/).
     """
     for link in _LINK.finditer(header):
-        relations = (
-            (quoted or single or bare).lower().split()
-            for name, quoted, single, bare in _EACH_PARAM.findall(link[2])
-            if name.lower() == "rel"
-        )
-        if "next" in next(relations, ()):
-            return link[1]
+        params: dict[str, str] = {}
+        for name, quoted, single, bare in _EACH_PARAM.findall(link[2]):
+            params.setdefault(name.lower(), (quoted or single or bare).lower())
+        if "next" in params.get("rel", "").split():
+            return None if params.get("results") == "false" else link[1]
     return None
