@@ -181,6 +181,18 @@ def test_offsets_step_by_the_records_received() -> None:
     assert all(ask is not None and ask.params["n"] == 10 for ask in asks)
 
 
+def test_a_short_page_amid_offsets_is_told_once() -> None:
+    warnings: list[str] = []
+    pager = pager_of(OffsetPaginator(page_size=10, total_path="t"), warnings)
+    follow(pager, answered(10, t=50), answered(9, t=50), answered(8, t=50), answered(10, t=50))
+    assert len(warnings) == 1
+    assert "page 2 has 9 records where the one before had 10, and more follow" in warnings[0]
+    quiet: list[str] = []
+    follow(pager_of(OffsetPaginator(total_path="t"), quiet), answered(10, t=13), answered(3, t=13))
+    follow(pager_of(OffsetPaginator(), quiet), answered(10), answered(3), answered(0))
+    assert quiet == []
+
+
 def test_without_a_total_reading_ahead_is_off_unless_asked_for() -> None:
     for kind in (PagePaginator, OffsetPaginator):
         assert pager_of(kind()).ahead == 1

@@ -142,6 +142,7 @@ class OffsetPager(_Counted):
         self._config = config
         self._size_params = self._progress.size_params
         self._step = 0
+        self._is_short_told = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -163,6 +164,13 @@ class OffsetPager(_Counted):
             return None
         done = self._progress.pages
         _refuse_empty(page, done)
+        if self.total is not None and page.records < self._step and not self._is_short_told:
+            self._is_short_told = True
+            self._warn(
+                f"page {done} has {page.records} records where the one before had {self._step}, "
+                "and more follow: offsets step by the records received, so an API that leaves records "
+                "out of its pages gives some twice; set primary_key and quality.duplicates"
+            )
         self._step = page.records
         if done == 1 and _warn_of_size(
             self._config.page_size, page.records, self.total, self._warn
