@@ -168,8 +168,8 @@ class OffsetPager(_Counted):
             self._is_short_told = True
             self._warn(
                 f"page {done} has {page.records} records where the one before had {self._step}, "
-                "and more follow: offsets step by the records received, so an API that leaves records "
-                "out of its pages gives some twice; set primary_key and quality.duplicates"
+                "and more follow: offsets step by the records received, so an API that leaves "
+                "records out of its pages gives some twice; set primary_key and quality.duplicates"
             )
         self._step = page.records
         if done == 1 and _warn_of_size(
