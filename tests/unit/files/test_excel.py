@@ -440,3 +440,43 @@ _ODS = """<?xml version="1.0"?>
 ></table:table-cell></table:table-row
 ></table:table></office:spreadsheet></office:body></office:document-content>
 """
+
+
+def altered(path: Path, part: str) -> None:
+    """One bit of the checksum of a part is another: what it holds is no longer what it says."""
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        crc = archive.getinfo(part).CRC
+    at = data.rindex(crc.to_bytes(4, "little"))  # in the list of members, which readers go by
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("errors", ["keep", "null"])
+@pytest.mark.parametrize(
+    "part", ["xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml"]
+)
+def test_a_part_with_a_wrong_checksum_lands_nothing(path: Path, part: str, errors: str) -> None:
+    """The reader of workbooks does not look at them."""
+    make(path, {"Plan": [["a"], ["x"]]})
+    altered(path, part)
+    with pytest.raises(ExtractError, match=f"broken or was cut off: Bad CRC-32 for file '{part}'"):
+        rows(path, cell_errors=errors)
+
+
+def test_a_sheet_that_is_not_read_may_be_broken(path: Path) -> None:
+    make(path, {"Plan": [["a"], ["x"]], "Notes": [["b"]]})
+    altered(path, "xl/worksheets/sheet2.xml")
+    assert rows(path) == [{"a": "x"}]
+
+
+def test_what_only_the_reader_of_workbooks_understands_is_left_to_it(
+    path: Path, tmp_path: Path
+) -> None:
+    make(path, {"Plan": [["a"], ["x"]]})
+    other = tmp_path / "other.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for part in old.namelist():
+            data = old.read(part)
+            new.writestr(part, data.replace(b"UTF-8", b"UTF-0") if "workbook" in part else data)
+    assert rows(other) == [{"a": "x"}]

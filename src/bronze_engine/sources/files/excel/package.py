@@ -1,4 +1,5 @@
-"""What the reader of workbooks does not tell: how large a sheet is, and where it has errors.
+"""What the reader of workbooks does not tell: how large a sheet is, where it has errors, and
+whether a checksum is wrong.
 
 An .xlsx is a ZIP of XML (ECMA-376); what is neither ZIP nor XML has one size, and no errors.
 """
@@ -15,7 +16,10 @@ from xml.etree import ElementTree as ET
 
 from bronze_engine.config.files.area import parse_cell
 
-__all__ = ["Package"]
+__all__ = ["DAMAGE", "Package"]
+
+DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+"""What is raised where a part is not what it was when it was packed."""
 
 _BOOK: Final = "xl/workbook.xml"
 _LINKS: Final = "xl/_rels/workbook.xml.rels"
@@ -28,6 +32,8 @@ _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 """The stream of a compound file that holds an encrypted .xlsx ([MS-OFFCRYPTO] 2.3.4.4)."""
 _COMPOUND: Final = b"\xd0\xcf\x11\xe0"
 _HEAD_BYTES: Final = 1024**2
+
+_PICTURES: Final = re.compile("/(?:media|embeddings)/")
 
 _IS_ERROR: Final = re.compile(rb"""\bt=["']e["']""")
 _CELL: Final = re.compile(
@@ -60,6 +66,21 @@ class Package:
     def shared_bytes(self) -> int:
         """Of the texts that all sheets share, which are read with the workbook."""
         return self._sizes.get(_TEXTS, 0)
+
+    def verify(self, sheet: str | None = None) -> None:
+        """Raise one of DAMAGE where the checksum of a part is wrong: of a sheet, or of all but
+        sheets and pictures."""
+        sheets = set(self._parts.values())
+        if sheet is not None:
+            wanted = [self._parts[sheet]] if sheet in self._parts else []
+        else:
+            wanted = [
+                name for name in self._sizes if name not in sheets and not _PICTURES.search(name)
+            ]
+        for part in wanted:
+            with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
+                while file.read(_CHUNK_BYTES):
+                    pass
 
     def size_of(self, sheet: str) -> int:
         """Bytes of a sheet, unpacked; where they are not told apart, of the largest part."""
@@ -145,7 +166,7 @@ def _read(path: Path) -> tuple[dict[str, int], dict[str, str]]:
                 return sizes, {}
             book = ET.fromstring(archive.read(_BOOK))  # noqa: S314  # expat bounds its entities
             links = ET.fromstring(archive.read(_LINKS))  # noqa: S314
-    except (zipfile.BadZipFile, zlib.error, ET.ParseError, NotImplementedError):
+    except (*DAMAGE, ET.ParseError, LookupError):  # the last of an encoding that nobody knows
         return {}, {}
     targets = {
         link.get("Id"): posixpath.normpath(posixpath.join("/xl", link.get("Target", "")))[1:]

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from bronze_engine.config.files.excel import ExcelFiles
 from bronze_engine.errors import ConfigError, ExtractError
-from bronze_engine.sources.files.excel.package import Package
+from bronze_engine.sources.files.excel.package import DAMAGE, Package
 
 __all__ = ["Sheet", "Workbook", "excel_reader"]
 
@@ -68,6 +68,7 @@ class Workbook:
         self._check_size("what its sheets share", self._package.shared_bytes)
         with self._translated():
             self._held = self._reader.load_workbook(path)
+            self._package.verify()
 
     def close(self) -> None:
         self._held.close()
@@ -101,7 +102,8 @@ class Workbook:
         """Read one sheet. Raises ExtractError for one that is too large, or broken."""
         self._check_size(f"the sheet {name!r}", self._package.size_of(name))
         most = self._form.max_sheet_bytes * 3 // _CELL_BYTES
-        cells = self._package.cells_of(name, most)
+        with self._translated():
+            cells = self._package.cells_of(name, most)
         if cells > most:
             raise ExtractError(
                 f"{self._label}: the sheet {name!r} is {cells:,} cells from its first to its last,"
@@ -110,6 +112,7 @@ class Workbook:
             )
         with self._translated():
             held = self._held.get_sheet_by_name(name)
+            self._package.verify(name)
         errors: dict[tuple[int, int], str] = {}
         if self._form.cell_errors == "keep":
             try:
@@ -136,6 +139,10 @@ class Workbook:
         except self._reader.PasswordError as exc:
             raise ExtractError(
                 f"{self._label} is protected by a password; save it without one"
+            ) from exc
+        except DAMAGE as exc:
+            raise ExtractError(
+                f"{self._label} is broken or was cut off: {exc}; fetch it again"
             ) from exc
         except self._reader.CalamineError as exc:
             if self._package.is_encrypted:
