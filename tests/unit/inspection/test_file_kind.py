@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from bronze_engine.cli.commands.file_inspection import names_files
+from bronze_engine.cli.commands.inspect_files import names_files
 from bronze_engine.errors import ExtractError
 from bronze_engine.inspection.file_draft import FileDraft
 from bronze_engine.inspection.file_kind import date_in_names, kind_of, members_of_kind, packed_kind

@@ -12,16 +12,16 @@ import anyio
 import msgspec
 import typer
 
-from bronze_engine.cli.commands.file_inspection import (
+from bronze_engine.cli.commands.discover import (
+    inspect_pipeline,
+    inspect_table,
+    print_table_inspection,
+)
+from bronze_engine.cli.commands.inspect_files import (
     inspect_file_pipeline,
     inspect_files,
     names_files,
     print_file_inspection,
-)
-from bronze_engine.cli.commands.tables import (
-    inspect_pipeline,
-    inspect_table,
-    print_table_inspection,
 )
 from bronze_engine.cli.named.place import load_if_there
 from bronze_engine.cli.options import (

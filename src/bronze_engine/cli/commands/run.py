@@ -37,7 +37,7 @@ from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.profile import RunProfile
 from bronze_engine.model.report import RunPlan, RunReport
 
-__all__ = ["replay", "run"]
+__all__ = ["run"]
 
 
 class _Plans(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,28 +150,3 @@ def _print_plans(plans: _Plans, *, as_json: bool, both: bool) -> None:
     if plans.silver is not None:
         print()
         print_plan(plans.silver, as_json=as_json)
-
-
-def replay(
-    name: Name,
-    *,
-    date: DateText = None,
-    wait: Wait = "0s",
-    overrides: Overrides = None,
-    as_json: JsonOutput = False,
-    config: ConfigPath = CONFIG_PATH,
-    verbose: Verbose = False,
-    json_log: JsonLog = False,
-    log_file: LogFile = None,
-) -> None:
-    """Decode captured pages again, and publish the result. Nothing is asked of the API."""
-    loaded = load(
-        config, overrides, LogOptions(verbose=verbose, json_lines=json_log, file=log_file)
-    )
-    run_date = read_date(date, loaded.engine)
-    wait_seconds = read_duration("--wait", wait)
-
-    async def work(engine: Engine) -> RunReport:
-        return await engine.replay(name, run_date=run_date, wait_seconds=wait_seconds)
-
-    told(loaded, work, as_json=as_json)
