@@ -6,9 +6,9 @@ import pytest
 
 from bronze_engine.config.http.paginator import NextUrlPaginator
 from bronze_engine.errors import PageError
-from bronze_engine.sources.http.paging.linked import next_link
+from bronze_engine.sources.http.paging.linked import NextUrlPager, next_link
 from bronze_engine.sources.http.paging.pager import Ask
-from tests.unit.http.pagers import answered, pager_of
+from tests.unit.http.pagers import HOME, answered, follow, pager_of
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +80,31 @@ def test_links_without_a_next_one_are_the_end(value: object) -> None:
 def test_what_is_no_link_is_not_taken_for_the_end(value: object) -> None:
     with pytest.raises(PageError, match='next_path "links" holds'):
         pager_of(NextUrlPaginator(next_path="links")).accept(answered(1, links=value))
+
+
+PLAIN = "http://api.example.com:80"
+
+
+@pytest.mark.parametrize(
+    ("link", "asked"),
+    [
+        ("http://api.example.com/x?a=1", "https://api.example.com/x?a=1"),
+        ("http://API.example.com:80/x", "https://api.example.com/x"),
+    ],
+)
+def test_a_link_by_http_that_is_allowed_is_asked_for_by_https(link: str, asked: str) -> None:
+    pager = NextUrlPager(NextUrlPaginator(next_path="next"), print, {HOME, PLAIN}.__contains__)
+    assert pager.accept(answered(1, next=link)) == Ask(number=2, url=asked)
+    with pytest.raises(PageError, match="add it to allowed_origins; it is then asked for by https"):
+        pager_of(NextUrlPaginator(next_path="next")).accept(answered(1, next=link))
+
+
+def test_a_link_by_http_to_another_host_stays_as_it_is() -> None:
+    allowed = {HOME, "http://files.example.com:80", "http://api.example.com:8080"}
+    pager = NextUrlPager(NextUrlPaginator(next_path="next"), print, allowed.__contains__)
+    links = ["http://files.example.com/x", "http://api.example.com:8080/x"]
+    asks = follow(pager, *[answered(1, next=link) for link in links])
+    assert [ask and ask.url for ask in asks] == links
 
 
 @pytest.mark.parametrize(

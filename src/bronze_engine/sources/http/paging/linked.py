@@ -39,15 +39,28 @@ class _Linked(Chained):
         if target.scheme not in ("http", "https") or not target.host or target.userinfo:
             raise PageError(f"the next link of page {number} is no URL that can be followed")
         origin = origin_of(target)
+        secured = _secured(target, page.url)
         if not self._is_allowed(origin):
+            how = "" if secured is None else "; it is then asked for by https, as the page was"
             raise PageError(
                 f"the next link of page {number} points to another origin, {origin}; nothing "
-                "was sent there. If it belongs to this API, add it to allowed_origins"
+                f"was sent there. If it belongs to this API, add it to allowed_origins{how}"
             )
-        url = str(target.copy_with(fragment=None))
+        url = str((secured or target).copy_with(fragment=None))
         if not self.goes_on(page, "the link", url, redact_url(url)):
             return None
         return Ask(number=number + 1, url=url)
+
+
+def _secured(target: httpx.URL, page: str) -> httpx.URL | None:
+    """The same by https, where the page came by https and the link says http of the same host:
+    so write servers that do not know that TLS ends at a proxy before them. None for others."""
+    here = httpx.URL(page)
+    if (here.scheme, target.scheme) != ("https", "http") or here.raw_host != target.raw_host:
+        return None
+    if target.port not in (None, here.port):
+        return None
+    return target.copy_with(scheme="https", port=here.port)
 
 
 @final
