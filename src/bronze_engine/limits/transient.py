@@ -58,11 +58,14 @@ def parse_retry_after(text: str | None, now: datetime, date: str | None = None) 
 
     Either a number of seconds or an HTTP date, 0.0 when that lies in the past
     (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after); also what servers send in
-    its place, an instant in seconds or milliseconds since 1970 or by ISO 8601. Instants
+    its place, an instant in seconds or milliseconds since 1970 or by ISO 8601; of several
+    numbers, as a gateway and its server have each sent one, the largest. Instants
     are compared with `date`, the Date of the same answer, where it has one: the clocks may
     differ.
     """
     text = (text or "").strip()
+    if "," in text and all(_SECONDS.fullmatch(each.strip()) for each in text.split(",")):
+        text = max(text.split(","), key=float).strip()
     now = (parse_instant(date) if date else None) or now
     if _SECONDS.fullmatch(text):
         number = float(text)
