@@ -199,6 +199,24 @@ async def test_a_cut_file_lands_nothing(tmp_path: Path, form: Form, left: int) -
         await one.run()
 
 
+@pytest.mark.parametrize("offset", [-1, 2**30])
+async def test_offsets_that_a_damaged_file_has_are_not_followed(
+    tmp_path: Path, offset: int
+) -> None:
+    one = Lake(tmp_path, 'url = "inbox/*"\nformat = "arrow"')
+    table = pa.table({"s": ["one", "two", "three"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    data = sink.getvalue().to_pybytes()
+    before, after = (b"".join(n.to_bytes(4, "little", signed=True) for n in (0, 3, each, 11))
+                     for each in (6, offset))  # fmt: skip
+    assert data.count(before) == 1
+    (one.inbox / "a.arrow").write_bytes(data.replace(before, after))
+    with pytest.raises(ExtractError, match="is damaged: values of it lie outside of it"):
+        await one.run()
+
+
 async def test_a_stream_without_its_end_is_told(tmp_path: Path) -> None:
     one = lake(tmp_path, "stream")
     write(one.inbox / "a", pa.table({"n": range(1000)}), "stream")

@@ -19,6 +19,7 @@ from bronze_engine.sources.files.batches import (
     without_dictionaries,
 )
 from bronze_engine.sources.files.format import Content
+from bronze_engine.sources.files.soundness import is_sound
 
 __all__ = ["ArrowFormat"]
 
@@ -68,6 +69,10 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
             if not rows:
                 check_names(batch.schema.names, name)
             rows += batch.num_rows
+            if not all(map(is_sound, batch.columns)):
+                raise ExtractError(
+                    f"{name} is damaged: values of it lie outside of it; fetch it again"
+                )
             yield without_dictionaries(batch)
 
 
