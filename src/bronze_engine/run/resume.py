@@ -78,18 +78,15 @@ async def open_checkpoint(
     if found is None:
         return opened
     kept: tuple[Landed, ...] = ()
+    why = stale
     try:
         kept = landed_in(found)
     except DAMAGED:
-        why: str | None = "another version of bronze-engine has written it"
-    else:
-        why = stale or _why_not(found, mine, options)
+        why = "another version of bronze-engine has written it"
     if why is None:
-        age = await stores.state.now() - found.written_at
-        if age >= timedelta(seconds=max_age_seconds):
-            why = f"it was written {age} ago, and engine.resume_max_age is {max_age_seconds:.0f} s"
-    if why is None:
-        why = await _what_is_gone(stores.target, standing.partition, kept)
+        why = _why_not(found, mine, options) or await _why_too_late(
+            stores, standing, found, kept, max_age_seconds
+        )
     if why is None:
         await opened.take_over(found, kept)
         return opened
@@ -102,6 +99,20 @@ async def open_checkpoint(
     )
     await opened.discard(kept)
     return opened
+
+
+async def _why_too_late(
+    stores: Stores,
+    standing: Survey,
+    found: Checkpoint,
+    kept: Iterable[Landed],
+    max_age_seconds: float,
+) -> str | None:
+    """Why what the checkpoint names is too old to go on from, or is not there any more."""
+    age = await stores.state.now() - found.written_at
+    if age >= timedelta(seconds=max_age_seconds):
+        return f"it was written {age} ago, and engine.resume_max_age is {max_age_seconds:.0f} s"
+    return await _what_is_gone(stores.target, standing.partition, kept)
 
 
 def _why_not(found: Checkpoint, mine: Checkpoint, options: Options) -> str | None:

@@ -113,7 +113,10 @@ def demo(
     if batch:
         _run_batch(place, svg, as_json=as_json)
         return
-    landed = anyio.run(_land, place)
+    _print(anyio.run(_land, place), as_json=as_json)
+
+
+def _print(landed: _Landed, *, as_json: bool) -> None:
     if as_json:
         text.print_json(
             {
