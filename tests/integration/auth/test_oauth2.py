@@ -210,6 +210,37 @@ async def test_a_token_that_is_refused_at_once_is_renewed_once_and_then_the_erro
     assert "access-2" not in str(caught.value)  # the server repeats it
 
 
+@pytest.mark.parametrize("refusals", [2, 3, 9])
+async def test_a_token_that_expires_while_its_request_waits_is_renewed_again(
+    refusals: int,
+) -> None:
+    tokens = 0
+    states = ["refused", *["paused", "refused"] * (refusals - 1)]
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        nonlocal tokens
+        if seen.path == "/token":
+            tokens += 1
+            return answer({"access_token": f"t{tokens}"})
+        state = states.pop(0) if states else "read"
+        if state == "read":
+            return answer([] if seen.query.get("page") != "1" else [{"id": 1}])
+        if state == "paused":
+            return answer({}, status=429, headers={"Retry-After": "20"})
+        return answer({}, status=401)
+
+    async with serve(handle) as server:
+        auth = client_credentials(server)
+        async with reading(server, auth, Issuer(ManualClock()), records=None) as source:
+            if refusals < 9:
+                assert await source.read() == [{"id": 1}]
+                assert tokens == refusals + 1
+                return
+            with pytest.raises(AuthError, match="refused with 401"):
+                await source.read()
+            assert tokens == 6, "it does not go on for ever"
+
+
 async def test_requests_for_tokens_are_retried_and_paused_as_all_others() -> None:
     clock = ManualClock()
     issuer = Issuer(clock)

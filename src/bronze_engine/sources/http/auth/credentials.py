@@ -45,6 +45,8 @@ _EARLY_SECONDS: Final = 60.0
 the request that carries it takes its time."""
 _EARLY_SHARE: Final = 0.1
 """Of the lifetime, where that is less."""
+_SETTLED_SECONDS: Final = 10.0
+"""A credential so old that is refused has expired; a younger one is none."""
 _UNCHANGED_SECONDS: Final = 30.0
 """Who was asked early and had no other yet is not asked again for so long."""
 
@@ -89,6 +91,7 @@ class Credentials:
         self._failure: BronzeError | None = None
         """What the last of them ended with."""
         self._renew_at = math.inf if auth is None else -math.inf
+        self._found_at = clock.monotonic()
         self._plain: CIMultiDict[str] | None = None
         self._encode()
 
@@ -104,6 +107,11 @@ class Credentials:
     @property
     def is_shared(self) -> bool:
         return self._credential.is_shared
+
+    def has_aged(self, refused: int) -> bool:
+        """Whether the credentials of version `refused` may have expired since they were found."""
+        age = self._clock.monotonic() - self._found_at
+        return self.version != refused or age >= _SETTLED_SECONDS
 
     async def ready(self, exchange: Exchange, workers: Workers) -> None:
         """Find the first credential, or replace one that is about to expire.
@@ -163,6 +171,7 @@ class Credentials:
                 return
             self.version += 1
         self._credential, self._headers = credential, headers
+        self._found_at = self._clock.monotonic()
         self._renew_at = self._early(credential.expires_at)
         self._encode()
 

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _TIMEOUT: Final = Timeout()
 _MAX_REDIRECTS: Final = 5
+_MOST_RENEWALS: Final = 5
+"""Of what has expired while one request waited."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CODINGS: Final = {"identity": "", "x-gzip": "gzip"}
 _SMALL_BYTES: Final = 64 * 1024
@@ -115,22 +117,23 @@ class Client:
 
         Both happen outside of the operation's own limits: a request for a token waits for a
         slot and a token of the bucket as every request does. Others that were found, not made
-        for us, may have been replaced meanwhile: only those are renewed again. Raises AuthError
-        where there are no others, or where they are refused too.
+        for us, may have been replaced meanwhile, and those that a pause or a rate has made wait
+        may have expired: only such are renewed again. Raises AuthError where there are no
+        others, or where they are refused too.
         """
-        if self.credentials.is_due:
-            await self.credentials.ready(exchange, workers)
-        may_renew = True
+        credentials, renewals = self.credentials, 0
+        if credentials.is_due:
+            await credentials.ready(exchange, workers)
         while True:
             try:
                 return await operation()
             except Refused as exc:
                 refused = exc
-            if not may_renew or not await self.credentials.renew(
-                refused.version, exchange, workers
-            ):
+            has_aged = renewals < _MOST_RENEWALS and credentials.has_aged(refused.version)
+            may_renew = not renewals or credentials.is_shared or has_aged
+            if not may_renew or not await credentials.renew(refused.version, exchange, workers):
                 raise refused.error
-            may_renew = self.credentials.is_shared
+            renewals += 1
 
     def is_home(self, answer: Answer) -> bool:
         """Whether the credentials went along with what was answered."""
