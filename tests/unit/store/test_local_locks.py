@@ -7,6 +7,7 @@ import fcntl
 import multiprocessing
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,25 @@ async def test_lock_excludes_others_and_tells_its_note(tmp_path: Path) -> None:
         assert await other.lock_note(key) is None
         assert everything(tmp_path) == []
         async with other.lock(key, b"theirs"):
+            assert await store.lock_note(key) == b"theirs"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("ahead_seconds", [-3600, 3600])
+async def test_a_lock_is_as_old_as_its_file_system_says(
+    ahead_seconds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted one has its server's clock, and machines may disagree with that."""
+    key = "_state/shop/orders.lease"
+    mine = time.time
+    async with opened(tmp_path) as store, opened(tmp_path) as other, store.lock(key, b"mine"):
+        monkeypatch.setattr(time, "time", lambda: mine() + ahead_seconds)
+        with pytest.raises(Conflict):
+            async with other.lock(key, b"theirs", stale_seconds=30):
+                pass
+        (lock,) = (path for path in (tmp_path / "_state/shop").iterdir())
+        os.utime(lock, (0, lock.stat().st_mtime - 31))
+        async with other.lock(key, b"theirs", stale_seconds=30):
             assert await store.lock_note(key) == b"theirs"
 
 

@@ -141,7 +141,8 @@ class FileLock:
         Of two that do so at once, the second may take it from the first, who then sees by
         `touch` that it was lost. A lock around this would only be one more to be stopped in.
         """
-        if time.time() - os.fstat(fd).st_mtime < stale_seconds:
+        os.utime(folder)  # for the clock of the file system: a mounted one's is its server's
+        if os.fstat(folder).st_mtime - os.fstat(fd).st_mtime < stale_seconds:
             return False
         if self._is_current(folder, fd):
             with suppress(FileNotFoundError):
