@@ -15,7 +15,7 @@ from bronze_engine.cli.options import (
     Verbose,
     read_date,
 )
-from bronze_engine.cli.printing.told import print_plan
+from bronze_engine.cli.reporting import print_plan
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.errors import ConfigError
 

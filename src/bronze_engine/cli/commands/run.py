@@ -29,7 +29,7 @@ from bronze_engine.cli.options import (
 )
 from bronze_engine.cli.printing import text
 from bronze_engine.cli.printing.profile import print_profile
-from bronze_engine.cli.printing.told import print_plan, told
+from bronze_engine.cli.reporting import print_plan, with_reports
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.errors import BronzeError, ConfigError
@@ -116,7 +116,7 @@ def run(
     if dry_run:
         _print_plans(with_engine(loaded, plan), as_json=as_json, both=has_silver)
         return
-    found = told(loaded, work, as_json=as_json, both=has_silver)
+    found = with_reports(loaded, work, as_json=as_json, both=has_silver)
     if profile and not as_json and found is not None:
         print_profile(found)
 

@@ -25,7 +25,7 @@ from bronze_engine.cli.options import (
     read_dates,
     read_duration,
 )
-from bronze_engine.cli.printing.told import print_plan, told
+from bronze_engine.cli.reporting import print_plan, with_reports
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.config.load import Config
 from bronze_engine.engine import Engine
@@ -109,4 +109,4 @@ def curate(loaded: Config, name: str, asked: Asked, *, as_json: bool) -> None:
             wait_seconds=asked.wait_seconds,
         )
 
-    told(loaded, work, as_json=as_json)
+    with_reports(loaded, work, as_json=as_json)

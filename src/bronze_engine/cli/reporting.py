@@ -1,4 +1,4 @@
-"""Runs of a command, and what it prints of them: also where one of them fails."""
+"""The runs of a command with their reports on stdout, also where one of them fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.report import RunPlan, RunReport
 from bronze_engine.telemetry.events import Event, RunFinished
 
-__all__ = ["Both", "print_plan", "told"]
+__all__ = ["Both", "print_plan", "with_reports"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Both(msgspec.Struct, frozen=True, kw_only=True):
     """None where it was not begun."""
 
 
-def told(
+def with_reports(
     loaded: Config,
     work: Callable[[Engine], Awaitable[T]],
     *,
