@@ -45,8 +45,8 @@ _EARLY_SECONDS: Final = 60.0
 the request that carries it takes its time."""
 _EARLY_SHARE: Final = 0.1
 """Of the lifetime, where that is less."""
-_SETTLED_SECONDS: Final = 10.0
-"""A credential so old that is refused has expired; a younger one is none."""
+_SETTLED_SECONDS: Final = 1.0
+"""A credential so old that is refused may have expired; a younger one is none."""
 _UNCHANGED_SECONDS: Final = 30.0
 """Who was asked early and had no other yet is not asked again for so long."""
 
