@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
 import zipfile
@@ -440,6 +441,31 @@ _ODS = """<?xml version="1.0"?>
 ></table:table-cell></table:table-row
 ></table:table></office:spreadsheet></office:body></office:document-content>
 """
+
+
+@pytest.mark.parametrize("said", [b"A1", b"A1:B3", b"C1:A9"])
+def test_a_cell_outside_of_what_a_sheet_says_of_itself_is_found(
+    path: Path, tmp_path: Path, said: bytes
+) -> None:
+    """The reader goes by the cells, and asks for memory for all that lie between."""
+    make(path, {"Plan": [["a"], [1], [far_off("x")]]})
+    other = tmp_path / "other.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for part in old.namelist():
+            data = re.sub(rb'dimension ref="[^"]*"', b'dimension ref="%b"' % said, old.read(part))
+            new.writestr(part, data)
+    with pytest.raises(ExtractError, match="cells from its first to its last"):
+        rows(other, max_sheet_bytes=ByteSize(10_000))
+
+
+def test_a_sheet_that_says_less_than_it_has_is_read(path: Path, tmp_path: Path) -> None:
+    make(path, {"Plan": [["a", "b"], *[[number, "x"] for number in range(200)]]})
+    other = tmp_path / "other.xlsx"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for part in old.namelist():
+            data = re.sub(rb'dimension ref="[^"]*"', b'dimension ref="A1"', old.read(part))
+            new.writestr(part, data)
+    assert [row["a"] for row in rows(other)] == list(range(200))
 
 
 def altered(path: Path, part: str) -> None:

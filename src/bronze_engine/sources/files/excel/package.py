@@ -10,11 +10,13 @@ import posixpath
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, final
 from xml.etree import ElementTree as ET
 
 from bronze_engine.config.files.area import parse_cell
+from bronze_engine.sources.files.excel.extent import Extent
 
 __all__ = ["DAMAGE", "Package"]
 
@@ -41,9 +43,6 @@ _CELL: Final = re.compile(
 )
 _PLACE: Final = re.compile(rb"""\br=["']([A-Z]+[0-9]+)["']""")
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
-_EXTENT: Final = re.compile(
-    rb"""<(?:\w+:)?dimension\b[^>]*\bref=["']([A-Z]+[0-9]+)(?::([A-Z]+[0-9]+))?["']"""
-)
 _FILLED: Final = re.compile(rb"""<(?:\w+:)?c\b[^>]*\br=["']([A-Z]+)([0-9]+)["'][^>]*(?<!/)>""")
 _ROW_END: Final = re.compile(rb"</(?:\w+:)?row>")
 
@@ -67,20 +66,20 @@ class Package:
         """Of the texts that all sheets share, which are read with the workbook."""
         return self._sizes.get(_TEXTS, 0)
 
-    def verify(self, sheet: str | None = None) -> None:
-        """Raise one of DAMAGE where the checksum of a part is wrong: of a sheet, or of all but
-        sheets and pictures."""
+    def verify(self) -> None:
+        """Raise one of DAMAGE where the checksum of a part is wrong, of all but sheets, which are
+        read by `cells_of`, and pictures."""
         sheets = set(self._parts.values())
-        if sheet is not None:
-            wanted = [self._parts[sheet]] if sheet in self._parts else []
-        else:
-            wanted = [
-                name for name in self._sizes if name not in sheets and not _PICTURES.search(name)
-            ]
-        for part in wanted:
-            with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
-                while file.read(_CHUNK_BYTES):
+        for part in self._sizes:
+            if part not in sheets and not _PICTURES.search(part):
+                for _ in self._pieces(part):
                     pass
+
+    def _pieces(self, part: str) -> Iterator[bytes]:
+        """A part, unpacked. Raises one of DAMAGE, a wrong checksum behind the last piece."""
+        with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
 
     def size_of(self, sheet: str) -> int:
         """Bytes of a sheet, unpacked; where they are not told apart, of the largest part."""
@@ -91,25 +90,38 @@ class Package:
 
     def cells_of(self, sheet: str, most: int) -> int:
         """How many cells lie between the first and the last that hold anything, blank ones too:
-        the reader has a place for each. Only where the sheet says that they may be more than
-        `most` are they looked up; 0 where nothing is told."""
+        the reader has a place for each. Where the sheet says that they are not more than `most`,
+        cells outside of what it says are looked for, and all are looked up only where there are
+        some; 0 where nothing is told.
+
+        Reads the sheet to its end. Raises ValueError for a cell that no sheet has, and one of
+        DAMAGE.
+        """
         part = self._parts.get(sheet)
-        if part is None or not part.endswith(".xml"):
+        if part is None:
             return 0
+        extent: Extent | None = None
         columns: set[bytes] = set()
         rows: set[int] = set()
-        held = b""
-        with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                if not rows and (said := _said(chunk)) is not None and said <= most:
-                    return said
-                held += chunk
-                end = held.rfind(b">") + 1
+        held, is_first = b"", True
+        for chunk in self._pieces(part):
+            if not part.endswith(".xml"):
+                continue
+            held += chunk
+            end = held.rfind(b">") + 1
+            if is_first:
+                is_first, extent = False, Extent.said(held[:end], most)
+            if extent is not None and extent.is_left(held[:end]):
+                columns, rows = set(extent.columns), set(extent.rows)
+                extent = None
+            if extent is None:
                 for column, row in _FILLED.findall(held[:end]):
                     columns.add(column)
                     rows.add(int(row))
                 rows = {min(rows), max(rows)} if rows else rows
-                held = held[end:]
+            held = held[end:]
+        if extent is not None:
+            return extent.cells
         if not rows:
             return 0
         places = [parse_cell(f"{column.decode()}1")[1] for column in columns]
@@ -123,24 +135,13 @@ class Package:
         if part is None or not part.endswith(".xml"):
             return found
         held = b""
-        with zipfile.ZipFile(self._path) as archive, archive.open(part) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                held += chunk
-                ends = [match.end() for match in _ROW_END.finditer(held)]
-                if ends:
-                    found |= _errors(held[: ends[-1]])
-                    held = held[ends[-1] :]
+        for chunk in self._pieces(part):
+            held += chunk
+            ends = [match.end() for match in _ROW_END.finditer(held)]
+            if ends:
+                found |= _errors(held[: ends[-1]])
+                held = held[ends[-1] :]
         return found | _errors(held)
-
-
-def _said(head: bytes) -> int | None:
-    """How many cells a sheet says that it has, formatted ones without a value too."""
-    found = _EXTENT.search(head)
-    if found is None:
-        return None
-    first = parse_cell(found[1].decode())
-    last = parse_cell((found[2] or found[1]).decode())
-    return (last[0] - first[0] + 1) * (last[1] - first[1] + 1)
 
 
 def _errors(rows: bytes) -> dict[tuple[int, int], str]:

@@ -103,7 +103,10 @@ class Workbook:
         self._check_size(f"the sheet {name!r}", self._package.size_of(name))
         most = self._form.max_sheet_bytes * 3 // _CELL_BYTES
         with self._translated():
-            cells = self._package.cells_of(name, most)
+            try:
+                cells = self._package.cells_of(name, most)
+            except ValueError as exc:
+                raise ExtractError(f"{self._label}: in the sheet {name!r} {exc}") from exc
         if cells > most:
             raise ExtractError(
                 f"{self._label}: the sheet {name!r} is {cells:,} cells from its first to its last,"
@@ -112,7 +115,6 @@ class Workbook:
             )
         with self._translated():
             held = self._held.get_sheet_by_name(name)
-            self._package.verify(name)
         errors: dict[tuple[int, int], str] = {}
         if self._form.cell_errors == "keep":
             try:
