@@ -21,7 +21,7 @@ from bronze_engine.config.output import Output
 from bronze_engine.contracts import Store
 from bronze_engine.decode.stamp import Stamps
 from bronze_engine.errors import BronzeError
-from bronze_engine.flow import each, single
+from bronze_engine.flow import CANCELLED_WITHIN, each, ungrouped
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.land.valuefiles import ValueFiles
 from bronze_engine.model.layout import Layout
@@ -212,16 +212,13 @@ async def _ahead(
                 await send.send(batch)
         is_whole = True
 
-    try:
+    with ungrouped():
         async with anyio.create_task_group() as tasks, receive:
             tasks.start_soon(feed)
             async for batch in receive:
                 await write(batch)
-    except BaseExceptionGroup as group:
-        error = single(group)
-        raise error from error.__cause__  # hides the group, keeps its cause
-    if not is_whole:  # a task group takes the cancellation of one of its tasks for its own
-        raise RuntimeError("the reading was cancelled from within, and not by whoever runs it")
+    if not is_whole:
+        raise RuntimeError(CANCELLED_WITHIN)
 
 
 def _in_order(staged: list[tuple[int, Staged]]) -> list[Staged]:
