@@ -1,9 +1,12 @@
 """What flows: bounded bytes, in order, by tasks side by side.
 
-budget     the engine's bytes, and what runs and lanes hold of them
-ordered    fetches side by side, handed on in order
-groups     tasks side by side, and the one error of theirs
-gate       where a task waits for a change
+    budget     the engine's bytes, and what runs and lanes hold of them
+    ordered    fetches side by side, handed on in order
+    groups     tasks side by side, and the one error of theirs
+    gate       where a task waits for a change
+    nap        a sleep that another task may end
+
+`ordered` says why flows can't keep each other waiting for ever.
 """
 
 from __future__ import annotations
