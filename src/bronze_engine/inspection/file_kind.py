@@ -16,6 +16,7 @@ import msgspec
 from bronze_engine.config.files.source import FileFormat
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.csv.division import DELIMITERS
+from bronze_engine.sources.files.csv.foreign import wide_encoding
 from bronze_engine.sources.files.csv.names import NO_NAME
 from bronze_engine.sources.files.inflate import coding_of_bytes
 from bronze_engine.sources.http.paging.record_list import find_records
@@ -55,6 +56,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NAMED: Final = frozenset({"cp1252", "utf-16-le", "utf-16-be"})
+"""Encodings that nothing in a file tells for sure: csv.encoding says them."""
 _RECORDS: Final = 200
 """Looked at to tell how lines are divided."""
 _WORKBOOK: Final = (b"[Content_Types].xml", b"_rels/.rels", b"mimetypeapplication/vnd.oasis")
@@ -149,6 +152,9 @@ def _decoded(name: str, head: bytes, *, is_whole: bool) -> tuple[str, str, tuple
         if head.startswith(mark):
             text = codecs.getincrementaldecoder(marked)(errors="replace").decode(head)
             return text, f"{marked.removesuffix('-sig')}, by its byte order mark", ()
+    wide = wide_encoding(head)
+    if wide is not None and head.strip(b"\0 \r\n")[:1] not in (b"{", b"["):  # CSV may name it
+        return codecs.getincrementaldecoder(wide)(errors="replace").decode(head), wide, ()
     if b"\0" in head:
         raise ExtractError(
             f"{name} is no text, and of no format that is known: Parquet, Arrow IPC, Excel; it"
@@ -224,7 +230,7 @@ def _delimited(
         form["delimiter"] = delimiter
     if quote != '"':
         form["quote"] = quote
-    if encoding == "cp1252":
+    if encoding in _NAMED:
         form["encoding"] = encoding
     has_names = _are_names(rows[first])
     if not has_names:

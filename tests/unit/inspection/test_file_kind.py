@@ -35,6 +35,12 @@ INFER: dict[str, Any] = {"types": "infer"}
         ("a.csv", b"1,a\n2,b\n", "csv", {"columns": ["column_1", "column_2"], **INFER}),
         ("a.csv", "id,name\n1,Ümit\n".encode("cp1252"), "csv", {"encoding": "cp1252", **INFER}),
         ("a.csv", "id,name\n1,Ümit\n".encode("utf-16"), "csv", INFER),
+        (
+            "a.csv",
+            "id,name\n1,Ümit\n".encode("utf-16-be"),
+            "csv",
+            {"encoding": "utf-16-be", **INFER},
+        ),
         ("a.csv", "\ufeffid,name\n1,Ümit\n".encode(), "csv", INFER),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Final
 
 from bronze_engine.errors import ExtractError
 
-__all__ = ["refuse_foreign"]
+__all__ = ["refuse_foreign", "wide_encoding"]
 
 _HTML: Final = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _XML: Final = re.compile(rb"\s*<\?xml\s")
@@ -24,6 +24,11 @@ _BINARY: Final = (
 )
 
 
+def wide_encoding(head: bytes) -> str | None:
+    """The encoding of a file that begins with Latin letters of two bytes each."""
+    return next((encoding for wide, encoding in _WIDE if wide.match(head)), None)
+
+
 def refuse_foreign(head: bytes, path: str, *, is_named: bool) -> None:
     """Raise ExtractError where a file that begins so is no CSV.
 
@@ -33,11 +38,10 @@ def refuse_foreign(head: bytes, path: str, *, is_named: bool) -> None:
     for magic, what in _BINARY:
         if head.startswith(magic):
             raise ExtractError(f"{path} is {what}")
-    for wide, encoding in _WIDE:
-        if wide.match(head):
-            raise ExtractError(
-                f'{path} is UTF-16 without a byte order mark; set csv.encoding = "{encoding}"'
-            )
+    if (encoding := wide_encoding(head)) is not None:
+        raise ExtractError(
+            f'{path} is UTF-16 without a byte order mark; set csv.encoding = "{encoding}"'
+        )
     if _HTML.match(head):
         raise ExtractError(f"{path} is HTML: a login or error page, perhaps; fetch it again")
     if _XML.match(head):
