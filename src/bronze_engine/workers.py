@@ -38,6 +38,8 @@ class Workers:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self._jobs = 0
+        """Those that have not ended."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bronze-worker")
 
     def __enter__(self) -> Workers:
@@ -46,6 +48,11 @@ class Workers:
     def __exit__(self, *exc_info: object) -> None:
         # Every job has been awaited by its caller, so this joins idle threads only.
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a job that is begun now need not wait for a thread."""
+        return self._jobs < self.threads
 
     async def run(
         self,
@@ -76,7 +83,15 @@ class Workers:
         timed = None
         if profile is not None and stage is not None:
             function = timed = _Timed(function, profile, stage)
-        return Job(self._pool.submit(contextvars.copy_context().run, function, *args), timed)
+        future = self._pool.submit(contextvars.copy_context().run, function, *args)
+        self._jobs += 1
+
+        def on_end() -> None:
+            self._jobs -= 1
+            if timed is not None:
+                timed.tell()
+
+        return Job(future, on_end)
 
     async def clean(self, function: Callable[..., object], /, *args: object) -> None:
         """As `run`, of what must not be left out: cancelled while it waits for a worker it is done
@@ -119,14 +134,14 @@ class Workers:
 class Job(Generic[T]):
     """A call in a worker that was begun."""
 
-    __slots__ = ("_end", "_future", "_timed")
+    __slots__ = ("_end", "_future")
 
-    def __init__(self, future: Future[T], timed: _Timed[T] | None) -> None:
+    def __init__(self, future: Future[T], on_end: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         self._future = future
-        self._timed = timed
-        self._end = JobEnd(loop=loop)  # asyncio.wrap_future and asyncio.wait take three turns
-        future.add_done_callback(lambda _job: loop.call_soon_threadsafe(self._settle))
+        self._end = end = JobEnd(loop=loop)  # asyncio.wrap_future and asyncio.wait take three turns
+        # Not by a method: in a circle of references a result would live until the collector comes.
+        future.add_done_callback(lambda _job: loop.call_soon_threadsafe(_settle, end, on_end))
 
     @property
     def is_done(self) -> bool:
@@ -150,12 +165,6 @@ class Job(Generic[T]):
         """Do without its result: wait until it is over, unless it need not begin."""
         if not self._future.cancel():
             await _ended(self._future)
-
-    def _settle(self) -> None:
-        if self._timed is not None:
-            self._timed.tell()
-        if not self._end.done():  # its caller may have been cancelled meanwhile
-            self._end.set_result(None)
 
 
 @final
@@ -188,6 +197,12 @@ class _Timed(Generic[T]):
                 cpu_seconds=self._cpu,
             )
             self._profile.lagged(self._profile.now() - self._ended)
+
+
+def _settle(end: JobEnd, on_end: Callable[[], None]) -> None:
+    on_end()
+    if not end.done():  # its caller may have been cancelled meanwhile
+        end.set_result(None)
 
 
 async def _ended(job: Future[Any]) -> None:

@@ -179,6 +179,23 @@ async def test_a_job_that_is_begun_goes_on_meanwhile(workers: Workers) -> None:
     assert begun.is_done
 
 
+async def test_workers_are_idle_while_fewer_jobs_run_than_there_are_threads(
+    workers: Workers,
+) -> None:
+    def is_idle() -> bool:
+        return workers.is_idle
+
+    jobs = [Job(), Job()]
+    first = workers.begin(jobs[0])
+    assert is_idle()
+    second = workers.begin(jobs[1])
+    assert not is_idle()
+    for job in jobs:
+        job.let_go.set()
+    assert [await first.result(), await second.result()] == ["done", "done"]
+    assert is_idle()
+
+
 async def test_a_job_that_is_abandoned_is_waited_for_where_it_runs_and_else_never_begins() -> None:
     with Workers(1) as workers:
         first, second = Job(), Job()
@@ -203,6 +220,24 @@ async def test_nothing_of_the_caller_is_kept(workers: Workers) -> None:
     await workers.run(int)
     gc.collect()
     assert gone() is None
+
+
+async def test_a_result_lives_no_longer_than_its_caller_holds_it(workers: Workers) -> None:
+    """A batch of 16 MiB that waits for the garbage collector is missing where it is counted."""
+
+    class Buffer:
+        pass
+
+    gc.collect()
+    gc.disable()
+    try:
+        gone = [weakref.ref(await workers.run(Buffer))]
+        gone.append(weakref.ref(await workers.begin(Buffer).result()))
+        for _ in range(100):  # a thread may still be on its way out of the job
+            await workers.run(int)
+        assert all(each() is None for each in gone)
+    finally:
+        gc.enable()
 
 
 async def test_leaving_joins_every_thread() -> None:

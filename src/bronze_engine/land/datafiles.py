@@ -1,8 +1,8 @@
 """The data files of one slice: batches in, staged files out, one file open at a time.
 
 A file rolls over by rows, by bytes, and where a new column arrives. None of these
-depends on time, so the same input gives the same files. Where there is memory for it, a full row
-group is encoded while the next one is gathered, so a slice keeps more than one core busy.
+depends on time, so the same input gives the same files. Where a worker is idle and there is memory
+for it, a full row group is encoded while the next one is gathered.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DataFiles:
         )
         self._begun: deque[Sequence[pa.RecordBatch]] = deque()
         """The batches of the row groups that the open file is still to add."""
-        self._ahead = _Ahead(budget, output, at_most=max(1, workers.threads // 2))
+        self._ahead = _Ahead(budget, output, at_most=workers.threads)
         self._open: OpenFile | None = None
         self._layout: Layout | None = None
         """The layout of the open file."""
@@ -93,11 +93,12 @@ class DataFiles:
         """
         if self._layout is not None and layout.schema != self._layout.schema:
             await self._end_layout(self._layout)
-        await self._add_encoded(may_wait=len(self._begun))
+        while self._is_encoded:
+            await self._add()
         self._groups.add(batch)
         while self._groups.is_full:
             layout = layout.settled()
-            await self._begin_row_group(layout)
+            await self._write_next(layout)
         return layout
 
     async def finish(self, layout: Layout | None) -> None:
@@ -112,7 +113,7 @@ class DataFiles:
             if self._begun:
                 await self._add()
             else:
-                await self._begin_row_group(layout)
+                await self._write_row_group(layout)
         if self._open is not None:
             await self._drain(layout)
             await self._close()
@@ -122,12 +123,30 @@ class DataFiles:
             if not self._groups.held_rows:
                 await self._add()
             elif self._begun:
-                await self._begin_row_group(layout)
+                await self._write_next(layout)
             else:
                 await self._write_row_group(layout)
 
+    async def _write_next(self, layout: Layout) -> None:
+        """Write a row group of what is held, or begin to; else write what was begun first."""
+        if self._may_begin():
+            await self._begin_row_group(layout)
+        elif self._begun:
+            await self._add()
+        else:
+            await self._write_row_group(layout)
+
+    def _may_begin(self) -> bool:
+        """Whether a row group may be encoded meanwhile. The first of a file never is: by it is
+        decided how the others are."""
+        return (
+            self._open is not None
+            and not self._groups.ends_file
+            and self._workers.is_idle
+            and self._ahead.has_room(len(self._begun) + 1)
+        )
+
     async def _begin_row_group(self, layout: Layout) -> None:
-        """Have a full row group encoded, and as few wait to be added as there is memory for."""
         file = await self._opened(layout)
 
         def make() -> pa.Table:
@@ -135,17 +154,13 @@ class DataFiles:
             return stamp(gathered(self._begun[-1], layout.schema), self._stamps)
 
         await file.begin_row_group(make)
-        is_last = self._groups.ends_file
-        await self._add_encoded(may_wait=0 if is_last else self._ahead.grow(len(self._begun)))
-
-    async def _add_encoded(self, *, may_wait: int) -> None:
-        """Write the row groups that are encoded, and others until so few are left."""
-        while self._begun and (len(self._begun) > may_wait or self._is_encoded):
+        while self._is_encoded:
             await self._add()
 
     @property
     def _is_encoded(self) -> bool:
-        return self._open is not None and self._open.is_encoded
+        """Whether `add` would wait for no encoding."""
+        return bool(self._begun) and self._open is not None and self._open.is_encoded
 
     async def _add(self) -> None:
         """Write the row group that was begun first. Where it ends the file, those begun behind it
@@ -207,13 +222,15 @@ class _Ahead:
         self._at_most = at_most
         self._reserved = 0
 
-    def grow(self, wanted: int) -> int:
-        """Reserve for so many, or for as many as there is room; returns how many may be."""
-        if self._budget is not None:
-            wanted = min(wanted, self._at_most)
-            while self._reserved < wanted and self._budget.reserve_now(self._group_bytes):
-                self._reserved += 1
-        return self._reserved
+    def has_room(self, count: int) -> bool:
+        """Whether so many may be; what they take is reserved then."""
+        if self._budget is None or count > self._at_most:
+            return False
+        if self._reserved < count:
+            if not self._budget.reserve_now(self._group_bytes):
+                return False
+            self._reserved += 1
+        return True
 
     def shrink(self, left: int) -> None:
         """Give back what is reserved for more than are left."""

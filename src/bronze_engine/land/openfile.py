@@ -57,16 +57,9 @@ class OpenFile:
         return await self._written(encode)
 
     async def begin_row_group(self, make: Callable[[], pa.Table]) -> None:
-        """Have a row group encoded meanwhile: `add` writes it. No other may be written before."""
-        encoder = self._encoder
-
-        def prepare() -> pa.Table:
-            table = make()
-            encoder.begin(table)
-            return table
-
-        table = await self._workers.run(prepare, stage="encode")
-        self._begun.append(self._workers.begin(encoder.encode, table, stage="encode"))
+        """Have a further row group encoded meanwhile: `add` writes it, before any other."""
+        table = await self._workers.run(make, stage="encode")
+        self._begun.append(self._workers.begin(self._encoder.encode, table, stage="encode"))
 
     @property
     def is_encoded(self) -> bool:
