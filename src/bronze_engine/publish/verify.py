@@ -113,7 +113,7 @@ async def _compared(
     mended = False
     if denied:
         faults.append(FileFault(path=MANIFEST_NAME, fault=f"{denied}; {_NEXT}"))
-    else:
+    elif checksums != right:
         with suppress(BronzeError, OutcomeUnknown):  # who may not write verifies all the same
             mended = await write_checksums(store, partition, right)
     return VerifyReport(
