@@ -116,6 +116,20 @@ async def test_the_likely_delimiter_is_told_before_its_records_end_the_run(
     assert 'set csv.delimiter = ";"' in caplog.text
 
 
+async def test_fixed_widths_that_seem_to_count_characters_are_told(tmp_path: Path) -> None:
+    """What follows a letter of two bytes is cut a place too early, and lands."""
+    fields = "".join(f'{{ name = "{name}", width = 6 }},' for name in ("name", "city"))
+    lake = Lake(
+        tmp_path,
+        'url = "inbox/{run_date}.txt"\nformat = "fixed"\n[pipelines.drop.it.source.fixed]\n'
+        f"fields = [{fields}]",
+    )
+    (lake.inbox / "2025-01-15.txt").write_text("Meyer Bern  \nMüllerBern  \n", encoding="utf-8")
+    (warning,) = (await lake.run()).warnings
+    assert 'set fixed.widths = "characters"' in warning
+    assert lake.landed()["city"].to_pylist() == ["Bern", "rBern"]
+
+
 async def test_padded_records_of_the_wrong_delimiter_are_told(tmp_path: Path) -> None:
     lake = Lake(
         tmp_path,

@@ -6,6 +6,7 @@ side: the number of the first line, the last parent, counts and sums. One for ea
 
 from __future__ import annotations
 
+import re
 from typing import Final, final
 
 import numpy as np
@@ -29,6 +30,10 @@ _DOS_END: Final = b"\x1a"
 
 _MOST_LINE_BYTES: Final = 16 * 1024**2
 
+_PAST_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_LOOKED_AT: Final = 8 * 1024
+"""Bytes on both sides of the first character that has several."""
+
 
 @final
 class Framer:
@@ -45,6 +50,9 @@ class Framer:
         self._count = 0
         self._to_skip = plan.form.skip_lines
         self._is_begun = False
+        self.seems_counted_in_characters: bool | None = None
+        """Whether its lines say that places are those of characters, where bytes are counted; None
+        until a line has one of several bytes."""
 
     def feed(self, chunk: bytes) -> Block | None:
         """The whole records of a chunk and of what was left before it; None where there are none.
@@ -95,6 +103,8 @@ class Framer:
         if not data:
             return None
         length = self._plan.form.record_length
+        if self.seems_counted_in_characters is None and not data.isascii():
+            self.seems_counted_in_characters = self._counts_bytes and _is_even(data)
         if length is None:
             ends = np.frombuffer(data, np.uint8) == _LF  # a quarter of bytes.count
             count = int(np.count_nonzero(ends)) + (not data.endswith(b"\n"))
@@ -110,6 +120,12 @@ class Framer:
             self._scan(data, count)
         self._count += count
         return block
+
+    @property
+    def _counts_bytes(self) -> bool:
+        """Of UTF-8 in lines: elsewhere a character is one byte, or lines have no ends."""
+        form = self._plan.form
+        return form.record_length is None and form.widths == "bytes" and is_utf8(form.encoding)
 
     def _without_skipped(self, data: bytes) -> bytes:
         length = self._plan.form.record_length
@@ -132,3 +148,19 @@ class Framer:
                     self._carried.pop(column, None)
         if self._totals is not None:
             self._totals.observe(records, self._count)
+
+
+def _is_even(data: bytes) -> bool:
+    """Whether lines around the first character of several bytes have as many characters each,
+    and not as many bytes."""
+    found = _PAST_ASCII.search(data)
+    at = 0 if found is None else found.start()
+    begin = max(0, at - _LOOKED_AT)
+    begin = data.find(b"\n", begin) + 1 if begin else 0
+    lines = data[begin : at + _LOOKED_AT].split(b"\n")[:-1]
+    lines = [line.removesuffix(b"\r") for line in lines]
+    try:
+        widths = {len(line.decode()) for line in lines if line}
+    except UnicodeDecodeError:
+        return False
+    return len(widths) == 1 and len({len(line) for line in lines if line}) > 1

@@ -23,6 +23,7 @@ class FixedFormat:
     def __init__(self, form: FixedFiles, request: Request, resources: Resources) -> None:
         self._plan = plan_of(form, keeps_lines=request.schema.raw)
         self._workers = resources.workers
+        self._tally = resources.tally
         schema = request.schema
         types = field_types(self._plan, schema.columns)
         request = msgspec.structs.replace(
@@ -37,10 +38,19 @@ class FixedFormat:
             async for chunk in chunks:
                 block = await self._workers.run(framer.feed, chunk, stage="split")
                 if block is not None:
+                    self._tell(framer, content)
                     await emit(block)
         block = await self._workers.run(framer.finish, stage="split")
         if block is not None:
+            self._tell(framer, content)
             await emit(block)
+
+    def _tell(self, framer: Framer, content: Content) -> None:
+        if framer.seems_counted_in_characters:
+            self._tally.warn(
+                f"lines of {content.info.path} have as many characters each, and not as many"
+                ' bytes, by which they are cut: set fixed.widths = "characters"'
+            )
 
     def decoder(self) -> Decoder:
         return self._decoder
