@@ -130,7 +130,7 @@ _NEXT_STEP: Final = {
     "IllegalLocationConstraintException": "the bucket is in another region; set region",
     "InvalidBucketName": "no bucket can have this name; correct the url of the store",
     "InvalidRequest": "the server does not take this request",
-    "KeyTooLongError": "a key has 1,024 bytes at the most; shorten the prefix in the store's url, or"
+    "KeyTooLongError": "a key has 1,024 bytes at the most; shorten the url of the store, or"
     " partition by fewer columns or shorter values",
     "NoSuchBucket": "there is no such bucket; create it, or correct the url of the store",
     "NotImplemented": "the server does not know this operation; use one that has all of S3's",
