@@ -56,11 +56,13 @@ demo-batch: $(VENV)/.runtime
 	$(strip $(BIN)/bronze demo --batch --records $(RECORDS) $(if $(SVG),--svg $(SVG)))
 
 # A server that can't be installed here skips its tests, with the reason; in CI it fails them.
-# On every core; whoever is done first takes over tests of the others.
+# Two workers a core, for tests wait for servers, clocks and processes half of their time; whoever is
+# done first takes over tests of the others.
 test: lint
 	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .azurite/.installed; fi
 	-@$(MAKE) --no-print-directory .localstack-venv/.installed
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --dist worksteal \
+	  --numprocesses $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
