@@ -141,9 +141,10 @@ class _Window:
 
     def seconds(self, now: float, unanswered: int, max_wait_seconds: float) -> float:
         if now >= self._resets_at:
-            # Until an answer tells of it: a window like the last one.
+            # Until an answer tells of it: a window like the last one. One request is always let
+            # through: where no limit was told and nothing was left, none would ever ask again.
             seconds = max(1.0, self._seconds)
-            self._begin(self._limit, now + seconds, seconds)
+            self._begin(max(1.0, self._limit), now + seconds, seconds)
         left = self.remaining - unanswered
         if left < 1:
             return self._resets_at - now

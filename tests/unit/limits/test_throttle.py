@@ -130,6 +130,24 @@ async def test_when_nothing_is_left_nothing_is_sent_until_the_reset(
     assert "metric=rate_limit component=ApiExtractor phase=throttle remaining=" in caplog.text
 
 
+@pytest.mark.parametrize("reset", [0.0, 30.0])
+async def test_a_server_that_tells_no_limit_is_asked_again_behind_the_reset(reset: float) -> None:
+    """Reddit's headers have none: where nothing was left at first, nothing was known to come."""
+    clock = ManualClock()
+    limits, sent = limits_on(clock), list[float]()
+
+    async def ask() -> None:
+        sent.append(clock.monotonic())
+        limits.told((Quota(remaining=0, reset_seconds=reset),))
+
+    async def all_of_them() -> None:
+        for _ in range(4):
+            await limits.call(ask, describe="GET /x")
+
+    await asyncio.wait_for(clock.drive(all_of_them()), 10)
+    assert sent == [0, reset, 2 * reset, 3 * reset]
+
+
 async def test_what_waited_for_the_reset_with_its_token_is_no_burst_behind_it() -> None:
     clock = ManualClock()
     server = QuotaServer(clock, limit=20, window=30)
