@@ -119,7 +119,8 @@ class Run:
                 self.files, new=new, keys=None if keys is None else "touched"
             )
             names = ", ".join(f'"{name}"' for name in (*shape.names, "_bronze_date"))
-            wanted = "TRUE" if self.piece is None else self.piece.of("_bronze_date", "_bronze_part")
+            places = ("_bronze_date", "_bronze_part", "_bronze_row")
+            wanted = "TRUE" if self.piece is None else self.piece.of(*places)
             sql = f"SELECT {names} FROM records WHERE {wanted} ORDER BY ALL"
             rows = await database.execute(sql)
             ((_, plan),) = await database.execute(f"EXPLAIN ANALYZE {sql}")

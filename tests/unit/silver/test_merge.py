@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +14,10 @@ from bronze_engine.model.manifest import Load
 from bronze_engine.model.part import DataFile
 from bronze_engine.silver.columns.shape import Shape
 from bronze_engine.silver.memory import LEAST_DATABASE_BYTES
-from bronze_engine.silver.merge.facts import differing_keys
 from bronze_engine.silver.merge.files import rewritten
 from bronze_engine.silver.merge.held import HeldFile
-from bronze_engine.silver.merge.pieces import Piece, pieces
+from bronze_engine.silver.merge.pieces import Piece, Share, pieces
+from bronze_engine.silver.merge.snapshots import differing_keys
 
 from .merged import Table
 from .tables import DAY, own, record, shape_of, shown
@@ -195,7 +194,8 @@ async def test_a_month_of_snapshots_fits_the_least_memory(tmp_path: Path) -> Non
             " FROM range(500) AS i(id), range(30) AS d(day) WHERE id <> 7 OR day < 20"
         )
         rows = "SELECT id, TRUE AS is_current FROM range(500) AS i(id)"
-        found = duck.execute(differing_keys(shape, "records", rows, days)).fetchall()
+        (keys,) = differing_keys(shape, "records", rows, days)
+        found = duck.execute(keys).fetchall()
     assert found == [(7,)]
 
 
@@ -333,17 +333,24 @@ async def test_small_files_of_a_folder_become_one() -> None:
 
 
 async def test_pieces_have_whole_files_and_no_more_rows_than_asked() -> None:
-    counts: list[tuple[date, int, int]] = [
-        (DAY(1), 0, 40),
-        (DAY(1), 1, 40),
-        (DAY(2), 0, 40),
-        (DAY(3), 0, 500),
-        (DAY(3), 1, 1),
+    counts: list[Share] = [
+        (DAY(1), 0, 0, 40),
+        (DAY(1), 1, 0, 20),
+        (DAY(1), 1, 7, 20),
+        (DAY(2), 0, 0, 40),
+        (DAY(3), 0, 0, 500),
+        (DAY(3), 1, 0, 1),
+        (DAY(4), 0, 1, 60),
+        (DAY(4), 0, 2, 60),
+        (DAY(4), 1, 0, 1),
     ]
     assert list(pieces(counts, 100)) == [
         Piece(first=(DAY(1), 0), last=(DAY(1), 1)),
         Piece(first=(DAY(2), 0), last=(DAY(2), 0)),
         Piece(first=(DAY(3), 0), last=(DAY(3), 0)),
         Piece(first=(DAY(3), 1), last=(DAY(3), 1)),
+        Piece(first=(DAY(4), 0), last=(DAY(4), 0), rows=(100, 199)),
+        Piece(first=(DAY(4), 0), last=(DAY(4), 0), rows=(200, 299)),
+        Piece(first=(DAY(4), 1), last=(DAY(4), 1)),
     ]
     assert list(pieces([], 100)) == []

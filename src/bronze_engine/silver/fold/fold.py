@@ -25,7 +25,7 @@ from bronze_engine.silver.columns.shape import (
 )
 from bronze_engine.silver.database.sql import identifier
 from bronze_engine.silver.fold.current import CURRENT_MARK, current_marks
-from bronze_engine.silver.fold.versions import VERSION_MARK, version_marks
+from bronze_engine.silver.fold.versions import VERSION_MARK, unlike_before, version_marks
 from bronze_engine.silver.fold.winners import at, facts_of, fetched
 
 __all__ = [
@@ -37,17 +37,34 @@ __all__ = [
     "rows_of_marks",
     "table_columns",
     "table_schema",
+    "unlike_of",
 ]
 
 
-def marks_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+def marks_of(
+    shape: Shape, records: str, snapshots: Sequence[date] = (), *, unlike: str | None = None
+) -> str:
     """All rows of all keys of `records`, deleted ones included, without their values.
 
-    `snapshots` are the dates of the full loads among which keys can vanish.
+    `snapshots` are the dates of the full loads among which keys can vanish; `unlike` has what the
+    SELECTs of `unlike_of` find, where there are some.
     """
-    full = shape.history == "full"
-    marks = version_marks(shape, records, snapshots) if full else current_marks(shape, snapshots)
+    if shape.history == "full":
+        marks = version_marks(shape, records, snapshots, unlike=unlike)
+    else:
+        marks = current_marks(shape, snapshots)
     return f"WITH facts AS ({facts_of(shape, records, snapshots)}) SELECT * FROM ({marks})"
+
+
+def unlike_of(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> list[str]:
+    """What is to be found out before `marks_of`, a SELECT at a time: see `unlike_before`."""
+    if shape.history != "full":
+        return []
+    facts = facts_of(shape, records, snapshots)
+    return [
+        f"WITH facts AS ({facts}) SELECT * FROM ({each})"
+        for each in unlike_before(shape, records, snapshots)
+    ]
 
 
 def rows_of_marks(shape: Shape, records: str, marks: str) -> str:

@@ -10,13 +10,14 @@ from bronze_engine.silver.columns.shape import BRONZE_DATE, CURRENT, DELETED, FR
 from bronze_engine.silver.database.sql import columns
 from bronze_engine.silver.fold.winners import (
     at,
+    by_columns,
     calendar,
     descending,
     key_names,
     same_record,
 )
 
-__all__ = ["VERSION_MARK", "version_marks"]
+__all__ = ["VERSION_MARK", "unlike_before", "version_marks"]
 
 VERSION_MARK: Final = (
     (FROM, "moment"),
@@ -39,31 +40,63 @@ _MARK: Final = (
 )
 
 
-def version_marks(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> str:
+def version_marks(
+    shape: Shape, records: str, snapshots: Sequence[date] = (), *, unlike: str | None = None
+) -> str:
     """Of the relation `facts`: each version and each end of a key, and which record's values it
     has. Narrow. `records` has the values of all of them, for comparing.
 
     Of the records of a moment the newest counts; one that says what the one before it said is none
-    of its own. An end has the values that it ends.
+    of its own. An end has the values that it ends. `unlike` is a relation of the records that say
+    something else, where these were found out before: see `unlike_before`.
     """
     keys = ", ".join(key_names(shape))
-    newest_last = f"PARTITION BY {keys}, moment ORDER BY {descending(shape)}"
     through = f"PARTITION BY {keys} ORDER BY moment ASC NULLS FIRST"
-    vanishes = shape.sees_deletes and shape.is_snapshot and bool(snapshots)
-    sequence = _and_vanished(keys, snapshots) if vanishes else "SELECT * FROM latest"
     linked = (
         "*, lead(moment) OVER w AS until, lead(landed) OVER w IS NULL AS is_last,"
         " lag(landed) OVER w AS landed_before, lag(part) OVER w AS part_before,"
         " lag(nth) OVER w AS nth_before"
     )
     steps = (
-        f"latest AS (SELECT * FROM facts QUALIFY row_number() OVER ({newest_last}) = 1)",
-        f"sequence AS ({sequence})",
-        f"compared AS ({_compared(shape, records)})",
+        *_in_sequence(shape, snapshots),
+        f"compared AS ({_compared(shape, records, unlike)})",
         f"kept AS (SELECT * FROM compared WHERE {_IS_NEWS})",
         f"linked AS (SELECT {linked} FROM kept WINDOW w AS ({through}))",
     )
     return f"WITH {', '.join(steps)} SELECT {keys}, {_MARK} FROM linked"
+
+
+def unlike_before(shape: Shape, records: str, snapshots: Sequence[date] = ()) -> list[str]:
+    """Of the relation `facts`: the records (`landed`, `part`, `nth`) that say something else than
+    the one before, as SELECTs to be run one after another, each of some columns. None where
+    `version_marks` compares all of them at once."""
+    parts = by_columns(shape.names)
+    if at(shape) is not None or len(parts) == 1:
+        return []
+    keys = ", ".join(f"s.{name}" for name in key_names(shape))
+    window = f"WINDOW w AS (PARTITION BY {keys} ORDER BY s.moment ASC NULLS FIRST)"
+    found: list[str] = []
+    for part in parts:
+        row = f"row({columns(part, 'r')})"
+        found.append(
+            f"WITH {', '.join(_in_sequence(shape, snapshots))}"
+            f" SELECT s.landed, s.part, s.nth FROM sequence s"
+            f" LEFT JOIN {records} r ON {same_record('r', 's')}"
+            f" {window} QUALIFY NOT s.dead AND lag({row}) OVER w IS DISTINCT FROM {row}"
+        )
+    return found
+
+
+def _in_sequence(shape: Shape, snapshots: Sequence[date]) -> tuple[str, str]:
+    """The steps from `facts` to `sequence`: one record a moment, and where keys vanish an end."""
+    keys = ", ".join(key_names(shape))
+    newest_last = f"PARTITION BY {keys}, moment ORDER BY {descending(shape)}"
+    vanishes = shape.sees_deletes and shape.is_snapshot and bool(snapshots)
+    sequence = _and_vanished(keys, snapshots) if vanishes else "SELECT * FROM latest"
+    return (
+        f"latest AS (SELECT * FROM facts QUALIFY row_number() OVER ({newest_last}) = 1)",
+        f"sequence AS ({sequence})",
+    )
 
 
 def _and_vanished(keys: str, snapshots: Sequence[date]) -> str:
@@ -78,7 +111,7 @@ def _and_vanished(keys: str, snapshots: Sequence[date]) -> str:
     )
 
 
-def _compared(shape: Shape, records: str) -> str:
+def _compared(shape: Shape, records: str, unlike: str | None) -> str:
     """The sequence, each with whether it says what the one before said, and whether that is dead.
 
     Only where the run date dates a version can two say the same: a moment is a value else.
@@ -87,7 +120,12 @@ def _compared(shape: Shape, records: str) -> str:
     keys = ", ".join(f"s.{name}" for name in key_names(shape))
     window = f"WINDOW w AS (PARTITION BY {keys} ORDER BY s.moment ASC NULLS FIRST)"
     repeats, values = "FALSE", ""
-    if at(shape) is None:
+    if unlike is not None:
+        repeats = "u.nth IS NULL"
+        values = (
+            f" LEFT JOIN {unlike} u ON u.landed = s.landed AND u.part = s.part AND u.nth = s.nth"
+        )
+    elif at(shape) is None:
         row = f"row({columns(shape.names, 'r')})"
         repeats = f"lag({row}) OVER w IS NOT DISTINCT FROM {row}"
         values = f" LEFT JOIN {records} r ON {same_record('r', 's')}"

@@ -15,13 +15,12 @@ their order, the key is made anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Final
 
 from bronze_engine.silver.columns.shape import (
     BRONZE_DATE,
-    CURRENT,
     DELETED,
     DELETED_AT,
     DELETED_DATE,
@@ -31,10 +30,10 @@ from bronze_engine.silver.columns.shape import (
     TO,
     Shape,
 )
-from bronze_engine.silver.database.sql import columns, identifier, literal, same
+from bronze_engine.silver.database.sql import columns, identifier, literal
 from bronze_engine.silver.database.types import sql_type
 from bronze_engine.silver.fold.current import current_marks, marks_of_living
-from bronze_engine.silver.fold.versions import version_marks
+from bronze_engine.silver.fold.versions import unlike_before, version_marks
 from bronze_engine.silver.fold.winners import (
     NO_DELETE,
     at,
@@ -55,13 +54,12 @@ __all__ = [
     "NEW",
     "TOUCHED",
     "changed_marks",
-    "differing_keys",
+    "changed_unlike",
     "ended_keys",
     "keys_of",
     "known_of",
     "leaving_rows",
     "new_of",
-    "otherwise_keys",
     "revealed_keys",
     "traced_keys",
     "undecided_keys",
@@ -95,78 +93,6 @@ def new_of(shape: Shape, records: str, *, differing: bool) -> str:
         f"SELECT * FROM ({facts}) QUALIFY row_number() OVER"
         f" (PARTITION BY {keys}, dead ORDER BY {descending(shape)}) = 1"
     )
-
-
-def differing_keys(shape: Shape, records: str, rows: str, dates: Collection[date]) -> str:
-    """DIFFERS: the keys of new snapshots that say something else than the table's current rows,
-    and those of current rows that a new snapshot lacks."""
-    wide = same(shape.names, "r", "t")
-    alive = f"({rows}) WHERE {identifier(CURRENT)}"
-    news = (
-        f"SELECT r.* FROM (SELECT * FROM {records} WHERE {NO_DELETE}) r"
-        f" ANTI JOIN (SELECT * FROM {alive}) t ON {wide}"
-    )
-    found = [keys_of(shape, f"({news})")]
-    if shape.sees_deletes:
-        found.append(keys_of(shape, f"{records} WHERE NOT ({NO_DELETE})"))
-    if shape.sees_deletes and dates:
-        found.append(
-            f"SELECT t.* FROM ({keys_of(shape, alive)}) t"
-            f" ANTI JOIN ({_in_each(shape, records, len(dates))}) r"
-            f" ON {same_keys(shape, 't', 'r')}"
-        )
-    return " UNION ".join(f"({each})" for each in found)
-
-
-def _in_each(shape: Shape, records: str, dates: int) -> str:
-    """The keys that each of so many snapshots has. A join for each of a month of them would be more
-    than a small memory holds."""
-    if dates == 1:
-        return keys_of(shape, records)
-    keys = ", ".join(key_names(shape))
-    return (
-        f"SELECT {keys} FROM (SELECT DISTINCT {keys}, landed FROM ({narrow(shape, records)}))"
-        f" GROUP BY {keys} HAVING count(*) = {literal(dates)}"
-    )
-
-
-def otherwise_keys(
-    shape: Shape,
-    records: str,
-    rows: str,
-    departed: str | None,
-    day: date,
-    *,
-    is_back: bool,
-) -> str:
-    """The keys of a snapshot that says something else than the table's versions of its date.
-
-    Whatever other snapshots say, a key whose version of each new date is what they say has the
-    history that it has. `is_back`: the table has another snapshot of the date.
-    """
-    landed, of_day = identifier(BRONZE_DATE), literal(day)
-    here = f"(SELECT * FROM {records} WHERE {landed} = {of_day})"
-    versions = (
-        f"(SELECT * FROM ({rows}) WHERE NOT {identifier(DELETED)}"
-        f" AND {identifier(FROM)} <= {of_day}"
-        f" AND ({identifier(TO)} IS NULL OR {identifier(TO)} > {of_day}))"
-    )
-    alive = f"(SELECT * FROM {here} WHERE {NO_DELETE})"
-    other = f"SELECT r.* FROM {alive} r ANTI JOIN {versions} t ON {same(shape.names, 'r', 't')}"
-    found = [keys_of(shape, f"({other})")]
-    lacking = versions if shape.sees_deletes else f"{versions} WHERE {landed} = {of_day}"
-    found.append(
-        f"SELECT t.* FROM ({keys_of(shape, lacking)}) t"
-        f" ANTI JOIN ({keys_of(shape, alive)}) r ON {same_keys(shape, 't', 'r')}"
-    )
-    if shape.sees_deletes:
-        found.append(keys_of(shape, f"{here} WHERE NOT ({NO_DELETE})"))
-    if shape.sees_deletes and is_back:
-        ended = f"({rows}) WHERE {identifier(DELETED)} AND {landed} = {of_day}"
-        found.append(keys_of(shape, ended))
-        if departed is not None:
-            found.append(keys_of(shape, f"({departed}) WHERE {landed} = {of_day}"))
-    return " UNION ALL ".join(f"({each})" for each in found)
 
 
 def known_of(shape: Shape, rows: str, departed: str | None, keys: str, *, vanishing: bool) -> str:
@@ -298,39 +224,58 @@ def undecided_keys(shape: Shape, *, in_order: bool) -> str:
     return f"SELECT {every} FROM {NEW} WHERE {literal(not in_order)}"
 
 
-def changed_marks(shape: Shape, values: str, snapshots: Sequence[date]) -> str:
+def changed_marks(
+    shape: Shape, values: str, snapshots: Sequence[date], *, unlike: str | None = None
+) -> str:
     """MARKS: what has become of the keys in NEW, and of those that snapshots lack.
 
-    `values` is a relation of records that has what both NEW and KNOWN are of.
+    `values` is a relation of records that has what both NEW and KNOWN are of; `unlike` has what
+    the SELECTs of `changed_unlike` find, where there are some.
     """
     if shape.history == "current" and not shape.sees_deletes:
         return _overtaking(shape)
+    if shape.history == "full":
+        marks = version_marks(shape, values, snapshots, unlike=unlike)
+        is_open = "m.part < 0 AND ((NOT m.gone AND m.is_open)"
+        unchanged = f"{is_open} OR (m.gone AND m.until IS NULL AND k.gone))"
+    else:
+        marks = current_marks(shape, snapshots)
+        unchanged = (
+            "m.part < 0 AND (NOT m.gone OR (k.gone AND m.since IS NOT DISTINCT FROM k.since"
+            " AND m.told IS NOT DISTINCT FROM k.told))"
+        )
+    return (
+        f"WITH facts AS ({_decided(shape)}) SELECT m.* FROM ({marks}) m LEFT JOIN {KNOWN} k"
+        f" ON {same_keys(shape, 'm', 'k')} WHERE NOT coalesce({unchanged}, FALSE)"
+    )
+
+
+def changed_unlike(shape: Shape, values: str, snapshots: Sequence[date]) -> list[str]:
+    """What is to be found out before `changed_marks`, a SELECT at a time: see `unlike_before`."""
+    if shape.history != "full":
+        return []
+    return [
+        f"WITH facts AS ({_decided(shape)}) SELECT * FROM ({each})"
+        for each in unlike_before(shape, values, snapshots)
+    ]
+
+
+def _decided(shape: Shape) -> str:
+    """What is known of the keys that are not made anew, narrow."""
     ours = (*key_names(shape), "moment", *(f"o{number}" for number in range(len(rest(shape)))))
     listed = ", ".join(ours)
     facts = [f"SELECT {listed}, dead, landed, part, nth FROM {NEW}"]
     if shape.history == "full":
         facts.append(f"SELECT {listed}, gone AS dead, landed, part, nth FROM {KNOWN}")
-        marks = version_marks(shape, values, snapshots)
-        is_open = "m.part < 0 AND ((NOT m.gone AND m.is_open)"
-        unchanged = f"{is_open} OR (m.gone AND m.until IS NULL AND k.gone))"
     else:
         facts.append(
             f"SELECT {listed}, FALSE AS dead, landed, part, nth FROM {KNOWN} WHERE NOT is_end"
         )
         ended = ", ".join("since" if name == "moment" else name for name in ours)
         facts.append(f"SELECT {ended}, TRUE AS dead, told, part, nth FROM {KNOWN} WHERE gone")
-        marks = current_marks(shape, snapshots)
-        unchanged = (
-            "m.part < 0 AND (NOT m.gone OR (k.gone AND m.since IS NOT DISTINCT FROM k.since"
-            " AND m.told IS NOT DISTINCT FROM k.told))"
-        )
-    decided = (
+    return (
         f"SELECT f.* FROM ({' UNION ALL '.join(facts)}) f"
         f" ANTI JOIN {ANEW} a ON {same_keys(shape, 'f', 'a')}"
-    )
-    return (
-        f"WITH facts AS ({decided}) SELECT m.* FROM ({marks}) m LEFT JOIN {KNOWN} k"
-        f" ON {same_keys(shape, 'm', 'k')} WHERE NOT coalesce({unchanged}, FALSE)"
     )
 
 

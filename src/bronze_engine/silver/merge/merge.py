@@ -25,8 +25,9 @@ from bronze_engine.silver.fold.fold import (
     marks_of,
     table_columns,
     table_schema,
+    unlike_of,
 )
-from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names
+from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names, same_keys
 from bronze_engine.silver.merge.counts import count_changes, living_marks, living_rows
 from bronze_engine.silver.merge.facts import (
     ANEW,
@@ -37,12 +38,11 @@ from bronze_engine.silver.merge.facts import (
     NEW,
     TOUCHED,
     changed_marks,
-    differing_keys,
+    changed_unlike,
     ended_keys,
     known_of,
     leaving_rows,
     new_of,
-    otherwise_keys,
     revealed_keys,
     traced_keys,
     undecided_keys,
@@ -57,6 +57,7 @@ from bronze_engine.silver.merge.outputs import (
     same_row,
 )
 from bronze_engine.silver.merge.plan import MergePlan, News, Output
+from bronze_engine.silver.merge.snapshots import differing_keys, otherwise_keys
 from bronze_engine.silver.merge.survivors import Survivors
 
 __all__ = ["Everything", "MergePlan", "News", "Output", "plan_merge"]
@@ -198,7 +199,7 @@ class _Merge:
             if ends is not None:
                 ends_hit |= await self._numbers(_of_keys(shape, ends, ANEW), identifier(PART))
             await self._all(held, ANEW)
-            await self._table(_ALL_MARKS, marks_of(shape, _ALL, news.snapshots))
+            await self._all_marks(_ALL, news.snapshots)
             sources.append((_ALL, f"SELECT * FROM {_ALL_MARKS}"))
             marks.append(_ALL_MARKS)
         again = rewritten(held.files, hit, max_rows=max_rows)
@@ -227,9 +228,8 @@ class _Merge:
         keys = ", ".join(key_names(shape))
         versions = shape.is_snapshot and shape.history == "full"
         if versions and in_order:
-            await self._table(
-                DIFFERS, differing_keys(shape, news.records, f"({every})", news.dates)
-            )
+            found = differing_keys(shape, news.records, f"({every})", news.dates)
+            await self._keys(DIFFERS, found)
         elif versions:
             await self._compare(every, ends)
             # None of them is decided here.
@@ -258,7 +258,8 @@ class _Merge:
                 f" UNION ALL SELECT {own} FROM ({compared})"
             )
         dates = news.dates if vanishing and (in_order or not versions) else ()
-        await self._table(MARKS, changed_marks(shape, values, dates))
+        unlike = await self._unlike("news", changed_unlike(shape, values, dates))
+        await self._table(MARKS, changed_marks(shape, values, dates, unlike=unlike))
         if shape.history == "full":
             await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
         else:  # each key has one mark
@@ -283,11 +284,11 @@ class _Merge:
     async def _compare(self, every: str, ends: str | None) -> None:
         """_OTHERWISE: date by date, for each holds the keys of a whole snapshot."""
         shape, news = self.shape, self.news
-        for number, day in enumerate(news.dates):
+        found: list[str] = []
+        for day in news.dates:
             is_back = day in news.back
-            keys = otherwise_keys(shape, news.records, every, ends, day, is_back=is_back)
-            into = f"CREATE TABLE {_OTHERWISE} AS" if number == 0 else f"INSERT INTO {_OTHERWISE}"
-            await self.database.execute(f"{into} {keys}")
+            found += otherwise_keys(shape, news.records, every, ends, day, is_back=is_back)
+        await self._keys(_OTHERWISE, found)
 
     async def _made_of(
         self,
@@ -296,12 +297,31 @@ class _Merge:
         mode: Literal["append", "recompute", "rebuild"],
     ) -> MergePlan:
         """A table of records alone."""
-        await self._table(_ALL_MARKS, marks_of(self.shape, records, snapshots))
+        await self._all_marks(records, snapshots)
         outputs = [
             *await made_rows(self.database, self.shape, [(records, f"SELECT * FROM {_ALL_MARKS}")]),
             *await departures(self.database, self.shape, [_ALL_MARKS]),
         ]
         return self._plan(mode, (), (), outputs, await self._current([_ALL_MARKS]))
+
+    async def _all_marks(self, records: str, snapshots: Sequence[date]) -> None:
+        """_ALL_MARKS: what all records make of their keys."""
+        unlike = await self._unlike("all", unlike_of(self.shape, records, snapshots))
+        marks = marks_of(self.shape, records, snapshots, unlike=unlike)
+        await self._table(_ALL_MARKS, marks)
+
+    async def _unlike(self, of: str, selects: Sequence[str]) -> str | None:
+        """A table of the records that they find, one after another; None where there are none."""
+        if not selects:
+            return None
+        name = f"merge_unlike_{of}"
+        await self._table(name, selects[0])
+        known = "d.landed = n.landed AND d.part = n.part AND d.nth = n.nth"
+        for each in selects[1:]:
+            await self.database.execute(
+                f"INSERT INTO {name} SELECT n.* FROM ({each}) n ANTI JOIN {name} d ON {known}"
+            )
+        return name
 
     async def _all(self, held: Held, keys: str | None) -> None:
         """The records of Bronze, and what the table has of dates that are gone from there."""
@@ -361,6 +381,15 @@ class _Merge:
 
     async def _table(self, name: str, sql: str) -> None:
         await self.database.execute(f"CREATE TABLE {name} AS {sql}")
+
+    async def _keys(self, name: str, selects: Sequence[str]) -> None:
+        """A table of the keys that they find, one after another."""
+        await self._table(name, selects[0])
+        pairs = same_keys(self.shape, "n", "d")
+        for each in selects[1:]:
+            await self.database.execute(
+                f"INSERT INTO {name} SELECT n.* FROM ({each}) n ANTI JOIN {name} d ON {pairs}"
+            )
 
     async def _count(self, relation: str) -> int:
         ((count,),) = await self.database.execute(f"SELECT count(*) FROM {relation}")

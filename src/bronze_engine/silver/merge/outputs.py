@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bronze_engine.silver.columns.shape import BRONZE_DATE, FROM, PART, ROW, TO, Shape
 from bronze_engine.silver.database.database import Database
-from bronze_engine.silver.database.sql import columns, identifier
+from bronze_engine.silver.database.sql import columns, identifier, literal
 from bronze_engine.silver.fold.fold import (
     departed_of_marks,
     departed_schema,
@@ -17,7 +17,7 @@ from bronze_engine.silver.fold.fold import (
 from bronze_engine.silver.fold.winners import NO_DELETE
 from bronze_engine.silver.merge.facts import ANEW, TOUCHED
 from bronze_engine.silver.merge.held import HeldFile, departed_rows
-from bronze_engine.silver.merge.pieces import PIECE_ROWS, pieces
+from bronze_engine.silver.merge.pieces import PIECE_ROWS, pieces, rows_of_piece
 from bronze_engine.silver.merge.plan import Output
 
 __all__ = ["Source", "data_of", "departures", "events", "made_rows", "same_row"]
@@ -56,19 +56,21 @@ async def _made_where(
     """One output, or where there are many rows one for each piece of the records: the values of a
     piece are fetched by a join that fits a small memory."""
     names = columns(table_columns(shape))
+    most = rows_of_piece(len(shape.names))
+    share = literal(0) if most == PIECE_ROWS else f"nth // {literal(most)}"
     made: list[str] = []
     rows = 0
     for records, marks in sources:
         wanted = f"(SELECT * FROM ({marks}) WHERE {where})"
         counts = await database.execute(
-            f"SELECT landed, part, count(*) FROM {wanted} GROUP BY ALL ORDER BY ALL"
+            f"SELECT landed, part, {share}, count(*) FROM {wanted} GROUP BY ALL ORDER BY ALL"
         )
         rows += sum(count for *_, count in counts)
-        for piece in pieces(counts, PIECE_ROWS):
-            wide = f"(SELECT * FROM {records} WHERE {piece.of(BRONZE_DATE, PART)})"
-            narrow = f"SELECT * FROM {wanted} WHERE {piece.of('landed', 'part')}"
+        for piece in pieces(counts, most):
+            wide = f"(SELECT * FROM {records} WHERE {piece.of(BRONZE_DATE, PART, ROW)})"
+            narrow = f"SELECT * FROM {wanted} WHERE {piece.of('landed', 'part', 'nth')}"
             made.append(f"SELECT {names} FROM ({rows_of_marks(shape, wide, narrow)})")
-    if 0 < rows <= PIECE_ROWS:
+    if 0 < rows <= most:
         made = [" UNION ALL ".join(made)]
     return [data_of(shape, f"{sql} ORDER BY {order}") for sql in made]
 
