@@ -153,7 +153,10 @@ cursor_param = "pageToken"
     async with shop(tmp_path, more, answer({"itms": [{"id": 1}]})) as (engine, _, _):
         report = await engine.run(NAME, run_date=DAY)
     assert report.rows == 0
-    assert "has nothing at records 'items', which absent_records takes for none" in caplog.text
+    assert (
+        "no page has anything at records 'items', which absent_records takes for none"
+        in caplog.text
+    )
 
 
 @pytest.mark.asyncio

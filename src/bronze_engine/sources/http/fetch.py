@@ -149,8 +149,6 @@ class Fetcher:
                 split = await self.split(answer)
         except (AuthError, ExtractError, PageError) as exc:
             raise self.located(exc, ask) from exc.__cause__
-        if ask.number == 1 and split.is_missing and self._config.absent_records == "empty":
-            self._warn_of_absence()
         if ask.number == 1 and self._config.format == "csv":
             self._warn_of_delimiter(split)
         return Page(
@@ -167,13 +165,6 @@ class Fetcher:
             date=answer.headers.get("date"),
             bytes_in=sum(map(len, answer.chunks)),
             captured=self._captured(ask, answer, split) if self._captures else None,
-        )
-
-    def _warn_of_absence(self) -> None:
-        records = self._config.records
-        self._resources.tally.warn(
-            f"a first page has nothing at records {records!r}, which absent_records takes for "
-            "none; if there should be some, mend the path"
         )
 
     def _warn_of_delimiter(self, split: Split) -> None:

@@ -98,12 +98,15 @@ class Outlet:
         self.pages = pages
         """Handed on so far, by the slices before this one too."""
         self.emitted_records = 0
+        self.has_missing = False
+        """Whether a page had no list of records at all."""
 
     async def page(self, page: Page, chain: Chain, total: int | None, /) -> None:
         """Hand one page on. Pages past the end are none."""
         if page.answered.is_past_end:
             return
         self._dated.note(page.date)
+        self.has_missing = self.has_missing or page.split.is_missing
         self._resources.tally.reached = self._reached
         self.pages += 1
         resources = self._resources

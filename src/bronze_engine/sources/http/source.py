@@ -165,7 +165,17 @@ class HttpSource:
                 following = self._windows.following(piece, outlet.pages, dated)
             if following is None:
                 self._absent.tell(self._resource)
+                self._warn_of_absence(outlet)
             return following
+
+    def _warn_of_absence(self, outlet: Outlet) -> None:
+        """A path that is wrong reads as one where nothing is, if that means no records."""
+        is_taken = self._config.absent_records == "empty"
+        if is_taken and outlet.has_missing and not outlet.emitted_records:
+            self._resource.warn(
+                f"no page has anything at records {self._config.records!r}, which absent_records "
+                "takes for none; if there should be some, mend the path"
+            )
 
     async def _read_whole(self, chain: Chain, outlet: Outlet) -> None:
         pager = self._resource.pager()
