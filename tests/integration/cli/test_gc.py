@@ -102,6 +102,7 @@ def test_a_fault_is_its_exit_status_and_in_the_log(bronze: Bronze) -> None:
     [error] = ran.errors
     assert error.startswith("STATE001 ")
     assert error.endswith(f"({PARTITION})")
+    assert f"failed      {PARTITION}: not all was looked at" in ran.out
     assert DEAD in lake.content()[0]
     assert bronze("gc", "team.nothing").status == 2
 

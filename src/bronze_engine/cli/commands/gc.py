@@ -96,6 +96,7 @@ def _print(report: GcReport) -> None:
             ("removed", _sum(removed) if report.deleted else "nothing; --delete removes it"),
             ("fenced", "\n".join(map(_fenced, report.fenced))),
             ("skipped", "\n".join(f"{each.place}: {each.reason}" for each in report.skipped)),
+            ("failed", "\n".join(f"{each.place}: not all was looked at" for each in report.faults)),
             ("not ours", "\n".join(unknown)),
         ]
     )
