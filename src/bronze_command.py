@@ -25,6 +25,7 @@ _HTTPX_COMMAND: Final = "httpx._main"
 
 def main() -> None:
     """Run the command of `sys.argv`; raises SystemExit with its status."""
+    _open_streams()
     # What the parent has told us to ignore, as nohup and a shell's & do, stays ignored.
     ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in ours:
@@ -44,6 +45,24 @@ def main() -> None:
     finally:
         for number in ours:  # everything is cleaned up and written; Python's own end is left
             signal.signal(number, _leave)
+
+
+def _open_streams() -> None:
+    """Let the standard streams that the parent has closed lead nowhere.
+
+    Else the first files that are opened have their numbers, and what a library written in C says
+    on stderr is written into one of them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(opened, True)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _is_glibc() -> bool:

@@ -1,16 +1,19 @@
-"""The command's first second: what a signal does while it still imports."""
+"""The command's first second: streams that are closed, signals while it still imports."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from bronze_engine import read_partition
 from tests.integration.cli.command import start
 
 pytestmark = pytest.mark.integration
@@ -67,6 +70,27 @@ def test_a_reader_that_has_left_before_the_end_is_no_failure(tmp_path: Path) -> 
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", ">&- 2>&- <&-"])
+def test_streams_that_the_parent_has_closed_lead_nowhere(closed: str, tmp_path: Path) -> None:
+    """Some schedulers do so; the run ended in a traceback that nobody saw."""
+    (tmp_path / "in.csv").write_text("id\n1\n2\n")
+    (tmp_path / "pipelines.toml").write_text(FILES)
+    run = [sys.executable, "-m", "bronze_engine", "run", "team.files", "--date", "2025-01-15"]
+    script = f"{shlex.join(run)} {closed}; echo $? >status"
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "status").read_text() == "0\n"
+    table = read_partition(tmp_path / "bronze", "team.files", date(2025, 1, 15))
+    assert table["id"].to_pylist() == ["1", "2"]
+
+
+FILES = """
+[pipelines.team.files.source]
+type = "files"
+url = "in.csv"
+format = "csv"
+"""
 
 
 @pytest.mark.parametrize(
