@@ -1,1 +1,1 @@
-"""Record batches to files. Synchronous; one file never in two threads."""
+"""Record batches to files. Synchronous; the parts of one file are cut in one thread at a time."""

@@ -23,7 +23,7 @@ from bronze_engine.encode.sink import PART_BYTES, PartSink
 from bronze_engine.model.arrow import Array, DataType, schema_to_text
 from bronze_engine.model.part import DataFile, Part
 
-__all__ = ["ParquetEncoder", "RowGroup"]
+__all__ = ["EncodedRowGroup", "ParquetEncoder"]
 
 _SAMPLE_ROWS: Final = 16_384
 _REPEATS: Final = 4
@@ -43,7 +43,7 @@ _INT64_DIGITS: Final = 18
 """Of a decimal, with `store_decimal_as_integer`; of more it is bytes."""
 
 
-class RowGroup(NamedTuple):
+class EncodedRowGroup(NamedTuple):
     """A row group as the bytes of a file, wherever in it they will lie."""
 
     pieces: Sequence[bytes]
@@ -111,15 +111,15 @@ class ParquetEncoder:
             if is_indices(field.type) and field.name in repeating
         ]
 
-    def encode(self, table: pa.Table) -> RowGroup:
+    def encode(self, table: pa.Table) -> EncodedRowGroup:
         """A row group for `add`, in whatever thread, once `begin` has been called."""
         written = _Written()
         with self._open(written) as writer:
             if table.num_rows:
                 writer.write_table(self._as_begun(table), row_group_size=table.num_rows)
-        return RowGroup(*written.taken_apart(), table.num_rows)
+        return EncodedRowGroup(*written.taken_apart(), table.num_rows)
 
-    def add(self, group: RowGroup) -> Sequence[Part]:
+    def add(self, group: EncodedRowGroup) -> Sequence[Part]:
         """Append a row group and return the parts that are now full."""
         if self._footer is None:
             self._sink.write(_MAGIC)

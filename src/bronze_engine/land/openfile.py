@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bronze_engine.config.output import Output
 from bronze_engine.contracts import Store, Upload
-from bronze_engine.encode.parquet import ParquetEncoder, RowGroup
+from bronze_engine.encode.parquet import EncodedRowGroup, ParquetEncoder
 from bronze_engine.model.part import Part, Staged
 from bronze_engine.telemetry.profile import sending, worked
 from bronze_engine.workers import Job, Workers
@@ -32,7 +32,7 @@ class OpenFile:
         self._upload = upload
         self._stack = stack
         self._workers = workers
-        self._begun: deque[Job[RowGroup]] = deque()
+        self._begun: deque[Job[EncodedRowGroup]] = deque()
         """Row groups that are being encoded, in order."""
         self.may_be_sending = False
         """Whether the store may not have all parts yet."""

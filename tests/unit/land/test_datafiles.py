@@ -15,7 +15,7 @@ from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.output import Output
 from bronze_engine.config.units import ByteSize
 from bronze_engine.decode.stamp import Stamps
-from bronze_engine.encode.parquet import ParquetEncoder, RowGroup
+from bronze_engine.encode.parquet import EncodedRowGroup, ParquetEncoder
 from bronze_engine.flow import Budget
 from bronze_engine.land.datafiles import DataFiles
 from bronze_engine.model.layout import Layout
@@ -95,7 +95,7 @@ async def at_once(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[int]]:
     together = threading.Condition(lock)
     encode = ParquetEncoder.encode
 
-    def slowly(self: ParquetEncoder, table: pa.Table) -> RowGroup:
+    def slowly(self: ParquetEncoder, table: pa.Table) -> EncodedRowGroup:
         nonlocal running
         with together:
             running += 1
@@ -197,7 +197,7 @@ async def test_a_row_group_that_fails_ends_the_slice_and_gives_everything_back(
 ) -> None:
     encode = ParquetEncoder.encode
 
-    def fails(self: ParquetEncoder, table: pa.Table) -> RowGroup:
+    def fails(self: ParquetEncoder, table: pa.Table) -> EncodedRowGroup:
         if table["id"][0].as_py() == 20:
             raise pa.ArrowInvalid("no such value")
         return encode(self, table)
@@ -217,7 +217,7 @@ async def test_leaving_waits_for_what_is_being_encoded(
 ) -> None:
     encode, may_end, ended = ParquetEncoder.encode, threading.Event(), list[int]()
 
-    def waits(self: ParquetEncoder, table: pa.Table) -> RowGroup:
+    def waits(self: ParquetEncoder, table: pa.Table) -> EncodedRowGroup:
         if self.rows_written:
             may_end.wait(30)
             ended.append(table.num_rows)
