@@ -7,7 +7,7 @@ from datetime import date
 from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.model.report import RunPlan
-from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.asked import date_warning
 from bronze_engine.plan.window import planned_window
 from bronze_engine.publish.names import data_name
 from bronze_engine.run.services import Identity, Services
@@ -35,7 +35,7 @@ async def plan_pipeline(
     fields = map(PartitionField.parse, pipeline.output.partition_by)
     folders = "".join(f"{field.key(field.column)}={{{field.by}}}/" for field in fields)
     manifest = standing.base.committed
-    warning = old_date_warning(pipeline, run_date, services.today())
+    warning = date_warning(pipeline, run_date, services.today(), later=standing.later)
     found, _ = await checkpoints.read(stores.state, pipeline.system, pipeline.entity, run_date)
     notes = [*preview.notes, *tally.warnings, *([warning] if warning else [])]
     if found is not None and found.generation == generation:

@@ -27,7 +27,7 @@ from bronze_engine.land.landed import Landed, last_layout
 from bronze_engine.land.slice import file_bytes, keep_rejected
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.report import RunReport
-from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.asked import date_warning
 from bronze_engine.plan.window import is_chained, planned_window
 from bronze_engine.publish.base import superseded
 from bronze_engine.quality.judge import RunRules
@@ -195,7 +195,7 @@ class _Run:
         history = await row_history(stores.target, pipeline, self.run_date)
         job = self._job(stores, standing, checkpoint, replayed, history)
         job = msgspec.structs.replace(job, mended=mended)
-        warning = old_date_warning(pipeline, self.run_date, services.today())
+        warning = date_warning(pipeline, self.run_date, services.today(), later=standing.later)
         if warning is not None and replayed is None and mended is None:
             self.account.warn(warning)
         self._tell_beginning(checkpoint, replayed)

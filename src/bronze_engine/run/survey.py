@@ -29,6 +29,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     partition: str
     base: Base
     request: Request
+    later: date | None = None
+    """The first date after it that is committed, where that is what ends the window."""
 
 
 async def survey(
@@ -69,4 +71,10 @@ async def survey(
     if isinstance(pipeline.source, FilesSourceConfig) and pipeline.incremental and not epoch:
         landed = await read_landed(store, system, entity, run_date, request.epoch)
         request = msgspec.structs.replace(request, landed=landed)
-    return Survey(partition=partition, base=base, request=request)
+    later = around.later if request.cap is not None else None
+    return Survey(
+        partition=partition,
+        base=base,
+        request=request,
+        later=None if later is None else later.run_date,
+    )

@@ -22,7 +22,7 @@ from bronze_engine.config.stores.place import place_of
 from bronze_engine.config.stores.store import LocalStoreConfig, StoreConfig
 from bronze_engine.contracts import Store, StoreResources
 from bronze_engine.limits.registry import LimitRegistry
-from bronze_engine.plan.asked import names_run_date, old_date_warning
+from bronze_engine.plan.asked import date_warning, names_run_date
 from bronze_engine.plugins import Api, CustomSource, CustomStore, Duration, RateLimit, Retry, Secret
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.testing import ScriptedSource, page
@@ -190,7 +190,7 @@ def test_its_limits_are_those_of_its_api_or_of_its_server(tmp_path: Path) -> Non
 def test_only_one_that_says_so_can_be_asked_for_a_date(tmp_path: Path) -> None:
     pipeline = load(tmp_path).pipeline("team.events")
     assert not names_run_date(pipeline)
-    warning = old_date_warning(pipeline, date(2025, 1, 1), date(2025, 1, 15))
+    warning = date_warning(pipeline, date(2025, 1, 1), date(2025, 1, 15))
     assert warning is not None
     assert "in what the source is asked for" in warning
     dated = 'url = "amqp://broker.example/{run_date}"'

@@ -20,7 +20,7 @@ from bronze_engine.errors import ConfigError, StateError
 from bronze_engine.model.manifest import FORMAT_VERSION, Manifest, SourceInfo
 from bronze_engine.model.neighbours import Neighbours
 from bronze_engine.model.window import CursorType, Window
-from bronze_engine.plan.asked import old_date_warning
+from bronze_engine.plan.asked import date_warning
 from bronze_engine.plan.request import follows_full_load, make_request
 from bronze_engine.plan.window import (
     begins_epoch,
@@ -347,11 +347,11 @@ def test_a_manifest_without_a_window_is_as_good_as_none() -> None:
     ],
 )
 def test_an_old_date_that_the_request_names_is_no_warning(source: dict[str, Any]) -> None:
-    assert old_date_warning(pipeline(None, **source), DAY, date(2025, 2, 1)) is None
+    assert date_warning(pipeline(None, **source), DAY, date(2025, 2, 1)) is None
 
 
 def test_an_old_date_that_the_request_does_not_name_is_a_warning() -> None:
-    warning = old_date_warning(pipeline(None, path="/orders"), DAY, date(2025, 1, 16))
+    warning = date_warning(pipeline(None, path="/orders"), DAY, date(2025, 1, 16))
     assert warning is not None
     assert "today's data under an old date" in warning
 
@@ -364,11 +364,27 @@ def test_an_old_date_that_a_parents_or_an_exports_request_names_is_no_warning() 
         poll=PollJob(path="/jobs/{job.id}", done=["done"]),
     )
     for source in ({"parent": Parent(name="team.above", source=above)}, {"export": export}):
-        assert old_date_warning(pipeline(None, **source), DAY, date(2025, 1, 16)) is None
+        assert date_warning(pipeline(None, **source), DAY, date(2025, 1, 16)) is None
+
+
+def test_a_chain_that_ends_in_the_future_is_a_warning() -> None:
+    """A slip in a year ended it without a word: each run after it committed no row."""
+    chain = pipeline(Incremental(cursor="id", cursor_type="integer", window="chain"), path="/x")
+    slip = date(2052, 1, 15)
+    warning = date_warning(chain, slip, DAY)
+    assert warning is not None
+    assert warning.startswith("2052-01-15 is in the future: ")
+    day_after = date_warning(chain, date(2025, 1, 16), date(2025, 1, 16), later=slip)
+    assert day_after is not None
+    assert day_after.startswith("2052-01-15 is in the future, and committed: ")
+    tomorrow = date(2025, 1, 16)
+    assert date_warning(chain, tomorrow, DAY) is None
+    assert date_warning(chain, DAY, DAY, later=tomorrow) is None
+    assert date_warning(pipeline(None, path="/x"), slip, DAY) is None
 
 
 def test_today_is_no_old_date() -> None:
-    assert old_date_warning(pipeline(None, path="/orders"), DAY, DAY) is None
+    assert date_warning(pipeline(None, path="/orders"), DAY, DAY) is None
 
 
 def test_a_lookback_reads_again_from_below_what_has_landed() -> None:
