@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -233,6 +234,17 @@ async def test_a_type_that_can_not_land_is_told(tmp_path: Path) -> None:
     kind = pa.month_day_nano_interval()
     write(one.inbox / "a", pa.table({"gap": pa.array([(1, 2, 3)], kind)}), "file")
     with pytest.raises(QualityError, match="column 'gap' has the type month_day_nano_interval"):
+        await one.run()
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [("INTERVAL 1 DAY", "gap"), ("{'of': [INTERVAL 1 DAY]}", "gap.of.list.element")],
+)
+async def test_an_interval_of_parquet_is_no_12_bytes(tmp_path: Path, value: str, path: str) -> None:
+    one = lake(tmp_path, "parquet")
+    duckdb.sql(f"COPY (SELECT 1 AS id, {value} AS gap) TO '{one.inbox / 'a.parquet'}'")
+    with pytest.raises(QualityError, match=f"column '{path}' has the type INTERVAL"):
         await one.run()
 
 

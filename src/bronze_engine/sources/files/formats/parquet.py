@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
+from bronze_engine.errors import QualityError
 from bronze_engine.sources.files.batches import (
     check_names,
     hand_on,
@@ -61,6 +62,7 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
         ) as file:
             schema = file.schema_arrow
             check_names(schema.names, name)
+            _check_types(file.schema)
             if not file.metadata.num_rows:
                 yield only_columns(schema)
                 return
@@ -68,6 +70,19 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
             for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 instants.check(batch, name)
                 yield without_dictionaries(batch)
+
+
+def _check_types(schema: pq.ParquetSchema) -> None:
+    """Raise QualityError for intervals, of months, days and milliseconds: Arrow gives them as 12
+    bytes, and says no more."""
+    for place in range(len(schema.names)):
+        leaf = schema.column(place)
+        if leaf.converted_type == "INTERVAL":
+            raise QualityError(
+                f"column {leaf.path!r} has the type INTERVAL, which can't land as it is; write it"
+                " as another type, or as text",
+                column=leaf.path,
+            )
 
 
 def _rows_a_batch(file: pq.ParquetFile) -> int:
