@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import ContainerClient
 
 __all__ = ["ACCOUNT", "KEY", "Azurite", "azurite", "serve"]
@@ -38,7 +39,8 @@ class Azurite:
         name = f"lake-{uuid.uuid4().hex[:12]}"
         credential = {"account_name": ACCOUNT, "account_key": KEY}
         async with ContainerClient(self.url, name, credential=credential) as client:
-            await client.create_container()
+            with suppress(ResourceExistsError):  # its client asks again where an answer was late
+                await client.create_container()
         return name
 
 
