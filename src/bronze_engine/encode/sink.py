@@ -31,7 +31,7 @@ def part_size(number: int, first_bytes: int) -> int:
 class PartSink(io.RawIOBase):
     """A write-only file object. No byte is copied or read back: parts are made of what is written.
 
-    Both checksums are taken while a piece is still in the processor's cache.
+    Both checksums are taken of one piece after another, so the second finds it in the cache.
     """
 
     def __init__(self, part_bytes: int) -> None:
