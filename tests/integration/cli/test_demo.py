@@ -70,7 +70,7 @@ def test_the_screen_shows_rows_hashes_and_the_verdict(
     option = [] if emulator is None else ["--emulator", emulator]
     ran = emulators.well(*DEMO, "--records", "1200", *option)
     assert "rows         1,200" in ran.out
-    assert re.search(r"^checksums    1 files, [\d,]+ bytes: all match$", ran.out, re.MULTILINE)
+    assert re.search(r"^checksums    1 file, [\d,]+ bytes: all match$", ran.out, re.MULTILINE)
     hashed = r"^sha256       [0-9a-f]{16}  part-g00000001-\w+-00000-00000\.parquet$"
     assert re.search(hashed, ran.out, re.MULTILINE)
     header, *rows = ran.out.split("\n\n")[1].splitlines()

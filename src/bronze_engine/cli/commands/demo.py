@@ -129,7 +129,7 @@ def _print(landed: _Landed, *, as_json: bool) -> None:
         return
     text.print_report(landed.run)
     verified = landed.verify
-    print(f"checksums    {verified.files} files, {verified.bytes:,} bytes: all match")
+    print(f"checksums    {text.files(verified.files)}, {verified.bytes:,} bytes: all match")
     for file in landed.files:
         print(f"sha256       {file.sha256[:16]}  {file.name}")
     _show(landed.rows)

@@ -189,7 +189,7 @@ def _override(manifest: Manifest) -> str:
 def _source(manifest: Manifest) -> str:
     source = manifest.source
     took = f"{source.requests:,} requests, {source.retries:,} retries, {text.size(source.bytes_in)}"
-    files = f"{len(manifest.sources):,} files, " if manifest.sources else ""
+    files = f"{text.files(len(manifest.sources))}, " if manifest.sources else ""
     return f"{source.type} {source.location} ({files}{took} in)"
 
 

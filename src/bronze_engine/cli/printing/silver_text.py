@@ -78,7 +78,7 @@ def print_silver_plan(plan: SilverPlan) -> None:
             ("pending", _pending(plan.pending)),
             (
                 "reads",
-                f"{plan.files:,} files, {text.size(plan.bytes)} at most"
+                f"{text.files(plan.files)}, {text.size(plan.bytes)} at most"
                 if plan.mode != "nothing"
                 else "",
             ),
@@ -143,4 +143,4 @@ def _bytes_out(report: RunReport, made: Curated) -> str:
     if not made.mode:
         return ""
     kept = f"; {made.kept_files:,} files stand as they were" if made.kept_files else ""
-    return f"{text.size(report.bytes_out)} in {report.files:,} files{kept}"
+    return f"{text.size(report.bytes_out)} in {text.files(report.files)}{kept}"

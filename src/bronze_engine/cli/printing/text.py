@@ -18,6 +18,7 @@ from bronze_engine.model.window import Window
 __all__ = [
     "change",
     "escaped",
+    "files",
     "interval",
     "print_json",
     "print_pairs",
@@ -62,7 +63,7 @@ def print_report(report: RunReport) -> None:
             ("requests", _requests(report)),
             ("in flight", _in_flight(report.concurrency)),
             ("bytes in", size(report.bytes_in)),
-            ("bytes out", f"{size(report.bytes_out)} in {report.files:,} files"),
+            ("bytes out", f"{size(report.bytes_out)} in {files(report.files)}"),
             ("seconds", f"{report.seconds:.2f} ({report.rows / seconds:,.0f} rows/s)"),
             ("CPU seconds", f"{report.cpu_seconds:.2f}"),
             ("peak memory", size(report.peak_rss_bytes)),
@@ -204,6 +205,11 @@ def escaped(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def files(count: int) -> str:
+    """1 file, 2 files."""
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def size(count: int) -> str:
