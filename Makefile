@@ -62,7 +62,7 @@ test: lint
 	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .azurite/.installed; fi
 	-@$(MAKE) --no-print-directory .localstack-venv/.installed
 	$(BIN)/python -m pytest --dist worksteal \
-	  --numprocesses $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
+	  --numprocesses $$($(BIN)/python -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
