@@ -41,7 +41,7 @@ class Rule(Protocol):
 
 
 class Encoder(Protocol[T_contra]):
-    """One file each, never in two threads at once."""
+    """One file each: `write` and `finish` are never called in two threads at once."""
 
     def write(self, item: T_contra, /) -> Sequence[Part]:
         """Encode one item and return the parts that are now full, in order."""
