@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from bronze_engine.decode.record import is_exact_double
 from bronze_engine.model.arrow import Array, binary_array, number_array, text_array
 
-__all__ = ["changed_doubles", "contains", "keeps_numbers"]
+__all__ = ["changed_doubles", "contains", "keeps_decimals", "keeps_numbers"]
 
 Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -38,6 +38,10 @@ _LONG_WHOLE: Final = 10.0 ** (_LONG - 1)
 _TINY: Final = 1e-80
 """Fewer than 16 digits before an exponent of -100 say less."""
 _TINY_DIGITS: Final = 3
+_EXPONENT_DIGITS: Final = 11
+"""One more than Arrow takes: what has more is no number to it, or the end of a UUID."""
+_ENDS: Final = np.frombuffer(b' \t\r\n",}]', np.uint8)
+"""What may follow a number, or a text that says one."""
 _QUOTE, _MINUS, _POINT, _ZERO, _E = b'"-.0e'
 _LOWER: Final = 0x20
 _MANTISSA: Final = re.compile(rb"[0-9][0-9.]*\Z")
@@ -76,6 +80,26 @@ def keeps_numbers(data: bytes, arrays: Iterable[Array]) -> bool:
     if smallest < _TINY:
         changed += changed_doubles(text_array(_tiny_numbers(data, text)))
     return not changed or not any(_holds(leaf, changed) for leaf in doubles)
+
+
+def keeps_decimals(data: bytes) -> bool:
+    """Whether pyarrow can read every decimal of `data`, which it has not yet. False means: read it
+    exactly.
+
+    Of a number 39 digits behind the last that its column has, as 1E-41 of a decimal(9,2), it looks
+    past the end of its table of powers of ten: it makes 0 of some, and 1E-123456789 ends the
+    process (26.0.1).
+    """
+    text: Bytes = np.frombuffer(data, np.uint8)
+    minus = np.flatnonzero(text == _MINUS)
+    minus = minus[(text[minus - 1] | _LOWER) == _E]
+    ends = minus + 1
+    for _ in range(_EXPONENT_DIGITS):
+        ends[text[ends] - _ZERO < 10] += 1
+        ends = np.minimum(ends, len(text) - 1)
+    digits = ends - minus - 1
+    is_far = (digits > 1) & (digits < _EXPONENT_DIGITS) & np.isin(text[ends], _ENDS)
+    return not is_far.any()
 
 
 def _long_numbers(data: bytes, text: Bytes, largest: float) -> Array:

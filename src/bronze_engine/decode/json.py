@@ -20,7 +20,7 @@ from bronze_engine.contracts import Decoded, Request
 from bronze_engine.decode.cursor import CursorFilter
 from bronze_engine.decode.drift import DriftReader
 from bronze_engine.decode.exact import decode_exact, split_lines
-from bronze_engine.decode.guard import contains, keeps_numbers
+from bronze_engine.decode.guard import contains, keeps_decimals, keeps_numbers
 from bronze_engine.decode.pieces import pieces_of
 from bronze_engine.decode.raw import with_raw
 from bronze_engine.decode.reader import Reader
@@ -219,6 +219,8 @@ def _checked(
     way: Reader | DriftReader, reader: Reader, data: bytes, rows: int
 ) -> pa.RecordBatch | None:
     """What one way of reading gives, where it changes nothing; None where it may."""
+    if any(pa.types.is_decimal(each.type) for each in reader.columns) and not keeps_decimals(data):
+        return None
     try:
         check_utf8(data)
         batch, data = way.read(data, rows)

@@ -43,6 +43,8 @@ _INTEGER: Final = r"^(0|-?[1-9][0-9]*)$"
 _NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _BOOLEAN: Final = r"^(true|false|True|False|TRUE|FALSE)$"
 _INTEGER_TEXT: Final = re.compile(_INTEGER.replace("$", r"\Z"))
+_FAR_BEHIND: Final = r"[eE]-0*[1-9][0-9]"
+"""An exponent past which Arrow makes 0 of some numbers (`guard.keeps_decimals`)."""
 _NUMBER_TEXT: Final = re.compile(_NUMBER.replace("$", r"\Z"))
 _BOOLEAN_TEXT: Final = re.compile(_BOOLEAN.replace("$", r"\Z"))
 _MOST_DIGITS: Final = 60
@@ -176,10 +178,16 @@ def cast_texts(texts: Array, kind: DataType) -> Array:
         _require(texts, _INTEGER)
         return texts.cast(kind)
     _require(texts, _NUMBER)
+    if pa.types.is_decimal(kind) and _any(texts, _FAR_BEHIND):
+        raise pa.ArrowInvalid("a number for which Arrow has no power of ten")
     numbers = texts.cast(kind)
     if changed_doubles(texts.drop_null()):
         raise pa.ArrowInvalid("a number that its double changes")
     return numbers
+
+
+def _any(texts: Array, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(texts, pattern=pattern), min_count=0).as_py())
 
 
 def _require(texts: Array, pattern: str) -> None:

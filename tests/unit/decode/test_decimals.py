@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from bronze_engine.config.schema import SchemaConfig
 from bronze_engine.decode.exact import decode_exact
 from bronze_engine.decode.json import JsonDecoder
 from bronze_engine.decode.rules import rules_of
+from bronze_engine.decode.typed import cast_texts
 from tests.unit.decode.rows import block, decode, request
 
 pytestmark = pytest.mark.unit
@@ -28,16 +30,29 @@ pytestmark = pytest.mark.unit
         ("decimal(38,10)", "99999999999999999999999999999.5"),
         ("decimal(76,10)", "82001418057157028013836197162561191093585467048805258247207678370931"),
         ("decimal(76,76)", "9"),
+        ("decimal(9,2)", "1E-41"),
+        ("decimal(9,2)", "-12345e-105"),
+        ("decimal(18,4)", "0.5E-0062"),
+        ("decimal(38,0)", "0.01E-37"),
+        ("decimal(9,2)", "1E-123456789"),
     ],
 )
 def test_a_number_past_the_digits_of_its_column_is_kept_beside_it(kind: str, number: str) -> None:
     """pyarrow 26 lets the digits run over: 100 was 100.00 in a column of three digits, which
-    Parquet writes or ends the run for, and some numbers of 38 digits were others."""
+    Parquet writes or ends the run for, and some numbers of 38 digits were others. Of those far
+    behind the last digit it made 0, or ended the process."""
     layout = decode(b'{"a":0}', columns={"a": kind}).layout.settled()
     for text in (number, f'"{number}"'):
         line = b'{"a":' + text.encode() + b"}"
         decoded = decode(line, layout=layout, columns={"a": kind})
         assert decoded.batch.to_pylist() == [{"a": None, "a__variant": text}]
+
+
+def test_texts_of_numbers_far_behind_the_last_digit_are_not_cast() -> None:
+    for text in ("1E-41", "12345e-77"):
+        with pytest.raises(pa.ArrowInvalid, match="no power of ten"):
+            cast_texts(pa.array(["1.5", text]), pa.decimal128(9, 2))
+    assert cast_texts(pa.array(["15E-1", None]), pa.decimal128(9, 2)).to_pylist()[1] is None
 
 
 KINDS = st.sampled_from(
