@@ -5,7 +5,7 @@ async with open_engine(config) as engine:
     report = await engine.run("myteam.orders", run_date=date(2025, 1, 15))
 """
 
-from bronze_engine.backfill import Backfill
+from bronze_engine.batch.backfill import Backfill
 from bronze_engine.batch.batch import Batch
 from bronze_engine.clock import SYSTEM_CLOCK, Clock
 from bronze_engine.config.load import Config, load_config

@@ -1,1 +1,1 @@
-"""Many pipelines in one process: which, of which dates, in which order, and what became of them."""
+"""Many runs in one process: of pipelines and dates, or of the dates that one pipeline lacks."""

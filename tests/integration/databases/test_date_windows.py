@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.backfill import Backfill
+from bronze_engine.batch.backfill import Backfill
 from bronze_engine.errors import ExtractError
 from tests.integration.databases.by_cursor import landing, session
 from tests.integration.databases.landing import NAME, Landing

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bronze_engine.backfill import Backfill
+from bronze_engine.batch.backfill import Backfill
 from bronze_engine.batch.batch import Batch
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.contracts import Request, Resources, Source

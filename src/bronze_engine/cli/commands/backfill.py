@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bronze_engine.backfill import Backfill
+from bronze_engine.batch.backfill import Backfill
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,

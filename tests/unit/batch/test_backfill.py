@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from bronze_engine.backfill import Backfill
+from bronze_engine.batch.backfill import Backfill
 from bronze_engine.contracts import Request
 from bronze_engine.errors import BronzeError, ConfigError, ExtractError, PageError
 from bronze_engine.model.backfill import BackfillReport
