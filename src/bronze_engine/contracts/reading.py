@@ -18,7 +18,7 @@ from bronze_engine.contracts.lent import Hide, Hook, Limits, OpenAuth, Share
 from bronze_engine.contracts.storing import Store
 from bronze_engine.flow import Budget
 from bronze_engine.model.block import Block
-from bronze_engine.model.landed import LandedBefore, LandedFile
+from bronze_engine.model.landed_file import LandedBefore, LandedFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.manifest import Load
 from bronze_engine.model.override import Override

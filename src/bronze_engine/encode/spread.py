@@ -8,8 +8,8 @@ from typing import Final, final
 import numpy as np
 import pyarrow as pa
 
+from bronze_engine.encode.partition_values import Divided, Values
 from bronze_engine.encode.rowgroups import conform
-from bronze_engine.encode.values import Divided, Values
 from bronze_engine.encode.weight import Numbers, row_weights
 from bronze_engine.model.arrow import Array
 

@@ -10,7 +10,7 @@ import msgspec
 from bronze_engine.contracts import Store
 from bronze_engine.errors import BronzeError
 from bronze_engine.model.changes import ChangeCounts
-from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.landed_file import LandedFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
 from bronze_engine.quality.duplicates import Repeats

@@ -19,8 +19,8 @@ from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.contracts import Store
 from bronze_engine.decode.stamp import Stamps, stamp, stamped_schema
 from bronze_engine.encode.parquet import ParquetEncoder
+from bronze_engine.encode.partition_values import Level, Values, divide, levels_of
 from bronze_engine.encode.spread import Spread
-from bronze_engine.encode.values import Level, Values, divide, levels_of
 from bronze_engine.errors import QualityError
 from bronze_engine.flow import each
 from bronze_engine.flow.budget import Budget

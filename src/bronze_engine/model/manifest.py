@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from bronze_engine.model.changes import Changes
-from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.landed_file import LandedFile
 from bronze_engine.model.layout import Column
 from bronze_engine.model.override import Override
 from bronze_engine.model.part import DataFile

@@ -11,7 +11,7 @@ from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Request
 from bronze_engine.decode.schema import schema_changes
 from bronze_engine.decode.stamp import stamped_schema
-from bronze_engine.encode.values import check_fields
+from bronze_engine.encode.partition_values import check_fields
 from bronze_engine.land.job import Job
 from bronze_engine.land.landed import Landed, last_layout
 from bronze_engine.model.arrow import schema_to_text

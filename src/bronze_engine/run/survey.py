@@ -17,7 +17,7 @@ from bronze_engine.publish.base import Base, read_base
 from bronze_engine.run.ahead import check_ahead
 from bronze_engine.run.services import Identity, Stores
 from bronze_engine.state import overrides
-from bronze_engine.state.landed import read_landed
+from bronze_engine.state.landed_before import read_landed_before
 from bronze_engine.state.partitions import max_epoch, read_neighbours
 
 __all__ = ["Survey", "survey"]
@@ -69,7 +69,7 @@ async def survey(
         override=override,
     )
     if isinstance(pipeline.source, FilesSourceConfig) and pipeline.incremental and not epoch:
-        landed = await read_landed(store, system, entity, run_date, request.epoch)
+        landed = await read_landed_before(store, system, entity, run_date, request.epoch)
         request = msgspec.structs.replace(request, landed=landed)
     later = around.later if request.cap is not None else None
     return Survey(

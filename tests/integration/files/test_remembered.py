@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bronze_engine.errors import ConfigError, ExtractError, QualityError
-from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.landed_file import LandedFile
 from bronze_engine.sources.files.content import FileContent
 from tests.integration.files.landing import Lake
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.config.partition_by import PartitionField
+from bronze_engine.encode.partition_values import Values, divide, levels_of
 from bronze_engine.encode.spread import Spread
-from bronze_engine.encode.values import Values, divide, levels_of
 from bronze_engine.encode.weight import row_weights, weight
 from bronze_engine.model.layout import Column
 from tests.unit.encode.test_rowgroups import ROWS, WEIGHED

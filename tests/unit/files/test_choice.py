@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.contracts import Request
 from bronze_engine.errors import ExtractError
-from bronze_engine.model.landed import LandedBefore, LandedFile
+from bronze_engine.model.landed_file import LandedBefore, LandedFile
 from bronze_engine.sources.files.choice import Choice, choose
 from bronze_engine.sources.files.cursor import FileCursor
 from bronze_engine.sources.files.entry import Entry

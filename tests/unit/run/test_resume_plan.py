@@ -17,7 +17,7 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality import Quality
 from bronze_engine.config.units import Duration
 from bronze_engine.contracts import Request
-from bronze_engine.model.landed import LandedBefore
+from bronze_engine.model.landed_file import LandedBefore
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import ABSENT
 from bronze_engine.model.slice import Slice

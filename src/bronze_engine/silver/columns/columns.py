@@ -12,7 +12,7 @@ from bronze_engine.config.partition_by import PartitionField
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
 from bronze_engine.config.source import FilesSourceConfig
-from bronze_engine.encode.values import misfit
+from bronze_engine.encode.partition_values import misfit
 from bronze_engine.errors import QualityError
 from bronze_engine.model.layout import STAMP_COLUMNS, Column
 from bronze_engine.model.manifest import Manifest

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from bronze_engine.config.files.source import Compression
 from bronze_engine.errors import ExtractError
-from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.landed_file import LandedFile
 from bronze_engine.sources.files.archive import Member, MemberInflater
 from bronze_engine.sources.files.entry import Entry
 from bronze_engine.sources.files.foreign import refuse_packed

@@ -15,7 +15,7 @@ from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, 
 from bronze_engine.errors import ExtractError
 from bronze_engine.flow import Lane, ordered
 from bronze_engine.model.block import Block
-from bronze_engine.model.landed import LandedFile
+from bronze_engine.model.landed_file import LandedFile
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.files.choice import choose
 from bronze_engine.sources.files.content import FileContent

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze_engine.config.partition_by import PartitionField
-from bronze_engine.encode.values import Values, divide, levels_of
+from bronze_engine.encode.partition_values import Values, divide, levels_of
 from bronze_engine.errors import QualityError
 from bronze_engine.model.layout import Column
 

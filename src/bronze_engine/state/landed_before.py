@@ -8,17 +8,17 @@ from typing import Final
 
 from bronze_engine.contracts import Store
 from bronze_engine.flow import each
-from bronze_engine.model.landed import LandedBefore, LandedFile
+from bronze_engine.model.landed_file import LandedBefore, LandedFile
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.window import Window
 from bronze_engine.state.partitions import committed_dates, read_partition
 
-__all__ = ["read_landed"]
+__all__ = ["read_landed_before"]
 
 _AT_ONCE: Final = 16
 
 
-async def read_landed(
+async def read_landed_before(
     store: Store, system: str, entity: str, run_date: date, epoch: int
 ) -> LandedBefore:
     """What every date of the epoch has landed, told apart by whether it is `run_date`.
