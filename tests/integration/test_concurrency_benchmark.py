@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.benching import bench
+from tests.measuring import measured
 
 pytestmark = pytest.mark.integration
 
@@ -22,6 +23,7 @@ def test_the_server_sees_as_many_at_once_as_configured(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@measured
 def test_a_hidden_limit_refuses_what_goes_beyond_it(tmp_path: Path) -> None:
     told, found = bench(tmp_path, "adaptive")
     [runs] = found["limits"]["10 at once"]

@@ -24,6 +24,7 @@ from bronze_engine.run.trial import TrialBounds
 from bronze_engine.store.memory import MemoryStore
 from bronze_engine.tune import Tune, TuneBounds, TuneReport
 from tests.integration.postgres import database, postgres, postgres_dsn
+from tests.measuring import measured
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
 
@@ -70,6 +71,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 @pytest.mark.slow
+@measured
 async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: Path) -> None:
     with PacedApi.start(latency_ms=50, at_once=16, max_size=100) as api:
         async with engine_of(tmp_path, api.url) as engine:
@@ -84,6 +86,7 @@ async def test_latency_is_answered_with_larger_pages_and_more_at_once(tmp_path: 
 
 
 @pytest.mark.slow
+@measured
 async def test_a_limit_that_nobody_told_of_is_found_and_larger_pages_go_round_it(
     tmp_path: Path,
 ) -> None:
@@ -115,6 +118,7 @@ async def test_a_configured_rate_is_never_passed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@measured
 async def test_computing_bounds_what_a_server_gives_at_once(tmp_path: Path) -> None:
     bounds = TrialBounds(seconds=1.5, requests=100_000, concurrency=4)
     with PacedApi.start(max_size=1000, columns=60) as api:
@@ -158,6 +162,7 @@ class _SlowUpload:
         return staged
 
 
+@measured
 async def test_a_store_that_is_slow_is_named(tmp_path: Path) -> None:
     store = MemoryStore(SYSTEM_CLOCK)
 

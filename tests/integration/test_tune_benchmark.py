@@ -8,10 +8,12 @@ import pytest
 from benchmarks.studies.tune import shares
 
 from tests.benching import bench
+from tests.measuring import measured
 
 
 @pytest.mark.slow
 @pytest.mark.integration
+@measured
 def test_what_is_proposed_is_measured_against_the_grid(tmp_path: Path) -> None:
     told, found = bench(tmp_path, "tune", rounds=1)
     [(name, server)] = found["servers"].items()

@@ -23,6 +23,7 @@ from tests.integration.cli.command import (
     url_of,
 )
 from tests.integration.http_server import Seen, answer
+from tests.measuring import measured
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +51,7 @@ def sized(folder: Any) -> None:
     path.write_text(text + SIZED.split("\n", 2)[2])  # the table stands there already
 
 
+@measured
 def test_what_is_printed_is_pasted_and_loads(bronze: Bronze) -> None:
     sized(bronze.folder)
     with in_background(endless) as server:

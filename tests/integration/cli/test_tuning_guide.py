@@ -14,6 +14,7 @@ from bronze_engine.tune import TuneBounds
 from tests.documents import Document
 from tests.integration.cli.command import Bronze, in_background
 from tests.integration.http_server import Seen, answer
+from tests.measuring import measured
 
 TUNING = Document("docs/tuning.md")
 QUICK = ("--seconds", "0.1", "--rounds", "1")
@@ -29,6 +30,7 @@ async def handle(seen: Seen, _: object) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.integration
+@measured
 def test_what_the_guide_shows_is_what_happens(
     bronze: Bronze, monkeypatch: pytest.MonkeyPatch
 ) -> None:
