@@ -32,8 +32,7 @@ from bronze_engine.config.http.paginator import (
     Paginator,
 )
 from bronze_engine.config.units import Secret
-from tests.integration.http_server import Seen, opened, serve
-from tests.integration.paged_server import (
+from tests.integration.http.paged_server import (
     COUNT,
     GRANTED,
     PAGINATORS,
@@ -43,6 +42,7 @@ from tests.integration.paged_server import (
     pages_of,
     served,
 )
+from tests.integration.http_server import Seen, opened, serve
 from tests.paged_rows import Kind, PagedRows
 
 pytestmark = pytest.mark.integration

@@ -17,7 +17,7 @@ from bronze_engine.config.http.paginator import (
 from bronze_engine.config.units import ByteSize
 from bronze_engine.errors import ExtractError
 from bronze_engine.telemetry.events import PageFetched
-from tests.integration.http_rows import ROWS, chained, paged
+from tests.integration.http.rows import ROWS, chained, paged
 from tests.integration.http_server import Seen, answer, opened, serve
 
 pytestmark = pytest.mark.integration

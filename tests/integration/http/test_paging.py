@@ -18,8 +18,8 @@ from bronze_engine.config.http.paginator import (
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.units import Duration, Secret
 from bronze_engine.errors import ExtractError, PageError
+from tests.integration.http.paged_server import COUNT, PAGINATORS, ROWS, SIZE, SIZED, served
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve
-from tests.integration.paged_server import COUNT, PAGINATORS, ROWS, SIZE, SIZED, served
 from tests.paged_rows import Kind, PagedRows
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
 from bronze_engine.config.http.paginator import NextUrlPaginator, PagePaginator
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.units import Secret
-from tests.integration.http_rows import chained, paged
+from tests.integration.http.rows import chained, paged
 from tests.integration.http_server import Seen, answer, opened, serve
 
 pytestmark = pytest.mark.integration
