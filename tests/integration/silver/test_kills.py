@@ -33,7 +33,7 @@ from tests.unit.silver import oracle
 from tests.unit.silver.lake import NAME, Lake, comparable
 from tests.unit.silver.oracle import Landed, Table
 
-from .silver_kill_server import Command
+from .kill_server import Command
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]  # some are a hundred runs
 
@@ -53,7 +53,7 @@ What = Literal["first run", "newer", "re-landed"]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KillServer]:
-    with kill_server("tests.integration.silver_kill_server") as server:
+    with kill_server("tests.integration.silver.kill_server") as server:
         yield server
 
 

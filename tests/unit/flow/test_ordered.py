@@ -1,3 +1,5 @@
+"""Fetches side by side, handed on in order, on a budget that all flows share."""
+
 from __future__ import annotations
 
 import asyncio
@@ -7,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import pytest
 
-from bronze_engine.flow import Budget, Lane, each, ordered, single
+from bronze_engine.flow import Budget, Lane, ordered
 from bronze_engine.testing import ManualClock
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -281,183 +283,12 @@ async def test_randomly_cancelled_lanes_leak_no_byte() -> None:
     assert sink.values == list(range(20))
 
 
-async def test_a_waiter_cancelled_after_its_grant_gives_the_bytes_back() -> None:
-    budget = Budget(2 * PAGE)
-    lane, other = Lane(budget, 0), Lane(budget, 0)
-    await lane.take(2 * PAGE)
-    await other.take(1)  # an empty lane is never made to wait
-    doomed = asyncio.create_task(other.take(PAGE))
-    heir = asyncio.create_task(other.take(PAGE))
-    await ManualClock().settle()
-    lane.add(-2 * PAGE)  # grants the doomed one, which has not run since
-    doomed.cancel()
-    await heir
-    assert other.held_bytes == PAGE + 1
-
-
-async def test_bytes_above_the_floor_are_granted_in_the_order_of_asking() -> None:
-    clock = ManualClock()
-    budget = Budget(10)
-    holder, large, small = (Lane(budget, 1) for _ in range(3))
-    await holder.take(11)
-    await large.take(1)
-    await small.take(1)
-    granted: list[str] = []
-
-    async def ask(name: str, lane: Lane, size: int) -> None:
-        await lane.take(size)
-        granted.append(name)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, "large", large, 8)
-        await clock.settle()
-        tasks.start_soon(ask, "small", small, 2)
-        await clock.settle()
-        holder.add(-4)
-        await clock.settle()
-        assert granted == []  # the small one would fit, and waits for its turn
-        holder.add(-6)
-        await clock.settle()
-        assert granted == ["large", "small"]
-
-
-async def test_a_lane_below_its_floor_overtakes_those_that_wait() -> None:
-    clock = ManualClock()
-    budget = Budget(10)
-    holder, needy = Lane(budget, 0), Lane(budget, 5)
-    await holder.take(10)
-    waiting = asyncio.create_task(holder.take(5))
-    await clock.settle()
-    await needy.take(4)
-    assert needy.held_bytes == 4
-    assert not waiting.done()
-    waiting.cancel()
-
-
-async def test_reserve_is_first_come_first_served_and_all_or_nothing() -> None:
-    clock = ManualClock()
-    budget = Budget(10)
-    log: list[str] = []
-
-    async def run(name: str, size: int, seconds: float) -> None:
-        async with budget.reserve(size, on_wait=lambda: log.append(f"{name} waits")):
-            log.append(f"{name} at {clock.monotonic():g} of {budget.reserved_bytes}")
-            await clock.sleep(seconds)
-
-    async def all_of_them() -> None:
-        async with anyio.create_task_group() as tasks:
-            for name, size, seconds in (("a", 6, 2.0), ("b", 6, 1.0), ("c", 2, 1.0)):
-                tasks.start_soon(run, name, size, seconds)
-
-    await clock.drive(all_of_them())
-    assert log == ["b waits", "c waits", "a at 0 of 6", "b at 2 of 8", "c at 2 of 8"]
-    assert budget.reserved_bytes == 0
-
-
-async def test_a_reservation_larger_than_the_limit_passes_alone() -> None:
-    budget = Budget(10)
-    async with budget.reserve(50):
-        assert budget.reserved_bytes == 50
-    assert budget.reserved_bytes == 0
-
-
-@pytest.mark.parametrize("after_grant", [False, True])
-async def test_a_cancelled_reservation_lets_the_next_in(after_grant: bool) -> None:
-    clock = ManualClock()
-    budget = Budget(10)
-    entered: list[str] = []
-
-    async def run(name: str, size: int) -> None:
-        async with budget.reserve(size):
-            entered.append(name)
-
-    async with budget.reserve(5):
-        doomed = asyncio.create_task(run("doomed", 10))
-        heir = asyncio.create_task(run("heir", 5))
-        await clock.settle()
-        if not after_grant:
-            doomed.cancel()
-            await clock.settle()
-            assert entered == ["heir"]
-    doomed.cancel()
-    await asyncio.wait([doomed, heir])
-    assert entered == ["heir"]
-    assert budget.reserved_bytes == 0
-
-
-async def test_what_is_reserved_is_not_in_the_pool() -> None:
-    clock = ManualClock()
-    budget = Budget(10)
-    lane = Lane(budget, 1)
-    async with budget.reserve(8):
-        await lane.take(1)
-        waiting = asyncio.create_task(lane.take(3))
-        await clock.settle()
-        assert not waiting.done()
-    await waiting
-    assert lane.held_bytes == 4
-
-
-async def test_single_prefers_exits_then_the_order_and_notes_the_others() -> None:
-    first, second, leave = ValueError("1"), KeyError("2"), KeyboardInterrupt()
-    assert single(ExceptionGroup("", [first, second])) is first
-    assert first.__notes__ == ["also: KeyError('2')"]
-    nested = BaseExceptionGroup("", [first, BaseExceptionGroup("", [leave, second])])
-    assert single(nested) is leave
-
-
-@pytest.mark.parametrize(("count", "at_once", "most"), [(0, 4, 0), (1, 4, 1), (3, 1, 1), (5, 3, 3)])
-async def test_each_takes_no_more_tasks_than_it_has_items(
-    count: int, at_once: int, most: int
-) -> None:
-    clock, seen, tasks = ManualClock(), list[int](), set[object]()
-
-    async def work(item: int) -> None:
-        tasks.add(asyncio.current_task())
-        await clock.sleep(1.0)
-        seen.append(item)
-
-    await clock.drive(each(range(count), work, at_once=at_once))
-    assert sorted(seen) == list(range(count))
-    assert len(tasks) == most
-
-
-@pytest.mark.parametrize("at_once", [1, 3])
-async def test_the_first_error_of_each_ends_the_others(at_once: int) -> None:
-    clock, begun = ManualClock(), list[int]()
-
-    async def work(item: int) -> None:
-        begun.append(item)
-        await clock.sleep(float(item))
-        raise ValueError(item)
-
-    with pytest.raises(ValueError, match="1"):
-        await clock.drive(each([1, 2, 3, 4], work, at_once=at_once))
-    assert begun == [1, 2, 3][:at_once]
-
-
-@pytest.mark.asyncio
-async def test_work_that_is_cancelled_from_within_is_no_end() -> None:
-    """A task group takes the cancellation of a task for its own, and drops what is left."""
-
-    async def break_off(item: int) -> None:
-        if item == 1:
+async def test_a_fetch_that_is_cancelled_from_within_is_no_end() -> None:
+    async def fetch(number: int) -> tuple[int, int]:
+        if number == 1:
             raise asyncio.CancelledError
+        return number, PAGE
 
+    lane = Lane(Budget(100 * PAGE), PAGE)
     with pytest.raises(RuntimeError, match="cancelled from within"):
-        await each([0, 1, 2, 3], break_off, at_once=2)
-
-    async def items() -> AsyncIterator[int]:
-        for item in range(4):
-            yield item
-
-    async def fetch(item: int) -> tuple[int, int]:
-        await break_off(item)
-        return item, 1
-
-    async def emit(_item: int) -> None:
-        """Takes them all."""
-
-    lane = Lane(Budget(100), 10)
-    with pytest.raises(RuntimeError, match="cancelled from within"):
-        await ordered(items(), fetch, emit, lane=lane, estimate=lambda _: 1, ahead=2)
+        await flow(lane, 4, fetch, Sink(), ahead=2)
