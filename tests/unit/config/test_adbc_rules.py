@@ -68,6 +68,8 @@ def test_a_library_and_a_driver_of_options_alone_are_taken(tmp_path: Path, conne
         ('table = "t"\ncolumns = ["id"]', CURSOR, 'columns: lacks the cursor, "at"'),
         ('table = "t"\nwhere = "day = \'{run_date}\'"', "", "where: has a placeholder between"),
         ("query = \"SELECT 'x-{run_date:%Y}'\"", "", "query: has a placeholder between quotes"),
+        ('query = "SELECT 1 -- of {run_date}"', "", "query: has a placeholder in a comment"),
+        ('table = "t"\nwhere = "a = 1) OR (b = 2"', CURSOR, "where: closes a bracket that it did"),
     ],
 )
 def test_a_source_that_contradicts_itself_is_refused(

@@ -106,6 +106,10 @@ def test_a_driver_is_resolved_with_its_connection(tmp_path: Path) -> None:
         ('table = "t"\nwhere = "a = {job.id}"', "{job.id} is unknown here"),
         ('table = "t"\nwhere = "a = {today}"', "where:"),
         ('table = "t"\nwhere = "a > {low}"', '{low} needs load = "incremental"'),
+        ('table = "t"\nwhere = "a = 1) OR (b = 2"', "where: closes a bracket that it did not open"),
+        ('table = "t"\nwhere = "(a = 1"', "where: does not close the bracket at character 1"),
+        ('query = "SELECT 1) AS x, (SELECT 2"', "query: closes a bracket that it did not open"),
+        ('query = "SELECT\\n\'a"', "query: has no end to the ' in line 2, character 1"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, source: str, message: str) -> None:

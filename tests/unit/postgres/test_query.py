@@ -58,8 +58,9 @@ def test_a_comment_at_the_end_of_a_condition_hides_nothing() -> None:
     )
 
 
-def test_a_query_stands_in_brackets_without_its_semicolon() -> None:
-    origin = Origin.of_query("SELECT 1 AS id ; \n", None, VALUES)
+@pytest.mark.parametrize("end", ["", " ; \n", "; -- all", ";; /* all */ ;"])
+def test_a_query_stands_in_brackets_without_its_semicolon(end: str) -> None:
+    origin = Origin.of_query(f"SELECT 1 AS id{end}", None, VALUES)
     assert select(['"id"'], origin) == 'SELECT "id" FROM (\nSELECT 1 AS id\n) AS "query"'
 
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final
 
 from bronze_engine.config.database.drivers import DRIVERS, TAKES_BATCH_ROWS
+from bronze_engine.config.database.sql import bracket_fault, is_inside
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.pipeline import Pipeline
@@ -27,8 +28,6 @@ __all__ = ["database_source_faults"]
 
 _HTTP_ONLY: Final = ("step", "steps_per_slice", "start_param", "end_param", "format")
 _KNOWN: Final = frozenset({"run_date", "low", "high"})
-_ASIDE: Final = re.compile(r"--[^\n]*|/\*.*?\*/|\"[^\"]*\"", re.DOTALL)
-"""Comments and quoted names: what else stands in a query is no text, or between quotes."""
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(?:run_date|low|high)\b")
 
 
@@ -140,10 +139,8 @@ def _templates(
         except (ConfigError, ValueError) as exc:
             yield Fault(here, exc.message if isinstance(exc, ConfigError) else "no strftime format")
             continue
-        if text is not None and _has_quoted_placeholder(text):
-            yield Fault(
-                here, "has a placeholder between quotes, where it is text; leave the quotes out"
-            )
+        if text is not None:
+            yield from _brackets(source, text, here)
         for name in sorted(names - _KNOWN):
             yield Fault(
                 here, f"{{{name}}} is unknown here; known are {{run_date}}, {{low}}, {{high}}"
@@ -153,10 +150,19 @@ def _templates(
             yield Fault(here, f'{{{name}}} needs load = "incremental" and its table')
 
 
-def _has_quoted_placeholder(text: str) -> bool:
-    """Whether a value would become a piece of a text, which is not what it is bound as."""
-    code = _ASIDE.sub("", text)
-    return any(code.count("'", 0, each.start()) % 2 for each in _PLACEHOLDER.finditer(code))
+def _brackets(source: DatabaseSourceConfig, text: str, path: KeyPath) -> Iterator[Fault]:
+    is_bound = isinstance(source, AdbcSourceConfig)
+    driver = source.connection.driver if isinstance(source, AdbcSourceConfig) else "postgresql"
+    if (fault := bracket_fault(text, driver)) is not None:
+        yield Fault(path, f"{fault}; it stands in brackets of its own, and must not leave them")
+    elif is_inside("text", _PLACEHOLDER, text, driver):
+        yield Fault(
+            path, "has a placeholder between quotes, where it is text; leave the quotes out"
+        )
+    elif is_bound and is_inside("comment", _PLACEHOLDER, text, driver):
+        yield Fault(
+            path, "has a placeholder in a comment, where no value can be bound; leave it out"
+        )
 
 
 def _incremental(

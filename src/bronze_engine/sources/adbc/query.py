@@ -1,7 +1,8 @@
 """SQL put together from parts: names quoted, values always parameters.
 
 Conditions and queries of the configuration stand in brackets of their own, on lines of their
-own: a comment at their end hides nothing of ours.
+own: a comment at their end hides nothing of ours, and `config.database.sql` has seen to it that
+they don't leave them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from bronze_engine.config import template
 from bronze_engine.config.database.adbc import AdbcSourceConfig
+from bronze_engine.config.database.sql import ended
 from bronze_engine.errors import ConfigError
 from bronze_engine.model.arrow import Array, scalar
 from bronze_engine.sources.adbc.dialect import Dialect
@@ -87,9 +89,9 @@ class Origin:
     def _relation(self, parameters: Parameters) -> str:
         if self._config.table is not None:
             return self._dialect.table(self._config.table)
-        query = self._rendered(self._config.query or "", parameters)
+        query = ended(self._config.query or "", self._config.connection.driver)
         alias = self._dialect.quoted("query")
-        return f"(\n{query.strip().rstrip(';').rstrip()}\n) AS {alias}"
+        return f"(\n{self._rendered(query, parameters)}\n) AS {alias}"
 
     def _rendered(self, text: str, parameters: Parameters) -> str:
         def known(name: str, style: str | None) -> str:

@@ -23,7 +23,7 @@ from bronze_engine.sources.postgres.catalogue import (
 )
 from bronze_engine.sources.postgres.cursor import SYSTEM_CURSOR, Cursor
 from bronze_engine.sources.postgres.hold import SentType, sent_types
-from bronze_engine.sources.postgres.query import Origin, Values, render_sql, select
+from bronze_engine.sources.postgres.query import Origin, Values, render_query, select
 from bronze_engine.sources.postgres.selection import Selection, select_columns
 from bronze_engine.sources.postgres.slices import find_column
 from bronze_engine.sources.postgres.window import Reach, find_reach
@@ -86,7 +86,7 @@ async def describe_source(
         relation = await _locked(connection, config.table)
         columns = relation.columns
     else:
-        query = render_sql(config.query or "", values).strip().rstrip(";")
+        query = render_query(config.query or "", values)
         columns = await columns_of_query(connection, query)
     selection = select_columns(
         columns,

@@ -2,7 +2,7 @@
 
 COPY takes no bind parameters, so a value becomes a literal. Conditions and queries of the
 configuration stand in brackets of their own, on lines of their own: a comment at their end
-hides nothing of ours.
+hides nothing of ours, and `config.database.sql` has seen to it that they don't leave them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import final
 import msgspec
 
 from bronze_engine.config import template
+from bronze_engine.config.database.sql import ended
 from bronze_engine.errors import ConfigError
 
-__all__ = ["Origin", "Values", "first", "literal", "render_sql", "select"]
+__all__ = ["Origin", "Values", "first", "literal", "render_query", "render_sql", "select"]
 
 
 def literal(value: str, type_name: str) -> str:
@@ -67,6 +68,11 @@ def render_sql(text: str, values: Values) -> str:
     return template.substitute(text, known)
 
 
+def render_query(query: str, values: Values) -> str:
+    """As `render_sql`, without the semicolon that may end a query."""
+    return render_sql(ended(query, "postgresql"), values)
+
+
 @final
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where rows come from: what stands behind FROM, and the configured condition."""
@@ -84,7 +90,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of_query(cls, query: str, where: str | None, values: Values) -> Origin:
         """A query, as the configuration has it."""
-        text = render_sql(query, values).strip().rstrip(";").rstrip()
+        text = render_query(query, values)
         return cls(relation=f'(\n{text}\n) AS "query"', where=_condition(where, values))
 
     def conditions(self, *others: str | None) -> list[str]:
