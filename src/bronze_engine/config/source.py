@@ -59,6 +59,9 @@ class HttpSourceConfig(
     """What it means that nothing is at `records`: a fault, or no records, as APIs that leave out
     an empty list have it (Google's, X's, FHIR). In an answer with `error` or `errors` it is
     always a fault."""
+    partial_records: Literal["fail", "warn"] = "fail"
+    """What a message in `error` or `errors` means beside the records: a fault, or nothing but a
+    warning. Not looked for where the body itself is the list, or the configuration reads it."""
     single_record: bool = False
     """At `records` stands one object, and it is the record: a resource by its number."""
     record_set: str | None = None

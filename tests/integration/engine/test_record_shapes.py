@@ -132,6 +132,19 @@ async def test_several_record_sets_land_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_error_beside_the_records_fails_or_warns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"result": [{"id": 1}], "error": {"message": "Transaction cancelled"}}
+    more = 'records = "result"\n'
+    with pytest.raises(PageError, match='has "error": Transaction cancelled, beside its records'):
+        await landed(tmp_path, more, answer(body))
+    rows = await landed(tmp_path, f'{more}partial_records = "warn"\n', answer(body))
+    assert rows == [{"id": 1}]
+    assert 'a page has "error": Transaction cancelled, beside its records' in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_pages_that_leave_an_empty_list_out_land(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -153,6 +153,32 @@ def test_faults_are_no_absence(path: str, body: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "fault"),
+    [
+        ("d", '{"d": [1], "error": {"message": "cancelled", "n": NaN}}', '"error": cancelled'),
+        ("d", '{"d": [], "errors": [{"detail": "no\\nrights"}]}', '"errors": no rights'),
+        ("$.d[*].e[*]", '{"d": [{"e": [1]}], "error": "late"}', '"error": late'),
+        ("d", '{"d": [1], "error": "%s"}' % ("x" * 300), '"error"'),
+        ("d", '{"d": [1], "error": {"code": 0}, "errors": []}', ""),
+        ("d", '{"d": [1], "error": null, "errors": ""}', ""),
+        ("errors", '{"errors": [{"message": "a record"}]}', ""),
+        ("$.*", '{"error": [{"message": "a record"}]}', ""),
+        (None, '[{"error": "a record\'s own"}]', ""),
+    ],
+)
+def test_what_is_said_to_be_wrong_beside_the_records_is_found(
+    path: str | None, body: str, fault: str
+) -> None:
+    assert Shape(path).split(body.encode()).fault == fault
+
+
+def test_an_error_that_the_configuration_reads_itself_is_no_fault() -> None:
+    body = b'{"d": [{"id": 1}], "error": {"message": "x"}}'
+    assert Shape("d", envelope={"said": "error.message"}).split(body).fault == ""
+    assert Shape("d", ("error.message",)).split(body).fault == ""
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
         (None, ' {"id": 1.10, "lines": [{"n": 1}]} '),

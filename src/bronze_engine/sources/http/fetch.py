@@ -147,6 +147,7 @@ class Fetcher:
                 split = await self._settled(self._settle, ask, answer)
             if split is None:
                 split = await self.split(answer)
+            self._judge_fault(split)
         except (AuthError, ExtractError, PageError) as exc:
             raise self.located(exc, ask) from exc.__cause__
         if ask.number == 1 and self._config.format == "csv":
@@ -165,6 +166,18 @@ class Fetcher:
             date=answer.headers.get("date"),
             bytes_in=sum(map(len, answer.chunks)),
             captured=self._captured(ask, answer, split) if self._captures else None,
+        )
+
+    def _judge_fault(self, split: Split) -> None:
+        if not split.fault:
+            return
+        if self._config.partial_records == "fail":
+            raise PageError(
+                f"the body has {split.fault}, beside its records: those that are missing nobody "
+                'can tell; set partial_records = "warn" if these are all'
+            )
+        self._resources.tally.warn(
+            self._target.scrub(f"a page has {split.fault}, beside its records, which landed")
         )
 
     def _warn_of_delimiter(self, split: Split) -> None:

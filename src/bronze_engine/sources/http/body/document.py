@@ -8,8 +8,9 @@ or a path has wildcards, it is walked level by level instead.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Literal, final
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, final
 
 import msgspec
 import pyarrow as pa
@@ -17,15 +18,19 @@ import pyarrow as pa
 from bronze_engine.errors import ExtractError, PageError
 from bronze_engine.sources.http.body.blocks import NO_MEMBERS, Members
 from bronze_engine.sources.http.body.envelope import Envelope, Own, first_found, readings
-from bronze_engine.sources.http.body.expected import Expected
+from bronze_engine.sources.http.body.expected import FAULTS, Expected
 from bronze_engine.sources.http.body.masked import masked, own_bytes
-from bronze_engine.sources.http.body.message import fault_in
-from bronze_engine.sources.http.body.onepass import OnePass
+from bronze_engine.sources.http.body.message import fault_in, fault_of
+from bronze_engine.sources.http.body.onepass import OnePass, Path
 from bronze_engine.sources.http.body.place import place_of
-from bronze_engine.sources.http.body.raw import Body
+from bronze_engine.sources.http.body.raw import Body, members_of
 from bronze_engine.sources.http.body.sniff import no_json
 
-__all__ = ["Document", "RecordList"]
+__all__ = ["Document", "Found", "RecordList"]
+
+_FIRST_IS_ANY: Final = re.compile(r"\$$|\$\[|\$\.[.*]")
+"""JSONPaths whose first step is another than a plain name."""
+_FIRST_NAME: Final = re.compile(r"[.\[]")
 
 _Read = tuple[int, list[msgspec.Raw] | None, Body | None]
 """A list: the number of its record set, its records (None for a null), the object around it."""
@@ -36,6 +41,17 @@ class RecordList(msgspec.Struct, frozen=True):
 
     raws: list[msgspec.Raw]
     members: Members
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a body holds."""
+
+    lists: list[RecordList]
+    """In the order of the record sets and of the body."""
+    fields: dict[str, msgspec.Raw]
+    """The control fields that are there."""
+    fault: str = ""
+    """What the server says is wrong, beside the records."""
 
 
 @final
@@ -80,9 +96,11 @@ class Document:
         self._fields = {path: readings(path) for path in fields}
         for joined in self._envelopes:
             self._fields |= joined.fields
+        self._judged = _judged(records, self._fields.values())
         lists = [place.readings for place in self._places if place.readings is not None]
         is_plain = len(lists) == len(self._places)
-        self._one_pass = OnePass(lists, self._fields) if is_plain else None
+        judged = {name: [(name,)] for name in self._judged}
+        self._one_pass = OnePass(lists, {**self._fields, **judged}) if is_plain else None
         self._names = {
             name
             for place in self._places
@@ -96,10 +114,8 @@ class Document:
         """Whether the paths are plain names: bodies as they should be are read once."""
         return self._one_pass is not None
 
-    def find(
-        self, body: bytes | bytearray, content_type: str = ""
-    ) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
-        """The records in the order of the record sets and of the body, and the fields there are.
+    def find(self, body: bytes | bytearray, content_type: str = "") -> Found:
+        """The records, the control fields, and what is said to be wrong.
 
         Records with a lone surrogate, NaN or an infinity are cut out like all others: the
         decoder judges them one by one. Raises ExtractError where the body is otherwise no
@@ -120,9 +136,7 @@ class Document:
         except msgspec.DecodeError as exc:
             raise ExtractError(no_json(body, content_type, exc)) from None
 
-    def _find(
-        self, body: bytes | bytearray, own: Own | None
-    ) -> tuple[list[RecordList], dict[str, msgspec.Raw]]:
+    def _find(self, body: bytes | bytearray, own: Own | None) -> Found:
         lists, fields = self._read(body)
         found = []
         for place, raws, above in lists:
@@ -141,7 +155,7 @@ class Document:
         wanted = {path: fields[path] for path in self._wanted if path in fields}
         if own is not None:
             wanted = {path: own(raw) for path, raw in wanted.items()}
-        return found, wanted
+        return Found(lists=found, fields=wanted, fault=fault_of(fields, self._judged))
 
     def _read(self, body: bytes | bytearray) -> tuple[list[_Read], dict[str, msgspec.Raw]]:
         page = None if self._one_pass is None else self._one_pass.read(body)
@@ -152,6 +166,8 @@ class Document:
             lists = self._walk(body)
             found = ((key, first_found(body, at)) for key, at in self._fields.items())
             fields = {key: raw for key, raw in found if raw is not None}
+            members = (self._judged and members_of(body)) or {}
+            fields |= {name: members[name] for name in self._judged if name in members}
         if self._names:
             self._refuse_two_lists(body, [raws for _, raws, _ in lists if raws])
         return lists, fields
@@ -201,6 +217,16 @@ class Document:
         text = envelope.decode(errors="replace")
         # Numbers stay texts: Python's int refuses those of more than 4,300 digits.
         json.loads(text, object_pairs_hook=refuse_twice, parse_int=str, parse_float=str)
+
+
+def _judged(records: Sequence[str | None], fields: Iterable[Sequence[Path]]) -> tuple[str, ...]:
+    """The members by which a body may say that its records are not all: those that the
+    configuration does not read itself. None where the records are all that the body holds."""
+    if any(path is None or _FIRST_IS_ANY.match(path) for path in records):
+        return ()
+    read = {at[0] for places in fields for at in places}
+    read |= {_FIRST_NAME.split(path.removeprefix("$."), maxsplit=1)[0] for path in records if path}
+    return tuple(name for name in FAULTS if name not in read)
 
 
 def _place(raw: msgspec.Raw, begin: int) -> tuple[int, int]:

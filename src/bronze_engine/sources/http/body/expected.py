@@ -8,12 +8,13 @@ import msgspec
 
 from bronze_engine.sources.http.body.raw import Body, kind_of, members_of
 
-__all__ = ["ABSENT_MEANS", "Expected"]
+__all__ = ["ABSENT_MEANS", "FAULTS", "Expected"]
 
 ABSENT_MEANS: Final = '; absent_records = "empty" takes that for no records'
 """For messages."""
 
-_FAULTS: Final = ("error", "errors")
+FAULTS: Final = ("error", "errors")
+"""Members of a body by which servers say that something is wrong, whatever the status says."""
 _NO_FAULT: Final = (b"null", b"[]", b"{}", b'""', b"false")
 
 
@@ -37,4 +38,4 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         if any(kind_of(value) not in ("an object", "null") for value in above):
             return False
         members = members_of(body) or {}
-        return all(bytes(members.get(name, b"null")) in _NO_FAULT for name in _FAULTS)
+        return all(bytes(members.get(name, b"null")) in _NO_FAULT for name in FAULTS)

@@ -113,13 +113,13 @@ class Shape:
         charset = self._encoding or charset_of(content_type)
         text = to_utf8(body, charset, strict=self._form == "csv")
         if self._form == "json":
-            lists, fields = self._document.find(text, content_type)
-            is_missing = not lists
-            lines = self._of_lists(lists, text, carried)
-            controls = {path: control(raw) for path, raw in fields.items()}
+            found = self._document.find(text, content_type)
+            is_missing, fault = not found.lists, found.fault
+            lines = self._of_lists(found.lists, text, carried)
+            controls = {path: control(raw) for path, raw in found.fields.items()}
         else:
             refuse_other(text, content_type, self._form)
-            is_missing = False
+            is_missing, fault = False, ""
             lines = tuple(self._joined(self._of_lines(text), carried))
             controls = {}
         return Split(
@@ -129,6 +129,7 @@ class Shape:
             last=None if self._last is None or not lines else _last_key(lines[-1], self._last),
             body=body if self._keep_body else None,
             is_missing=is_missing,
+            fault=fault,
         )
 
     def _of_lists(

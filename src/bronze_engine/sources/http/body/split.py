@@ -42,6 +42,8 @@ class Split(msgspec.Struct, frozen=True):
     """The body without its compression, where that was asked for."""
     is_missing: bool = False
     """Whether no list of records was in the body, where that means no records."""
+    fault: str = ""
+    """What the server says is wrong, in a body that holds records all the same."""
 
     @property
     def size_bytes(self) -> int:

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import Final, final
 
 import anyio
+from anyio.abc import TaskGroup
 
 from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.errors import BronzeError, PageError
-from bronze_engine.flow import Gate, Lane, single
+from bronze_engine.flow import Gate, Lane, ungrouped
 from bronze_engine.sources.http.body.split import Lines
 from bronze_engine.sources.http.chains.chain import Chain, Offer, Plan
 from bronze_engine.sources.http.fetch import Page
@@ -116,38 +117,12 @@ class Convoy:
         rest: Chain | None = None
         self._reading, self._is_planned = 0, False
         try:
-            async with anyio.create_task_group() as tasks:
-
-                async def offer(chain: Chain) -> None:
-                    while self._reading >= self._parallel or len(self._open) >= self._most_open:
-                        await self._room.wait()
-                    one = self._opened(chain)
-                    tasks.start_soon(self._read, one)
-
-                async def feed() -> None:
-                    try:
-                        await plan(offer)
-                    except Exception as exc:  # noqa: BLE001  # raised after the chains before it
-                        self._plan_error = exc
-                    self._is_planned = True
-                    self._came.open()
-
-                tasks.start_soon(feed)
-                while self._open or not self._is_planned:
-                    if not self._open:
-                        await self._came.wait()
-                        continue
-                    one = self._open[0]
-                    await self._hand_on(one)
-                    self._open.popleft()
-                    self._room.open()
-                    if one.chain.rest is not None and not one.records:
-                        rest = one.chain.rest
+            with ungrouped():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._begin_all, plan, tasks)
+                    rest = await self._hand_on_all()
+                    if rest is not None:
                         tasks.cancel_scope.cancel()
-                        break
-        except BaseExceptionGroup as group:
-            error = single(group)
-            raise error from error.__cause__  # hides the group, keeps what the error came from
         finally:
             for left in self._open:  # pages that nobody takes any more
                 left.lane.add(-left.lane.held_bytes)
@@ -159,6 +134,36 @@ class Convoy:
             raise self._plan_error
         if self._tells:
             self._absent.tell(self._resource)
+
+    async def _begin_all(self, plan: Plan, tasks: TaskGroup) -> None:
+        """Begin what the plan offers, as long as there is room."""
+
+        async def offer(chain: Chain) -> None:
+            while self._reading >= self._parallel or len(self._open) >= self._most_open:
+                await self._room.wait()
+            tasks.start_soon(self._read, self._opened(chain))
+
+        try:
+            await plan(offer)
+        except Exception as exc:  # noqa: BLE001  # raised after the chains before it
+            self._plan_error = exc
+        self._is_planned = True
+        self._came.open()
+
+    async def _hand_on_all(self) -> Chain | None:
+        """Hand on in the plan's order; ends early at a chain without records that has a `rest`,
+        and returns that."""
+        while self._open or not self._is_planned:
+            if not self._open:
+                await self._came.wait()
+                continue
+            one = self._open[0]
+            await self._hand_on(one)
+            self._open.popleft()
+            self._room.open()
+            if one.chain.rest is not None and not one.records:
+                return one.chain.rest
+        return None
 
     def _opened(self, chain: Chain) -> _Open:
         one = _Open(chain, self._resource, self._page_bytes)
