@@ -144,7 +144,8 @@ class _Landing:
             partition=(job.target, f"{job.partition}/{quarantined}"),
             run=(job.state, job.rejected_key_of(piece)),
         )
-        files = ValueFiles if job.pipeline.output.partition_by else DataFiles
+        one_at_a_time = partial(DataFiles, budget=job.resources.budget)
+        files = ValueFiles if job.pipeline.output.partition_by else one_at_a_time
         self._files = files(
             store=job.target,
             partition=job.partition,
@@ -154,7 +155,6 @@ class _Landing:
             output=job.pipeline.output,
             stamps=job.stamps,
             workers=workers,
-            budget=job.resources.budget,
             on_rows=self._tell_rows,
             on_file=self._tell_file,
         )

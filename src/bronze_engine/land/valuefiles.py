@@ -23,7 +23,6 @@ from bronze_engine.encode.partition_values import Level, Values, divide, levels_
 from bronze_engine.encode.spread import Spread
 from bronze_engine.errors import QualityError
 from bronze_engine.flow import each
-from bronze_engine.flow.budget import Budget
 from bronze_engine.land.openfile import OpenFile
 from bronze_engine.model.layout import Layout
 from bronze_engine.model.part import Staged
@@ -64,7 +63,10 @@ def _held_bytes(output: Output) -> int:
 
 @final
 class ValueFiles:
-    """Writes one slice's rows, as `DataFiles` does. Leave it to remove the files still open."""
+    """Writes one slice's rows, as `DataFiles` does. Leave it to remove the files still open.
+
+    No row group is encoded while others are gathered: several files are open as it is.
+    """
 
     def __init__(
         self,
@@ -75,7 +77,6 @@ class ValueFiles:
         output: Output,
         stamps: Stamps,
         workers: Workers,
-        budget: Budget | None,  # noqa: ARG002  # as DataFiles: several files are open
         on_rows: Callable[[int], None],
         on_file: Callable[[Staged], None],
     ) -> None:
