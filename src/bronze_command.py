@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 __all__ = ["main"]
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ALLOCATOR: Final = "ARROW_DEFAULT_MEMORY_POOL"
 """Read by Arrow as it is loaded."""
 _HTTPX_COMMAND: Final = "httpx._main"

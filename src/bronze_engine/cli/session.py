@@ -142,7 +142,7 @@ def with_engine(
     is_monitored: bool = False,
     stores: Mapping[str, StoreOpener] = _NO_STORES,
 ) -> T:
-    """Open an engine, do the work, close it; SIGTERM and SIGINT end the work cleanly.
+    """Open an engine, do the work, close it; SIGTERM, SIGINT and SIGHUP end the work cleanly.
 
     `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it. `stores`
     as for `open_engine`.

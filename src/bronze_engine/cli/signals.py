@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: stop the work, clean up, and be gone within five seconds."""
+"""SIGTERM, SIGINT, SIGHUP: stop the work, clean up, and be gone within five seconds."""
 
 from __future__ import annotations
 
@@ -65,18 +65,25 @@ class Signals:
 async def watching_signals(
     *, on_signal: Callable[[], None], at_once: Callable[[], None] = lambda: None
 ) -> AsyncIterator[Signals]:
-    """At the first SIGTERM or SIGINT call `on_signal` and cancel the work.
+    """At the first SIGTERM, SIGINT or SIGHUP call `on_signal` and cancel the work.
 
     A second signal ends the process at once; so does the clock after EXIT_SECONDS. Before that
-    `at_once` is called, in whatever thread: there is no other cleaning up.
+    `at_once` is called, in whatever thread: there is no other cleaning up. A SIGHUP that is not
+    the first asks for nothing: where a terminal closes, the kernel and the shell send one each,
+    and systemd sends one behind its SIGTERM. One that is ignored, as by nohup, stays ignored.
     """
     ours = Signals()
+    watched = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        watched.append(signal.SIGHUP)
 
     async def watch(*, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*watched) as signals:
             task_status.started()
             async for number in signals:
                 if ours.received is not None:
+                    if number == signal.SIGHUP:
+                        continue
                     _exit(128 + number, at_once)
                 ours.received = number
                 log.warning("%s: stopping; what was committed stays as it is", number.name)

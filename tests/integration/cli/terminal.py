@@ -26,11 +26,13 @@ _CODES = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\r|\n|[^\x1b\r\n]+")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _ON_ITS_TERMINAL = """\
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
-"""Only a process that has taken its terminal for its own hears Ctrl-C."""
+"""Only a process that has taken its terminal for its own hears Ctrl-C, and that it closes; the
+latter only where whoever runs the tests does not ignore it, as below nohup."""
 
 
 @final
@@ -128,7 +130,13 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-        os.close(self._master)
+        self.close()
+
+    def close(self) -> None:
+        """As a window is closed, or a line breaks: the process is told by SIGHUP. Idempotent."""
+        master, self._master = self._master, -1
+        if master >= 0:
+            os.close(master)
 
     def resize(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

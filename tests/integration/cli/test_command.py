@@ -42,11 +42,13 @@ def importing(folder: Path, ignored: str = "") -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_amid_the_imports_ends_in_silence(
     number: signal.Signals, status: int, tmp_path: Path
 ) -> None:
-    process = importing(tmp_path)
+    process = importing(tmp_path, "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)")
     process.send_signal(number)
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == status

@@ -217,6 +217,26 @@ def test_one_signal_stops_a_batch_and_its_report_comes(
     assert hidden(tmp_path / "lake") == []
 
 
+def test_a_terminal_that_closes_stops_the_run_and_nothing_is_left(tmp_path: Path) -> None:
+    """The shell on it sends a second SIGHUP, which must not cut the cleaning up short."""
+    shop(tmp_path)
+    small = ["--set", "output.row_group_rows=1", "--set", "output.max_rows_per_file=1"]
+    with (
+        gated() as (_, server),
+        Terminal([*RUN, *small, *url_of(server)], tmp_path) as terminal,
+    ):
+        terminal.until(shows(r"^team\.orders +reading +2 "))
+        assert hidden(tmp_path / "lake"), "its lease at the least"
+        terminal.close()
+        terminal.send(signal.SIGHUP)
+        assert terminal.process.wait(60) == 129
+    assert hidden(tmp_path / "lake") == []
+    (report,) = (tmp_path / "lake/_runs").rglob("*.json")
+    assert json.loads(report.read_bytes())["status"] == "cancelled"
+    (log_file,) = (tmp_path / "logs").iterdir()
+    assert "WARNING SIGHUP: stopping; what was committed stays as it is" in log_file.read_text()
+
+
 def test_the_display_says_that_it_stops_and_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
     shop(tmp_path)
     with gated() as (gate, server):

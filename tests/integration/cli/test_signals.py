@@ -212,6 +212,22 @@ def test_a_thread_that_does_not_end_is_left_behind_after_five_seconds(
     assert hidden(tmp_path / "lake") == []
 
 
+def test_a_hangup_that_was_ignored_at_the_start_stays_so(tmp_path: Path) -> None:
+    """As nohup starts it."""
+    shop(tmp_path)
+    with in_background(paged([{"id": 1}])) as server:
+        ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+        command = PLANTED.format(
+            name="publish",
+            wait="import os, signal; os.kill(os.getpid(), signal.SIGHUP)",
+            arguments=[*RUN, *url_of(server)],
+        )
+        process = start(["-c", f"import signal; {ignored}\n{command}"], tmp_path)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "committed generation 1 with 1 rows" in err
+
+
 def test_two_runs_at_once_are_one_commit_and_state001(tmp_path: Path, bronze: Bronze) -> None:
     shop(tmp_path)
     with in_background(paged([{"id": 1}])) as server:
