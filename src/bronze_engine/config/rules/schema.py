@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import zoneinfo
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,6 +26,10 @@ _TIMESTAMP_TYPE: Final = re.compile(
     r"timestamp\(\s*(?:us|ns|ms|s)\s*(?:,\s*([A-Za-z0-9_+\-/:]+)\s*)?\)"
 )
 _DECIMAL_TYPE: Final = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+_INSTALL: Final = (
+    "install the system's package tzdata (apt-get install tzdata, apk add tzdata, microdnf"
+    " reinstall tzdata); that of pip is not enough"
+)
 _ELSEWHERE: Final = {
     **dict.fromkeys(("int", "integer", "bigint", "long"), "int64"),
     **dict.fromkeys(("smallint", "short"), "int16"),
@@ -62,10 +69,26 @@ def timezone_faults(name: str, path: KeyPath) -> Iterator[Fault]:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        hint = nearest(name, available_timezones())
-        if hint.startswith("known are"):
+        known = available_timezones()
+        hint = nearest(name, known)
+        if not known:
+            hint = f"this system knows none; {_INSTALL}"
+        elif hint.startswith("known are"):
             hint = 'write an IANA name such as "UTC" or "Europe/Berlin"'
         yield Fault(path, f"{json.dumps(name)} is no time zone; {hint}")
+    else:
+        if not _is_of_the_system(name):
+            yield Fault(
+                path, f"{json.dumps(name)} is known to Python alone, and Arrow needs it; {_INSTALL}"
+            )
+
+
+def _is_of_the_system(zone: str) -> bool:
+    """Whether Arrow finds it: it does not read the package of PyPI, as Python does. Not asked of
+    Arrow itself, which reads all zones then: a second."""
+    if sys.platform == "win32":
+        return True
+    return any(Path(folder, zone).is_file() for folder in zoneinfo.TZPATH)
 
 
 def type_faults(kind: str, path: KeyPath) -> Iterator[Fault]:
