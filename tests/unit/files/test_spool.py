@@ -153,3 +153,13 @@ async def test_a_disk_that_does_not_take_it_is_told(
     ):
         async with spooled(chunks(), workers, name="a.csv"):
             pass
+
+
+async def test_a_system_without_a_folder_for_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container whose root file system can only be read."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", list)
+    told = r"a\.csv can't be copied to a temporary folder: No usable .*; point TMPDIR to a disk"
+    with Workers(1) as workers, pytest.raises(ExtractError, match=told):
+        async with spooled(chunks(), workers, name="a.csv"):
+            pass

@@ -87,7 +87,9 @@ class _Copy:
 
 
 def _refusal(exc: OSError, name: str) -> ExtractError:
+    # Of a file system that can only be read there is no such folder.
+    folder = tempfile.tempdir or "a temporary folder"
     return ExtractError(
-        f"{name} can't be copied to {tempfile.gettempdir()}: {exc.strerror or exc}; point TMPDIR"
-        " to a disk with more room"
+        f"{name} can't be copied to {folder}: {exc.strerror or exc}; point TMPDIR to a disk with"
+        " room for it"
     )

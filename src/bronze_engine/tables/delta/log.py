@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -82,9 +83,9 @@ def read_log(files: Mapping[str, bytes], where: str) -> Log:
     """What these files say together. For a worker. Raises StoreError (STG001)."""
     if not files:
         return Log()
-    with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
+    with _laid_out(files, where) as folder:
         try:
-            return _parsed(_opened(Path(folder), files))
+            return _parsed(Reader(folder))
         except Exception as exc:
             raise StoreError(
                 f"{where} is no log of Delta that can be read ({exc}); move {DELTA_LOG} away, and"
@@ -96,22 +97,34 @@ def read_log(files: Mapping[str, bytes], where: str) -> Log:
 def make_checkpoint(files: Mapping[str, bytes], where: str) -> dict[str, bytes]:
     """The checkpoint of the newest version, and what tells readers of it, in the order in which
     they are to be written. For a worker. Raises StoreError."""
-    with tempfile.TemporaryDirectory(prefix="bronze-delta-") as folder:
+    with _laid_out(files, where) as folder:
         try:
-            _opened(Path(folder), files).create_checkpoint()
+            Reader(folder).create_checkpoint()
         except Exception as exc:
             raise StoreError(f"{where}: no checkpoint could be made: {exc}", table=where) from exc
-        made = {path.name: path.read_bytes() for path in (Path(folder) / DELTA_LOG).iterdir()}
+        made = {path.name: path.read_bytes() for path in (folder / DELTA_LOG).iterdir()}
     new = sorted(made.keys() - files.keys(), key=lambda name: name.startswith("_"))
     return {name: made[name] for name in new}
 
 
-def _opened(folder: Path, files: Mapping[str, bytes]) -> Reader:
-    log = folder / DELTA_LOG
-    log.mkdir()
-    for name, body in files.items():
-        (log / name).write_bytes(body)
-    return Reader(folder)
+@contextmanager
+def _laid_out(files: Mapping[str, bytes], where: str) -> Iterator[Path]:
+    """A folder with this log, as a table has it, for as long as it is read."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="bronze-delta-"))
+            folder = Path(made)
+            log = folder / DELTA_LOG
+            log.mkdir()
+            for name, body in files.items():
+                (log / name).write_bytes(body)
+        except OSError as exc:  # a full disk, or one that can only be read: the log is as it was
+            raise StoreError(
+                f"{where}: {DELTA_LOG} can't be read, for its temporary copy can't be written"
+                f" ({exc.strerror or exc}); point TMPDIR to a disk with some room",
+                table=where,
+            ) from exc
+        yield folder
 
 
 def _parsed(table: Reader) -> Log:
