@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,14 +27,23 @@ def login(**more: Any) -> LoginAuth:
 
 @asynccontextmanager
 async def logged_in(
-    auth: LoginAuth, reply: Any, *, status: int = 200
+    auth: LoginAuth,
+    reply: Any,
+    *,
+    status: int = 200,
+    headers: Sequence[tuple[str, str]] = (),
+    sent_in: str = "authorization",
 ) -> AsyncIterator[tuple[Opened, Server, ManualClock]]:
     clock = ManualClock()
 
     async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
         if seen.path == "/login":
-            return answer(reply(clock) if callable(reply) else reply, status=status)
-        sent = seen.headers.get("authorization") or seen.query.get("session", "")
+            body = reply(clock) if callable(reply) else reply
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            whole = answer(body=content, status=status)
+            more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+            return whole.replace(b"\r\n", f"\r\n{more}".encode(), 1)
+        sent = seen.headers.get(sent_in) or seen.query.get("session", "")
         if "t-1" not in sent:
             return answer({"error": "who?"}, status=401)
         page = int(seen.query.get("page", "1"))
@@ -70,6 +79,53 @@ async def test_a_login_sends_a_form_or_a_query() -> None:
         await source.read()
     assert (server.seen[0].method, server.seen[0].query["password"]) == ("GET", "p&q")
     assert {page.query["session"] for page in server.seen[1:]} == {"t-1"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "more", "headers"),
+    [
+        ("t-1", {"token_path": "$"}, ()),  # Magento
+        (b"t-1\n", {"token_path": "$"}, ()),
+        (
+            b"",
+            {"token_path": None, "token_header": "X-Subject-Token"},
+            [("x-subject-token", "t-1")],
+        ),
+    ],
+)
+async def test_the_token_may_be_the_body_or_a_header_of_the_answer(
+    reply: Any, more: dict[str, Any], headers: Sequence[tuple[str, str]]
+) -> None:
+    async with logged_in(login(**more), reply, headers=headers) as (source, server, _):
+        assert await source.read() == rows(3)
+    assert {page.headers["authorization"] for page in server.seen[1:]} == {"Bearer t-1"}
+
+
+COOKIES = [
+    ("Set-Cookie", "B1SESSION=t-1; Path=/b1s; HttpOnly; Expires=Wed, 21 Oct 2065 07:28:00 GMT"),
+    ("Set-Cookie", "ROUTEID=.node=2; path=/; Max-Age=100"),
+    ("Set-Cookie", "old=; Max-Age=0"),
+]
+
+
+async def test_the_cookies_of_a_login_go_with_each_request_until_the_first_expires() -> None:
+    auth = LoginAuth(path="/login", cookies=True)
+    async with logged_in(auth, b"", headers=COOKIES, sent_in="cookie") as (source, server, clock):
+        await source._read()
+        assert source.records == rows(3)
+        await clock.advance(91.0)
+        await source.source.check()
+    pages = [seen for seen in server.seen if seen.path != "/login"]
+    assert {page.headers["cookie"] for page in pages} == {"B1SESSION=t-1; ROUTEID=.node=2"}
+    assert not any("authorization" in page.headers for page in pages)
+    assert len(server.seen) - len(pages) == 2
+
+
+async def test_a_token_goes_beside_the_cookies() -> None:
+    async with logged_in(login(cookies=True), TOKEN, headers=COOKIES) as (source, server, _):
+        assert await source.read() == rows(3)
+    sent = server.seen[1].headers
+    assert (sent["authorization"], sent["cookie"][:13]) == ("Bearer t-1", "B1SESSION=t-1")
 
 
 EXPIRES: dict[str, Any] = {
@@ -110,3 +166,21 @@ async def test_a_login_that_fails_says_why(reply: Any, status: int, says: str) -
             await source.read()
     assert says in str(caught.value)
     assert f"POST {server.url}/login" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reply", "more", "says"),
+    [
+        ("t-1", {}, 'token_path = "$" takes the text that it is'),
+        (b"<html>", {}, "whether the token is the whole body"),
+        ({}, {"token_path": None, "token_header": "X-Token"}, "no token in the header 'X-Token'"),
+        ({}, {"token_path": None, "cookies": True}, "its answer sets no cookie; check params"),
+    ],
+)
+async def test_a_token_that_is_elsewhere_is_looked_for_in_vain(
+    reply: Any, more: dict[str, Any], says: str
+) -> None:
+    async with logged_in(login(**more), reply) as (source, _, _):
+        with pytest.raises(AuthError) as caught:
+            await source.read()
+    assert says in str(caught.value)

@@ -44,7 +44,7 @@ class ApiKeyAuth(
 
 
 class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
-    """A token that the answer to a request of the API's own carries."""
+    """A token, cookies or both that the answer to a request of the API's own carries."""
 
     path: str
     """Of the request, joined to base_url."""
@@ -53,13 +53,24 @@ class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
     """In the query of a GET; of a POST a form, where it has no json."""
     json: Any = None
     """The body of a POST, as JSON; texts in it are never shown."""
-    token_path: str = "access_token"  # noqa: S105  # where a token is, none itself
-    """Dotted path to the token within the answer."""
+    token_path: str | None = None
+    """Dotted path to the token within the answer; "$" where the body itself is the token. Where
+    nothing says where a token is, and no cookies are wanted, it is at access_token."""
+    token_header: str | None = None
+    """The header of the answer that holds the token."""
+    cookies: bool = False
+    """Send the cookies that the answer sets with each request; a token goes beside them where
+    token_path or token_header says where it is."""
     expires_path: str | None = None
     """Dotted path to seconds from now, an instant in epoch seconds or milliseconds, or an ISO
     timestamp; without it the token is renewed when it is refused."""
     location: Literal["header", "query"] = "header"
-    """Where `name` is sent; in a query without the prefix."""
+    """Where the token is sent as `name`; in a query without the prefix."""
+
+    @property
+    def sends_token(self) -> bool:
+        """Whether the answer must hold a token: cookies alone may be all there is."""
+        return not self.cookies or self.token_path is not None or self.token_header is not None
 
     def __repr__(self) -> str:
         return f"LoginAuth(path={self.path!r})"

@@ -78,7 +78,7 @@ _PUBLIC_KEYS: Final = frozenset(
 _PUBLIC_AUTH_KEYS: Final = frozenset(
     {"token_url", "client_id", "token_store", "scope", "audience", "region", "service"}
     | {"access_key_id", "profile", "issuer", "subject", "path"}
-    | {"token_path", "expires_path", "secret_encoding", "credentials_in"}
+    | {"token_path", "token_header", "expires_path", "secret_encoding", "credentials_in"}
 )
 _CONTAINER_FIRST: Final = frozenset({"abfs", "abfss"})
 """Schemes that write the container where others have a user: `abfss://container@account…`."""

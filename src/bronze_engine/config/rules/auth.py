@@ -57,12 +57,13 @@ def auth_headers(auth: Auth | None) -> tuple[str, ...]:
     match auth:
         case BearerAuth() | BasicAuth() | SigV4Auth():
             return ("Authorization",)
-        case ApiKeyAuth(location="header", name=name) | LoginAuth(location="header", name=name):
+        case ApiKeyAuth(location="header", name=name):
             return (name,)
         case HmacAuth(headers=headers):
             return tuple(headers)
         case LoginAuth():
-            return ()
+            token = (auth.name,) if auth.location == "header" and auth.sends_token else ()
+            return (*token, "Cookie") if auth.cookies else token
         case TokenAuth(name=name):
             return (name,)
         case _:
@@ -181,7 +182,15 @@ def _login(auth: LoginAuth, path: KeyPath) -> Iterator[Fault]:
         text = getattr(auth, key)
         if text is not None and not all(text.split(".")):
             yield Fault((*path, key), "is no dotted path; write data.token")
-    if auth.location == "query" and auth.name == "Authorization":
+    if auth.token_header is not None:
+        if not is_header_name(auth.token_header):
+            yield Fault((*path, "token_header"), "is no name of a header")
+        if auth.token_path is not None:
+            yield Fault((*path, "token_header"), "is a second token beside token_path; keep one")
+    if not auth.sends_token:
+        if auth.location == "query":
+            yield Fault((*path, "location"), "is that of a token, and only cookies are sent")
+    elif auth.location == "query" and auth.name == "Authorization":
         yield Fault((*path, "name"), "missing; it is the parameter that the token is sent in")
 
 
