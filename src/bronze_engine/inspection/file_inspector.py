@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any, Final, final
@@ -87,15 +87,7 @@ class FileInspector:
             self._configs.append(parsed)
             return parsed
 
-        for _ in range(3):  # as found, opened as an archive, with the members that are wanted
-            seen = FilesSeen()
-            await self._survey(loaded(made.text(format="ndjson")), made.name, seen)
-            if seen.wanted is not None and "member" not in made.source:
-                made.source["member"] = seen.wanted
-            elif seen.kind is None and "compression" not in made.source:
-                made.source["compression"] = "zip"
-            else:
-                break
+        seen = await self._opened(made, loaded)
         kind = _known(seen)
         if records is not None:
             settings = {**kind.settings, "records": records}
@@ -108,15 +100,7 @@ class FileInspector:
             notes.append(f"a run of this fails as it is: {exc.message}")
             overrides.append(_ALL_BAD)
             table = await self._rows(loaded(made.text()), made.name)
-        columns = _suggesting(columns_of(table), kind)
-        made.types = {each.name: each.suggested for each in columns if each.suggested}
-        if made.types:
-            try:
-                await self._rows(loaded(made.text()), made.name)
-            except BronzeError as exc:
-                made.types = {}
-                columns = _suggesting(columns, None)
-                notes.append(f"columns are left as they are inferred: {exc.message}")
+        columns = await self._typed(made, loaded, _suggesting(columns_of(table), kind), notes)
         made.primary_key = primary_key_of(columns, table.num_rows)
         made.tell_news(date_in_names(seen.names), has_times=seen.newest is not None)
         await self._rows(loaded(made.text()), made.name)
@@ -171,6 +155,37 @@ class FileInspector:
             toml=render({"pipelines": {team: {entity: addition}}}) if addition else nothing,
             notes=notes,
         )
+
+    async def _opened(self, made: FileDraft, loaded: Callable[[str], Config]) -> FilesSeen:
+        """How the files begin; `made` is told where they are archives, and of what members."""
+        for _ in range(3):  # as found, opened as an archive, with the members that are wanted
+            seen = FilesSeen()
+            await self._survey(loaded(made.text(format="ndjson")), made.name, seen)
+            if seen.wanted is not None and "member" not in made.source:
+                made.source["member"] = seen.wanted
+            elif seen.kind is None and "compression" not in made.source:
+                made.source["compression"] = "zip"
+            else:
+                break
+        return seen
+
+    async def _typed(
+        self,
+        made: FileDraft,
+        loaded: Callable[[str], Config],
+        columns: Sequence[Column],
+        notes: list[str],
+    ) -> Sequence[Column]:
+        """The columns with the types that are suggested, if a run with these gets through."""
+        made.types = {each.name: each.suggested for each in columns if each.suggested}
+        if made.types:
+            try:
+                await self._rows(loaded(made.text()), made.name)
+            except BronzeError as exc:
+                made.types = {}
+                notes.append(f"columns are left as they are inferred: {exc.message}")
+                return _suggesting(columns, None)
+        return columns
 
     async def _survey(self, config: Config, name: str, seen: FilesSeen) -> None:
         await self._batches(config, name, SampledFiles(seen, is_survey=True))

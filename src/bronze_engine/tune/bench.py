@@ -174,12 +174,8 @@ class Bench:
             if series.fault is not None:
                 self.note(f"{name} {series.label}: {series.fault}")
                 has_ended = True
-                most = series.page_records
-                if judge(series) and most > (tried[-2].settings.page_size or 0):
-                    settings = msgspec.structs.replace(series.settings, page_size=most)
-                    tried.append(Series(most, f"{most:,}", settings))
-                    requests = budget.deal(needed(series))
-                    await self.measure(tried[-1], name, requests=requests)
+                if judge(series):
+                    await self._try_largest_page(name, tried, budget)
                 break
             if not series.trials:  # too slow to tell, or no request is left
                 continue
@@ -199,6 +195,15 @@ class Bench:
                 " (--max-requests)"
             )
         return Ascent([each for each in tried if each.trials], has_ended=has_ended)
+
+    async def _try_largest_page(self, name: Name, tried: list[Series], budget: _Budget) -> None:
+        """Of a server that gave fewer records than the last size asked for: try as many."""
+        last = tried[-1]
+        most = last.page_records
+        if most > (tried[-2].settings.page_size or 0):
+            settings = msgspec.structs.replace(last.settings, page_size=most)
+            tried.append(Series(most, f"{most:,}", settings))
+            await self.measure(tried[-1], name, requests=budget.deal(needed(last)))
 
     async def _has_flattened(self, name: Name, tried: Sequence[Series], budget: _Budget) -> bool:
         """Whether the last values bring nothing. What looks so is looked at again: a moment in

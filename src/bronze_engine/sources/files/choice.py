@@ -79,20 +79,7 @@ async def choose(
         taken.append(entry)
         if value is not None and not cursor.is_below(value):  # a late one moves nothing back
             values.append(value)
-    warnings: list[str] = []
-    if changed:
-        told = f"{_named(changed)} landed before, and changed since"
-        if on_changed == "fail":
-            raise ExtractError(
-                f'{told}; put back what landed, or set source.on_changed = "read" or "warn"'
-            )
-        left = [path for path in changed if path not in {entry.path for entry in taken}]
-        warnings.append(
-            f"{told}: {_named(left)} {_was(left)} not read again;"
-            ' source.on_changed = "read" lands them once more'
-            if left
-            else f"{told}: read again"
-        )
+    warnings = [_told_of_changed(changed, taken, on_changed)] if changed else []
     if nameless:
         warnings.append(f"{_named(nameless)} {_was(nameless)} left out: no cursor in the name")
     here = {entry.path for entry in entries}
@@ -100,6 +87,25 @@ async def choose(
     if gone:
         warnings.append(f"{_named(gone)}, which this date had landed, {_was(gone)} there no more")
     return Choice(entries=tuple(taken), high=cursor.highest(values), warnings=tuple(warnings))
+
+
+def _told_of_changed(
+    changed: Sequence[str], taken: Sequence[Entry], on_changed: Literal["warn", "read", "fail"]
+) -> str:
+    """Raises ExtractError where a change fails the run."""
+    told = f"{_named(changed)} landed before, and changed since"
+    if on_changed == "fail":
+        raise ExtractError(
+            f'{told}; put back what landed, or set source.on_changed = "read" or "warn"'
+        )
+    read = {entry.path for entry in taken}
+    left = [path for path in changed if path not in read]
+    if not left:
+        return f"{told}: read again"
+    return (
+        f"{told}: {_named(left)} {_was(left)} not read again;"
+        ' source.on_changed = "read" lands them once more'
+    )
 
 
 def _lands_here(
