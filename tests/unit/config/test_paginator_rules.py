@@ -123,6 +123,18 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
             GRAPHQL.replace('"}\n', '", variables = "x"}\n') + 'paginator = {type = "graphql"}',
             "leads through json.variables, which is no table",
         ),
+        (
+            'paginator = {type = "page", total_path = "n", total_header = "X-N"}',
+            "paginator.total_header: says what total_path says; keep one of the two",
+        ),
+        (
+            'paginator = {type = "page", total_pages_header = "a b"}',
+            'paginator.total_pages_header: "a b" is no header\'s name',
+        ),
+        (
+            'paginator = {type = "page", is_last_path = "l", has_more_path = "m"}',
+            "paginator.is_last_path: says what has_more_path says",
+        ),
     ],
 )
 def test_a_paginator_that_contradicts_itself_is_refused(

@@ -75,6 +75,50 @@ def test_has_more_without_a_meaning_is_an_error(fields: dict[str, Any]) -> None:
         pager_of(PagePaginator(has_more_path="more")).accept(answered(5, **fields))
 
 
+@pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator, *CHAINS])
+def test_is_last_true_is_the_end_whatever_page_is_named(kind: Callable[..., Paginator]) -> None:
+    pager = pager_of(kind(is_last_path="end_of_stream"))
+    asks = follow(pager, chained(5, "b", end_of_stream=False), chained(5, "c", end_of_stream=True))
+    assert [ask is None for ask in asks] == [False, True]
+    with pytest.raises(PageError, match='no value at is_last_path "end_of_stream"'):
+        pager_of(kind(is_last_path="end_of_stream")).accept(chained(5, "b"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "total"),
+    [
+        ({"x-total-count": "12"}, 12),
+        ({"x-total-count": "items 0-4/12"}, 12),
+        ({"x-total-count": "0-4/*"}, None),
+        ({"x-total-count": ""}, None),
+    ],
+)
+def test_a_header_may_state_the_total(headers: dict[str, str], total: int | None) -> None:
+    pager = pager_of(OffsetPaginator(total_header="X-Total-Count"))
+    assert pager.accept(answered(5, headers=headers)) is not None
+    assert (pager.total, pager.ahead) == (total, 1 if total is None else None)
+    assert pager.accept(answered(7, headers=headers)) is None or total is None
+    assert pager.mismatch() is None
+
+
+@pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator, *CHAINS])
+def test_a_header_without_the_total_is_said(kind: Callable[..., Paginator]) -> None:
+    warnings: list[str] = []
+    pager_of(kind(total_header="X-Total"), warnings).accept(chained(2, "b"))
+    assert sum('total_header "X-Total" is not in the first page' in each for each in warnings) == 1
+    with pytest.raises(PageError, match='"X-Total" holds'):
+        pager_of(kind(total_header="X-Total")).accept(answered(1, headers={"x-total": "many"}))
+
+
+def test_a_header_may_state_the_number_of_pages() -> None:
+    """WordPress answers 400 behind its last page."""
+    pager = pager_of(PagePaginator(total_pages_header="X-WP-TotalPages"))
+    headers = {"x-wp-totalpages": "2"}
+    assert pager.accept(answered(5, headers=headers)) is not None
+    assert pager.ahead is None
+    assert pager.accept(answered(5, headers=headers)) is None
+
+
 @pytest.mark.parametrize("kind", [PagePaginator, OffsetPaginator])
 def test_an_empty_page_that_promises_more_is_an_error(kind: Callable[..., Paginator]) -> None:
     with pytest.raises(PageError, match="is empty and says that there is more"):

@@ -50,8 +50,12 @@ class _Sized(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Records asked for; sent as `size_param` where that is set."""
     total_path: str | None = None
     """Dotted path to the number of records in all."""
+    total_header: str | None = None
+    """The header that says it instead: X-Total-Count, X-WP-Total, Content-Range (`0-99/1050`)."""
     has_more_path: str | None = None
     """Dotted path to a boolean; false ends the reading."""
+    is_last_path: str | None = None
+    """Dotted path to a boolean; true ends the reading: Zendesk's end_of_stream."""
     stop_on_short_page: bool = False
     """A page with fewer records than `page_size` is the last."""
 
@@ -72,6 +76,8 @@ class PagePaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page_param: str = "page"
     start: Annotated[int, msgspec.Meta(ge=0)] = 1
     total_pages_path: str | None = None
+    total_pages_header: str | None = None
+    """The header that says it instead: X-WP-TotalPages, X-Total-Pages."""
     parallel: Positive | None = None
     """Pages asked for side by side; where unset, as many as the API's concurrency allows when
     a total is known, else one."""

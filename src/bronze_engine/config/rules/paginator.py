@@ -29,12 +29,18 @@ __all__ = ["paginator_faults"]
 _PATHS: Final = {
     **dict.fromkeys(("total_path", "total_pages_path"), "write meta.total"),
     "has_more_path": "write meta.has_more",
+    "is_last_path": "write meta.is_last",
     "cursor_path": "write meta.cursor",
     "next_path": "write links.next; of a list of links its own path is enough",
     "page_info_path": "write data.orders.pageInfo",
     "key": "write id, or meta.id",
 }
 """The keys that hold paths, with what one looks like."""
+_SAME: Final = {
+    "total_header": "total_path",
+    "total_pages_header": "total_pages_path",
+    "is_last_path": "has_more_path",
+}
 
 
 def paginator_faults(
@@ -58,10 +64,13 @@ def paginator_faults(
             )
     if isinstance(paginator, AutoPaginator) and paginator.page_size and not paginator.size_param:
         yield Fault((*here, "page_size"), "is sent as size_param; set that too")
-    if isinstance(paginator, HeaderCursorPaginator) and not is_header_name(paginator.cursor_header):
-        yield Fault(
-            (*here, "cursor_header"), f"{json.dumps(paginator.cursor_header)} is no header's name"
-        )
+    for key in ("cursor_header", "total_header", "total_pages_header"):
+        text = getattr(paginator, key, None)
+        if text is not None and not is_header_name(text):
+            yield Fault((*here, key), f"{json.dumps(text)} is no header's name")
+    for key, other in _SAME.items():
+        if getattr(paginator, key, None) is not None and getattr(paginator, other, None):
+            yield Fault((*here, key), f"says what {other} says; keep one of the two")
     if isinstance(paginator, GraphqlPaginator):
         yield from _graphql(source, paginator, here)
     yield from _placed(source, incremental, path)

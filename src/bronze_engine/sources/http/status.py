@@ -43,7 +43,7 @@ def raise_for_status(
 
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
     for everything else. `said` is the server's own message, already without secrets;
-    `may_be_end` says that a 404 may be how the API answers behind its last page.
+    `may_be_end` says that this may be how the API answers behind its last page.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
     where nothing is left, with Retry-After, or with a code that says so (`throttled`).
     """
@@ -86,7 +86,13 @@ def raise_for_status(
         raise ExtractError(f"not found ({status}){because}; {advice}")
     if 300 <= status < 400:
         raise ExtractError(f"status {status} without a place to go; check base_url and path")
-    raise ExtractError(f"refused with {status}{because}; check params, json and path")
+    advice = "check params, json and path"
+    if may_be_end:
+        advice += (
+            "; if this API answers so behind its last page, name what says how many there are: "
+            "paginator.total_path, total_header or total_pages_header"
+        )
+    raise ExtractError(f"refused with {status}{because}; {advice}")
 
 
 def _retry_after(answer: Answer, now: datetime) -> float | None:

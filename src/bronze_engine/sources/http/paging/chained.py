@@ -78,8 +78,8 @@ class Chained:
         if self._empty >= MAX_EMPTY:
             raise PageError(
                 f"{self._empty:,} pages in a row are empty, and each names another: "
-                "this API names no last page: set has_more_path, or page_size and "
-                "stop_on_short_page, by which the first of them ends the reading"
+                "this API names no last page: set has_more_path or is_last_path, or page_size "
+                "and stop_on_short_page, by which the first of them ends the reading"
             )
         # Digests: a million cursors of a kilobyte each must not become a gigabyte.
         digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -105,10 +105,9 @@ class Chained:
                 f"{where} is not in the first page, which is taken for the only one: "
                 "if there are more, mend the path or the name"
             )
-        more = self._progress.more_path
-        if more is not None and page.fields.get(more):
+        if self._progress.more_told:
             raise PageError(
-                f'page {self._progress.pages}: "{more}" says that there is more, '
+                f"page {self._progress.pages}: {self._progress.more_told} says that there is more, "
                 f"and {where} names no next page"
             )
 

@@ -8,7 +8,7 @@ from typing import final
 from bronze_engine.config.http.paginator import OffsetPaginator, PagePaginator
 from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.pager import Answered, Ask
-from bronze_engine.sources.http.paging.progress import Progress, count_of
+from bronze_engine.sources.http.paging.progress import Progress, count_in, count_of
 
 __all__ = ["OffsetPager", "PagePager"]
 
@@ -104,10 +104,12 @@ class PagePager(_Counted):
         return self._ask(done + 1)
 
     def _note_pages(self, page: Answered) -> None:
-        path = self._config.total_pages_path
-        if path is None or (value := page.fields.get(path)) is None:
+        path, header = self._config.total_pages_path, self._config.total_pages_header
+        pages = count_in(page.headers, header) if header is not None else None
+        if path is not None and (value := page.fields.get(path)) is not None:
+            pages = count_of(path, value)
+        if pages is None:
             return
-        pages = count_of(path, value)
         if pages == 0 and page.records:
             self._odd_pages = f"{page.records:,} records were received and 0 pages stated"
         elif self._pages is not None and pages != self._pages:
@@ -201,7 +203,7 @@ def _refuse_empty(page: Answered, number: int) -> None:
     if page.records == 0:
         raise PageError(
             f"page {number} is empty and says that there is more; "
-            "leave has_more_path out if an empty page is the end"
+            "leave has_more_path or is_last_path out if an empty page is the end"
         )
 
 

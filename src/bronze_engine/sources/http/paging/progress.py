@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import final
 
 from bronze_engine.config.http.paginator import (
@@ -18,7 +18,7 @@ from bronze_engine.errors import PageError
 from bronze_engine.sources.http.paging.pager import Answered, Params
 from bronze_engine.sources.http.shown import shown
 
-__all__ = ["Progress", "Sized", "count_of"]
+__all__ = ["Progress", "Sized", "count_in", "count_of"]
 
 Sized = (
     PagePaginator
@@ -54,6 +54,8 @@ class Progress:
         self.pages = 0
         self.received = 0
         self.total: int | None = None
+        self.more_told = ""
+        """By what the last page says that there is more; "" where it does not."""
         self._first_total: int | None = None
         self._changed: int | None = None
         self._was_full = False
@@ -61,7 +63,8 @@ class Progress:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        paths = (self._config.total_path, self._config.has_more_path, self._relation_path)
+        config = self._config
+        paths = (config.total_path, config.has_more_path, config.is_last_path, self._relation_path)
         return tuple(path for path in paths if path)
 
     @property
@@ -69,10 +72,6 @@ class Progress:
         """Where Elasticsearch and OpenSearch say whether a total is one."""
         above, _, name = (self._config.total_path or "").rpartition(".")
         return f"{above}.relation" if above and name == "value" else None
-
-    @property
-    def more_path(self) -> str | None:
-        return self._config.has_more_path
 
     @property
     def size_params(self) -> Params:
@@ -119,13 +118,14 @@ class Progress:
         )
 
     def _note_total(self, page: Answered) -> None:
-        path = self._config.total_path
-        if path is not None and self.pages == 1 and path not in page.fields:
-            self._warn(
-                f'total_path "{path}" is not in the first page: nothing says how many records '
-                "there are, and pages are read one after another; mend the path, or leave it out"
-            )
-        if path is None or (value := page.fields.get(path)) is None:
+        path, header = self._config.total_path, self._config.total_header
+        if header is not None:
+            self._warn_of_absence("total_header", header, header.lower() in page.headers)
+            self._state(count_in(page.headers, header))
+        if path is None:
+            return
+        self._warn_of_absence("total_path", path, path in page.fields)
+        if (value := page.fields.get(path)) is None:
             return
         if self._relation_path is not None and page.fields.get(self._relation_path) == "gte":
             if self.pages == 1:
@@ -134,31 +134,47 @@ class Progress:
                     "another until one is empty; ask for an exact one (track_total_hits = true)"
                 )
             return
-        self.total = count_of(path, value)
+        self._state(count_of(path, value))
+
+    def _warn_of_absence(self, key: str, place: str, is_there: bool) -> None:
+        if self.pages == 1 and not is_there:
+            self._warn(
+                f'{key} "{place}" is not in the first page: nothing says how many records there '
+                "are, and pages are read one after another; mend it, or leave it out"
+            )
+
+    def _state(self, total: int | None) -> None:
+        if total is None:
+            return
+        self.total = total
         if self._first_total is None:
-            self._first_total = self.total
-        elif self.total != self._first_total:
-            self._changed = self.total
+            self._first_total = total
+        elif total != self._first_total:
+            self._changed = total
 
     def _has_more(self, page: Answered) -> bool | None:
-        path = self._config.has_more_path
+        key, path = "has_more_path", self._config.has_more_path
+        if path is None:
+            key, path = "is_last_path", self._config.is_last_path
         if path is None:
             return None
         match page.fields.get(path):
             case True | "true" | 1:
-                return True
+                said = True
             case False | "false" | 0:
-                return False
+                said = False
             case None:
                 raise PageError(
-                    f'no value at has_more_path "{path}" on page {self.pages}; '
+                    f'no value at {key} "{path}" on page {self.pages}; '
                     "mend the path, or leave it out"
                 )
             case other:
                 raise PageError(
-                    f'has_more_path "{path}" holds {shown(other)} on page {self.pages}, '
-                    "not true or false"
+                    f'{key} "{path}" holds {shown(other)} on page {self.pages}, not true or false'
                 )
+        has_more = said == (key == "has_more_path")
+        self.more_told = f'"{path}"' if has_more else ""
+        return has_more
 
     def mismatch(self) -> str | None:
         if self._was_cut or self.total is None:
@@ -168,6 +184,12 @@ class Progress:
         if self.received != self.total:
             return f"{self.received:,} records were received and {self.total:,} stated"
         return None
+
+
+def count_in(headers: Mapping[str, str], name: str) -> int | None:
+    """The number in a header, of a Content-Range the last of its three; None for none."""
+    text = headers.get(name.lower(), "").rpartition("/")[2].strip()
+    return None if text in ("", "*") else count_of(name, text)
 
 
 def count_of(path: str, value: object) -> int:
