@@ -22,7 +22,7 @@ from bronze_engine.errors import (
 )
 from bronze_engine.limits.transient import Transient
 from bronze_engine.store.s3.faults import FOREIGN, translate
-from bronze_engine.store.s3.foreign import is_foreign
+from bronze_engine.store.s3.foreign import is_foreign, lacking
 
 __all__ = ["Answer", "Bucket"]
 
@@ -141,7 +141,17 @@ class Bucket:
             status = answer["ResponseMetadata"]["HTTPStatusCode"]
             raise Transient(f"{status} by somebody else than an S3 server (see endpoint_url)")
         self._hear(answer)
+        self.check_has(lacking(method, answer), method, key)
         return answer
+
+    def check_has(self, missing: str | None, method: str, key: str | None) -> None:
+        """Raises StoreError for what an answer lacks, if anything."""
+        if missing is not None:
+            raise StoreError(
+                f"{self.tell(method, key)}: {self._client.meta.endpoint_url} leaves out {missing},"
+                " which every S3 server sends; ask who runs it, or see endpoint_url",
+                key=key,
+            )
 
     async def now(self) -> datetime:
         """The server's clock, by the Date of its last answers; it runs forward.

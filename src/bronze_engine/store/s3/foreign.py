@@ -1,12 +1,14 @@
-"""Answers that are not S3's: a proxy, a login page or another program may answer 200, too."""
+"""Answers that are not S3's, or lack what S3's have: a proxy, a login page or another program may
+answer 200, too, and not every server that calls itself compatible is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-__all__ = ["is_foreign", "leads_to", "stop_asking_whoever_redirects"]
+__all__ = ["is_foreign", "lacking", "leads_to", "stop_asking_whoever_redirects"]
 
 _ALWAYS: Final = {
     "complete_multipart_upload": "ETag",
@@ -21,6 +23,21 @@ _ALWAYS: Final = {
 }
 """What every answer to these has (https://docs.aws.amazon.com/AmazonS3/latest/API/). Without
 it a page would be read as a listing of nothing."""
+_MORE: Final[Mapping[str, Sequence[str]]] = {
+    "head_object": ("ContentLength", "LastModified"),
+}
+"""What else we need of these."""
+_LISTED: Final[Mapping[str, tuple[str, Sequence[str], Sequence[str]]]] = {
+    "list_multipart_uploads": (
+        *("Uploads", ("Key", "UploadId")),
+        ("NextKeyMarker", "NextUploadIdMarker"),
+    ),
+    "list_objects_v2": (
+        *("Contents", ("Key", "Size", "ETag", "LastModified")),
+        ("NextContinuationToken",),
+    ),
+}
+"""What a listing lists, what each entry has, and what one that goes on says of where."""
 _REGION: Final = "x-amz-bucket-region"
 
 
@@ -32,6 +49,26 @@ def is_foreign(method: str, answer: Mapping[str, Any]) -> bool:
     metadata = answer["ResponseMetadata"]
     kind: str = metadata["HTTPHeaders"].get("content-type", "")
     return metadata["HTTPStatusCode"] == 200 and kind.startswith("text/html")
+
+
+def lacking(method: str, answer: Mapping[str, Any]) -> str | None:
+    """What is missing from an answer to the client's `method`; None where all is there."""
+    for field in _MORE.get(method, ()):
+        if field not in answer:
+            return field
+    if method not in _LISTED:
+        return None
+    name, fields, where = _LISTED[method]
+    for each in answer.get(name, ()):
+        for field in fields:
+            if field not in each:
+                entry = f" (of {each['Key']!r})" if "Key" in each else ""
+                return f"{field} of an entry of {name}{entry}"
+    if answer["IsTruncated"]:
+        for field in where:
+            if field not in answer:
+                return f"{field} of a listing that goes on"
+    return None
 
 
 def leads_to(metadata: Mapping[str, Any]) -> str | None:

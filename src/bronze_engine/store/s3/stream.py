@@ -91,6 +91,9 @@ class Stream:
                 "object where a range was asked for",
                 key=self._key,
             )
+        if "ContentLength" not in answer:
+            self.close()
+            self._bucket.check_has("ContentLength", "get_object", self._key)
         self._version = answer["ETag"]
         self._end = self._offset + answer["ContentLength"]
 
