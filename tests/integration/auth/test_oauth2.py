@@ -1,54 +1,24 @@
-"""Tokens on the wire: one renewal for all, before they expire, under the API's limits."""
+"""Tokens of a token endpoint: asked for as it wants it, sent as the API does; and refused ones."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from bronze_engine.config.auths.auth import BearerAuth
-from bronze_engine.config.auths.oauth2 import OAuth2ClientCredentialsAuth, OAuth2RefreshTokenAuth
-from bronze_engine.config.http.paginator import PagePaginator
+from bronze_engine.config.auths.oauth2 import OAuth2ClientCredentialsAuth
 from bronze_engine.config.units import Secret
 from bronze_engine.errors import AuthError, ExtractError, RetryError
 from bronze_engine.testing.clock import ManualClock
+from tests.integration.auth.reading import client_credentials, reading
 from tests.integration.auth.token_server import TokenServer, rows
-from tests.integration.http_server import ONCE, Opened, Seen, Server, answer, opened, serve
+from tests.integration.http_server import ONCE, Seen, answer, serve
 from tests.issuer import CLIENT, Issuer
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio]
-
-
-def client_credentials(server: Server | str, **more: Any) -> OAuth2ClientCredentialsAuth:
-    url = server if isinstance(server, str) else server.url
-    return OAuth2ClientCredentialsAuth(
-        token_url=f"{url}/token", client_id=CLIENT[0], client_secret=Secret(CLIENT[1]), **more
-    )
-
-
-def refresh_token(server: Server, path: Path, **more: Any) -> OAuth2RefreshTokenAuth:
-    return OAuth2RefreshTokenAuth(
-        token_url=f"{server.url}/token",
-        client_id=CLIENT[0],
-        client_secret=Secret(CLIENT[1]),
-        refresh_token=Secret("seed"),
-        token_store=str(path / "tokens.json"),
-        **more,
-    )
-
-
-@asynccontextmanager
-async def reading(server: Server, auth: Any, issuer: Issuer, **more: Any) -> AsyncIterator[Opened]:
-    api = {"auth": auth, **more.pop("api", {})}
-    paginator = PagePaginator(**more.pop("paginator", {}))
-    async with opened(server, api=api, clock=issuer.clock, paginator=paginator, **more) as source:
-        yield source
 
 
 @pytest.mark.parametrize("credentials_in", ["body", "header"])
@@ -99,146 +69,6 @@ async def test_a_server_may_have_a_grant_of_its_own() -> None:
     assert [dict(parse_qsl(body.decode())) for body in bodies] == [
         {"grant_type": "account_credentials", "account_id": "a 7"}
     ]
-
-
-async def test_fifty_requests_that_are_refused_together_renew_once() -> None:
-    issuer = Issuer(ManualClock())
-    handler = TokenServer(issuer, pages=60)
-    handler.gate = 50
-    async with serve(handler) as server:
-        auth = client_credentials(server)
-        paginator = {"parallel": 50}
-        api = {"concurrency": 50}
-        async with reading(server, auth, issuer, api=api, paginator=paginator) as source:
-
-            def revoke(page: int) -> None:
-                if page == 2:
-                    issuer.revoke_access()
-                    handler.on_page = lambda _: None
-
-            handler.on_page = revoke
-            assert await source.read() == rows(60)
-    refused = [token for token, is_in in handler.judged if not is_in]
-    assert len(refused) >= 50
-    assert set(refused) == {"Bearer access-1"}
-    assert len(issuer.forms) == 2
-
-
-async def test_fifty_requests_whose_renewal_is_refused_ask_once() -> None:
-    issuer = Issuer(ManualClock())
-    handler = TokenServer(issuer, pages=60)
-    handler.gate = 50
-    async with serve(handler) as server:
-        api = {"concurrency": 50}
-        paginator = {"parallel": 50}
-        auth = client_credentials(server)
-        async with reading(server, auth, issuer, api=api, paginator=paginator) as source:
-
-            def revoke(page: int) -> None:
-                if page > 1:
-                    issuer.revoke_access()
-                    handler.faults = [answer({"error": "invalid_client"}, status=401)] * 99
-
-            handler.on_page = revoke
-            with pytest.raises(AuthError, match="check client_id"):
-                await source.read()
-    # One more where a page was refused only after the first had failed.
-    assert [seen.path for seen in server.seen].count("/token") in (2, 3)
-
-
-async def test_a_renewal_needs_no_second_slot_of_the_api() -> None:
-    """With one slot, a renewal that waited for another would wait for ever."""
-    issuer = Issuer(ManualClock())
-    handler = TokenServer(issuer)
-    async with serve(handler) as server:
-        auth = client_credentials(server)
-        async with reading(server, auth, issuer, api={"concurrency": 1}) as source:
-
-            def once(page: int) -> None:
-                if page == 2:
-                    handler.on_page = lambda _: None
-                    issuer.revoke_access()
-
-            handler.on_page = once
-            assert await source.read() == rows(3)
-    assert len(issuer.forms) == 2
-
-
-@pytest.mark.parametrize(("lifetime", "early"), [(3600, 60), (100, 10)])
-async def test_a_token_is_renewed_before_it_expires(lifetime: int, early: int) -> None:
-    clock = ManualClock()
-    issuer = Issuer(clock, lifetime_seconds=lifetime)
-    handler = TokenServer(issuer)
-    async with (
-        serve(handler) as server,
-        reading(server, client_credentials(server), issuer) as source,
-    ):
-        for seconds in (0, lifetime - early - 1, 2):
-            await clock.advance(seconds)
-            await source.source.check()
-    tokens = ["Bearer access-1", "Bearer access-1", "Bearer access-2"]
-    assert handler.judged == [(token, True) for token in tokens]
-
-
-@pytest.mark.parametrize("told", [None, "3600", 3600.5, -1, 0, "soon", True, [1]])
-async def test_any_expires_in_will_do(told: Any) -> None:
-    issuer = Issuer(ManualClock(), lifetime_seconds=told)
-    async with (
-        serve(TokenServer(issuer)) as server,
-        reading(server, client_credentials(server), issuer) as source,
-    ):
-        assert await source.read() == rows(3)
-    assert len(issuer.forms) == 1
-
-
-async def test_a_token_that_is_refused_at_once_is_renewed_once_and_then_the_error() -> None:
-    issuer = Issuer(ManualClock())
-    handler = TokenServer(issuer)
-
-    async def refuse(seen: Seen, writer: asyncio.StreamWriter) -> bytes:
-        if seen.path == "/x":
-            issuer.revoke_access()
-        return await handler(seen, writer)
-
-    async with (
-        serve(refuse) as server,
-        reading(server, client_credentials(server), issuer) as source,
-    ):
-        with pytest.raises(AuthError, match="refused with 401") as caught:
-            await source.read()
-    assert len(issuer.forms) == len(handler.judged) == 2
-    assert "access-2" not in str(caught.value)  # the server repeats it
-
-
-@pytest.mark.parametrize("refusals", [2, 3, 9])
-async def test_a_token_that_expires_while_its_request_waits_is_renewed_again(
-    refusals: int,
-) -> None:
-    tokens = 0
-    states = ["refused", *["paused", "refused"] * (refusals - 1)]
-
-    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
-        nonlocal tokens
-        if seen.path == "/token":
-            tokens += 1
-            return answer({"access_token": f"t{tokens}"})
-        state = states.pop(0) if states else "read"
-        if state == "read":
-            return answer([] if seen.query.get("page") != "1" else [{"id": 1}])
-        if state == "paused":
-            return answer({}, status=429, headers={"Retry-After": "20"})
-        return answer({}, status=401)
-
-    async with serve(handle) as server:
-        auth = client_credentials(server)
-        async with reading(server, auth, Issuer(ManualClock()), records=None) as source:
-            if refusals < 9:
-                assert await source.read() == [{"id": 1}]
-                assert tokens == refusals + 1
-                return
-            with pytest.raises(AuthError, match="refused with 401"):
-                await source.read()
-            assert tokens == 6, "it does not go on for ever"
 
 
 async def test_requests_for_tokens_are_retried_and_paused_as_all_others() -> None:
@@ -388,106 +218,6 @@ async def test_check_asks_for_a_token_and_says_what_was_refused() -> None:
         async with reading(server, wrong, issuer) as source:
             with pytest.raises(AuthError, match="check client_id"):
                 await source.source.check()
-
-
-# Refresh tokens, over a file
-
-
-async def test_rotated_tokens_outlive_the_process(tmp_path: Path) -> None:
-    issuer = Issuer(ManualClock())
-    async with serve(TokenServer(issuer)) as server:
-        auth = refresh_token(server, tmp_path)
-        for _ in range(3):
-            async with reading(server, auth, issuer) as source:
-                assert await source.read() == rows(3)
-            issuer.revoke_access()
-    assert [form["refresh_token"] for form in issuer.forms] == ["seed", "refresh-1", "refresh-2"]
-    assert json.loads((tmp_path / "tokens.json").read_text())["refresh_token"] == "refresh-3"
-
-
-async def test_engines_that_share_a_token_store_use_no_token_twice(tmp_path: Path) -> None:
-    """Two runs in flight, refused together again and again: reuse would revoke everything."""
-    clock = ManualClock()
-    issuer = Issuer(clock)
-    handler = TokenServer(issuer, pages=12)
-
-    done: set[int] = set()
-
-    def revoke(page: int) -> None:
-        if page % 3 == 0 and page not in done:
-            done.add(page)
-            issuer.revoke_access()
-
-    handler.on_page = revoke
-    async with serve(handler) as server:
-        auth = refresh_token(server, tmp_path)
-        async with reading(server, auth, issuer) as one, reading(server, auth, issuer) as two:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one._read()), group.create_task(two._read())]
-                group.create_task(clock.drive(_ended(tasks)))
-            assert one.records == two.records == rows(12)
-    assert not issuer.is_revoked
-    assert len(issuer.forms) == len(issuer.granted)
-
-
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
-
-
-async def test_a_stored_token_that_was_replaced_meanwhile_is_looked_into_once_more(
-    tmp_path: Path,
-) -> None:
-    issuer = Issuer(ManualClock())
-    async with serve(TokenServer(issuer)) as server:
-        auth = refresh_token(server, tmp_path)
-        async with reading(server, auth, issuer) as mine, reading(server, auth, issuer) as other:
-            await mine.source.check()
-            issuer.revoke_access()
-            await other.source.check()  # refused, exchanged, stored: access-2
-            issuer.revoke_access()
-            await mine.source.check()  # refused, found access-2, refused, exchanged
-    assert [seen.headers["authorization"] for seen in server.seen if seen.path == "/x"] == [
-        "Bearer access-1",
-        "Bearer access-1",
-        "Bearer access-2",
-        "Bearer access-1",
-        "Bearer access-2",
-        "Bearer access-3",
-    ]
-
-
-async def test_a_public_client_sends_no_secret(tmp_path: Path) -> None:
-    issuer = Issuer(ManualClock())
-    handler = TokenServer(issuer)
-    forms: list[dict[str, str]] = []
-
-    async def lenient(seen: Seen, writer: asyncio.StreamWriter) -> bytes:
-        if seen.path == "/token":
-            forms.append(dict(parse_qsl(seen.body.decode())))
-            status, body = issuer.answer({**forms[-1], "client_secret": CLIENT[1]})
-            return answer(body, status=status)
-        return await handler(seen, writer)
-
-    async with serve(lenient) as server:
-        auth = OAuth2RefreshTokenAuth(
-            token_url=f"{server.url}/token",
-            client_id=CLIENT[0],
-            refresh_token=Secret("seed"),
-            token_store=str(tmp_path / "tokens.json"),
-            scope="offline",
-            params={"tenant": Secret("t")},
-        )
-        async with reading(server, auth, issuer) as source:
-            assert await source.read() == rows(3)
-    assert forms == [
-        {
-            "grant_type": "refresh_token",
-            "refresh_token": "seed",
-            "scope": "offline",
-            "client_id": CLIENT[0],
-            "tenant": "t",
-        }
-    ]
 
 
 async def test_a_bearer_token_of_the_table_is_sent_without_asking() -> None:
