@@ -23,6 +23,8 @@ class TableStatus(msgspec.Struct, frozen=True, kw_only=True):
     pending: int | None = None
     """Generations of Bronze that it has yet to take in, of new dates and of those that were landed
     again; None where there is no table. At most 64 are counted; a plan tells of all."""
+    rebuild: str | None = None
+    """Why the next run makes all rows anew, whatever is pending; None where it is not known to."""
     code: str | None = None
     """Why its newest run failed, or why it could not be looked at."""
     error: str | None = None

@@ -7,11 +7,11 @@ from datetime import date
 from typing import Literal
 
 from bronze_engine.config.pipeline import Pipeline
+from bronze_engine.config.silver_identity import silver_hash
 from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.silver import table_path
 from bronze_engine.publish.base import Base
 from bronze_engine.run.services import Services
-from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs.bronze import read_bronze
 from bronze_engine.silver.inputs.inputs import Work, lost_rows, select
 from bronze_engine.silver.table import damage_of, read_table, silver_of

@@ -22,6 +22,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
+from bronze_engine.config.silver_identity import silver_hash
 from bronze_engine.contracts import LakeTable
 from bronze_engine.errors import BronzeError, StoreError
 from bronze_engine.model.curated import Curated
@@ -36,7 +37,6 @@ from bronze_engine.run.leased import under_lease
 from bronze_engine.run.services import Identity, Services, Stores
 from bronze_engine.run.tables import admit
 from bronze_engine.shield import finish
-from bronze_engine.silver.identity import silver_hash
 from bronze_engine.silver.inputs.bronze import read_bronze
 from bronze_engine.silver.inputs.inputs import Work, lost_rows, select
 from bronze_engine.silver.intake.rejects import Rejects

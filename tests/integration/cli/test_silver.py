@@ -244,9 +244,28 @@ def test_status_says_how_far_a_table_is_behind(shop: Bronze) -> None:
     assert of(shop.well("status", "--json")) == (DAY, 2, "QUAL001")
     lines = shop.well("status").out.splitlines()
     assert lines[0].split()[-2:] == ["silver", "pending"]
+    assert next(line for line in lines if line.startswith(NAME)).split()[-1] == "2"
     assert any(line.startswith(f"{NAME} silver  QUAL001") for line in lines)
     shop.well("silver", NAME)
     assert of(shop.well("status", "--json")) == (NEXT, 0, None)
+
+
+def test_status_says_that_a_table_is_to_be_made_anew(shop: Bronze) -> None:
+    """Nothing is pending, and the rows are not those that [silver] asks for."""
+    changed = ("--set", f'pipelines.{NAME}.silver.history="full"')
+    shop.well("run", NAME, "--date", DAY)
+    ran = shop.well("status", *changed)
+    assert next(line for line in ran.out.splitlines() if line.startswith(NAME)).endswith("rebuild")
+    assert pairs(ran.out)[f"{NAME} silver"] == (
+        "its next run makes all rows anew: [silver] has changed since"
+    )
+    shop.well("silver", NAME, *changed)
+    (told,) = (
+        one["silver"]["rebuild"]
+        for one in shop.well("status", "--json", *changed).json
+        if one["pipeline"] == NAME
+    )
+    assert told is None
 
 
 def test_what_a_table_has_kept_out_is_shown(bronze: Bronze) -> None:

@@ -82,6 +82,14 @@ def _print(found: tuple[PipelineStatus, ...], max_age: str | None) -> None:
     if failed:
         print()
         text.print_pairs(failed)
+    anew = [
+        (f"{each.pipeline} silver", f"its next run makes all rows anew: {each.silver.rebuild}")
+        for each in found
+        if each.silver is not None and each.silver.rebuild is not None
+    ]
+    if anew:
+        print()
+        text.print_pairs(anew)
 
 
 def _cells(of: PipelineStatus) -> list[str]:
@@ -97,12 +105,14 @@ def _cells(of: PipelineStatus) -> list[str]:
 
 
 def _silver_cells(of: TableStatus | None) -> list[str]:
-    """The newest date in the table, and how many generations it is behind."""
+    """The newest date in the table, and how many generations it is behind, or that all of it is
+    to be made anew."""
     if of is None:
         return ["", ""]
     if of.run_date is None:
         return [of.code or "never", ""]
-    return [f"{of.run_date} {of.code or ''}".rstrip(), f"{of.pending or 0:,}"]
+    pending = "rebuild" if of.rebuild is not None else f"{of.pending or 0:,}"
+    return [f"{of.run_date} {of.code or ''}".rstrip(), pending]
 
 
 def _date(of: PipelineStatus) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from bronze_engine.config.silver_identity import SILVER_CHANGED
 from bronze_engine.errors import StateError
 from bronze_engine.model.curated import SilverInput
 from bronze_engine.model.manifest import Load, Manifest
@@ -259,7 +260,7 @@ def _why_rebuild(
     if base is None:
         return "there is no table yet"
     if base.config_hash != config_hash:
-        return "[silver] has changed since"
+        return SILVER_CHANGED
     if base.load != load:
         return f'it was made of load = "{base.load}", and the newest date is of load = "{load}"'
     if lost:

@@ -8,6 +8,7 @@ import msgspec
 
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.silver import Silver
+from bronze_engine.config.silver_identity import SILVER_CHANGED, silver_hash
 from bronze_engine.errors import BronzeError
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.model.silver import table_path
@@ -44,6 +45,7 @@ async def _status(
     until = services.today() + timedelta(days=1)  # a scheduler further east has begun it
     status = TableStatus()
     if manifest is not None:
+        is_changed = manifest.config_hash != silver_hash(pipeline, silver)
         age = (services.clock.now() - manifest.written_at).total_seconds()
         status = TableStatus(
             run_date=manifest.run_date,
@@ -52,6 +54,7 @@ async def _status(
             committed_at=manifest.written_at,
             age_seconds=max(0.0, age),
             pending=await count_pending(stores.target, manifest) if manifest.silver else 0,
+            rebuild=SILVER_CHANGED if is_changed else None,
         )
     # A run that fails early has the day of its command, one that fails late that of its data.
     since = manifest.run_date if manifest is not None else newest

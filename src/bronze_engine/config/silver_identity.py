@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import msgspec
 
@@ -10,7 +11,10 @@ from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.config.quality_rule import refuses_rows
 from bronze_engine.config.silver import Silver
 
-__all__ = ["silver_hash"]
+__all__ = ["SILVER_CHANGED", "silver_hash"]
+
+SILVER_CHANGED: Final = "[silver] has changed since"
+"""Why a table is made anew whose manifest has another hash."""
 
 
 def silver_hash(pipeline: Pipeline, silver: Silver) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bronze_engine.silver.identity import silver_hash
+from bronze_engine.config.silver_identity import silver_hash
 from tests.unit.silver.bronze import pipeline
 
 pytestmark = pytest.mark.unit
