@@ -7,7 +7,6 @@ closes it before it returns.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import date
@@ -24,6 +23,7 @@ from bronze_engine.contracts import Hook, SourceType
 from bronze_engine.flow import Reservation
 from bronze_engine.limits.registry import GroupStatistics
 from bronze_engine.limits.trial import Purse
+from bronze_engine.machine import cores
 from bronze_engine.model.batch import BatchReport
 from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.garbage import GcReport
@@ -432,7 +432,7 @@ async def open_engine(
     still under way must be awaited or cancelled before.
     """
     async with AsyncExitStack() as stack:
-        workers = stack.enter_context(Workers(max(2, os.cpu_count() or 1)))
+        workers = stack.enter_context(Workers(max(2, cores())))
         tokens = await shared_tokens(config.engine, workers, clock)
         if tokens is not None:
             stack.push_async_callback(tokens.aclose)

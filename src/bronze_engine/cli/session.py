@@ -33,6 +33,7 @@ import msgspec
 from bronze_engine.adapters import StoreOpener
 from bronze_engine.cli.display.progress import Progress
 from bronze_engine.cli.display.terminal import takes_tables
+from bronze_engine.cli.memory import warn_of_memory
 from bronze_engine.cli.signals import watching_signals
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.load import Config, load_config
@@ -144,8 +145,8 @@ def with_engine(
 ) -> T:
     """Open an engine, do the work, close it; SIGTERM, SIGINT and SIGHUP end the work cleanly.
 
-    `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it. `stores`
-    as for `open_engine`.
+    `is_monitored` is for what runs pipelines: [telemetry] and [notify] are told of it, and memory
+    that the container does not have is warned of. `stores` as for `open_engine`.
     """
     return anyio.run(
         partial(in_engine, config, work, hooks, is_monitored=is_monitored, stores=stores)
@@ -161,6 +162,8 @@ async def in_engine(
     stores: Mapping[str, StoreOpener] = _NO_STORES,
 ) -> T:
     """The same within a running loop."""
+    if is_monitored:
+        warn_of_memory(config.engine.memory_limit)
     display = _display()
     on_signal = ExitStack()
     on_signal.callback(display.stopping)

@@ -10,12 +10,12 @@ workers do is told by CPU time, for on a busy machine a job takes long though it
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from bronze_engine.machine import cores
 from bronze_engine.model.profile import RunProfile, Stage, StageProfile, Verdict
 from bronze_engine.telemetry.profile import Profile
 
@@ -44,12 +44,11 @@ _IN_WORKERS: Final[tuple[Stage, ...]] = ("split", "decode", "quality", "encode")
 
 def profile_of(profile: Profile, *, least_seconds: float = _LEAST_SECONDS) -> RunProfile:
     """What the run has used until now, judged where it has read for so long."""
-    cores = _cores()
     stages = profile.stages()
     found = RunProfile(
         seconds=profile.seconds,
         reading_seconds=profile.reading_seconds,
-        cores=cores,
+        cores=cores(),
         cpu_seconds=profile.cpu_seconds,
         loop_cpu_seconds=profile.loop_cpu_seconds,
         reading_cpu_seconds=profile.reading_cpu_seconds,
@@ -220,10 +219,3 @@ def _computed(stages: Mapping[Stage, StageProfile], stage: Stage) -> float:
 def _each(stage: StageProfile) -> str:
     """How long one job took on average."""
     return f"{stage.work_seconds / max(stage.jobs, 1) * 1000:.0f} ms"
-
-
-def _cores() -> int:
-    """What the scheduler lets this process use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,7 +6,6 @@ read()     a connection within the snapshot -> COPY -> blocks of whole rows
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -22,6 +21,7 @@ import msgspec
 from bronze_engine.config.database.postgres import PostgresSourceConfig
 from bronze_engine.contracts import Decoder, Emit, Preview, Request, Resources, Source
 from bronze_engine.errors import BronzeError, SliceLost, SnapshotLost
+from bronze_engine.machine import cores
 from bronze_engine.model.slice import Slice
 from bronze_engine.sources.postgres.bounds import ALL_ROWS, Piece
 from bronze_engine.sources.postgres.faults import DATABASE_ERRORS, Subject, of_reading
@@ -89,7 +89,7 @@ def _to_its_high(span: Span, look: Look) -> Span:
 
 def _side_by_side(config: PostgresSourceConfig) -> int:
     """How fast it goes, and nothing else, follows from the machine."""
-    return config.parallel or max(1, min(_MOST_AT_ONCE, (os.cpu_count() or 1) // 2))
+    return config.parallel or max(1, min(_MOST_AT_ONCE, cores() // 2))
 
 
 @final
