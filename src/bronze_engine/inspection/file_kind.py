@@ -15,7 +15,7 @@ import msgspec
 
 from bronze_engine.config.files.source import FileFormat
 from bronze_engine.errors import ExtractError
-from bronze_engine.sources.files.csv.division import DELIMITERS
+from bronze_engine.sources.delimiters import DELIMITERS
 from bronze_engine.sources.files.csv.foreign import wide_encoding
 from bronze_engine.sources.files.csv.names import NO_NAME
 from bronze_engine.sources.files.inflate import coding_of_bytes

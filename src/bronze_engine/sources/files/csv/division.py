@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
+from bronze_engine.sources.delimiters import DELIMITERS
 from bronze_engine.sources.files.csv.dialect import Dialect
 
-__all__ = ["DELIMITERS", "HEAD_BYTES", "likely_delimiter"]
+__all__ = ["HEAD_BYTES", "likely_delimiter"]
 
-DELIMITERS: Final = (",", ";", "\t", "|", "^", "~", "\x1f")
 HEAD_BYTES: Final = 16 * 1024
 """Of records: enough to tell."""
 _SHARE: Final = 0.8

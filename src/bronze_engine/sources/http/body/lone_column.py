@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 import msgspec
 
+from bronze_engine.sources.delimiters import delimiter_in
 from bronze_engine.sources.http.body.split import Split
 
 __all__ = ["other_delimiter"]
-
-_DELIMITERS: Final = (";", "\t", "|", ",")
 
 
 def other_delimiter(split: Split, joined: Collection[str]) -> str | None:
@@ -23,6 +21,4 @@ def other_delimiter(split: Split, joined: Collection[str]) -> str | None:
         return None
     first = split.lines[0].data.partition(b"\n")[0]
     names = [name for name in msgspec.json.decode(first) if name not in joined]
-    if len(names) != 1:
-        return None
-    return next((each for each in _DELIMITERS if each in names[0]), None)
+    return delimiter_in(names[0]) if len(names) == 1 else None
