@@ -18,17 +18,18 @@ KEPT_REJECTS: Final = 100_000
 class Threshold:
     """Counts accepted and rejected records over all slices of a run.
 
-    `kept_at` is the path that the messages give: where the rejected records can be read
-    after the run has failed, `mend` where they say that the fault may lie, `of` whose the records
-    are, where that is not the whole run.
+    The messages end with what is given: `look` is the command that lists the rejected records of
+    the failed run, and `kept_at` the path where they lie (None where nothing keeps them); `mend`
+    is where the fault may lie, and `of` whose the records are, where that is not the whole run.
     """
 
     def __init__(
         self,
         quality: Quality,
-        kept_at: str,
-        mend: str = "the source or [schema]",
         *,
+        look: str | None = None,
+        kept_at: str | None = None,
+        mend: str = "the source, [schema] or the rules",
         of: str = "",
     ) -> None:
         self._mend = mend
@@ -37,6 +38,7 @@ class Threshold:
         self._rows = quality.max_bad_rows
         if self._rows is None and self._ratio is None:
             self._rows = 0
+        self._look = look
         self._kept_at = kept_at
         self._first: Reject | None = None
         self.accepted = 0
@@ -73,11 +75,14 @@ class Threshold:
         first = self._first
         example = f" The first: {first.reason} ({_place(first)})." if first is not None else ""
         is_hopeless = self.rejected > KEPT_REJECTS
-        kept = f"The first {KEPT_REJECTS} are" if is_hopeless else "They are"
+        them = f"the first {KEPT_REJECTS}" if is_hopeless else "them"
+        look = "" if self._look is None else f"`{self._look}` lists {them}; "
         hint = "" if is_hopeless else ", or raise the limit"
+        kept = "" if self._kept_at is None else f". They are kept at {self._kept_at}"
         return QualityError(
             f"{self.rejected} records were rejected{self._of}, {why}; nothing was committed."
-            f"{example} {kept} kept with their reasons at {self._kept_at}; mend {self._mend}{hint}"
+            f"{example} {look}mend {self._mend}{hint}{kept}",
+            rejected=self.rejected,
         )
 
 

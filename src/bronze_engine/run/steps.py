@@ -89,6 +89,7 @@ class _Run:
         """Of a chain, from when it is taken on."""
         self.is_certain = True
         """Whether it is known what becomes of the commit: none has been sent, or it is there."""
+        self.threshold: Threshold | None = None
         self.rules: RunRules | None = None
         self.checkpoint: RunCheckpoint | None = None
         self.publishing: Publishing | None = None
@@ -259,7 +260,12 @@ class _Run:
         rejected = reports.rejected_key(
             pipeline.system, pipeline.entity, self.run_date, self.identity.run
         )
-        threshold = Threshold(pipeline.quality, kept_at=f"{stores.state.url}/{rejected}")
+        threshold = self.threshold = Threshold(
+            pipeline.quality,
+            look=f"bronze quarantine show {pipeline.name} --date {self.run_date}"
+            f" --run {self.identity.run}",
+            kept_at=f"{stores.state.url}/{rejected}",
+        )
         for landed in checkpoint.landed:
             threshold.accepted += landed.accepted
             threshold.rejected += landed.rejected
@@ -351,6 +357,7 @@ class _Run:
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,
             error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
+            rejected=0 if self.threshold is None else self.threshold.rejected,
             quality=() if self.rules is None else self.rules.results,
         )
         await self.account.tell(report)

@@ -118,7 +118,7 @@ class BatchStream:
         stores = await services.stores(pipeline)
         standing = await survey(stores, pipeline, self._run_date, identity)
         resources = services.resources(pipeline, SourceTally(f"{pipeline.name} {self._run_date}"))
-        threshold = Threshold(pipeline.quality, kept_at="nowhere: this was a batch stream")
+        threshold = Threshold(pipeline.quality)
         source_type = await services.source_type(pipeline)
         history = await row_history(stores.target, pipeline, self._run_date)
         rules = run_rules(pipeline, services, identity, history)

@@ -48,7 +48,6 @@ _FIRST_ROWS_SECONDS: Final = 20.0
 """How much longer it waits for the first rows: without them a trial tells nothing."""
 _LEAST_SECONDS: Final = 0.2
 """What a trial must have read for to be judged: it goes on no longer than it has to."""
-_NOWHERE: Final = "nowhere: this was a trial"
 
 
 class TrialBounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +151,7 @@ class _Trying:
             target=stores.target,
             state=stores.state,
             rejected_key=f"{standing.partition}/{identity.run}.rejected",
-            threshold=Threshold(pipeline.quality, kept_at=_NOWHERE),
+            threshold=Threshold(pipeline.quality),
             resources=self._resources,
             grace_seconds=services.grace_seconds,
             written=self._written,

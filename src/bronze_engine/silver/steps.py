@@ -209,6 +209,7 @@ class _Run:
             on_file=self._tell_file,
         )
         async with Rejects(
+            pipeline=self.pipeline.name,
             workers=services.workers,
             target=target,
             folder=self.folder,
@@ -320,6 +321,7 @@ class _Run:
             status="failed" if isinstance(error, Exception) else "cancelled",
             error_code=error.code if isinstance(error, BronzeError) else None,
             error=str(error) if isinstance(error, BronzeError) else type(error).__name__,
+            rejected=error.context.get("rejected", 0) if isinstance(error, BronzeError) else 0,
         )
         await self.account.tell(report)
 

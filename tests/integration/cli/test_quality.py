@@ -52,6 +52,10 @@ def test_over_the_limit_nothing_is_committed_and_the_records_are_kept(bronze: Br
     assert (first["page"], first["offset"]) == (1, 1)
     assert json.loads(first["raw"]) == BAD[0][1]
     assert "n" in first["reason"]
+    look = re.search(r"`bronze (quarantine show [^`]+)` lists them", error)
+    assert look is not None
+    shown = bronze.well(*look[1].split(), "--json", *url_of("http://127.0.0.1:9")).json
+    assert [each["raw"] for each in shown["records"]] == [first["raw"], second["raw"]]
     assert (second["page"], second["offset"]) == (2, 2)
     assert tree(bronze.folder / PARTITION) == before
     assert hidden(bronze.folder / "lake") == []

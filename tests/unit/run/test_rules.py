@@ -102,6 +102,8 @@ async def test_past_the_limit_nothing_is_committed_and_the_records_are_kept(
     with pytest.raises(QualityError, match=r"2 records were rejected.*breaks in_set\(n\): n = 9"):
         await bench.run(source)
     assert await bench.manifest() is None
+    (report,) = await reports_of(bench.store)
+    assert (report["status"], report["rejected"]) == ("failed", 2)
     (key,) = [key for key in await keys_of(bench.store) if key.endswith(".rejected.jsonl.zst")]
     kept = lines_of(await read_all(bench.store, key))
     assert [(each["rule"], each["offset"]) for each in kept] == [("in_set(n)", 1), ("in_set(n)", 2)]

@@ -77,6 +77,7 @@ class Run:
         assert self.chosen.silver is not None
         rules = self.chosen.silver.quality.rules
         rejects = Rejects(
+            pipeline="myteam.orders",
             workers=self.workers,
             target=self.target,
             folder="silver/myteam/orders",
@@ -224,7 +225,8 @@ async def test_a_value_without_a_place_is_kept_aside_as_it_landed(tmp_path: Path
 async def test_more_than_there_may_be_end_the_run_and_can_be_read(tmp_path: Path) -> None:
     async with running(tmp_path, CAST.replace("= 2", "= 0")) as run:
         run.land(FIRST, pa.table({"id": [1, 2], "n": ["7", "x"]}))
-        with pytest.raises(QualityError, match=r"1 records were rejected.*can't hold x.*_runs/"):
+        told = r"1 records were rejected.*can't hold x.* --silver --run r1` lists them; .*_runs/"
+        with pytest.raises(QualityError, match=told):
             await run.take(FIRST)
         assert await keys_of(run.target) == []
         assert await keys_of(run.state) == [KEY]

@@ -231,7 +231,8 @@ class Intake:
             rows = sum(each.manifest.files[each.part].row_count for each in files.values())
             threshold = Threshold(  # of each date, so that it is all one in how many runs they come
                 self._silver.quality,
-                kept_at="nowhere" if rejects is None else rejects.kept_at(day),
+                look=None if rejects is None else rejects.look,
+                kept_at=None if rejects is None else rejects.kept_at(day),
                 mend="the source, [silver.columns] or the rules",
                 of=f" of {day}",
             )

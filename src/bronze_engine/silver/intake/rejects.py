@@ -38,6 +38,7 @@ class Rejects:
     def __init__(
         self,
         *,
+        pipeline: str,
         workers: Workers,
         target: Store,
         folder: str,
@@ -49,6 +50,8 @@ class Rejects:
     ) -> None:
         self.is_committed = False
         """Whether the files of `staged` are the table's now."""
+        self.look = f"bronze quarantine show {pipeline} --silver --run {run}"
+        """The command that lists the records of a run that has failed for them."""
         self._workers = workers
         self._target = target
         self._folder = folder
