@@ -5,6 +5,8 @@
     {low}  {high}         the bounds of the window, or of its step
     {parent.customer.id}  a field of the parent's record, by dotted path
     {job.id}              a field of the answer that made an export's job
+    {page.offset}         a parameter of the paginator, where its param_in is "template"
+    {page.after:0}        the same, with what stands there before there is one
     {{  }}                a literal brace
 
 All functions are pure. A text that is no template is a ConfigError that does not show it:
@@ -42,8 +44,10 @@ and booleans of a server are kept as it wrote them."""
 
 NAMES: Final = frozenset({"run_date", "low", "high"})
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{((?:parent|job)\.[^{}:]+|[a-z_]+)(?::([^{}]*))?\}|[{}]")
-_FIELD = re.compile(r"(parent|job)\.(.+)")
+_TOKEN = re.compile(r"\{\{|\}\}|\{((?:parent|job|page)\.[^{}:]+|[a-z_]+)(?::([^{}]*))?\}|[{}]")
+_FIELD = re.compile(r"(parent|job|page)\.(.+)")
+_FIRST: Final = "page."
+"""Names whose format is what they stand for before there is a value."""
 
 
 def uses(value: Any) -> frozenset[str]:
@@ -140,7 +144,17 @@ def _is_field(text: str) -> bool:
 
 
 def _is_known(value: Any, values: Values) -> bool:
-    return all(values.get(name, "") is not None for name in uses(value))
+    unknown = {name for name in uses(value) if values.get(name, "") is None}
+    return not unknown or unknown <= _begun(value)
+
+
+def _begun(value: Any) -> frozenset[str]:
+    """The names in a text that say themselves what they begin with."""
+    if not isinstance(value, str):
+        return frozenset()
+    return frozenset(
+        match[1] for match in _TOKEN.finditer(value) if match[1] and match[2] is not None
+    )
 
 
 def _checked(match: re.Match[str]) -> str | None:
@@ -155,6 +169,8 @@ def _checked(match: re.Match[str]) -> str | None:
         raise ConfigError(
             f"unknown template {{{name}}}; known are {known}; write `{{{{` for a literal brace"
         )
+    if spec is not None and name.startswith(_FIRST):
+        return str(name)
     if spec is not None and (name != "run_date" or "%" not in spec):
         raise ConfigError(
             "only {run_date} takes a format, and that of strftime: {run_date:%Y%m%d}; the bounds "
@@ -179,6 +195,8 @@ def substitute(text: str, value: Callable[[str, str | None], str]) -> str:
 def _render(text: str, values: Values, encode: Callable[[str], str]) -> str:
     def known(name: str, style: str | None) -> str:
         value = values.get(name)
+        if value is None and style is not None and name.startswith(_FIRST):
+            return encode(style)
         if value is None:
             raise ConfigError(
                 f"{{{name}}} has no value in this run; set incremental.initial, "

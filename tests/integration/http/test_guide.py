@@ -33,6 +33,7 @@ COMMANDS = {
     "bronze inspect NAME",
     "bronze inspect URL",
     "bronze plan",
+    "bronze quarantine show",
     "bronze replay NAME --date",
     "bronze replay shop.orders --date 2025-01-15",
     "bronze test-connection shop",
@@ -111,8 +112,20 @@ def test_parameters_go_into_the_body(bronze: Bronze) -> None:
         return answer({"results": [{"id": start}, {"id": start + 1}], "paging": paging})
 
     with in_background(plain(contacts)) as server:
-        write(bronze, block("Paginators", "param_in"), server.url)
+        write(bronze, block("Paginators", 'param_in = "body"'), server.url)
         assert [row["id"] for row in run(bronze, "crm.contacts")] == list(range(6))
+
+
+def test_parameters_go_into_texts(bronze: Bronze) -> None:
+    def invoices(seen: Seen) -> bytes:
+        start = int(re.findall(r"\d+", seen.query["query"])[0])
+        rows = [{"Id": start + n} for n in range(1000 if start == 1 else 0)]
+        return answer({"QueryResponse": {"Invoice": rows} if rows else {}})
+
+    with in_background(plain(invoices)) as server:
+        write(bronze, block("Paginators", 'param_in = "template"'), server.url)
+        assert len(run(bronze, "books.invoices")) == 1000
+        assert len(server.seen) == 2
 
 
 def test_graphql_pages_by_page_info(bronze: Bronze) -> None:

@@ -124,6 +124,31 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
             "leads through json.variables, which is no table",
         ),
         (
+            'params = {q = "at {page.offset}"}\npaginator = {type = "offset"}',
+            'source: uses {page.offset}; write param_in = "template" into its paginator',
+        ),
+        (
+            (
+                'params = {q = "at {page.page}"}\n'
+                'paginator = {type = "offset", param_in = "template", offset_param = "at"}'
+            ),
+            'paginator.offset_param: "at" is sent nowhere; write {page.at} into path, params',
+        ),
+        (
+            (
+                'params = {q = "{page.page} {page.size}"}\n'
+                'paginator = {type = "page", param_in = "template"}'
+            ),
+            "source: {page.size} is no parameter of the paginator; known are {page.page}",
+        ),
+        (
+            (
+                'path = "/after/{page.after}"\n'
+                'paginator = {type = "keyset", param = "after", param_in = "template"}'
+            ),
+            "path: has no value for the first page; write what begins it: {page.after:0}",
+        ),
+        (
             'paginator = {type = "page", total_path = "n", total_header = "X-N"}',
             "paginator.total_header: says what total_path says; keep one of the two",
         ),

@@ -27,7 +27,7 @@ __all__ = [
     "Place",
 ]
 
-Place = Literal["query", "body", "header"]
+Place = Literal["query", "body", "header", "template"]
 """Where a page's parameters go."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -63,7 +63,7 @@ class _Sized(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _Placed(_Sized, frozen=True, kw_only=True, forbid_unknown_fields=True):
     param_in: Place = "query"
     """Where the parameters go: into the URL, into `json` (a name is a dotted path there:
-    "search.page"), or into headers."""
+    "search.page"), into headers, or where `{page.NAME}` stands in path, params and json."""
 
 
 class NoPaginator(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="none"):

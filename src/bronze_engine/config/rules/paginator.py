@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 from bronze_engine.config.http.graphql import as_cursor, page_info_path
@@ -21,8 +22,11 @@ from bronze_engine.config.http.paginator import (
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.loading.fault import Fault, KeyPath, dotted
 from bronze_engine.config.rules.auth import auth_headers, auth_params, is_header_name
+from bronze_engine.config.rules.chain import asked
 from bronze_engine.config.rules.dotted import is_dotted
 from bronze_engine.config.source import HttpSourceConfig
+from bronze_engine.config.template import fields_of, render, uses
+from bronze_engine.errors import ConfigError
 
 __all__ = ["paginator_faults"]
 
@@ -113,9 +117,51 @@ def _placed(
         case "header":
             yield from _headers(source, setters, path)
             setters = []
+        case "template":
+            yield from _templates(source, setters, path)
+            setters = []
         case _:
             pass
+    if place != "template" and (used := _used(source)):
+        yield Fault(
+            path,
+            f'uses {{page.{min(used)}}}; write param_in = "template" into its paginator',
+        )
     yield from _query(source, setters, incremental, path)
+
+
+def _used(source: HttpSourceConfig) -> frozenset[str]:
+    """The parameters that `{page.NAME}` names; faulty templates are told elsewhere."""
+    try:
+        return fields_of("page", asked(source))
+    except ConfigError:
+        return frozenset()
+
+
+def _templates(
+    source: HttpSourceConfig, setters: list[tuple[str, str, bool]], path: KeyPath
+) -> Iterator[Fault]:
+    used, names = _used(source), {name for name, _, _ in setters}
+    for name, key, _ in setters:
+        if name not in used:
+            yield Fault(
+                (*path, "paginator", key),
+                f"{json.dumps(name)} is sent nowhere; write {{page.{name}}} into path, params "
+                "or json",
+            )
+    for name in sorted(used - names):
+        known = ", ".join(f"{{page.{each}}}" for each in sorted(names))
+        yield Fault(path, f"{{page.{name}}} is no parameter of the paginator; known are {known}")
+    begins = {f"page.{name}": None for name, _, may_begin in setters if may_begin}
+    try:
+        others = dict.fromkeys(uses(source.path), "0")
+        render(source.path, {**others, "run_date": date(2025, 1, 15), **begins})
+    except (ConfigError, ValueError):
+        if begins:
+            yield Fault(
+                (*path, "path"),
+                f"has no value for the first page; write what begins it: {{{min(begins)}:0}}",
+            )
 
 
 def _setters(paginator: Paginator) -> Iterator[tuple[str, str, bool]]:

@@ -23,6 +23,8 @@ from bronze_engine.telemetry.redact import Redactor, redact_url
 
 __all__ = ["Target"]
 
+_ANY_PAGE: Final = "*"
+"""Stands for a page's parameters in the URL of them all."""
 _SHORTEST_SECRET: Final = 6
 """Parameter values shorter than this are left in the server's messages."""
 
@@ -61,12 +63,11 @@ class Target:
         )
         dated = [name for name, value in config.params.items() if template.is_bare(value)]
         self._told = frozenset({*window, *dated})
-        path = template.render_url(config.path, values)
-        self._plain = build_url(config.api.base_url, path, {})
-        self._params: dict[str, Any] = {
-            **template.render_params(config.params, values),
-            **window,
-        }
+        self._config, self._values, self._window = config, values, window
+        self._params: dict[str, Any]
+        if _place(config.paginator) == "template":
+            self._values = {**values, **{f"page.{name}": _ANY_PAGE for name in paging}}
+        self._plain, self._params = self._rendered(self._values)
         self._page_by(config.paginator, paging)
         hidden = [
             value
@@ -76,9 +77,15 @@ class Target:
         self.scrub = Redactor(lambda: [*credentials.secrets, *hidden])
         """Takes our credentials and parameters out of a server's text."""
         templated, literal = templated_json(config.json, config.paginator)
-        rendered = template.render_json(templated, values)
+        rendered = template.render_json(templated, self._values)
         self._json: Any = {**literal, **rendered} if literal else rendered
         self._body = msgspec.json.encode(self._json) if config.json is not None else None
+
+    def _rendered(self, values: template.Values) -> tuple[str, dict[str, Any]]:
+        """The URL without query, and the parameters but those of the paginator."""
+        path = template.render_url(self._config.path, values)
+        params = template.render_params(self._config.params, values)
+        return build_url(self._config.api.base_url, path, {}), {**params, **self._window}
 
     def _page_by(self, paginator: Paginator, paging: Collection[str]) -> None:
         self._place = _place(paginator)
@@ -103,10 +110,19 @@ class Target:
         return self._fixed_shown.partition("?")[0]
 
     def url(self, ask: Ask) -> str:
-        return ask.url or build_url(self._fixed, "", self._query(ask))
+        if ask.url is not None:
+            return ask.url
+        if self._place == "template":
+            plain, params = self._rendered(self._values_for(ask))
+            return build_url(plain, "", params)
+        return build_url(self._fixed, "", self._query(ask))
 
     def body(self, ask: Ask) -> bytes | None:
         """The JSON to send, the page's parameters in it where they go there."""
+        if self._place == "template" and self._body is not None:
+            return msgspec.json.encode(
+                template.render_json(self._config.json, self._values_for(ask))
+            )
         if self._place != "body" or not ask.params:
             return self._body
         body: Mapping[str, Any] = self._json or {}
@@ -131,9 +147,18 @@ class Target:
 
     def shown(self, ask: Ask) -> str:
         """The URL as messages may show it."""
-        if ask.url is not None:
-            return redact_url(ask.url, self._clear)
+        if ask.url is not None or self._place == "template":
+            return redact_url(self.url(ask), self._clear)
         return build_url(self._fixed_shown, "", self._query(ask))
+
+    def _values_for(self, ask: Ask) -> template.Values:
+        """What templates may use for one page; None for what no page before has told."""
+        told = {
+            f"page.{name}": msgspec.Raw(str(value).encode()) if isinstance(value, int) else value
+            for name, value in ask.params.items()
+        }
+        paged = dict.fromkeys(name for name in self._values if name.startswith("page."))
+        return {**self._values, **paged, **told}
 
     def _query(self, ask: Ask) -> dict[str, Any]:
         return {**self._initial, **ask.params} if self._place == "query" else {}

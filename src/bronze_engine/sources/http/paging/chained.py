@@ -189,7 +189,7 @@ class KeysetPager(_Keyed):
     def __init__(self, config: KeysetPaginator, warn: Callable[[str], None]) -> None:
         super().__init__(config, config.param, warn)
         self.key: str | None = config.key
-        self._is_in_body = config.param_in == "body"
+        self._may_be_list = config.param_in in ("body", "template")
 
     def accept(self, page: Answered, /) -> Ask | None:
         if self._progress.is_last(page):
@@ -206,7 +206,7 @@ class KeysetPager(_Keyed):
                 )
             case str(key) | int(key) if key != "":
                 return self._after(page, "the key", key)
-            case msgspec.Raw() as key if self._is_in_body:
+            case msgspec.Raw() as key if self._may_be_list:
                 return self._after(page, "the key", key)
             case other:
                 raise PageError(
