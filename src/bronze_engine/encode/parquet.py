@@ -58,7 +58,10 @@ class ParquetEncoder:
 
     Row groups are encoded apart from each other, so several may be at once, and are added in
     order. The same tables, options and pyarrow give the same bytes, which are those of one
-    `pq.ParquetWriter`, whether texts come as values or as indices (`encode.indices`).
+    `pq.ParquetWriter`, whether texts come as values or as indices (`encode.indices`). But a row
+    group has no lowest and highest value of a column in which it has a NaN: Parquet leaves NaN out
+    of them, and DuckDB, Arrow and pyiceberg then pass over the rows that a search for it, or for
+    all above a number (DuckDB), should find.
     """
 
     def __init__(
@@ -114,7 +117,7 @@ class ParquetEncoder:
     def encode(self, table: pa.Table) -> EncodedRowGroup:
         """A row group for `add`, in whatever thread, once `begin` has been called."""
         written = _Written()
-        with self._open(written) as writer:
+        with self._open(written, _with_nan(table)) as writer:
             if table.num_rows:
                 writer.write_table(self._as_begun(table), row_group_size=table.num_rows)
         return EncodedRowGroup(*written.taken_apart(), table.num_rows)
@@ -142,7 +145,7 @@ class ParquetEncoder:
         self._sink.write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + _MAGIC)
         return self._sink.end(name=self.name, row_count=self.rows_written, layout=self._layout)
 
-    def _open(self, sink: _Written) -> pq.ParquetWriter:
+    def _open(self, sink: _Written, with_nan: frozenset[str]) -> pq.ParquetWriter:
         assert self._leaves is not None  # noqa: S101  # begin comes first
         leaves = self._leaves
         options: dict[str, Any] = {}
@@ -159,7 +162,7 @@ class ParquetEncoder:
             version="2.6",
             compression=self._options.compression,
             use_dictionary=leaves.repeating,  # type: ignore[arg-type]  # a list of paths is fine
-            write_statistics=leaves.ordered,
+            write_statistics=[path for path in leaves.ordered if path not in with_nan],
             store_decimal_as_integer=True,  # half of the bytes, and less work
             store_schema=not self._as_indices,
             **options,
@@ -265,6 +268,25 @@ def _repeats(leaf: Array, times: int) -> bool:
 def _ascends(leaf: Array) -> bool:
     known = leaf.drop_null()
     return bool(pc.all(pc.less_equal(known[:-1], known[1:])).as_py()) if len(known) else True
+
+
+def _with_nan(table: pa.Table) -> frozenset[str]:
+    """The leaves of a row group that have a NaN."""
+    return frozenset(
+        path
+        for name, column in zip(table.schema.names, table.columns, strict=True)
+        if _has_floats(column.type)
+        for chunk in column.chunks
+        for path, leaf in _leaves(name, chunk)
+        if pa.types.is_floating(leaf.type) and pc.any(pc.is_nan(leaf)).as_py()
+    )
+
+
+def _has_floats(kind: DataType) -> bool:
+    """Whether there are any at whatever depth."""
+    if pa.types.is_nested(kind):
+        return any(_has_floats(kind.field(place).type) for place in range(kind.num_fields))
+    return bool(pa.types.is_floating(kind))
 
 
 def _is_text(kind: DataType) -> bool:

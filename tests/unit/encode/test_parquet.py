@@ -10,9 +10,13 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -129,6 +133,33 @@ def test_lowest_and_highest_values_of_all_but_texts_that_neither_repeat_nor_asce
     assert {path for path, column in columns.items() if not column.is_stats_set} == {"ref"}
     assert columns["id"].statistics.max == 2999
     assert columns["key"].statistics.max == "00002999"
+
+
+def test_rows_of_nan_are_found_by_readers_that_go_by_lowest_and_highest_values(
+    tmp_path: Path,
+) -> None:
+    """Of [NaN, 1.0] Parquet says that all lies between 1.0 and 1.0; readers believe it."""
+    nan = float("nan")
+    floats = pa.array([0.5, 1.0], pa.float32())
+    plain = pa.table({"x": [0.5, 1.0], "f": floats, "o": [{"x": [1.0]}, {"x": []}]})
+    odd = pa.table({"x": [nan, 1.0], "f": floats, "o": [{"x": [1.0]}, {"x": [nan, None]}]})
+    parts, _ = encode([plain, odd])
+    known = [
+        {
+            group.column(place).path_in_schema: group.column(place).is_stats_set
+            for place in range(group.num_columns)
+        }
+        for group in map(metadata(parts).row_group, range(2))
+    ]
+    assert known[0] == {"x": True, "f": True, "o.x.list.element": True}
+    assert known[1] == {"x": False, "f": True, "o.x.list.element": False}
+    file = tmp_path / "x.parquet"
+    file.write_bytes(whole(parts))
+    assert ds.dataset(file).count_rows(filter=pc.is_nan(pc.field("x"))) == 1
+    with duckdb.connect() as connection:
+        for condition in ("isnan(x)", "x = 'nan'", "x > 100", "x IN (SELECT 'nan'::DOUBLE)"):
+            found = connection.read_parquet(str(file)).filter(condition)
+            assert len(found.fetchall()) == 1, condition
 
 
 @pytest.mark.parametrize(
