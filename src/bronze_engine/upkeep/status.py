@@ -27,8 +27,6 @@ from bronze_engine.upkeep.table.status import read_table_status
 __all__ = ["read_statuses"]
 
 _AT_ONCE: Final = 32
-_REPORTS_DAYS: Final = 31
-"""Reports of so many days are looked at where nothing is committed."""
 
 
 async def read_statuses(
@@ -129,12 +127,14 @@ async def _newest(pipeline: Pipeline, stores: Stores, today: date) -> Manifest |
 async def _last_run(
     pipeline: Pipeline, stores: Stores, newest: Manifest | None, today: date
 ) -> RunReport | None:
-    """The newest report of the newest committed date, or of a later one."""
+    """The newest report of the newest committed date, or of a later one; of any date, where
+    nothing is committed: such a pipeline is new, or of the past."""
     system, entity = pipeline.system, pipeline.entity
-    since = today - timedelta(days=_REPORTS_DAYS) if newest is None else newest.run_date
-    keys = await reports.newest(
-        stores.state, system, entity, since=since, until=max(since, _tomorrow(today)), limit=1
-    )
+    since, until = date.min, date.max
+    if newest is not None:
+        since = newest.run_date
+        until = max(since, _tomorrow(today))
+    keys = await reports.newest(stores.state, system, entity, since=since, until=until, limit=1)
     for day, run in keys:
         return await reports.read(stores.state, system, entity, day, run)
     return None

@@ -99,9 +99,10 @@ async def test_a_failed_run_since_stands_beside_the_commit(tmp_path: Path) -> No
     assert (await lake.of_a()).run_status == "committed"
 
 
-async def test_a_failed_run_of_what_was_never_committed_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("days", [1, 300])
+async def test_a_failed_run_of_what_was_never_committed_is_found(tmp_path: Path, days: int) -> None:
     lake = Lake(tmp_path)
-    await lake.run(A, DAY - timedelta(days=1), fails=True)
+    await lake.run(A, DAY - timedelta(days=days), fails=True)
     found = await lake.of_a()
     assert (found.run_date, found.run_status, found.code) == (None, "failed", "EXT001")
 
