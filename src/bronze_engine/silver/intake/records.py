@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -56,7 +56,7 @@ def record_select(
 ) -> str:
     """The SELECT of one Bronze file's records: the columns of the shape, `_is_delete`,
     `_bronze_date`, `_bronze_part`, `_bronze_row`, and `_fault`, which says why a value can't be
-    had as its column's type.
+    had as its column's type, or a record not be told from others.
 
     `part` is the file's place in the manifest, `path` where it lies on this machine, `names`
     its own columns in order, where that are not all of the manifest's.
@@ -97,6 +97,7 @@ def selected(
                 f"WHEN {value} IS NOT NULL AND ({found.value}) IS NULL"
                 f" THEN concat({said}, left(CAST({value} AS VARCHAR), {_SHOWN_CHARACTERS}))"
             )
+    faults += _misfits(silver, shape, file, bronze_names)
     fault = f"CASE {' '.join(faults)} END" if faults else f"CAST({literal(None)} AS VARCHAR)"
     listed += [
         f"{_is_delete(silver, shape, manifest, file)} AS {identifier(IS_DELETE)}",
@@ -119,6 +120,24 @@ def raw_select(names: Sequence[str], path: str, rows: Iterable[int]) -> str:
         f"SELECT {listed} FROM {file.relation(path)} WHERE file_row_number IN ({places})"
         " ORDER BY file_row_number"
     )
+
+
+def _misfits(
+    silver: Silver, shape: Shape, file: _File, bronze_names: Mapping[str, str]
+) -> Iterator[str]:
+    """Why a record can't be told from others: what says of what it is, when, or whether it is gone
+    did not fit its column in Bronze, which is NULL then: all such records would be of one key."""
+    deciding = [bronze_names.get(name, name) for name in (*shape.keys, *shape.order)]
+    if silver.deleted_column is not None:
+        deciding.append(silver.deleted_column)
+    for name in dict.fromkeys(deciding):
+        for variant in file.variants_of(name):
+            said = literal(f"column {name!r} ({file.type(name)} in Bronze) could not hold ")
+            value = file.name(variant)
+            yield (
+                f"WHEN {value} IS NOT NULL THEN concat({said}, left({value}, {_SHOWN_CHARACTERS}),"
+                f" {literal('; give it a type in schema.columns, and land the date again')})"
+            )
 
 
 def _of_each(values: Iterable[int | date]) -> str:
@@ -146,6 +165,14 @@ class _File:
 
     def type(self, bronze_name: str) -> DataType:
         return self._schema.field(bronze_name).type
+
+    def variants_of(self, bronze_name: str) -> list[str]:
+        """The columns with what did not fit a column that the file has."""
+        return [
+            column.name
+            for column in map(Column.parse, self._schema)
+            if column.of == bronze_name and self.has(bronze_name) and self.has(column.name)
+        ]
 
     def cast(self, bronze_name: str, column: Column, role: Role) -> Cast:
         """A column as the table has it; NULL where the file has none."""
