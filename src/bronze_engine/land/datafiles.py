@@ -49,9 +49,9 @@ class DataFiles:
         output: Output,
         stamps: Stamps,
         workers: Workers,
-        budget: Budget | None,
         on_rows: Callable[[int], None],
         on_file: Callable[[Staged], None],
+        budget: Budget | None = None,
     ) -> None:
         self._store = store
         self._partition = partition

@@ -180,6 +180,7 @@ class Landing:
         cut = self._output
         if not is_data:  # keys that are gone are looked up, never by a reader's folders
             cut = msgspec.structs.replace(cut, partition_by=())
+        # Several are encoded side by side: without a budget none holds more than one row group.
         writes = ValueFiles if cut.partition_by else DataFiles
         return writes(
             store=self._store,
@@ -188,7 +189,6 @@ class Landing:
             output=cut,
             stamps=Stamps(),
             workers=self._workers,
-            budget=None,  # several files are encoded side by side
             on_rows=self._on_rows if is_data else _untold,
             on_file=self._tell,
         )
