@@ -48,6 +48,8 @@ class PipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
     asked for."""
     run: str | None = None
     """The newest run; None where no report tells of one."""
+    newest_run_date: date | None = None
+    """The date that this run was of: the one to run again where it failed."""
     run_status: Literal["committed", "failed", "cancelled"] | None = None
     code: str | None = None
     """Why the newest run failed, or why the pipeline could not be looked at."""

@@ -88,12 +88,18 @@ async def _status(pipeline: Pipeline, stores: Stores, services: Services) -> Pip
             committed_at=newest.written_at,
             age_seconds=max(0.0, age),
             run=newest.run,
+            newest_run_date=newest.run_date,
             run_status="committed",
         )
     if last is None or (newest is not None and _is_before(last, newest)):
         return status
     return msgspec.structs.replace(
-        status, run=last.run, run_status=last.status, code=last.error_code, error=last.error
+        status,
+        run=last.run,
+        newest_run_date=last.run_date,
+        run_status=last.status,
+        code=last.error_code,
+        error=last.error,
     )
 
 

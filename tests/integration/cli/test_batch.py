@@ -347,7 +347,7 @@ def test_status_tells_who_is_late(bronze: Bronze, shop: Shop) -> None:
     header, *lines = ran.out.splitlines()[:4]
     assert header.split("  ")[0] == "pipeline"
     assert [line.split()[0] for line in lines] == list(NAMES)
-    assert re.search(r"crm.people +never +failed +EXT001", lines[0])
+    assert re.search(r"crm.people +never +failed \d{4}-\d\d-\d\d +EXT001", lines[0])
     assert re.search(r"shop.items +\d{4}-\d\d-\d\d .* [\d.]+ s +2 +committed", lines[1])
     late = bronze("status", "--max-age", "26h", *shop.url)
     assert late.status == 1

@@ -90,8 +90,10 @@ async def test_a_failed_run_since_stands_beside_the_commit(tmp_path: Path) -> No
     found = await lake.of_a()
     assert (found.run_date, found.run_status, found.code) == (DAY, "failed", "EXT001")
     assert found.error == "EXT001 cut off"
+    assert found.newest_run_date == DAY + timedelta(days=1)
     await lake.run(A, DAY + timedelta(days=1))
     found = await lake.of_a()
+    assert found.newest_run_date == DAY + timedelta(days=1)
     assert (found.run_date, found.run_status) == (DAY + timedelta(days=1), "committed")
     assert (found.code, found.error) == (None, None)
     # A run of an older date says nothing of where the pipeline stands.
@@ -105,6 +107,7 @@ async def test_a_failed_run_of_what_was_never_committed_is_found(tmp_path: Path,
     await lake.run(A, DAY - timedelta(days=days), fails=True)
     found = await lake.of_a()
     assert (found.run_date, found.run_status, found.code) == (None, "failed", "EXT001")
+    assert found.newest_run_date == DAY - timedelta(days=days)
 
 
 async def test_a_commit_whose_report_was_lost_is_newer_than_the_failure(tmp_path: Path) -> None:

@@ -99,9 +99,15 @@ def _cells(of: PipelineStatus) -> list[str]:
         "" if of.committed_at is None else f"{of.committed_at:%Y-%m-%d %H:%M:%S}",
         "" if of.age_seconds is None else _age(of.age_seconds),
         "" if of.rows is None else f"{of.rows:,}",
-        of.run_status or "",
+        _newest_run(of),
         of.code or "",
     ]
+
+
+def _newest_run(of: PipelineStatus) -> str:
+    """What became of it, and of which date it was, where that is not the committed one."""
+    told = of.run_status or ""
+    return told if of.newest_run_date == of.run_date else f"{told} {of.newest_run_date}"
 
 
 def _silver_cells(of: TableStatus | None) -> list[str]:
