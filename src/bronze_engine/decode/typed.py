@@ -46,6 +46,8 @@ _INTEGER_TEXT: Final = re.compile(_INTEGER.replace("$", r"\Z"))
 _FAR_BEHIND: Final = r"[eE]-0*[1-9][0-9]"
 """An exponent past which Arrow makes 0 of some numbers (`guard.keeps_decimals`)."""
 _NUMBER_TEXT: Final = re.compile(_NUMBER.replace("$", r"\Z"))
+_MICROSOFT_DATE: Final = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/", re.ASCII)
+"""Xero's and OData 2's: milliseconds in UTC; an offset says in which zone they were written."""
 _BOOLEAN_TEXT: Final = re.compile(_BOOLEAN.replace("$", r"\Z"))
 _MOST_DIGITS: Final = 60
 
@@ -132,7 +134,10 @@ def _decimal(value: Any) -> Decimal | None:
 def epoch_count(value: Any, role: Role) -> bytes | None:
     """The instant of a number since 1970 in units of its column; None where that is not exact."""
     if type(value) is str and not _NUMBER_TEXT.match(value):
-        return None
+        date = _MICROSOFT_DATE.fullmatch(value) if role == "epoch_ms" else None
+        if date is None:
+            return None
+        value = date[1]
     number = _decimal(value)
     if number is None or number.adjusted() > _MOST_DIGITS:
         return None
