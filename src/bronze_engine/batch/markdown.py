@@ -60,20 +60,21 @@ def to_markdown(report: BatchReport) -> str:
 
 
 def _verdict(report: BatchReport) -> str:
-    total = len(report.every)
-    good = sum(run.status == "committed" for run in report.every)
-    if good == total:
-        return f"all {total:,} runs committed" if total else "nothing to run"
-    return f"{good:,} of {total:,} runs committed"
+    parts = [(report.runs, "runs committed"), (report.tables, "tables up to date")]
+    told = [f"{_share(runs)} {what}" for runs, what in parts if runs]
+    return ", ".join(told) or "nothing to run"
+
+
+def _share(runs: Sequence[BatchRun]) -> str:
+    good = sum(run.status == "committed" for run in runs)
+    return f"all {good:,}" if good == len(runs) else f"{good:,} of {len(runs):,}"
 
 
 def _totals(report: BatchReport) -> list[list[str]]:
     committed = report.with_status("committed")
-    statuses = Counter(run.status for run in report.every)
-    bad: tuple[BatchStatus, ...] = ("failed", "skipped", "left")
     rows = [
         ["committed", f"{len(committed):,}"],
-        *([status, f"{statuses[status]:,}"] for status in bad if statuses[status]),
+        *([status, f"{count:,}"] for status, count in _counts(report.runs)),
         ["rows", f"{sum(run.rows for run in committed):,}"],
         ["seconds", f"{report.seconds:,.1f}"],
         ["runs at once, at most", str(report.max_parallel)],
@@ -81,12 +82,21 @@ def _totals(report: BatchReport) -> list[list[str]]:
     ]
     if report.tables:
         made = sum(run.status == "committed" for run in report.tables)
-        rows.append(["curated tables", f"{made:,} of {len(report.tables):,} up to date"])
+        told = [f"{made:,} of {len(report.tables):,} up to date"]
+        told += [f"{count:,} {status}" for status, count in _counts(report.tables)]
+        rows.append(["curated tables", ", ".join(told)])
     if report.shard is not None:
         rows.append(["shard", report.shard])
     if report.retry_of is not None:
         rows.append(["retry of", report.retry_of])
     return rows
+
+
+def _counts(runs: Sequence[BatchRun]) -> list[tuple[BatchStatus, int]]:
+    """Of those that did not commit: in which way, and how many."""
+    statuses = Counter(run.status for run in runs)
+    bad: tuple[BatchStatus, ...] = ("failed", "skipped", "left")
+    return [(status, statuses[status]) for status in bad if statuses[status]]
 
 
 def _failed(report: BatchReport) -> list[str]:

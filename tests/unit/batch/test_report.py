@@ -104,6 +104,16 @@ def test_markdown_tells_totals_failures_and_the_next_step() -> None:
     assert slowest[4] == "| t.slow | 2025-01-15 | 1,000 | 90.0 |"
 
 
+def test_markdown_counts_tables_apart_from_runs() -> None:
+    tables = (committed("t.a"), failed("t.b"), left("t.c"))
+    told = to_markdown(report_of(committed("t.a"), left("t.b"), tables=tables)).splitlines()
+    assert told[0].endswith(": 1 of 2 runs committed, 1 of 3 tables up to date")
+    assert told[4:7] == ["| committed | 1 |", "| left | 1 |", "| rows | 1 |"]
+    assert "| curated tables | 1 of 3 up to date, 1 failed, 1 left |" in told
+    (heading,) = to_markdown(report_of(tables=tables[:1])).splitlines()[:1]
+    assert heading.endswith(": all 1 tables up to date")
+
+
 def test_markdown_of_a_batch_that_went_well_is_short() -> None:
     told = to_markdown(report_of(committed("t.a")))
     assert told.startswith("# Batch 20250115T061500000Z-3f9c1a: all 1 runs committed\n")

@@ -34,6 +34,17 @@ def test_all_that_failed_is_listed_and_some_of_what_is_left(
     assert re.search(r"^next +`bronze batch --retry-failed 2025\S+`", out, re.MULTILINE)
 
 
+def test_tables_are_no_runs_and_each_sum_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    tables = (committed("t.a"), failed("t.b", "EXT001"), left("t.c"))
+    print_batch(report_of(committed("t.a"), failed("t.b"), tables=tables))
+    out = capsys.readouterr().out
+    assert re.search(r"^committed +1 of 2 runs, 1 rows$", out, re.MULTILINE)
+    silver = r"^silver +1 of 3 tables are up to date; failed: 1 EXT001; 1 left$"
+    assert re.search(silver, out, re.MULTILINE)
+    assert re.search(r"^failed +1 EXT001$", out, re.MULTILINE)
+    assert not re.search(r"^left ", out, re.MULTILINE)
+
+
 def test_what_was_not_stored_is_not_offered_again(capsys: pytest.CaptureFixture[str]) -> None:
     print_batch(report_of(failed("t.f", "EXT001")), is_kept=False)
     out = capsys.readouterr().out

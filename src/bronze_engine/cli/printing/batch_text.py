@@ -9,7 +9,7 @@ from typing import Final
 from bronze_engine.cli.printing import text
 from bronze_engine.config.load import Config
 from bronze_engine.errors import ConfigError
-from bronze_engine.model.batch import BatchReport
+from bronze_engine.model.batch import BatchReport, BatchRun
 
 __all__ = ["print_batch", "print_dry_run"]
 
@@ -54,9 +54,9 @@ def print_batch(report: BatchReport, *, is_kept: bool = True) -> None:
                 else "",
             ),
             ("silver", _tables(report)),
-            ("failed", _codes(report)),
-            ("skipped", _count(report, "skipped")),
-            ("left", _count(report, "left")),
+            ("failed", _codes(report.runs)),
+            ("skipped", _count(report.runs, "skipped")),
+            ("left", _count(report.runs, "left")),
             ("seconds", f"{report.seconds:.1f}"),
             ("warning", "\n".join(report.warnings)),
             ("next", f"`{again}` runs what is missing" if bad and is_kept else ""),
@@ -98,16 +98,24 @@ def print_dry_run(
 
 
 def _tables(report: BatchReport) -> str:
-    """Of the curated tables, those in which nothing was new among them."""
-    if not report.tables:
+    """Of the curated tables, those in which nothing was new among them; and what became of the
+    others."""
+    tables = report.tables
+    if not tables:
         return ""
-    done = [run for run in report.tables if run.status == "committed"]
-    return f"{len(done):,} of {len(report.tables):,} tables are up to date"
+    done = sum(run.status == "committed" for run in tables)
+    told = [f"{done:,} of {len(tables):,} tables are up to date"]
+    if codes := _codes(tables):
+        told.append(f"failed: {codes}")
+    told += [
+        f"{count} {status}" for status in ("skipped", "left") if (count := _count(tables, status))
+    ]
+    return "; ".join(told)
 
 
-def _codes(report: BatchReport) -> str:
+def _codes(runs: Sequence[BatchRun]) -> str:
     counts: dict[str, int] = {}
-    for run in report.every:
+    for run in runs:
         if run.status != "failed":
             continue
         code = run.error_code or "a fault of ours"
@@ -115,6 +123,6 @@ def _codes(report: BatchReport) -> str:
     return ", ".join(f"{count:,} {code}" for code, count in sorted(counts.items()))
 
 
-def _count(report: BatchReport, status: str) -> str:
-    count = sum(run.status == status for run in report.every)
+def _count(runs: Sequence[BatchRun], status: str) -> str:
+    count = sum(run.status == status for run in runs)
     return f"{count:,}" if count else ""
