@@ -12,7 +12,7 @@ from typing import final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.errors import StoreError
+from bronze_engine.errors import QualityError, StoreError
 from bronze_engine.model.curated import Curated
 from bronze_engine.model.manifest import Manifest
 from bronze_engine.silver.columns.columns import resolve
@@ -29,6 +29,7 @@ from bronze_engine.silver.intake.quality import Judge
 from bronze_engine.silver.intake.rejects import Rejects
 from bronze_engine.silver.job import Job
 from bronze_engine.silver.landing import Landing
+from bronze_engine.silver.merge.held import Held, too_far
 from bronze_engine.silver.merge.merge import MergePlan, News, plan_merge
 from bronze_engine.silver.merge.survivors import Survivors
 from bronze_engine.silver.reading import Reading
@@ -163,6 +164,8 @@ class _Making:
         held = None
         if before is not None and (not is_anew or work.retained):
             held = await self.reading.held(before)
+            if is_anew:
+                await self._check_reach(shape, held)
         # Another type may hold less of a date that was taken in long ago.
         taken_in = work.counted if is_anew else work.taken_in
         new = {one.run_date for one in taken_in}
@@ -201,6 +204,23 @@ class _Making:
             anew=is_anew,
         )
         return taken, plan
+
+    async def _check_reach(self, shape: Shape, held: Held) -> None:
+        """Raise QualityError for a time that a column has no place for any more, of a date that
+        Bronze can't be asked for again."""
+        retained = [one.run_date for one in self.job.work.retained]
+        for name, times in too_far(shape, held, retained) if retained else ():
+            found = await self.database.execute(f"{times} LIMIT 1")
+            if found:
+                ((value, day),) = found
+                raise QualityError(
+                    f"column {name!r} is of nanoseconds in Bronze now, which end in 2262, and the"
+                    f" table has {value} of {day}, which Bronze has no more; nothing was published;"
+                    " land the dates with nanoseconds again in microseconds (schema.columns of the"
+                    f" pipeline), or give up rows like this one: land {day} again without them, or"
+                    f" `bronze silver {self.job.pipeline.name} --rebuild`",
+                    column=name,
+                )
 
     def _intake(self, shape: Shape) -> Intake:
         job, work = self.job, self.job.work

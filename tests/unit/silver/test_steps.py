@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine import open_engine
-from bronze_engine.errors import ConfigError, StateError, StoreError
+from bronze_engine.errors import ConfigError, QualityError, StateError, StoreError
 from bronze_engine.model.arrow import Field
 from bronze_engine.model.changes import ChangeCounts
 from bronze_engine.model.manifest import Checksums, Manifest
@@ -259,6 +259,34 @@ async def test_a_new_type_keeps_the_rows_that_bronze_has_no_more(lake: Lake) -> 
     await run(lake)
     found = {row["id"]: row["at"] for row in lake.rows() or ()}
     assert found == dict.fromkeys(range(10), 1) | {3: 2**40}
+
+
+@pytest.mark.parametrize(("column", "history"), [("v", "current"), ("at", "full")])
+@pytest.mark.asyncio
+async def test_a_time_that_a_finer_type_does_not_reach_is_told(
+    tmp_path: Path, column: str, history: str
+) -> None:
+    table = msgspec.structs.replace(TABLE, history=history)
+    coarse_type, fine_type = pa.timestamp("us", "UTC"), pa.timestamp("ns", "UTC")
+    fields = {"id": pa.int64(), "at": coarse_type, "v": coarse_type}
+    coarse, fine = (
+        Lake(tmp_path, table, pa.schema(list((fields | more).items())), load="incremental")
+        for more in ({}, {column: fine_type})
+    )
+    soon, far = datetime(2025, 1, 1, tzinfo=UTC), datetime(2500, 1, 1, 12, tzinfo=UTC)
+    row = {"id": 1, "at": soon, "v": soon}
+    coarse.land(landed(DAYS[0], (row, row | {"id": 2, column: far})))
+    await run(coarse)
+    coarse.remove(DAYS[0])
+    fine.land(landed(DAYS[1], (row | {"at": datetime(2025, 1, 2, tzinfo=UTC)},)))
+    with pytest.raises(QualityError) as failed:
+        await run(fine)
+    told = failed.value.message
+    assert told.startswith(f"column {column!r} is of nanoseconds in Bronze now, which end in 2262")
+    assert "the table has 2500-01-01T12:00:00.000000Z of 2025-03-01, which Bronze has no" in told
+    assert f"`bronze silver {NAME} --rebuild`" in told
+    await run(fine, rebuild=True)
+    assert [row["id"] for row in fine.rows() or () if row.get("is_current", True)] == [1]
 
 
 @pytest.mark.asyncio

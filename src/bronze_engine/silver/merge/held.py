@@ -7,7 +7,7 @@ The number of a file is negative there, so that no row of the table is taken for
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, final
@@ -35,7 +35,7 @@ from bronze_engine.silver.database.types import sql_type, widened
 from bronze_engine.silver.fold.fold import departed_schema, moment_type
 from bronze_engine.silver.fold.winners import at
 
-__all__ = ["Held", "HeldFile", "departed_rows", "retained_records", "rows"]
+__all__ = ["Held", "HeldFile", "departed_rows", "retained_records", "rows", "too_far"]
 
 _APART: Final = 1_000_000_000
 """Between the numbers of what one row says twice: what a key was, and that it ended."""
@@ -159,6 +159,34 @@ def retained_records(shape: Shape, held: Held, gone: Iterable[date], keys: str |
         for number, name in enumerate(shape.keys)
     )
     return f"SELECT r.* FROM ({union}) r SEMI JOIN {keys} k ON {pairs}"
+
+
+def too_far(shape: Shape, held: Held, gone: Iterable[date]) -> Iterator[tuple[str, str]]:
+    """Of each column of times that nanoseconds do not reach (they end in 2262) its name, and a
+    SELECT of such times of the dates that Bronze has no more: as text, and with their dates.
+
+    No other type of a table is narrower than one before.
+    """
+    now = {field.name: field.type for field in shape.columns}
+    moment = moment_type(shape)
+    now |= dict.fromkeys((FROM, DELETED_AT), moment)
+    dates = ", ".join(literal(day) for day in sorted(gone))
+    files = [*enumerate(held.files), *enumerate(held.departed)]
+    for schema, group in _alike(files):
+        for place, field in enumerate(schema):
+            want = now.get(field.name, field.type)
+            if field.type == want or not (pa.types.is_timestamp(want) and want.unit == "ns"):
+                continue
+            text = cast(f"c{place}", field.type, pa.string())
+            assert text is not None  # noqa: S101  # a time has one
+            is_end = field.name == DELETED_AT and DELETED_DATE in schema.names
+            told = schema.get_field_index(DELETED_DATE if is_end else BRONZE_DATE)
+            times = (
+                f"SELECT {text.value}, c{told} FROM {_parquet(schema, group)}"
+                f" WHERE c{told} IN ({dates}) AND c{place} IS NOT NULL"
+                f" AND TRY_CAST(c{place} AS {sql_type(want)}) IS NULL"
+            )
+            yield field.name, times
 
 
 def _retained(shape: Shape, table: str, dates: str) -> str:
