@@ -56,8 +56,8 @@ def _markup(body: bytes | bytearray, content_type: str) -> str | None:
         )
     if body.startswith(b"PK\x03\x04"):
         return (
-            "the answer is a zip archive, which is not read; ask the API for gzip, or for a file "
-            "without compression"
+            'the answer is a zip archive; read it by source.type = "files", with compression = '
+            '"zip" and the same api, or ask the API for gzip'
         )
     return None
 

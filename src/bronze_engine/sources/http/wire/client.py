@@ -340,7 +340,8 @@ async def _read(
                 break
             raise ExtractError(
                 f"{redact_url(url)} answers with more than {limit_bytes:,} bytes; "
-                "ask for smaller pages, or raise max_page_bytes"
+                "ask for smaller pages, raise max_page_bytes, or, of lines without pages, read it "
+                'by source.type = "files", which holds none of it whole'
             )
     return chunks
 
