@@ -17,6 +17,7 @@ from bronze_engine.config.source import HttpSourceConfig
 from bronze_engine.config.tag import tag_of
 from bronze_engine.contracts import Hook
 from bronze_engine.errors import (
+    AuthError,
     BronzeError,
     ConfigError,
     ExtractError,
@@ -100,6 +101,10 @@ class Inspector:
         records: object = wanted.records
         try:
             await see()
+        except AuthError as exc:
+            if wanted.api is not None:
+                raise
+            raise AuthError(f"{exc.message}; {_credential(wanted)}", **exc.context) from exc
         except (PageError, ExtractError, QualityError) as exc:
             if self._answers.first is None:
                 raise
@@ -224,6 +229,16 @@ class Inspector:
             notes=notes,
             secrets=self.secrets,
         )
+
+
+def _credential(wanted: Wanted) -> str:
+    """Where the credential of an inspection comes from: no file names it yet."""
+    if wanted.bearer_variable is not None:
+        return f"here it is what the variable {wanted.bearer_variable} holds"
+    return (
+        'here it is given by --bearer-env VARIABLE, by -H "NAME: VALUE", or by --api NAME, an entry'
+        " of [apis] that has it"
+    )
 
 
 async def _tried_out(made: Draft, detected: Detected, see: See, notes: list[str]) -> PaginatorFound:

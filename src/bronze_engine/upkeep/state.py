@@ -127,7 +127,7 @@ class EntityState:
         )
         raise ConfigError(
             f"bronze state {command}: {name} has no watermark, for {why}; run the date again with"
-            f" `bronze run {name} --date`"
+            f" `bronze run {name} --date YYYY-MM-DD`"
         )
 
     def _checked(self, value: str, incremental: Incremental) -> str:

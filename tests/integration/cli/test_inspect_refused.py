@@ -34,11 +34,17 @@ def test_what_can_not_be_asked_for_is_told(
     assert ran.out == ""
 
 
-def test_refused_is_an_auth_error(bronze: Bronze) -> None:
+def test_refused_is_an_auth_error_that_says_how_a_credential_is_given(
+    bronze: Bronze, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "expired")
     with in_background(guarded(in_one_page)) as server:
-        ran = bronze("inspect", f"{server.url}/orders")
-    assert ran.status == 3
-    assert ran.errors[0].startswith("AUTH001")
+        without = bronze("inspect", f"{server.url}/orders")
+        refused = bronze("inspect", f"{server.url}/orders", "--bearer-env", "SHOP_TOKEN")
+    assert (without.status, refused.status) == (3, 3)
+    assert without.errors[0].startswith("AUTH001")
+    assert "--bearer-env VARIABLE" in without.errors[0]
+    assert refused.errors[0].endswith("; here it is what the variable SHOP_TOKEN holds")
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,8 @@ async def test_a_full_load_has_no_watermark(tmp_path: Path, command: str) -> Non
             case _:
                 await state.withdraw()
 
-    with pytest.raises(ConfigError, match="has no watermark, for each run loads everything"):
+    told = "has no watermark, for each run loads everything; .* --date YYYY-MM-DD`$"
+    with pytest.raises(ConfigError, match=told):
         await shop.state(work)
 
 
