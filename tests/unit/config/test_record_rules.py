@@ -26,6 +26,10 @@ def config(source: str) -> str:
     ("source", "message"),
     [
         ('records = "data."', 'records: "data." is no dotted path; write data.items'),
+        (
+            'records = "data[0].items"',
+            "a JSONPath begins with $: $.data[0].items",
+        ),
         ('records = "$.a[?@.b]"', 'records: "$.a[?@.b]": filters, [?...], are not supported'),
         ('records = ["a", "$.b["]', 'records: "$.b[": can\'t be read from'),
         ("records = []", "records: is an empty list"),

@@ -172,6 +172,13 @@ def test_what_is_said_to_be_wrong_beside_the_records_is_found(
     assert Shape(path).split(body.encode()).fault == fault
 
 
+def test_a_number_in_a_path_is_an_element_of_a_list() -> None:
+    body = b'{"boards": [{"items": [{"id": 1}], "next": "c"}], "2": {"0": "d"}}'
+    paths = ("boards.0.next", "boards.1.next", "boards.x.next", "2.0", "boards.0.items.00.id")
+    split = Shape("$.boards[0].items", paths).split(body)
+    assert split.fields == {"boards.0.next": "c", "2.0": "d", "boards.0.items.00.id": 1}
+
+
 def test_an_error_that_the_configuration_reads_itself_is_no_fault() -> None:
     body = b'{"d": [{"id": 1}], "error": {"message": "x"}}'
     assert Shape("d", envelope={"said": "error.message"}).split(body).fault == ""

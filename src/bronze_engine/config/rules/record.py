@@ -66,7 +66,8 @@ def _path(text: str, here: KeyPath) -> Iterator[Fault]:
         except ValueError as exc:
             yield Fault(here, f"{json.dumps(text)}: {exc}")
     elif not is_dotted(text):
-        yield Fault(here, f"{json.dumps(text)} is no dotted path; write data.items")
+        way = "; a JSONPath begins with $: $.data[0].items" if "[" in text else ""
+        yield Fault(here, f"{json.dumps(text)} is no dotted path; write data.items{way}")
 
 
 def _lines_only(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ __all__ = ["Body", "control", "find", "kind_of", "members_of", "named", "one_lin
 Body = bytes | bytearray | msgspec.Raw
 
 _INTEGER: Final = re.compile(rb"-?\d+")
+_PLACE: Final = re.compile(r"\d{1,9}", re.ASCII)
 _FIRST: Final = re.compile(rb"[ \t\r\n]*(.?)", re.DOTALL)
 _LONGEST_KEY: Final = 60
 """Never cut: half a secret is a text that no redactor knows."""
@@ -48,14 +49,25 @@ def members_of(value: Body) -> dict[str, msgspec.Raw] | None:
 
 
 def find(body: Body, path: tuple[str, ...]) -> msgspec.Raw | None:
-    """The value at the end of these names; None where one of them is not there."""
+    """The value at the end of these names; None where one of them is not there.
+
+    Of a list a number is the element at that place.
+    """
     value: Body = body
     for name in path:
         members = members_of(value)
-        if members is None or name not in members:
+        below = _element(value, name) if members is None else members.get(name)
+        if below is None:
             return None
-        value = members[name]
+        value = below
     return value if isinstance(value, msgspec.Raw) else None
+
+
+def _element(value: Body, name: str) -> msgspec.Raw | None:
+    if kind_of(value) != "a list" or _PLACE.fullmatch(name) is None:
+        return None
+    elements = msgspec.json.decode(value, type=list[msgspec.Raw])
+    return elements[int(name)] if int(name) < len(elements) else None
 
 
 def named(members: dict[str, msgspec.Raw]) -> str:
