@@ -91,7 +91,6 @@ app = typer.Typer(
     name="bronze",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables: secrets among them
     rich_markup_mode=None,
 )

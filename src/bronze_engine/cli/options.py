@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from bronze_engine.batch.dates import days_from
+from bronze_engine.cli.completion import complete_pipelines, complete_tags
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.engine import EngineConfig
 from bronze_engine.config.units import Duration
@@ -51,13 +52,19 @@ DateText = Annotated[
 ]
 First = Annotated[str | None, typer.Option("--from", help="The first of a range of run dates.")]
 Last = Annotated[str | None, typer.Option("--to", help="The last one, itself included.")]
-Name = Annotated[str, typer.Argument(help="A pipeline: team.name", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A pipeline: team.name", show_default=False, autocompletion=complete_pipelines
+    ),
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME|GLOB]...",
         help="Pipelines, or globs such as 'team.*'; default: all.",
         show_default=False,
+        autocompletion=complete_pipelines,
     ),
 ]
 Overrides = Annotated[
@@ -69,7 +76,11 @@ JsonLog = Annotated[bool, typer.Option("--json-log", help="One JSON object a log
 LogFile = Annotated[Path | None, typer.Option("--log-file", help="Write the log there too, whole.")]
 Tags = Annotated[
     list[str] | None,
-    typer.Option("--tag", help="Only pipelines with this tag; of several, with any of them."),
+    typer.Option(
+        "--tag",
+        help="Only pipelines with this tag; of several, with any of them.",
+        autocompletion=complete_tags,
+    ),
 ]
 Wait = Annotated[
     str, typer.Option("--wait", help='How long to wait for another run\'s lease, e.g. "60s".')

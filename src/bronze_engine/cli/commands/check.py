@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from bronze_engine.cli.completion import complete_pipelines
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -28,7 +29,10 @@ __all__ = ["check"]
 
 
 def check(
-    name: Annotated[str | None, typer.Argument(help="A pipeline; default: all of them.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A pipeline; default: all of them.", autocompletion=complete_pipelines),
+    ] = None,
     *,
     overrides: Overrides = None,
     as_json: JsonOutput = False,

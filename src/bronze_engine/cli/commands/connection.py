@@ -21,6 +21,7 @@ from bronze_engine.adapters import (
     postgres_probe,
     token_store,
 )
+from bronze_engine.cli.completion import complete_entries
 from bronze_engine.cli.named.database import (
     Database,
     DatabaseOptions,
@@ -74,6 +75,7 @@ def probe(
             "path; db with the options of a database.",
             metavar="NAME",
             show_default=False,
+            autocompletion=complete_entries,
         ),
     ],
     *,

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from bronze_engine.cli.commands.rebuilt import rebuilt
+from bronze_engine.cli.completion import complete_pipelines
 from bronze_engine.cli.named.committed import committed_in, committed_of
 from bronze_engine.cli.named.place import is_folder, load_if_there
 from bronze_engine.cli.options import (
@@ -47,6 +48,7 @@ def diff(
             metavar="NAME|PATH [NAME|PATH]",
             help="A pipeline of which to compare two dates; or two places: pipelines, paths, URLs.",
             show_default=False,
+            autocompletion=complete_pipelines,
         ),
     ],
     *,

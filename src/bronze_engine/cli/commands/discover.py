@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import anyio
 import typer
 
+from bronze_engine.cli.completion import complete_connections
 from bronze_engine.cli.options import CONFIG_PATH, ConfigPath, JsonOutput, Overrides, Verbose
 from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load
@@ -51,7 +52,12 @@ def inspect_table(
 
 def discover(
     connection: Annotated[
-        str, typer.Argument(help="An entry of [connections].", show_default=False)
+        str,
+        typer.Argument(
+            help="An entry of [connections].",
+            show_default=False,
+            autocompletion=complete_connections,
+        ),
     ],
     *,
     schema: Annotated[str, typer.Option("--schema", help="Whose tables.")] = "public",

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from bronze_engine.cli.completion import complete_pipelines
 from bronze_engine.cli.options import (
     CONFIG_PATH,
     ConfigPath,
@@ -34,7 +35,10 @@ SHOWN: Final = 20
 
 def gc(
     name: Annotated[
-        str | None, typer.Argument(help="A pipeline: team.name", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A pipeline: team.name", show_default=False, autocompletion=complete_pipelines
+        ),
     ] = None,
     *,
     all_pipelines: Annotated[bool, typer.Option("--all", help="Every pipeline.")] = False,

@@ -23,6 +23,11 @@ from bronze_engine.cli.commands.inspect_files import (
     names_files,
     print_file_inspection,
 )
+from bronze_engine.cli.completion import (
+    complete_apis,
+    complete_connections,
+    complete_pipelines,
+)
 from bronze_engine.cli.named.place import load_if_there
 from bronze_engine.cli.options import (
     CONFIG_PATH,
@@ -63,6 +68,7 @@ def inspect(
             " (with --api), a table (with --connection), or a pipeline: team.name.",
             metavar="URL|PATH|TABLE|NAME",
             show_default=False,
+            autocompletion=complete_pipelines,
         ),
     ],
     *,
@@ -81,11 +87,20 @@ def inspect(
         str | None, typer.Option("--bearer-env", help="The variable that holds a bearer token.")
     ] = None,
     api: Annotated[
-        str | None, typer.Option("--api", help="An entry of [apis]: its address and credentials.")
+        str | None,
+        typer.Option(
+            "--api",
+            help="An entry of [apis]: its address and credentials.",
+            autocompletion=complete_apis,
+        ),
     ] = None,
     connection: Annotated[
         str | None,
-        typer.Option("--connection", help="An entry of [connections], for schema.table."),
+        typer.Option(
+            "--connection",
+            help="An entry of [connections], for schema.table.",
+            autocompletion=complete_connections,
+        ),
     ] = None,
     records: Annotated[
         str | None, typer.Option("--records", help="Where the records are: data.items.")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from bronze_engine.cli.completion import complete_pipelines
 from bronze_engine.cli.named.committed import committed_at
 from bronze_engine.cli.options import (
     CONFIG_PATH,
@@ -39,6 +40,7 @@ def show(
             metavar="NAME|PATH",
             help="A pipeline, or the path or URL of a partition or a table.",
             show_default=False,
+            autocompletion=complete_pipelines,
         ),
     ],
     *,

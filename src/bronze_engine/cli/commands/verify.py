@@ -8,6 +8,7 @@ import anyio
 import typer
 
 from bronze_engine.adapters import open_store
+from bronze_engine.cli.completion import complete_pipelines
 from bronze_engine.cli.named.place import find_folder, is_folder, load_if_there
 from bronze_engine.cli.options import (
     CONFIG_PATH,
@@ -32,7 +33,11 @@ __all__ = ["verify"]
 
 def verify(
     what: Annotated[
-        str, typer.Argument(help="A pipeline, or the path or URL of a partition or a table.")
+        str,
+        typer.Argument(
+            help="A pipeline, or the path or URL of a partition or a table.",
+            autocompletion=complete_pipelines,
+        ),
     ],
     *,
     date: DateText = None,
