@@ -118,6 +118,22 @@ async def test_types_land_as_they_are(tmp_path: Path, form: Form) -> None:
         assert landed["text_view"].to_pylist() == ["x", None, ""]
 
 
+@pytest.mark.parametrize("form", FORMS)
+async def test_rows_without_a_column_are_no_empty_file(tmp_path: Path, form: Form) -> None:
+    """They landed as 0 rows. Arrow counts none in Parquet's footer; others do."""
+    one = lake(tmp_path, form)
+    path = one.inbox / "a"
+    write(path, pa.table({"n": [1, 2, 3]}).select([]), form)
+    if form == "parquet":
+        warnings = (await one.run()).warnings
+        assert any("a has no column, and so nothing to land" in each for each in warnings)
+        root = b"schema\x15\x00\x00\x16"  # without children; the count of rows is next, by zigzag
+        path.write_bytes(path.read_bytes().replace(root + b"\x00", root + b"\x06", 1))
+        assert pq.read_metadata(path).num_rows == 3
+    with pytest.raises(ExtractError, match="a has 3 rows and no column; whatever wrote it"):
+        await one.run()
+
+
 async def test_timestamps_of_96_bits_land_exactly_or_not_at_all(tmp_path: Path) -> None:
     one = lake(tmp_path, "parquet")
     far = datetime(9999, 12, 31, 23, 59, 59, 999999)  # noqa: DTZ001

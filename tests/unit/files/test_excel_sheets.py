@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from bronze_engine.config.files.excel import ExcelFiles
 from bronze_engine.errors import ExtractError
+from bronze_engine.sources.files.excel.table import Table
+from bronze_engine.sources.files.excel.workbook import Workbook
 from tests.unit.files.workbooks import blocks, make, read, rows
 
 pytestmark = pytest.mark.unit
@@ -85,6 +88,26 @@ def test_empty_sheets_have_no_rows(path: Path) -> None:
     make(path, {"Plan": [], "Names": [["a", "b"]]})
     assert blocks(path, {}, {}) == []
     assert blocks(path, {"sheet": "Names"}, {}) == []
+
+
+def test_names_without_a_row_are_warned_of_until_one_has_landed(path: Path) -> None:
+    """With a type that nobody knows they would keep the next date's numbers out."""
+    make(path, {"Plan": [["id", "name"], ["", ""]]})
+    (told,) = warnings(path, {})
+    assert told == (
+        "inbox/plan.xlsx, sheet 'Plan' has names and no row below them: its columns land with"
+        " their first values. If that row is a record, name the columns with excel.columns"
+    )
+    assert warnings(path, {"id": "int64"}) == []
+    assert blocks(path, {}, {}) == []
+
+
+def warnings(path: Path, types: dict[str, str]) -> list[str]:
+    book = Workbook(path, "inbox/plan.xlsx", ExcelFiles())
+    table = Table(book.sheet("Plan"), ExcelFiles(), types, 1, "inbox/plan.xlsx")
+    assert list(table.blocks()) == []
+    book.close()
+    return table.warnings
 
 
 def test_open_document_sheets_are_read(tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ from bronze_engine.model.arrow import Array, DataType, Field
 from bronze_engine.model.block import Block
 from bronze_engine.workers import Workers
 
-__all__ = ["check_names", "hand_on", "only_columns", "reading_as", "without_dictionaries"]
+__all__ = [
+    "NO_COLUMN",
+    "check_names",
+    "check_rows",
+    "hand_on",
+    "only_columns",
+    "reading_as",
+    "without_dictionaries",
+]
 
 _BLOCK_BYTES: Final = 1024**2
 _VIEWED: Final = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
@@ -24,12 +32,15 @@ _VIEWED: Final = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
 
 async def hand_on(
     batches: Iterator[pa.RecordBatch], number: int, emit: Emit, workers: Workers
-) -> None:
-    """Hand on what a blocking reader gives, one step a job; an empty batch brings its columns."""
-    offset = 0
+) -> int:
+    """Hand on what a blocking reader gives, one step a job; an empty batch brings its columns.
+
+    Returns how many columns there are.
+    """
+    columns = offset = 0
     async with workers.iterate(batches) as stream:
         async for batch in stream:
-            size = batch.nbytes
+            columns, size = batch.num_columns, batch.nbytes
             rows = max(1, batch.num_rows * _BLOCK_BYTES // max(1, size))
             for start in range(0, max(1, batch.num_rows), rows):
                 piece = batch.slice(start, rows)
@@ -37,6 +48,7 @@ async def hand_on(
                     Block(batch=piece, records=piece.num_rows, page=number, offset=offset + start)
                 )
             offset += batch.num_rows
+    return columns
 
 
 @contextmanager
@@ -61,6 +73,19 @@ def check_names(names: Sequence[str], path: str) -> None:
             f"{path} has {Counter(names)[twice[0]]} columns called {twice[0]!r}; give each a name"
             " of its own"
         )
+
+
+def check_rows(columns: int, rows: int, path: str) -> None:
+    """Raise ExtractError for rows without a column: nobody knows what they were."""
+    if rows and not columns:
+        raise ExtractError(
+            f"{path} has {rows:,} rows and no column; whatever wrote it has left all columns out:"
+            " write it anew with them"
+        )
+
+
+NO_COLUMN: Final = "has no column, and so nothing to land"
+"""What to warn of where there is no row either: some writers count none where no column is."""
 
 
 def only_columns(schema: pa.Schema) -> pa.RecordBatch:

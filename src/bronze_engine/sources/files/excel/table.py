@@ -47,12 +47,14 @@ class Table:
     def blocks(self) -> Iterator[Block | None]:
         """Blocks of lines that follow one another; None where only time has passed."""
         kinds: dict[int, ColumnKind] = {}
-        for count, (_, row) in enumerate(self._records()):
+        records = 0
+        for _, row in self._records():
             for column, value in enumerate(row):
                 if value != "":
                     kinds.setdefault(column, ColumnKind()).see(value)
-            if count % _STEP_ROWS == 0:
+            if records % _STEP_ROWS == 0:
                 yield None
+            records += 1
         self._name_others(set(kinds))
         hints = {column: kind.type for column, kind in kinds.items()}
         schema = pa.schema(
@@ -62,6 +64,11 @@ class Table:
                 if (hint := hints.get(column)) is not None
             ]
         )
+        if not records and self._names and not self._types.keys() & self._names.values():
+            self.warnings.append(
+                f"{self._label} has names and no row below them: its columns land with their first"
+                " values. If that row is a record, name the columns with excel.columns"
+            )
         yield from self._lines(pa.RecordBatch.from_pylist([], schema=schema), hints)
 
     def _lines(self, batch: pa.RecordBatch, hints: Mapping[int, str | None]) -> Iterator[Block]:

@@ -12,7 +12,9 @@ import pyarrow as pa
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.files.batches import (
+    NO_COLUMN,
     check_names,
+    check_rows,
     hand_on,
     only_columns,
     reading_as,
@@ -46,7 +48,9 @@ class ArrowFormat:
     async def read(self, content: Content, emit: Emit, /) -> None:
         info = content.info
         async with content.local() as path:
-            await hand_on(_batches(path, info.path), info.number, emit, self._workers)
+            batches = _batches(path, info.path)
+            if not await hand_on(batches, info.number, emit, self._workers):
+                self._tally.warn(f"{info.path} {NO_COLUMN}")
             if not await self._workers.run(_has_end, path):
                 self._tally.warn(
                     f"{info.path} has no mark of its end: if it was cut off between two batches,"
@@ -69,6 +73,7 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
             if not rows:
                 check_names(batch.schema.names, name)
             rows += batch.num_rows
+            check_rows(batch.num_columns, batch.num_rows, name)
             if not all(map(is_sound, batch.columns)):
                 raise ExtractError(
                     f"{name} is damaged: values of it lie outside of it; fetch it again"

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from bronze_engine.contracts import Decoder, Emit, Request, Resources
 from bronze_engine.errors import QualityError
 from bronze_engine.sources.files.batches import (
+    NO_COLUMN,
     check_names,
+    check_rows,
     hand_on,
     only_columns,
     reading_as,
@@ -38,6 +40,7 @@ class ParquetFormat:
 
     def __init__(self, request: Request, resources: Resources) -> None:
         self._workers = resources.workers
+        self._tally = resources.tally
         self._decoder = resources.arrow_decoder(request)
         self._columns = request.schema.columns
 
@@ -45,7 +48,8 @@ class ParquetFormat:
         info = content.info
         async with content.local() as path:
             batches = _batches(path, info.path, self._columns)
-            await hand_on(batches, info.number, emit, self._workers)
+            if not await hand_on(batches, info.number, emit, self._workers):
+                self._tally.warn(f"{info.path} {NO_COLUMN}")
 
     def decoder(self) -> Decoder:
         return self._decoder
@@ -62,6 +66,7 @@ def _batches(path: Path, name: str, types: dict[str, str]) -> Iterator[pa.Record
         ) as file:
             schema = file.schema_arrow
             check_names(schema.names, name)
+            check_rows(len(schema), file.metadata.num_rows, name)
             _check_types(file.schema)
             if not file.metadata.num_rows:
                 yield only_columns(schema)
