@@ -17,6 +17,7 @@ from bronze_engine.errors import QualityError
 from bronze_engine.model.arrow import Array, DataType, scalar
 from bronze_engine.model.layout import Column
 from bronze_engine.model.nearest import nearest
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
 
 __all__ = ["Divided", "Level", "Values", "check_fields", "divide", "levels_of", "misfit"]
 
@@ -131,8 +132,8 @@ def _printed(values: Array) -> Sequence[str]:
     kind = values.type
     if pa.types.is_decimal(kind):  # Arrow writes small ones as 1E-7
         return [format(value, "f") for value in values.to_pylist()]
-    texts: Sequence[str] = values.cast(pa.string()).to_pylist()
-    return texts
+    texts: Array = time_texts(values) if is_day_or_instant(kind) else values.cast(pa.string())
+    return list(texts.to_pylist())
 
 
 def _wide(column: Array) -> Array:

@@ -18,6 +18,7 @@ from bronze_engine.flow import Budget
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Reject
 from bronze_engine.model.layout import Layout
+from bronze_engine.model.types.row_text import printed_values
 from bronze_engine.quality.keys import KeySet
 from bronze_engine.workers import Workers
 
@@ -183,8 +184,7 @@ def _with_key(columns: Sequence[Array]) -> Array | None:
 
 
 def _shown(columns: Sequence[Array], places: Array) -> list[str]:
-    shown = []
-    for place in places.slice(0, _SHOWN_KEYS).to_pylist():
-        text = "/".join(str(column[place].as_py()) for column in columns)
-        shown.append(text if len(text) <= _SHOWN_BYTES else text[:_SHOWN_BYTES] + "...")
-    return shown
+    first = places.slice(0, _SHOWN_KEYS)
+    rows = zip(*(printed_values(column.take(first)) for column in columns), strict=True)
+    texts = ("/".join(map(str, row)) for row in rows)
+    return [text if len(text) <= _SHOWN_BYTES else text[:_SHOWN_BYTES] + "..." for text in texts]

@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array
+from bronze_engine.model.types.row_text import printed_values
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
 from bronze_engine.quality.hashes import Numbers, halves
 from bronze_engine.quality.packing import Packing, packing_of
 
@@ -231,10 +233,15 @@ def _text_of(column: Array) -> Array:
     kind = column.type
     if pa.types.is_string(kind):
         return column
+    if pa.types.is_binary(kind):
+        return column.view(pa.string())  # its bytes are hashed, whether they are UTF-8 or not
     if pa.types.is_nested(kind):
-        return pa.array([repr(value) for value in column.to_pylist()], pa.string())
+        return pa.array([repr(value) for value in printed_values(column)], pa.string())
+    if is_day_or_instant(kind):
+        return time_texts(column)
     if pa.types.is_floating(kind):
-        # 1 and 1.0 are one key: the column may have become a double on the way
+        # 1 and 1.0 are one key: the column may have become a double on the way. So are the zeros.
         texts = column.cast(pa.string())
-        return pc.replace_substring_regex(texts, pattern=r"\.0$", replacement="")
+        texts = pc.replace_substring_regex(texts, pattern=r"\.0$", replacement="")
+        return pc.replace_substring_regex(texts, pattern=r"^-0$", replacement="0")
     return column.cast(pa.string())

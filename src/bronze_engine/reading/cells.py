@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
+
 __all__ = ["plain"]
 
 
@@ -38,7 +40,10 @@ def plain(value: Any) -> Any:
         return plain(value.value)
     if _is_bytes(kind):
         return f"0x{value.as_py().hex()}"
-    text = value.cast(pa.string()).as_py()
+    if is_day_or_instant(kind):
+        (text,) = time_texts(pa.repeat(value, 1)).to_pylist()
+    else:
+        text = value.cast(pa.string()).as_py()
     return text.replace(" ", "T", 1) if is_a.is_timestamp(kind) else text
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from bronze_engine.errors import ConfigError, QualityError, SliceLost
 from bronze_engine.flow import Budget
+from bronze_engine.quality.duplicates import _shown
 from bronze_engine.testing import ScriptedSource, Step, page
 from bronze_engine.testing.clock import ManualClock
 from tests.unit.run.harness import DAY, Bench, cut_groups, reports_of
@@ -146,6 +148,15 @@ def test_what_runs_keep_is_half_of_the_pool_at_the_most() -> None:
     assert (budget.kept_bytes, budget.pooled_bytes) == (40, 40)
     assert budget.keep(-40)
     assert (budget.kept_bytes, budget.pooled_bytes) == (0, 0)
+
+
+def test_keys_are_shown_that_have_no_python_value() -> None:
+    columns: list[Any] = [
+        pa.array([2**63 - 1], pa.timestamp("us", "UTC")),
+        pa.array([2**31 - 1], pa.date32()),
+        pa.array([b"\xff"]),
+    ]
+    assert _shown(columns, pa.array([0])) == ["294247-01-10 04:00:54.775807Z/5881580-07-11//w=="]
 
 
 @pytest.mark.parametrize("mode", ["report", "drop", "fail"])

@@ -82,6 +82,25 @@ def test_lists_and_timestamps_are_keys() -> None:
     assert KeySet().add([moments]).tolist() == [False, False, True]
 
 
+FAR: Any = pa.timestamp("us", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("column", "known"),
+    [
+        (pa.array([b"\xff" * 16, b"", b"\xff" * 16]), [False, False, True]),
+        (pa.array([float("nan"), -0.0, 0.0, float("nan")]), [False, False, True, True]),
+        (pa.array([2**63 - 1, 0, 2**63 - 1], FAR), [False, False, True]),
+        (pa.array([[2**63 - 1], [2**63 - 2], [2**63 - 1]], pa.list_(FAR)), [False, False, True]),
+        (pa.array([2**31 - 1, -(2**31), 2**31 - 1], pa.date32()), [False, False, True]),
+    ],
+    ids=["bytes that are no UTF-8", "NaN and zeros", "far years", "within lists", "far days"],
+)
+def test_keys_that_are_no_text_and_have_no_python_value(column: Any, known: list[bool]) -> None:
+    assert KeySet().add([column]).tolist() == known
+    assert KeySet().add([column, column]).tolist() == known
+
+
 @pytest.mark.parametrize("is_shuffled", [False, True])
 def test_a_million_integers_take_sixteen_bytes_each(*, is_shuffled: bool) -> None:
     numbers = np.arange(1_000_000)

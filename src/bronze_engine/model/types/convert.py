@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array, DataType
 from bronze_engine.model.layout import Role
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
 
 __all__ = ["are_plain_decimals", "can_convert", "convert"]
 
@@ -64,6 +65,8 @@ def convert(array: Array, wanted: DataType, role: Role = "value") -> Array:
         raise pa.ArrowInvalid(
             f"texts with an exponent, or of more digits than {wanted} is read from exactly"
         )
+    if _is_text(wanted) and is_day_or_instant(given):
+        array = time_texts(array)
     found = array.cast(wanted)
     if _may_round(given, wanted) or _may_wrap(given, wanted):
         _check_same(array, found)

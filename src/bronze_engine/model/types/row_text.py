@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Reject
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
 
 __all__ = ["Origin", "printed_at", "printed_rejects", "printed_rows", "printed_values"]
 
@@ -137,6 +138,8 @@ def _plain_values(array: Array) -> list[Any]:
         return list(array.cast(pa.int64()).to_pylist())
     if pa.types.is_date64(kind):
         array = array.cast(pa.timestamp("ms"))  # a part of a day is none of a date's text
+    if is_day_or_instant(array.type):
+        return list(time_texts(array).to_pylist())
     try:
         return list(array.cast(pa.string()).to_pylist())
     except pa.ArrowNotImplementedError:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze_engine.model.arrow import Array, scalar
+from bronze_engine.model.types.time_text import is_day_or_instant, time_texts
 from bronze_engine.reading.cells import plain
 
 __all__ = ["RECORD", "Records", "digests_of", "folded", "records_of"]
@@ -86,4 +87,5 @@ def _bytes_of(column: Array) -> Array:
     is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     if is_bytes or pa.types.is_fixed_size_binary(kind):
         return column.cast(pa.binary())
-    return column.cast(pa.string()).cast(pa.binary())
+    text = time_texts(column) if is_day_or_instant(kind) else column.cast(pa.string())
+    return text.cast(pa.binary())
