@@ -64,6 +64,8 @@ class KeptBatch:
         self._warnings = list(warnings)
         self._started_at = engine.clock.now()
         self._id = new_id(self._started_at, shard)
+        self.is_kept = False
+        """Whether there is a report that `--retry-failed` can go by."""
         self._is_finished = False
         self._kept = -1
         """Runs that had ended when the report was last stored."""
@@ -131,7 +133,9 @@ class KeptBatch:
         if ended == self._kept and not self._is_finished:
             return
         self._kept = ended
-        for warning in await self._engine.keep_batch(report):
+        warnings = await self._engine.keep_batch(report)
+        self.is_kept = self.is_kept or not warnings
+        for warning in warnings:
             if warning not in self._warnings:
                 self._warnings.append(warning)
                 log.warning("%s", warning)

@@ -35,9 +35,10 @@ NEXT_STEPS: Final = {
 """What docs/operations.md says of each code, in a few words."""
 
 
-def to_markdown(report: BatchReport) -> str:
+def to_markdown(report: BatchReport, *, is_kept: bool = True) -> str:
     """Totals, what failed and why, the slowest runs and the largest. Ends with a newline.
 
+    What is missing can be run by the report that is kept in the store, and not without it.
     Texts of servers can't break a table, and run no markup. Mask the report first.
     """
     lines = [f"# Batch {report.batch}: {_verdict(report)}", ""]
@@ -45,7 +46,7 @@ def to_markdown(report: BatchReport) -> str:
     lines += _failed(report)
     lines += _unrun(report)
     committed = report.with_status("committed")
-    if any(run.status != "committed" for run in report.every):
+    if is_kept and any(run.status != "committed" for run in report.every):
         lines += ["", f"To run these again: `bronze batch --retry-failed {report.batch}`"]
     if len(committed) > 1:
         slowest = sorted(committed, key=lambda run: -run.seconds)[:SHOWN]

@@ -60,7 +60,11 @@ def decode(body: bytes, key: str) -> BatchReport:
     try:
         report = msgspec.json.decode(body, type=BatchReport)
     except DAMAGED as exc:
-        raise StateError(f"{key} is no report of a batch: {exc}", key=key) from exc
+        raise StateError(
+            f"{key} is no report of a batch: {exc}; remove it, and `last` is the one before it, or"
+            " run the batch itself again",
+            key=key,
+        ) from exc
     check_version(key, report.format_version, FORMAT_VERSION)
     return report
 

@@ -176,11 +176,24 @@ async def test_a_store_that_takes_no_report_is_a_warning(
 
     shop.store = FaultyStore(shop.store, Script(when=is_report))
     async with shop.engine() as engine:
-        report = await shop.run(engine)
+        batch = KeptBatch(engine, [(name, DAY) for name in NAMES])
+        report = await shop.clock.drive(batch.run())
+        assert batch.is_kept  # at its end
     assert report.exit_code == 0
     (warning,) = report.warnings
     assert "json was not written: STG001 injected" in warning
     assert caplog.text.count("was not written") == 1
+
+
+async def test_what_no_store_has_taken_is_not_kept(tmp_path: Path) -> None:
+    """Else `next` names a report that is not there, when the store is what has failed."""
+    shop = Shop(tmp_path)
+    shop.store = FaultyStore(shop.store, Script(at=1, fault="die_before"))
+    async with shop.engine() as engine:
+        batch = KeptBatch(engine, [("t.a", DAY)])
+        report = await shop.clock.drive(batch.run())
+    assert report.warnings
+    assert not batch.is_kept
 
 
 async def test_no_secret_is_in_the_stored_report_or_in_what_is_told_of_a_store(

@@ -100,6 +100,7 @@ def test_markdown_tells_totals_failures_and_the_next_step() -> None:
         "- odd",
     ):
         assert line in told
+    assert "--retry-failed" not in to_markdown(report, is_kept=False)
     slowest = told[told.index("## Slowest") :]
     assert slowest[4] == "| t.slow | 2025-01-15 | 1,000 | 90.0 |"
 

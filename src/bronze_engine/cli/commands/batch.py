@@ -184,9 +184,9 @@ def batch(
             if as_json:
                 text.print_json(told)
             else:
-                batch_text.print_batch(told)
+                batch_text.print_batch(told, is_kept=kept.is_kept)
             if file is not None:
-                file.write(told)
+                file.write(told, is_kept=kept.is_kept)
     if begun[0].report().exit_code:
         raise typer.Exit(begun[0].report().exit_code)
 

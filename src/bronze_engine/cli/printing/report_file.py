@@ -37,10 +37,10 @@ class ReportFile:
             raise ConfigError(f"--report {path}: can't be written; name another file")
         self._path = path.absolute()
 
-    def write(self, report: BatchReport) -> None:
+    def write(self, report: BatchReport, *, is_kept: bool = True) -> None:
         """Write it, whole or not at all. A disk that is full is a warning: the runs are done."""
         if self._path.suffix == ".md":
-            body = to_markdown(report).encode("utf-8", "replace")
+            body = to_markdown(report, is_kept=is_kept).encode("utf-8", "replace")
         else:
             body = msgspec.json.format(msgspec.json.encode(report)) + b"\n"
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
