@@ -35,6 +35,9 @@ def promise_of(file: DataFile, schema: pa.Schema) -> ds.Expression | None:
         if not any(is_kind(kind) for is_kind in _TYPES):
             continue
         field = ds.field(key)
-        term: Any = field.is_null() if text is None else field == pa.scalar(text).cast(kind)
+        try:
+            term: Any = field.is_null() if text is None else field == pa.scalar(text).cast(kind)
+        except pa.ArrowInvalid:  # it reads no date before the year 0, or past 9999
+            continue
         found = term if found is None else found & term
     return found
