@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, TypeVar, final
 
 import anyio
 
+from bronze_engine.errors import ConfigError
 from bronze_engine.model.profile import Stage
 from bronze_engine.telemetry.profile import Profile, applying
 
@@ -151,7 +152,10 @@ class Job(Generic[T]):
     async def result(
         self, interrupt: Callable[[], None] | None = None, *, is_due: bool = False
     ) -> T:
-        """Wait for the end. Cancelled, as `Workers.run`; `is_due` as `Workers.clean`."""
+        """Wait for the end. Cancelled, as `Workers.run`; `is_due` as `Workers.clean`.
+
+        Raises what the job does, but ConfigError (CFG001) in the place of MemoryError.
+        """
         try:
             await self._end
         except asyncio.CancelledError:
@@ -159,7 +163,14 @@ class Job(Generic[T]):
                 interrupt()
             await _ended(self._future)
             raise
-        return self._future.result()
+        try:
+            return self._future.result()
+        except MemoryError as exc:  # Arrow's is one, too
+            raise ConfigError(
+                f"engine.memory_limit: the system has no more memory for this process"
+                f"{f' ({exc})' if str(exc) else ''}; raise its limit (ulimit -v, the container's,"
+                " vm.overcommit_memory), or lower engine.memory_limit"
+            ) from exc
 
     async def abandon(self) -> None:
         """Do without its result: wait until it is over, unless it need not begin."""

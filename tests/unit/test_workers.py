@@ -9,10 +9,12 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 
 import anyio
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 
 from bronze_engine.clock import SYSTEM_CLOCK
+from bronze_engine.errors import ConfigError
 from bronze_engine.workers import Workers
 
 pytestmark = [pytest.mark.unit, pytest.mark.asyncio]
@@ -56,6 +58,18 @@ async def test_run_returns_what_the_job_returns(workers: Workers) -> None:
 async def test_run_raises_what_the_job_raises(workers: Workers) -> None:
     with pytest.raises(ZeroDivisionError):
         await workers.run(divmod, 7, 0)
+
+
+async def test_memory_that_the_system_does_not_give_is_no_fault_of_ours(workers: Workers) -> None:
+    """As under `ulimit -v`: it ended in a traceback, with the request to report it."""
+
+    def more_than_there_is() -> pa.Buffer:
+        return pa.allocate_buffer(1 << 60)
+
+    told = r"^CFG001 engine\.memory_limit: .* \(malloc of size 1152921504606846976 failed\); raise"
+    with pytest.raises(ConfigError, match=told) as caught:
+        await workers.run(more_than_there_is)
+    assert isinstance(caught.value.__cause__, MemoryError)
 
 
 async def test_context_variables_pass_into_the_job_and_not_out(workers: Workers) -> None:
