@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import gzip
+import json
+import secrets
 import ssl
 import weakref
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import httpx
+import pyarrow as pa
 import pytest
 import trustme
 import yarl
@@ -390,3 +394,30 @@ async def test_files_that_can_not_be_read_are_a_config_error_before_anything_is_
             async with opened(server, api={"ca_file": "/absent.pem"}):
                 pass
         assert server.connections == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("coding", ["", "gzip", "zstd"])
+async def test_a_large_body_is_put_together_as_it_comes(coding: str) -> None:
+    """Pieces and the whole would be in memory together, for each page that is in flight."""
+    body = json.dumps([{"id": n, "noise": secrets.token_hex(1000)} for n in range(2000)]).encode()
+    packed = {"": body, "gzip": gzip.compress(body), "zstd": zstd(body)}[coding]
+    headers = {"Content-Encoding": coding} if coding else {}
+
+    async def handle(_: Seen, __: asyncio.StreamWriter) -> bytes:
+        return answer(body=packed, headers=headers)
+
+    async with serve(handle) as server, opened(server) as source:
+        client = source.source._resource.client  # type: ignore[attr-defined]
+        whole = await client.fetch(
+            "GET", server.url, None, limit_bytes=2**23, on_request=lambda: None, on_bytes=ignored
+        )
+        assert [bytes(chunk) for chunk in whole.chunks] == [packed]
+        assert await source.read() == json.loads(body)
+
+
+def ignored(_: int) -> None: ...
+
+
+def zstd(body: bytes) -> bytes:
+    return bytes(pa.compress(body, codec="zstd", asbytes=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol, final
 
 import httpx
@@ -27,7 +27,7 @@ from bronze_engine.sources.http.body.inflate import CODINGS, inflate
 from bronze_engine.sources.http.body.lone_column import other_delimiter
 from bronze_engine.sources.http.body.shape import Shape
 from bronze_engine.sources.http.body.split import Split
-from bronze_engine.sources.http.body.stream import CutBody
+from bronze_engine.sources.http.body.stream import Chunks, CutBody
 from bronze_engine.sources.http.capture import capture
 from bronze_engine.sources.http.graphql import refuse_errors
 from bronze_engine.sources.http.paging.pager import Answered, Ask
@@ -68,7 +68,7 @@ class Cutter(Protocol):
 
     def read(
         self,
-        chunks: Sequence[bytes],
+        chunks: Chunks,
         coding: str,
         limit_bytes: int,
         carried: Members,

@@ -5,12 +5,11 @@ By zlib-ng: 1.6 GB/s of JSON a core, where zlib makes 0.75 (measured on 300 KB p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from zlib_ng import zlib_ng
 
-from bronze_engine.sources.http.body.stream import BadStream, CutBody, refuse_bomb
+from bronze_engine.sources.http.body.stream import BadStream, Chunks, CutBody, refuse_bomb
 
 __all__ = ["gunzip"]
 
@@ -21,7 +20,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _STEP_BYTES: Final = 256 * 1024
 
 
-def gunzip(chunks: Sequence[bytes], limit_bytes: int) -> bytearray:
+def gunzip(chunks: Chunks, limit_bytes: int) -> bytearray:
     """Decode a whole gzip body of one or more members (RFC 1952), in a worker.
 
     Holds at most `limit_bytes` and one step of output. Zeros after the last member are

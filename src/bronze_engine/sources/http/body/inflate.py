@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from bronze_engine.errors import ExtractError
 from bronze_engine.sources.http.body.gunzip import gunzip
-from bronze_engine.sources.http.body.stream import BadStream, CutBody
+from bronze_engine.sources.http.body.stream import BadStream, Chunks, CutBody
 from bronze_engine.sources.http.body.unzstd import unzstd
 
 __all__ = ["CODINGS", "inflate"]
@@ -20,7 +19,7 @@ _FILES: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 with its mark or with a zero."""
 
 
-def inflate(chunks: Sequence[bytes], coding: str, limit_bytes: int) -> bytes | bytearray:
+def inflate(chunks: Chunks, coding: str, limit_bytes: int) -> bytes | bytearray:
     """The body in one piece, without its content coding ("" for none).
 
     A body that is a compressed file (orders.json.gz, whatever its headers say) is unfolded
@@ -45,9 +44,7 @@ def _unfolded_file(body: bytes, kind: str, limit_bytes: int) -> bytes | bytearra
         raise ExtractError(f"the body is a file of {kind}, and {exc}") from None
 
 
-def _unfolded(
-    chunks: Sequence[bytes], coding: str, limit_bytes: int, what: str
-) -> bytes | bytearray:
+def _unfolded(chunks: Chunks, coding: str, limit_bytes: int, what: str) -> bytes | bytearray:
     decode = gunzip if coding == "gzip" else unzstd
     try:
         return decode(chunks, limit_bytes)

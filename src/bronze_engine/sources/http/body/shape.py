@@ -27,6 +27,7 @@ from bronze_engine.sources.http.body.ndjson import ndjson_lines
 from bronze_engine.sources.http.body.raw import Body, control, find, kind_of, one_line
 from bronze_engine.sources.http.body.sniff import refuse_other
 from bronze_engine.sources.http.body.split import Lines, Split
+from bronze_engine.sources.http.body.stream import Chunks
 from bronze_engine.sources.http.body.table import Table
 
 __all__ = ["Shape"]
@@ -88,7 +89,7 @@ class Shape:
 
     def read(
         self,
-        chunks: Sequence[bytes],
+        chunks: Chunks,
         coding: str,
         limit_bytes: int,
         carried: Members = NO_MEMBERS,

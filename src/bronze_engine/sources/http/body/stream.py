@@ -1,10 +1,14 @@
-"""What may be wrong with a compressed stream."""
+"""A body's bytes as they came, and what may be wrong with a compressed stream."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, final
 
-__all__ = ["BadStream", "CutBody", "refuse_bomb"]
+__all__ = ["BadStream", "Chunks", "CutBody", "refuse_bomb"]
+
+Chunks = Sequence[bytes | bytearray]
+"""A body as it came over the wire, in order; a large one is one piece."""
 
 _HARMLESS_BYTES: Final = 16 * 1024**2
 """Below this any ratio passes: pages of equal records compress a thousandfold."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
-from bronze_engine.sources.http.body.stream import BadStream, CutBody, refuse_bomb
+from bronze_engine.sources.http.body.stream import BadStream, Chunks, CutBody, refuse_bomb
 
 __all__ = ["unzstd"]
 
@@ -15,7 +14,7 @@ _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _STEP_BYTES: Final = 256 * 1024
 
 
-def unzstd(chunks: Sequence[bytes], limit_bytes: int) -> bytearray:
+def unzstd(chunks: Chunks, limit_bytes: int) -> bytearray:
     """Decode a whole body of one or more zstd frames (RFC 8878), in a worker.
 
     Holds at most `limit_bytes`, one step of output and the frame's window (128 MiB at most).
@@ -23,7 +22,7 @@ def unzstd(chunks: Sequence[bytes], limit_bytes: int) -> bytearray:
     the stream is broken: Arrow tells these two by its messages alone.
     """
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if not _MAGIC.startswith(body[:4]):
+    if not _MAGIC.startswith(bytes(body[:4])):
         raise BadStream('it is no zstd; set Accept-Encoding = "identity" in the API\'s headers')
     if not body:
         raise CutBody("the zstd stream is empty")

@@ -17,6 +17,7 @@ from bronze_engine.sources.http.body.inflate import inflate
 from bronze_engine.sources.http.body.message import message_in
 from bronze_engine.sources.http.body.raw import kind_of, members_of, named
 from bronze_engine.sources.http.body.split import Split
+from bronze_engine.sources.http.body.stream import Chunks
 from bronze_engine.sources.http.fetch import Fetcher, Page
 from bronze_engine.sources.http.paging.pager import Ask
 from bronze_engine.sources.http.resource import Resource
@@ -73,7 +74,7 @@ class _WholeObject:
 
     def read(
         self,
-        chunks: Sequence[bytes],
+        chunks: Chunks,
         coding: str,
         limit_bytes: int,
         carried: Members = NO_MEMBERS,  # noqa: ARG002  # of records alone

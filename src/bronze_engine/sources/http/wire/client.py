@@ -15,6 +15,7 @@ from bronze_engine.config.api import Api, Timeout
 from bronze_engine.contracts import Exchange, Hide, OpenAuth
 from bronze_engine.errors import AuthError, ExtractError
 from bronze_engine.sources.http.auth.credentials import Credentials
+from bronze_engine.sources.http.body.stream import Chunks
 from bronze_engine.sources.http.url import origin_of
 from bronze_engine.sources.http.wire.proxy import proxy_for
 from bronze_engine.sources.http.wire.tls import tls_for
@@ -37,6 +38,8 @@ _SMALL_BYTES: Final = 64 * 1024
 _SMALL_CHUNKS: Final = 8
 _PACKED: Final = (b"\x1f", b"\x28")
 """How a compressed file begins, whatever the headers say."""
+_PIECEMEAL_BYTES: Final = 1024**2
+"""A larger body is put together as it comes: it is then never held twice."""
 _EXCERPT_BYTES: Final = 64 * 1024
 """How much of an error's body is read: enough for its message."""
 
@@ -49,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """By lower-case name; what came several times is joined with commas."""
     url: str
     """Where it came from, after redirects; may hold credentials, so it is never shown."""
-    chunks: list[bytes]
+    chunks: Chunks
     version: int = 0
     """Of the credentials that the request was sent with."""
 
@@ -265,7 +268,7 @@ class Client:
                 if location is not None:
                     target = str(_redirected(_parse(target), location))
                     continue
-                chunks: list[bytes] = []
+                chunks: Chunks = ()
                 if reply.status >= 400 and method == "GET":
                     chunks = await _read(reply, target, _EXCERPT_BYTES, lambda _: None)
                 answer = Answer(
@@ -314,7 +317,7 @@ async def _received(
     reply: Reply, url: str, version: int, limit_bytes: int, on_bytes: Callable[[int], None]
 ) -> Answer:
     headers = _headers(reply)
-    chunks: list[bytes] = []
+    chunks: Chunks = ()
     try:
         if reply.status not in _REDIRECTS or "location" not in headers:
             with working("receive"):
@@ -326,15 +329,22 @@ async def _received(
 
 async def _read(
     reply: Reply, url: str, limit_bytes: int, on_bytes: Callable[[int], None]
-) -> list[bytes]:
+) -> Chunks:
     is_error = reply.status >= 400
     limit = _EXCERPT_BYTES if is_error else limit_bytes
-    chunks: list[bytes] = []
+    chunks: list[bytes | bytearray] = []
+    whole: bytearray | None = None
     size = 0
     async for chunk in reply:
         size += len(chunk)
         on_bytes(len(chunk))
-        chunks.append(chunk)
+        if whole is not None:
+            whole += chunk
+        else:
+            chunks.append(chunk)
+            if size > _PIECEMEAL_BYTES:
+                whole = bytearray().join(chunks)
+                chunks = [whole]
         if size > limit:
             if is_error:
                 break
