@@ -27,7 +27,7 @@ from bronze_engine.silver.fold.fold import (
     table_schema,
     unlike_of,
 )
-from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names, same_keys
+from bronze_engine.silver.fold.winners import NO_DELETE, at, key_names
 from bronze_engine.silver.merge.counts import count_changes, living_marks, living_rows
 from bronze_engine.silver.merge.facts import (
     ANEW,
@@ -57,6 +57,7 @@ from bronze_engine.silver.merge.outputs import (
     same_row,
 )
 from bronze_engine.silver.merge.plan import MergePlan, News, Output
+from bronze_engine.silver.merge.relations import Relations
 from bronze_engine.silver.merge.snapshots import differing_keys, otherwise_keys
 from bronze_engine.silver.merge.survivors import Survivors
 
@@ -118,6 +119,7 @@ class _Merge:
         self.shape = shape
         self.news = news
         self.everything = everything
+        self.made = Relations(database, shape)
         self.looked_at: str | None = None
         """The records of Bronze that were read to decide, of more keys than are made anew."""
 
@@ -148,7 +150,7 @@ class _Merge:
         hit = set(range(len(held.files))) if anew else set[int]()
         if back and not anew:
             every = rows(shape, _numbered(held.files))
-            hit = await self._numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
+            hit = await self.made.numbers(f"({every}) WHERE {landed} IN ({back})", identifier(PART))
         again = rewritten(held.files, hit, max_rows=max_rows)
         outputs: list[Output | Survivors] = [events(shape, self.news.records)]
         if again and anew:  # types differ
@@ -159,14 +161,14 @@ class _Merge:
         elif again:
             if back:
                 taken = f"({rows(shape, _numbered(held.files, again))}) WHERE {landed} IN ({back})"
-                await self._table(_GONE, _places(f"SELECT {_PLACE} FROM {taken}"))
+                await self.made.table(_GONE, _places(f"SELECT {_PLACE} FROM {taken}"))
             outputs[:0] = self._survivors(held, again, _GONE if back else None, max_rows)
         mode: Literal["append", "recompute"] = "recompute" if back or anew else "append"
         counts = None
         if not anew:
             counts = ChangeCounts(
-                inserts=await self._count(f"{self.news.records} WHERE {NO_DELETE}"),
-                deletes=await self._count(_GONE) if back and again else 0,
+                inserts=await self.made.count(f"{self.news.records} WHERE {NO_DELETE}"),
+                deletes=await self.made.count(_GONE) if back and again else 0,
             )
         return self._plan(mode, _others(held.files, again), (), outputs, 0, changes=counts)
 
@@ -176,34 +178,34 @@ class _Merge:
         every = rows(shape, _numbered(held.files))
         ends = departed_rows(shape, _numbered(held.departed)) if held.departed else None
         await self._decide(held, every, ends, in_order=in_order)
-        hit = await self._numbers(f"{LEAVING} WHERE NOT is_end", "part")
+        hit = await self.made.numbers(f"{LEAVING} WHERE NOT is_end", "part")
         ends_hit = (
-            await self._numbers(f"{LEAVING} WHERE is_end", "part") if held.departed else set()
+            await self.made.numbers(f"{LEAVING} WHERE is_end", "part") if held.departed else set()
         )
-        removed = await self._count(f"{LEAVING} WHERE NOT gone") if full else 0
+        removed = await self.made.count(f"{LEAVING} WHERE NOT gone") if full else 0
         sources = [
             (news.records, f"SELECT * FROM {MARKS} WHERE part >= 0"),
             (_rows_at(shape, held, hit), f"SELECT * FROM {MARKS} WHERE part < 0"),
         ]
         marks = [MARKS]
-        anew = await self._count(ANEW)
+        anew = await self.made.count(ANEW)
         gone = f"SELECT part, nth FROM {LEAVING} WHERE NOT is_end"
         keys = ", ".join(key_names(shape))
         lived = [f"SELECT {keys} FROM {LEAVING} WHERE NOT is_end AND NOT gone"]
         if anew:
             traced = _of_keys(shape, every, ANEW)
-            hit |= await self._numbers(traced, identifier(PART))
+            hit |= await self.made.numbers(traced, identifier(PART))
             gone += f" UNION ALL SELECT {_PLACE} FROM {traced}"
             lived.append(living_rows(shape, traced))
-            removed += await self._count(f"{traced} WHERE {identifier(CURRENT)}") if full else 0
+            removed += await self.made.count(f"{traced} WHERE {identifier(CURRENT)}") if full else 0
             if ends is not None:
-                ends_hit |= await self._numbers(_of_keys(shape, ends, ANEW), identifier(PART))
+                ends_hit |= await self.made.numbers(_of_keys(shape, ends, ANEW), identifier(PART))
             await self._all(held, ANEW)
             await self._all_marks(_ALL, news.snapshots)
             sources.append((_ALL, f"SELECT * FROM {_ALL_MARKS}"))
             marks.append(_ALL_MARKS)
         again = rewritten(held.files, hit, max_rows=max_rows)
-        await self._table(_GONE, _places(gone))
+        await self.made.table(_GONE, _places(gone))
         ends_again = rewritten(held.departed, ends_hit, max_rows=max_rows)
         gone_again = _numbered(held.departed, ends_again)
         return self._plan(
@@ -229,27 +231,29 @@ class _Merge:
         versions = shape.is_snapshot and shape.history == "full"
         if versions and in_order:
             found = differing_keys(shape, news.records, f"({every})", news.dates)
-            await self._keys(DIFFERS, found)
+            await self.made.keys(DIFFERS, found)
         elif versions:
             await self._compare(every, ends)
             # None of them is decided here.
-            await self._table(DIFFERS, f"SELECT {keys} FROM {_OTHERWISE} WHERE FALSE")
-        await self._table(NEW, new_of(shape, news.records, differing=versions))
+            await self.made.table(DIFFERS, f"SELECT {keys} FROM {_OTHERWISE} WHERE FALSE")
+        await self.made.table(NEW, new_of(shape, news.records, differing=versions))
         vanishing = shape.is_snapshot and shape.sees_deletes
         of = DIFFERS if versions else NEW
         known = known_of(shape, every, ends, of, vanishing=vanishing and not versions)
-        await self._table(KNOWN, known)
+        await self.made.table(KNOWN, known)
         undecided = [undecided_keys(shape, in_order=in_order)]
         if versions and not in_order:
             undecided.append(f"SELECT {keys} FROM {_OTHERWISE}")
         elif news.back:
             undecided.append(traced_keys(shape, every, ends, news.back))
             undecided += await self._revealed(undecided, every, ends)
-        await self._table(ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})")
+        await self.made.table(
+            ANEW, f"SELECT DISTINCT {keys} FROM ({' UNION ALL '.join(undecided)})"
+        )
         values = news.records
         if shape.history == "full" and at(shape) is None:
             # Only here values are compared: elsewhere they differ by their moments.
-            numbers = await self._numbers(f"{KNOWN} WHERE NOT is_end", "part")
+            numbers = await self.made.numbers(f"{KNOWN} WHERE NOT is_end", "part")
             compared = rows(shape, _numbered(held.files, numbers))
             own = columns((*shape.names, BRONZE_DATE, PART, ROW))
             values = _VALUES
@@ -258,13 +262,13 @@ class _Merge:
                 f" UNION ALL SELECT {own} FROM ({compared})"
             )
         dates = news.dates if vanishing and (in_order or not versions) else ()
-        unlike = await self._unlike("news", changed_unlike(shape, values, dates))
-        await self._table(MARKS, changed_marks(shape, values, dates, unlike=unlike))
+        unlike = await self.made.unlike("news", changed_unlike(shape, values, dates))
+        await self.made.table(MARKS, changed_marks(shape, values, dates, unlike=unlike))
         if shape.history == "full":
-            await self._table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
+            await self.made.table(TOUCHED, f"SELECT DISTINCT {keys} FROM {MARKS}")
         else:  # each key has one mark
             await self.database.execute(f"CREATE VIEW {TOUCHED} AS SELECT {keys} FROM {MARKS}")
-        await self._table(LEAVING, leaving_rows(shape))
+        await self.made.table(LEAVING, leaving_rows(shape))
 
     async def _revealed(self, undecided: Sequence[str], every: str, ends: str | None) -> list[str]:
         """What of a full history comes to light where dates are taken back, as SELECTs of keys.
@@ -273,11 +277,11 @@ class _Merge:
         shape = self.shape
         if shape.history == "current" or at(shape) is None or not shape.sees_deletes:
             return []
-        await self._table(_ENDED, ended_keys(shape, every, ends))
-        if not await self._count(_ENDED):
+        await self.made.table(_ENDED, ended_keys(shape, every, ends))
+        if not await self.made.count(_ENDED):
             return []
         looked_at = " UNION ".join([*undecided, f"SELECT * FROM {_ENDED}"])
-        await self._table(_LOOKED_AT, looked_at)
+        await self.made.table(_LOOKED_AT, looked_at)
         self.looked_at = await self.everything(_LOOKED_AT)
         return [revealed_keys(shape, self.looked_at, every, ends, _ENDED, self.news.dates)]
 
@@ -288,7 +292,7 @@ class _Merge:
         for day in news.dates:
             is_back = day in news.back
             found += otherwise_keys(shape, news.records, every, ends, day, is_back=is_back)
-        await self._keys(_OTHERWISE, found)
+        await self.made.keys(_OTHERWISE, found)
 
     async def _made_of(
         self,
@@ -306,22 +310,9 @@ class _Merge:
 
     async def _all_marks(self, records: str, snapshots: Sequence[date]) -> None:
         """_ALL_MARKS: what all records make of their keys."""
-        unlike = await self._unlike("all", unlike_of(self.shape, records, snapshots))
+        unlike = await self.made.unlike("all", unlike_of(self.shape, records, snapshots))
         marks = marks_of(self.shape, records, snapshots, unlike=unlike)
-        await self._table(_ALL_MARKS, marks)
-
-    async def _unlike(self, of: str, selects: Sequence[str]) -> str | None:
-        """A table of the records that they find, one after another; None where there are none."""
-        if not selects:
-            return None
-        name = f"merge_unlike_{of}"
-        await self._table(name, selects[0])
-        known = "d.landed = n.landed AND d.part = n.part AND d.nth = n.nth"
-        for each in selects[1:]:
-            await self.database.execute(
-                f"INSERT INTO {name} SELECT n.* FROM ({each}) n ANTI JOIN {name} d ON {known}"
-            )
-        return name
+        await self.made.table(_ALL_MARKS, marks)
 
     async def _all(self, held: Held, keys: str | None) -> None:
         """The records of Bronze, and what the table has of dates that are gone from there."""
@@ -377,28 +368,7 @@ class _Merge:
     async def _current(self, marks: Sequence[str]) -> int:
         if self.shape.history != "full":
             return 0
-        return sum([await self._count(f"{relation} WHERE is_open") for relation in marks])
-
-    async def _table(self, name: str, sql: str) -> None:
-        await self.database.execute(f"CREATE TABLE {name} AS {sql}")
-
-    async def _keys(self, name: str, selects: Sequence[str]) -> None:
-        """A table of the keys that they find, one after another."""
-        await self._table(name, selects[0])
-        pairs = same_keys(self.shape, "n", "d")
-        for each in selects[1:]:
-            await self.database.execute(
-                f"INSERT INTO {name} SELECT n.* FROM ({each}) n ANTI JOIN {name} d ON {pairs}"
-            )
-
-    async def _count(self, relation: str) -> int:
-        ((count,),) = await self.database.execute(f"SELECT count(*) FROM {relation}")
-        return int(count)
-
-    async def _numbers(self, relation: str, part: str) -> set[int]:
-        """The numbers of the files that a relation has rows of."""
-        found = await self.database.execute(f"SELECT DISTINCT {part} AS part FROM {relation}")
-        return {-1 - number for (number,) in found}
+        return sum([await self.made.count(f"{relation} WHERE is_open") for relation in marks])
 
 
 def _places(rows: str) -> str:
