@@ -86,6 +86,7 @@ FAULTS: list[tuple[Mapping[str, object], Mapping[str, object], str]] = [
     (JWT, {"sent_as": "client_assertion"}, "sent_as: is how it is sent to token_url, and there"),
     (JWT, {"token_url": "https://x/t", "params": {"client_id": "x"}}, "client_id: is a field that"),
     (JWT, {"algorithm": "none"}, 'known are "ES256", "ES384", "ES512"'),
+    ({"type": "bearer"}, {"token": "Bearer t"}, "auth.token: begins with `Bearer`, which is sent"),
     (LOGIN, {"path": "https://x/login"}, "auth.path: is joined to base_url"),
     (LOGIN, {"path": "/login?a=b"}, "auth.path: holds `?` or `#`"),
     (LOGIN, {"method": "GET", "json": {"a": "b"}}, "auth.json: is a body, and GET has none"),

@@ -37,6 +37,10 @@ def auth_faults(auth: Auth | None, path: KeyPath) -> Iterator[Fault]:
     match auth:
         case BearerAuth():
             yield from _credential(auth.token, (*path, "token"))
+            if auth.token.reveal().lower().startswith("bearer "):
+                yield Fault(
+                    (*path, "token"), "begins with `Bearer`, which is sent before it anyway"
+                )
         case BasicAuth():
             yield from _credential(auth.password, (*path, "password"), may_be_empty=True)
             if ":" in auth.username or _CONTROL.search(auth.username):

@@ -67,7 +67,8 @@ def translate(exc: BaseException) -> httpx.TransportError:
         case aiohttp.ClientConnectorCertificateError():
             return CertificateRefused(f"certificate refused: {exc.certificate_error}")
         case aiohttp.ClientConnectorSSLError():
-            return httpx.ConnectError(f"TLS failed: {exc.strerror or type(exc).__name__}")
+            why = exc.strerror or type(exc).__name__
+            return httpx.ConnectError(f"TLS failed: {why}; is it https that it speaks there?")
         case aiohttp.ClientProxyConnectionError():
             return httpx.ProxyError(f"no connection to the proxy {exc.host}: {exc.strerror}")
         case aiohttp.ClientHttpProxyError():
