@@ -113,6 +113,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     layer: Literal["bronze", "silver"] = "bronze"
     pipeline: str = ""
     partition: str
+    """Path or URL, without secrets."""
     generation: int
     run: str
     files: int

@@ -72,11 +72,13 @@ async def _manifest(store: Store, partition: str) -> StoredObject:
         return found
     is_dated = run_date_of(partition.rpartition("/")[2]) is not None
     step = (
-        "run the pipeline for that date"
+        "run the pipeline for that date, or take the newest, which `bronze status` shows"
         if is_dated
         else "name a partition (dt=YYYY-MM-DD), or make the table (`bronze silver`)"
     )
-    raise StateError(f"{key} does not exist: nothing was committed there; {step}", key=key)
+    raise StateError(
+        f"{store.url}/{key} does not exist: nothing was committed there; {step}", key=key
+    )
 
 
 async def _is_replaced(store: Store, manifest: StoredObject) -> bool:
@@ -119,7 +121,7 @@ async def _compared(
     return VerifyReport(
         layer="bronze" if manifest.silver is None else "silver",
         pipeline=manifest.pipeline,
-        partition=partition,
+        partition=f"{store.url}/{partition}",
         generation=manifest.generation,
         run=manifest.run,
         files=len(manifest.files),

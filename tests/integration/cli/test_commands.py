@@ -324,7 +324,9 @@ def test_verify_of_nothing_says_so(bronze: Bronze) -> None:
     for what in ((PIPELINE, "--date", DATE), (PARTITION,)):
         ran = bronze("verify", *what)
         assert ran.status == 7
+        assert f"{bronze.folder}/lake/" in ran.errors[0]
         assert "nothing was committed there" in ran.errors[0]
+        assert "`bronze status` shows" in ran.errors[0]
 
 
 CHECKS: dict[str, tuple[int, str, str, tuple[str, ...]]] = {
