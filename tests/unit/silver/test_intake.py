@@ -17,6 +17,7 @@ import pytest
 from bronze_engine.config.pipeline import Pipeline
 from bronze_engine.errors import QualityError, StoreError
 from bronze_engine.flow import Budget
+from bronze_engine.model.layout import Column
 from bronze_engine.model.part import DataFile
 from bronze_engine.model.quarantine import Quarantined
 from bronze_engine.run.rejects import RejectsFile, read_rejects
@@ -284,6 +285,19 @@ async def test_rules_see_records_as_they_would_stand_in_the_table(tmp_path: Path
         "unique(mail)": ("rejected", 3, 1),
         "row_count": ("passed", 2, 0),
     }
+
+
+async def test_rules_see_what_did_not_fit_its_column(tmp_path: Path) -> None:
+    beside = Column(name="n__variant", type=pa.string(), key=None, role="variant", of="n").field()
+    schema = pa.schema([("id", pa.int64()), ("n", pa.int64()), beside])
+    renamed = '[.columns]\nrename = { n = "mail" }\n'
+    async with running(tmp_path, renamed + RULES.replace('"n"', '"mail"')) as run:
+        rows = {"id": [1, 2], "n": [1, None], "n__variant": [None, "-1.5"]}
+        run.land(FIRST, pa.table(rows, schema=schema))
+        await run.take(FIRST)
+        (kept,) = await run.quarantined(run.target)
+    assert run.ids == [1]
+    assert kept.reason == "breaks range(mail): mail = -1.5"
 
 
 async def test_rules_say_the_same_of_some_keys_as_of_all(tmp_path: Path) -> None:

@@ -76,6 +76,9 @@ def is_one_of(array: Array, values: list[Value]) -> Array:
     if not known:
         return all_alike(array, is_true=False)
     value_set = pa.concat_arrays([pa.repeat(each.cast(kind), 1) for each in known])
+    if pa.types.is_floating(kind):  # Arrow tells -0.0 from 0.0
+        zero = scalar("0", pa.string()).cast(kind)
+        array, value_set = pc.add(array, zero), pc.add(value_set, zero)
     among = pc.is_in(array, value_set=value_set)
     if not array.null_count:
         return among

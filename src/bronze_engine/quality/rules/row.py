@@ -29,6 +29,7 @@ from bronze_engine.quality.conditions.evaluate import (
     length_of,
     truth_of,
 )
+from bronze_engine.quality.conditions.misfits import misfits_of
 from bronze_engine.quality.rules.scope import Scope
 from bronze_engine.quality.rules.tally import Tally
 from bronze_engine.quality.rules.texts import is_written_as
@@ -52,21 +53,33 @@ class RowByRow:
         self._is_right: Final = _condition(config)
         self.columns: Final = _shown(config)
         self.tally: Final = Tally(config)
+        self._judges: Final = (
+            None if isinstance(config, NotNullRule | ExpressionRule) else config.column
+        )
+        """The column whose values it judges; the others look at NULL themselves."""
 
     def observe(self, batch: pa.RecordBatch, /) -> pa.BooleanArray | None:
         rows = self._scope.rows(batch)
         with self._scope.explained():
             right: Any = self._is_right(batch)
+        misfit = self._misfit(batch)
         self.tally.checked += batch.num_rows if rows is None else rows.true_count
-        if not right.false_count:
+        if not right.false_count and misfit is None:
             return None
         broken: pa.BooleanArray = pc.fill_null(pc.invert(right), False)
+        if misfit is not None:
+            broken = pc.or_(broken, misfit)
         if rows is not None:
             broken = pc.and_(broken, rows)
             if not broken.true_count:
                 return None
         self.tally.add(broken, batch, self.columns)
         return broken
+
+    def _misfit(self, batch: pa.RecordBatch) -> Any | None:
+        """Rows whose value did not fit its column, so that nobody can say it is right."""
+        beside = None if self._judges is None else misfits_of(batch, self._judges)
+        return None if beside is None else beside.is_valid()
 
     def see(self, batch: pa.RecordBatch, /) -> None:
         """Count rows that have landed, whatever today's rule says of them."""

@@ -13,6 +13,7 @@ from bronze_engine.config.quality_rule import QualityRule, kind_of, name_of
 from bronze_engine.model.quality import RuleResult, Verdict
 from bronze_engine.model.types.row_text import printed_values
 from bronze_engine.quality.conditions.evaluate import column_of
+from bronze_engine.quality.conditions.misfits import misfits_of
 
 __all__ = ["EXAMPLES", "Tally", "shown"]
 
@@ -79,7 +80,7 @@ def shown(batch: pa.RecordBatch, columns: Sequence[str], places: Any) -> list[st
     """Values of some rows, for people: `3`, or of several columns `a = 3, b = NULL`; cut."""
     if not columns:
         return [""] * len(places)
-    values = [printed_values(column_of(batch, name).take(places)) for name in columns]
+    values = [_printed(batch, name, places) for name in columns]
     found = []
     for row in zip(*values, strict=True):
         texts = ["NULL" if value is None else str(value) for value in row]
@@ -88,3 +89,13 @@ def shown(batch: pa.RecordBatch, columns: Sequence[str], places: Any) -> list[st
         text = ", ".join(texts)
         found.append(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
     return found
+
+
+def _printed(batch: pa.RecordBatch, name: str, places: Any) -> list[Any]:
+    """Values of a column, and of those that did not fit it the JSON text."""
+    values = printed_values(column_of(batch, name).take(places))
+    beside = misfits_of(batch, name)
+    if beside is None:
+        return values
+    texts = beside.take(places).to_pylist()
+    return [text if value is None else value for value, text in zip(values, texts, strict=True)]

@@ -25,7 +25,7 @@ from bronze_engine.contracts import Decoded
 from bronze_engine.flow import Budget
 from bronze_engine.model.arrow import Array
 from bronze_engine.model.block import Reject
-from bronze_engine.model.layout import Layout
+from bronze_engine.model.layout import Column, Layout
 from bronze_engine.model.quality import RuleResult, Verdict
 from bronze_engine.quality.judge import RunRules, SliceRules, columns_spoken_of
 from bronze_engine.quality.rules.make import Circumstances
@@ -162,15 +162,20 @@ class Judge:
         part: int,
         relation: str,
     ) -> list[Refusal]:
-        """Only the columns that a rule speaks of are read."""
+        """Only the columns that a rule speaks of are read, and what did not fit them."""
         known = self._shape.names
         names = dict.fromkeys(
             name for rule in configured for name in columns_spoken_of(rule) if name in known
         )
         fields = [self._shape.columns.field(name) for name in names]
+        fields += [
+            field
+            for field in self._shape.columns
+            if Column.parse(field).of in names and field.name not in names
+        ]
         schema = pa.schema([*fields, pa.field(ROW, pa.int64())])
         row = identifier(ROW)
-        listed = ", ".join([*(identifier(name) for name in names), row])
+        listed = ", ".join([*(identifier(field.name) for field in fields), row])
         sql = f"SELECT {listed} FROM {relation} ORDER BY {row}"
         layout = Layout(version=0, schema=self._shape.columns, is_settled=True)
         found: list[Refusal] = []

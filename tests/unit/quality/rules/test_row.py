@@ -28,6 +28,7 @@ from bronze_engine.config.quality_rule import (
     TypeRule,
 )
 from bronze_engine.errors import QualityError
+from bronze_engine.model.layout import Column
 from bronze_engine.quality.rules.row import RowByRow
 
 pytestmark = pytest.mark.unit
@@ -260,3 +261,31 @@ def test_a_dictionary_is_a_column_like_any_other() -> None:
 def test_a_column_that_is_not_there_is_null() -> None:
     assert broken(RangeRule(column="x", min=0), n=pa.array([1])) == [False]
     assert broken(NotNullRule(column="x"), n=pa.array([1])) == [True]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        RangeRule(column="v", max=100),
+        InSetRule(column="v", values=(5,)),
+        TypeRule(column="v", type="integer"),
+    ],
+)
+def test_what_did_not_fit_its_column_breaks_a_rule_about_its_values(rule: Any) -> None:
+    """It is NULL there, and nobody can say that 1000000.5 of an integer is at most 100."""
+    beside = Column(name="v__variant", type=pa.string(), key=None, role="variant", of="v")
+    schema = pa.schema([pa.field("v", pa.int64()), beside.field()])
+    values, texts = [5, None, None], [None, "1000000.5", None]
+    batch = pa.RecordBatch.from_arrays([pa.array(values), pa.array(texts)], schema=schema)
+    judge = RowByRow(rule)
+    mask = judge.observe(batch)
+    assert mask is not None
+    assert mask.to_pylist() == [False, True, False]
+    assert judge.finish().examples == ("1000000.5",)
+    assert judge.observe(batch.slice(2)) is None
+
+
+def test_zeros_are_in_a_set_whatever_their_sign() -> None:
+    values = pa.array([-0.0, 0.0, 1.5, None])
+    assert broken(InSetRule(column="v", values=(0,)), v=values) == [False, False, True, False]
+    assert broken(InSetRule(column="v", values=(-0.0,)), v=values) == [False, False, True, False]
