@@ -51,6 +51,7 @@ def test_brackets_of_texts_and_comments_are_none(driver: str, text: str) -> None
         ("postgresql", r"a = '\' OR (b)", True),  # a backslash is a backslash
         ("postgresql", r"a = E'\')'", True),
         ("postgresql", r"namE'\' OR (b)", True),  # no E of its own
+        ("postgresql", r"a = 'it\'s :)'", True),  # standard_conforming_strings = off
         ("postgresql", "a = $$it's :)$$ AND b = $x$ $$ ) $x$", True),
         ("postgresql", "a$b$ = 1) OR (c$b$ = 2", False),  # names
         ("postgresql", "a = $1 AND b = $2$)", False),
@@ -66,6 +67,8 @@ def test_brackets_of_texts_and_comments_are_none(driver: str, text: str) -> None
         ("bigquery", 'a = """ say ":)" """ AND `odd)`', True),
         (UNKNOWN, r"a = 'it\'s :)' # :)", True),  # MySQL
         (UNKNOWN, "[odd)] = 'it''s'", True),  # SQL Server
+        (UNKNOWN, "a = q'[it's :)]' AND b = Q'!it's :)!'", True),  # Oracle
+        (UNKNOWN, "a = q'[it's :)]' OR b) OR (c", False),
     ],
 )
 def test_quotes_are_those_of_the_database(driver: str, text: str, is_right: bool) -> None:

@@ -3,8 +3,8 @@
 They stand in brackets of their own, beside conditions of ours: `a) OR (b` would step out of
 them, and take the window from half of what it says. What is a text, a name or a comment holds
 no bracket, and where one ends is a matter of the database: E'' and $$ of PostgreSQL, backslashes
-of MySQL and BigQuery, [ ] of SQL Server. Of a database that is not known several readings are
-tried, and what is right by one of them is taken: the database has the last word.
+of MySQL and BigQuery, [ ] of SQL Server, q'[ ]' of Oracle. Where that is not known several
+readings are tried, and what is right by one of them is taken: the database has the last word.
 """
 
 from __future__ import annotations
@@ -98,6 +98,8 @@ _DOLLARS: Final = r"(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)"
 _POSTGRES: Final = Reading(
     texts=(rf"(?<![\w$])[eE]{_ESCAPED}", _TEXT, _DOLLARS), names=(_NAME,), is_nested=True
 )
+_POSTGRES_OF_OLD: Final = Reading(texts=(_ESCAPED, _DOLLARS), names=(_NAME,), is_nested=True)
+"""With standard_conforming_strings = off, which a server may be set to until version 19."""
 _SQLITE: Final = Reading(texts=(_TEXT,), names=(_NAME, _TICKED, _SQUARE))
 _SNOWFLAKE: Final = Reading(
     texts=(_ESCAPED, r"\$\$.*?\$\$"), names=(_NAME,), comments=(r"--[^\n]*", r"//[^\n]*")
@@ -115,16 +117,23 @@ _MYSQL: Final = Reading(
     names=(_TICKED,),
     comments=(r"--(?=\s|$)[^\n]*", r"#[^\n]*"),
 )
+_ORACLE: Final = Reading(
+    texts=(
+        r"(?<!\w)[nN]?[qQ]'(?:\[.*?\]|\(.*?\)|\{.*?\}|<.*?>|(?P<mark>[^\s\[({<]).*?(?P=mark))'",
+        _TEXT,
+    ),
+    names=(_NAME,),
+)
 _SQL_SERVER: Final = Reading(texts=(_TEXT,), names=(_NAME, _SQUARE), is_nested=True)
 
 _READINGS: Final[Mapping[str, Sequence[Reading]]] = {
-    "postgresql": (_POSTGRES,),
+    "postgresql": (_POSTGRES, _POSTGRES_OF_OLD),
     "duckdb": (_POSTGRES,),
     "sqlite": (_SQLITE,),
     "snowflake": (_SNOWFLAKE,),
     "bigquery": (_BIGQUERY,),
 }
-_ANY: Final = (_POSTGRES, _MYSQL, _SQL_SERVER, _SQLITE, _SNOWFLAKE, _BIGQUERY)
+_ANY: Final = (_POSTGRES, _MYSQL, _SQL_SERVER, _ORACLE, _SQLITE, _SNOWFLAKE, _BIGQUERY)
 
 
 def bracket_fault(text: str, driver: str) -> str | None:
