@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, final
+from typing import Final, Literal, NamedTuple, cast, final
 
 import msgspec
 
@@ -43,9 +43,9 @@ class Reading(msgspec.Struct, frozen=True):
         """In order. The last one is `unclosed` where a text, name or comment has no end."""
         pattern, place = self._pattern(), 0
         while (match := pattern.search(text, place)) is not None:
-            kind, stop = _KINDS[match.lastgroup or ""], match.end()
-            if match.lastgroup == "block":
-                found = self._block_end(text, stop)
+            kind, stop = cast("Kind", match.lastgroup), match.end()
+            if match[0] == "/*":
+                found = self._comment_end(text, stop)
                 kind, stop = ("unclosed", len(text)) if found is None else ("comment", found)
             yield Piece(kind, match.start(), stop)
             if kind == "unclosed":
@@ -54,8 +54,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     def _pattern(self) -> re.Pattern[str]:
         groups = {
-            "comment": self.comments,
-            "block": (r"/\*",),
+            "comment": (*self.comments, r"/\*"),
             "text": self.texts,
             "name": self.names,
             "open": (r"\(",),
@@ -66,9 +65,9 @@ class Reading(msgspec.Struct, frozen=True):
         each = (f"(?P<{kind}>{'|'.join(of_kind)})" for kind, of_kind in groups.items())
         return re.compile("|".join(each), re.DOTALL)  # which re keeps
 
-    def _block_end(self, text: str, place: int) -> int | None:
+    def _comment_end(self, text: str, place: int) -> int | None:
         depth = 1
-        for match in re.compile(r"/\*|\*/").finditer(text, place):
+        for match in _COMMENT_ENDS.finditer(text, place):
             if match[0] == "*/":
                 depth -= 1
             elif self.is_nested:
@@ -78,16 +77,7 @@ class Reading(msgspec.Struct, frozen=True):
         return None
 
 
-_KINDS: Final[Mapping[str, Kind]] = {
-    "comment": "comment",
-    "block": "comment",
-    "text": "text",
-    "name": "name",
-    "open": "open",
-    "close": "close",
-    "end": "end",
-    "unclosed": "unclosed",
-}
+_COMMENT_ENDS: Final = re.compile(r"/\*|\*/")
 _TEXT: Final = "'(?:[^']|'')*'"
 _NAME: Final = '"(?:[^"]|"")*"'
 _TICKED: Final = "`(?:[^`]|``)*`"
