@@ -37,7 +37,7 @@ class HttpSourceConfig(
     """A resource of an HTTP API that answers in JSON, NDJSON or CSV.
 
     Templates ({run_date}, {run_date:%Y%m%d}, {low}, {high}, and of fields of a parent's record
-    {parent.id}) work in path, params and json.
+    {parent.id}) work in path, params, headers and json.
     """
 
     api: Api
@@ -46,6 +46,8 @@ class HttpSourceConfig(
     """Joined to the API's base_url."""
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, ParamValue] = {}
+    headers: dict[str, str] = {}
+    """In place of the API's of these names; to its own origin alone."""
     json: Any = None
     """Body of a POST."""
     records: str | list[str] | None = None

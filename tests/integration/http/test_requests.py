@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bronze_engine.config.auths.auth import ApiKeyAuth, BasicAuth, BearerAuth
-from bronze_engine.config.http.paginator import NextUrlPaginator, PagePaginator
+from bronze_engine.config.http.paginator import NextUrlPaginator, OffsetPaginator, PagePaginator
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.units import Secret
 from tests.integration.http.rows import chained, paged
@@ -77,6 +77,55 @@ async def test_the_window_is_sent_in_the_format_that_the_api_wants() -> None:
         await one.read()
         assert server.seen[0].query == {"since": "1735689600", "until": "1735776001"}
         assert "since=1735689600" in one.source.preview().first
+
+
+@pytest.mark.asyncio
+async def test_a_source_has_headers_of_its_own() -> None:
+    async def handle(*_: object) -> bytes:
+        return answer([])
+
+    api = {"headers": {"X-Shop": Secret("one"), "X-Kept": Secret("kept")}}
+    headers = {"accept": "text/x", "x-shop": "two", "If-Modified-Since": "{low}", "X-To": "{high}"}
+    incremental = Incremental(cursor="at", format="%a, %d %b %Y %H:%M:%S GMT")
+    low = "2025-01-01T00:00:00Z"
+    async with (
+        serve(handle) as server,
+        opened(server, api=api, incremental=incremental, low=low, headers=headers) as one,
+    ):
+        await one.read()
+    sent = server.seen[0].headers
+    assert {name: sent.get(name) for name in ("accept", "x-shop", "x-kept", "x-to")} == {
+        "accept": "text/x",
+        "x-shop": "two",
+        "x-kept": "kept",
+        "x-to": None,
+    }
+    assert sent["if-modified-since"] == "Wed, 01 Jan 2025 00:00:00 GMT"
+
+
+@pytest.mark.asyncio
+async def test_what_has_not_changed_since_is_empty() -> None:
+    async def handle(*_: object) -> bytes:
+        return answer(status=304, body=b"")
+
+    async with serve(handle) as server, opened(server, headers={"If-None-Match": "x"}) as one:
+        assert await one.read() == []
+
+
+@pytest.mark.asyncio
+async def test_a_page_may_stand_in_a_header_that_is_a_text() -> None:
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        start = int(seen.headers["range"].removeprefix("items=").partition("-")[0])
+        return answer([{"id": n} for n in range(start, min(start + 2, 5))])
+
+    paginator = OffsetPaginator(param_in="template", size_param="n", page_size=2)
+    headers = {"Range": "items={page.offset}-"}
+    json = {"n": "{page.n}"}
+    async with (
+        serve(handle) as server,
+        opened(server, paginator=paginator, headers=headers, json=json, method="POST") as one,
+    ):
+        assert await one.read() == [{"id": n} for n in range(5)]
 
 
 @pytest.mark.asyncio

@@ -46,6 +46,7 @@ def hash_of(folder: Path, *overrides: str, environ: dict[str, str] | None = None
         "source.path=/other",
         "source.params.status=closed",
         "source.params.more=1",
+        "source.headers.Prefer=all",
         "source.records=data",
         "source.null_records=empty",
         "source.absent_records=empty",

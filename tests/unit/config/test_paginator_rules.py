@@ -123,6 +123,17 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
             GRAPHQL.replace('"}\n', '", variables = "x"}\n') + 'paginator = {type = "graphql"}',
             "leads through json.variables, which is no table",
         ),
+        ('headers = {"a b" = "x"}', 'headers."a b": is no name of a header'),
+        ('headers = {authorization = "x"}', "authorization: is what the API's [auth] sends"),
+        ('headers = {X-A = "a\\nb"}', "source.headers.X-A: holds a line break"),
+        ('headers = {X-A = "{lo}"}', "source.headers.X-A: unknown template {lo}"),
+        (
+            (
+                'headers = {X-P = "1"}\n'
+                'paginator = {type = "page", param_in = "header", page_param = "x-p"}'
+            ),
+            "the header x-p is set twice: by source.headers too",
+        ),
         (
             'params = {q = "at {page.offset}"}\npaginator = {type = "offset"}',
             'source: uses {page.offset}; write param_in = "template" into its paginator',

@@ -97,12 +97,18 @@ def _http(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
         "method": source.method,
         "params": _masked(source.params, hidden),
         "json": _masked(source.json, hidden),
+        **_own_headers(source, hidden),
         "records": source.records,
         "null_records": source.null_records,
         **_shape(source),
         **_chains(source, hidden),
         "paginator": paginator,
     }
+
+
+def _own_headers(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]:
+    """Those of the request; nothing where it has none."""
+    return {"own_headers": _masked(source.headers, hidden)} if source.headers else {}
 
 
 _HOW: Final = ("connection", "partitions", "partition_column", "parallel", "chunk_rows")
@@ -212,6 +218,7 @@ def _chains(source: HttpSourceConfig, hidden: Collection[str]) -> dict[str, Any]
             "method": parent.method,
             "params": _masked(parent.params, hidden),
             "json": _masked(parent.json, hidden),
+            **_own_headers(parent, hidden),
             "records": parent.records,
             **_shape(parent),
             **_chains(parent, hidden),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
@@ -366,7 +366,12 @@ def of_source(source: SourceConfig) -> Iterator[str]:
         yield from _of_custom(source)
     if not isinstance(source, HttpSourceConfig):
         return
-    requests = [(source.params, source.json)]
+    headers = {
+        name: value
+        for name, value in source.headers.items()
+        if name.lower() not in _HARMLESS_HEADERS
+    }
+    requests: list[tuple[Mapping[str, Any], Any]] = [(source.params, source.json), (headers, None)]
     if source.export is not None:
         asked = source.export.create, source.export.poll
         requests += [(each.params, each.json) for each in asked]

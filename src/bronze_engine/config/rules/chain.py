@@ -30,7 +30,7 @@ _DAY_SECONDS: Final = 86400
 def asked(source: HttpSourceConfig) -> tuple[Any, ...]:
     """The parts of a source's request that are templates."""
     body, _ = templated_json(source.json, source.paginator)
-    return source.path, source.params, body
+    return source.path, source.params, source.headers, body
 
 
 def all_asked(source: HttpSourceConfig) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from datetime import date
 from bronze_engine.config.http.graphql import templated_json
 from bronze_engine.config.incremental import Incremental
 from bronze_engine.config.loading.fault import Fault, KeyPath
+from bronze_engine.config.rules.auth import auth_headers, is_header_name
 from bronze_engine.config.rules.chain import all_asked, chain_faults, export_templates
 from bronze_engine.config.rules.paginator import paginator_faults
 from bronze_engine.config.rules.rate import rate_faults
@@ -44,6 +45,7 @@ def http_source_faults(
                 "writes bounds that are sent, and none is: set start_param or end_param, or use "
                 "{low} in path, params or json",
             )
+    yield from _headers(source, path)
     yield from record_faults(source, path)
     yield from _templates(source, incremental, path)
     yield from paginator_faults(source, incremental, path)
@@ -59,12 +61,25 @@ def _sends_bounds(source: HttpSourceConfig, incremental: Incremental) -> bool:
         return True  # told by `_templates`
 
 
+def _headers(source: HttpSourceConfig, path: KeyPath) -> Iterator[Fault]:
+    sent = {name.lower() for name in auth_headers(source.api.auth)}
+    for name, value in source.headers.items():
+        here = (*path, "headers", name)
+        if not is_header_name(name):
+            yield Fault(here, "is no name of a header")
+        elif name.lower() in sent:
+            yield Fault(here, "is what the API's [auth] sends; leave it out")
+        elif not value.isprintable():
+            yield Fault(here, "holds a line break, or another character that no header may hold")
+
+
 def _templates(
     source: HttpSourceConfig, incremental: Incremental | None, path: KeyPath
 ) -> Iterator[Fault]:
     body, _ = templated_json(source.json, source.paginator)
     places = [((*path, "path"), source.path), ((*path, "json"), body)]
     places += [((*path, "params", key), value) for key, value in source.params.items()]
+    places += [((*path, "headers", key), value) for key, value in source.headers.items()]
     places += export_templates(source, path)
     for here, value in places:
         try:

@@ -146,8 +146,8 @@ def _templates(
         if name not in used:
             yield Fault(
                 (*path, "paginator", key),
-                f"{json.dumps(name)} is sent nowhere; write {{page.{name}}} into path, params "
-                "or json",
+                f"{json.dumps(name)} is sent nowhere; write {{page.{name}}} into path, params, "
+                "headers or json",
             )
     for name in sorted(used - names):
         known = ", ".join(f"{{page.{each}}}" for each in sorted(names))
@@ -240,6 +240,7 @@ def _headers(
     source: HttpSourceConfig, setters: list[tuple[str, str, bool]], path: KeyPath
 ) -> Iterator[Fault]:
     taken = dict.fromkeys(map(str.lower, source.api.headers), "the API's [headers]")
+    taken |= dict.fromkeys(map(str.lower, source.headers), "source.headers")
     taken |= {name.lower(): "the API's [auth]" for name in auth_headers(source.api.auth)}
     for name, key, _ in setters:
         here = (*path, "paginator", key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 import httpx
 import msgspec
@@ -43,6 +43,8 @@ __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
 
 _COUNTED = (PagePaginator, OffsetPaginator)
 _NOTHING = Split((), 0, {})
+_EMPTY: Final = frozenset({204, 304})
+"""No content, and nothing that has changed since what If-Modified-Since says."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,7 +217,7 @@ class Fetcher:
         """
         answer = await self._exchange(ask)
         quotas = self._quotas(answer)
-        if answer.status == 404 and may_be_past_end:
+        if answer.status in _EMPTY or (answer.status == 404 and may_be_past_end):
             return answer, _NOTHING
         if answer.status >= 300:
             said = shortened(self._target.scrub(excerpt(answer)))
@@ -234,8 +236,6 @@ class Fetcher:
                 if answer.status == 401:
                     raise Refused(answer.version, exc) from None
                 raise
-        if answer.status == 204:
-            return answer, _NOTHING
         if self._is_graphql:
             await self._refuse_errors(answer)
         if answer.encoding:
@@ -310,7 +310,7 @@ class Fetcher:
                 await self._refuse_errors(answer)
             except Transient as exc:
                 raise ExtractError(f"{exc.reason}; run again later") from None
-        return _NOTHING if answer.status == 204 else await self.split(answer)
+        return _NOTHING if answer.status in _EMPTY else await self.split(answer)
 
     async def _refuse_errors(self, answer: Answer) -> None:
         if answer.encoding and answer.encoding not in CODINGS:

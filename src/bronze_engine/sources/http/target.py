@@ -74,6 +74,7 @@ class Target:
             for name, value in parse_qsl(urlsplit(self._fixed).query)
             if name not in self._clear and len(value) >= _SHORTEST_SECRET
         ]
+        self._headers = template.render_params(config.headers, self._values)
         self.scrub = Redactor(lambda: [*credentials.secrets, *hidden])
         """Takes our credentials and parameters out of a server's text."""
         templated, literal = templated_json(config.json, config.paginator)
@@ -136,10 +137,17 @@ class Target:
         return None if body is None else msgspec.json.decode(body)
 
     def headers(self, ask: Ask) -> Mapping[str, str] | None:
-        """What the page adds to the headers. Raises PageError for a value that none can hold."""
-        if self._place != "header":
+        """What the request has beside the API's headers, or in their place; None for nothing.
+
+        Raises PageError for a value that no header can hold.
+        """
+        headers = self._headers
+        if self._place == "template":
+            headers = template.render_params(self._config.headers, self._values_for(ask))
+        elif self._place == "header":
+            headers = headers | {name: str(value) for name, value in ask.params.items()}
+        if not headers:
             return None
-        headers = {name: str(value) for name, value in ask.params.items()}
         for name, value in headers.items():
             if not (value.isascii() and value.isprintable()):
                 raise PageError(f"the value for the header {name} holds what no header can")

@@ -183,6 +183,7 @@ def _request(config: HttpSourceConfig, asked: CreateJob | PollJob) -> HttpSource
         path=asked.path,
         method=asked.method,
         params=asked.params,
+        headers={},
         json=asked.json,
         paginator=NoPaginator(),
     )
