@@ -25,6 +25,7 @@ _HTTPX_COMMAND: Final = "httpx._main"
 
 def main() -> None:
     """Run the command of `sys.argv`; raises SystemExit with its status."""
+    _speak_utf8()
     _open_streams()
     # What the parent has told us to ignore, as nohup and a shell's & do, stays ignored.
     ours = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
@@ -45,6 +46,16 @@ def main() -> None:
     finally:
         for number in ours:  # everything is cleaned up and written; Python's own end is left
             signal.signal(number, _leave)
+
+
+def _speak_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale has another encoding.
+
+    Folders of a partition would have other names than for processes with the locale of today,
+    or none at all, and what is printed could not always be.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _open_streams() -> None:

@@ -87,6 +87,23 @@ def test_streams_that_the_parent_has_closed_lead_nowhere(closed: str, tmp_path: 
     assert table["id"].to_pylist() == ["1", "2"]
 
 
+def test_names_of_folders_are_utf8_whatever_the_locale_is(tmp_path: Path) -> None:
+    """As of cron with a locale of long ago: it ended in a traceback, or in other folders."""
+    (tmp_path / "in.csv").write_text("id,land\n1,Österreich\n", "utf-8")
+    (tmp_path / "pipelines.toml").write_text(
+        FILES + '[pipelines.team.files.output]\npartition_by = ["land"]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bronze_engine", "run", "team.files", "--date", "2025-01-15"],
+        cwd=tmp_path,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "bronze/team/files/dt=2025-01-15/land=Österreich").is_dir()
+
+
 FILES = """
 [pipelines.team.files.source]
 type = "files"
