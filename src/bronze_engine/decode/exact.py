@@ -85,7 +85,7 @@ def decode_exact(blocks: Sequence[Block], layout: Layout, rules: Rules) -> Exact
     records: list[_Record] = []
     rejects: list[tuple[int, Reject]] = []
     read = _read_plain
-    if rules.flatten is not None or rules.nested_as_text or _has_json(columns):
+    if rules.flatten is not None or rules.nested_as_text or _has_json(columns, rules):
         read = partial(_read_texts, columns, rules)
     for line in split_lines(blocks):
         try:
@@ -122,8 +122,9 @@ def _read_plain(line: Line) -> _Record:
     return _Record(line, read_record(line.raw), None)
 
 
-def _has_json(columns: Columns) -> bool:
-    return any(
+def _has_json(columns: Columns, rules: Rules) -> bool:
+    """Whether a column holds JSON text, or will once a record has its key."""
+    return _JSON in rules.types.values() or any(
         state is not None and state.column.role == "json" for state in columns.states.values()
     )
 

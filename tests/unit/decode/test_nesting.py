@@ -53,6 +53,17 @@ def test_any_later_value_of_a_json_column_is_json_text_too() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ['{"k":1,"k":2}', "[" * 101 + "]" * 101])
+def test_a_configured_json_column_takes_its_first_value_as_any_later_one(text: str) -> None:
+    """Within JSON text no key is looked for twice, and no level counted: at first they were."""
+    line = b'{"a":%s,"b":1}' % text.encode()
+    first = decode(line, columns={"a": "json"})
+    later = decode(line, layout=first.layout.settled(), columns={"a": "json"})
+    for decoded in (first, later):
+        assert decoded.rejects == ()
+        assert decoded.batch.to_pylist() == [{"a": text, "b": 1}]
+
+
 def test_an_object_in_a_column_of_texts_is_a_variant() -> None:
     decoded = decode(b'{"a":"x"}', b'{"a":{"k": 1}}', nested="json")
     assert decoded.batch.column("a__variant").to_pylist() == [None, '{"k": 1}']
