@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bronze_engine.clock import SYSTEM_CLOCK
-from bronze_engine.config.http.paginator import CursorPaginator
+from bronze_engine.config.http.paginator import CursorPaginator, PagePaginator, Paginator
 from bronze_engine.config.units import ByteSize
 from bronze_engine.errors import AuthError, ExtractError, PageError, RetryError
 from tests.integration.http_faults import CREDENTIALS, FAULTS, HEAD, PAGES, QUICK, ROW, cut
@@ -152,6 +152,34 @@ async def test_a_refused_credential_says_what_to_check(status: int, text: str) -
             await one.read()
         assert text in str(caught.value)
         assert len(server.seen) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("paginator", "status", "text"),
+    [
+        (PagePaginator(), 422, "if this API answers so behind its last page, name what says"),
+        (PagePaginator(), 400, "if it gives no more of one search, ask for less at once"),
+        (CursorPaginator(cursor_path="next"), 400, "if it gives no more of one search, ask"),
+        (CursorPaginator(cursor_path="next"), 410, "named has expired, perhaps: run again"),
+    ],
+)
+async def test_a_refusal_of_a_later_page_says_what_it_may_mean(
+    paginator: Paginator, status: int, text: str
+) -> None:
+    """GitHub gives 1,000 records of a search, HubSpot 10,000."""
+
+    async def handle(seen: Seen, _: asyncio.StreamWriter) -> bytes:
+        if seen.query.get("page", "1") == "1" and "cursor" not in seen.query:
+            return answer({"items": [{"id": 1}], "next": "c"})
+        return answer({"message": "only the first 1000"}, status=status)
+
+    async with (
+        serve(handle) as server,
+        opened(server, records="items", paginator=paginator) as one,
+    ):
+        with pytest.raises(ExtractError, match=f"{status}.*only the first 1000.*{text}"):
+            await one.read()
 
 
 @pytest.mark.asyncio

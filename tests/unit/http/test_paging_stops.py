@@ -57,6 +57,19 @@ def test_a_short_page_is_the_end_where_configured() -> None:
     assert pager.accept(answered(3)) is None
 
 
+@pytest.mark.parametrize(
+    ("records", "warns"), [(100, True), (99, False), (0, False), (1000, False)]
+)
+def test_a_short_first_page_that_may_be_all_a_server_gives_is_said(
+    records: int, warns: bool
+) -> None:
+    """Of 1,050 records 100 landed, without a word."""
+    warnings: list[str] = []
+    pager = pager_of(PagePaginator(page_size=1000, stop_on_short_page=True), warnings)
+    pager.accept(answered(records))
+    assert [("set page_size = 100" in text) for text in warnings] == [True] * warns
+
+
 @pytest.mark.parametrize("value", [False, "false", 0])
 def test_has_more_false_is_the_end(value: object) -> None:
     pager = pager_of(PagePaginator(has_more_path="more"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, final
+from typing import Final, Literal, Protocol, final
 
 import httpx
 import msgspec
@@ -42,9 +42,9 @@ from bronze_engine.telemetry.profile import working
 __all__ = ["Cutter", "Fetcher", "Page", "Settle", "Settled"]
 
 _COUNTED = (PagePaginator, OffsetPaginator)
+_CONDITIONS: Final = frozenset({"if-modified-since", "if-none-match"})
+"""Headers to which 304 is an answer: nothing has changed."""
 _NOTHING = Split((), 0, {})
-_EMPTY: Final = frozenset({204, 304})
-"""No content, and nothing that has changed since what If-Modified-Since says."""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +116,9 @@ class Fetcher:
         rate = config.api.rate_limit
         self._quota_headers = QuotaHeaders(RateLimitHeaders() if rate is None else rate.headers)
         self._captures = config.capture is not None
+        self._empty = {204}
+        if any(name.lower() in _CONDITIONS for name in config.headers):
+            self._empty.add(304)
         self._is_graphql = isinstance(config.paginator, GraphqlPaginator)
 
     @property
@@ -217,7 +220,7 @@ class Fetcher:
         """
         answer = await self._exchange(ask)
         quotas = self._quotas(answer)
-        if answer.status in _EMPTY or (answer.status == 404 and may_be_past_end):
+        if answer.status in self._empty or (answer.status == 404 and may_be_past_end):
             return answer, _NOTHING
         if answer.status >= 300:
             said = shortened(self._target.scrub(excerpt(answer)))
@@ -228,7 +231,7 @@ class Fetcher:
                     api=self._config.api,
                     now=self._resources.clock.now(),
                     quotas=quotas,
-                    may_be_end=ask.number > 1 and isinstance(self._config.paginator, _COUNTED),
+                    behind=self._behind(ask),
                 )
             except AuthError as exc:
                 if not self._client.is_home(answer):
@@ -255,6 +258,11 @@ class Fetcher:
             return answer, await self.split(answer)
         except ExtractError as exc:
             raise Transient(f"the connection ended, and {exc.message}") from None
+
+    def _behind(self, ask: Ask) -> Literal["counted", "chained"] | None:
+        if ask.number == 1:
+            return None
+        return "counted" if isinstance(self._config.paginator, _COUNTED) else "chained"
 
     def _quotas(self, answer: Answer) -> tuple[Quota, ...]:
         """What the answer says is left, also told to the limits; nonsense is a warning, once."""
@@ -310,7 +318,7 @@ class Fetcher:
                 await self._refuse_errors(answer)
             except Transient as exc:
                 raise ExtractError(f"{exc.reason}; run again later") from None
-        return _NOTHING if answer.status in _EMPTY else await self.split(answer)
+        return _NOTHING if answer.status in self._empty else await self.split(answer)
 
     async def _refuse_errors(self, answer: Answer) -> None:
         if answer.encoding and answer.encoding not in CODINGS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -37,13 +37,14 @@ def raise_for_status(
     api: Api,
     now: datetime,
     quotas: Sequence[Quota] = (),
-    may_be_end: bool = False,
+    behind: Literal["counted", "chained"] | None = None,
 ) -> None:
     """Return for a 2xx.
 
     Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
     for everything else. `said` is the server's own message, already without secrets;
-    `may_be_end` says that this may be how the API answers behind its last page.
+    `behind` says how a page that is not the first was come to: by counting, where this may be
+    how the API answers behind its last page, or by what the page before has named.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
     where nothing is left, with Retry-After, or with a code that says so (`throttled`).
     """
@@ -81,17 +82,21 @@ def raise_for_status(
         raise AuthError(f"refused with {status}{because}; {advice}")
     if status in (404, 410):
         advice = "check base_url and path"
-        if may_be_end:
+        if behind == "counted":
             advice = "if this API ends its pages so, set paginator.parallel = 1 (or more)"
+        elif behind == "chained":
+            advice = "what the page before named has expired, perhaps: run again"
         raise ExtractError(f"not found ({status}){because}; {advice}")
     if 300 <= status < 400:
         raise ExtractError(f"status {status} without a place to go; check base_url and path")
     advice = "check params, json and path"
-    if may_be_end:
+    if behind == "counted":
         advice += (
             "; if this API answers so behind its last page, name what says how many there are: "
             "paginator.total_path, total_header or total_pages_header"
         )
+    if behind is not None:
+        advice += "; if it gives no more of one search, ask for less at once (incremental.step)"
     raise ExtractError(f"refused with {status}{because}; {advice}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import final
+from typing import Final, final
 
 from bronze_engine.config.http.paginator import (
     CursorPaginator,
@@ -29,6 +29,12 @@ Sized = (
     | NextUrlPaginator
     | LinkHeaderPaginator
 )
+
+
+_USUAL_CAPS: Final = frozenset(
+    {10, 20, 25, 30, 40, 50, 60, 75, 100, 120, 150, 200, 250, 300, 400, 500, 1000, 2000, 2500, 5000}
+)
+"""What servers give at most a page, whatever they are asked for."""
 
 
 @final
@@ -99,6 +105,8 @@ class Progress:
         size = self._config.page_size
         is_short = size is not None and page.records < size
         if is_short and self._config.stop_on_short_page:
+            if has_more is None and self.pages == 1 and page.records in _USUAL_CAPS:
+                self._warn_of_cap(page.records)
             return has_more is None
         if self._is_chain:
             return False
@@ -135,6 +143,13 @@ class Progress:
                 )
             return
         self._state(count_of(path, value))
+
+    def _warn_of_cap(self, records: int) -> None:
+        self._warn(
+            f"the first page has {records} records of {self._config.page_size} asked for, and "
+            "stop_on_short_page takes it for the last one: if the server gives no more than that "
+            f"a page, set page_size = {records}"
+        )
 
     def _warn_of_absence(self, key: str, place: str, is_there: bool) -> None:
         if self.pages == 1 and not is_there:
