@@ -411,6 +411,10 @@ def test_readme_and_guide_agree_on_what_to_retry() -> None:
     readme = verdicts(README.section("Errors"))
     assert readme == verdicts(GUIDE.section("Exit codes and what to do"))
     assert len(readme) == 8
+    statuses = re.compile(r"^\| ([\d, ]+) \|", re.MULTILINE)
+    shown = statuses.findall(README.section("Errors"))
+    assert shown == statuses.findall(GUIDE.section("Exit codes and what to do"))
+    assert shown[:2] == ["0", "1"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,11 @@ def backfill(
     ],
     parallel: Annotated[
         int | None,
-        typer.Option("--parallel", help="Dates side by side; a chain runs one at a time."),
+        typer.Option(
+            "--parallel",
+            help="Dates side by side. Default: 4, or engine.max_pipelines where that is less;"
+            " a chain runs one at a time.",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run dates that are committed already, too.")
