@@ -26,6 +26,7 @@ from bronze_engine.sources.files.soundness import is_sound
 __all__ = ["ArrowFormat"]
 
 _FILE: Final = b"ARROW1"
+_FEATHER_1: Final = b"FEA1"
 _MARK: Final = b"\xff\xff\xff\xff"
 """Before each message of a stream, since format 0.15."""
 
@@ -66,6 +67,11 @@ def _batches(path: Path, name: str) -> Iterator[pa.RecordBatch]:
         head = file.read(len(_FILE))
         if not head:
             raise ExtractError(f"{name} is empty: Arrow IPC begins with a schema")
+        if head.startswith(_FEATHER_1):
+            raise ExtractError(
+                f"{name} is Feather 1, which is not read; have it written as Feather 2, which is"
+                " Arrow IPC"
+            )
         file.seek(0)
         stream = _of_file(file) if head == _FILE else _of_stream(file)
         rows = 0
