@@ -8,7 +8,8 @@
     ├── StoreError       STG001    exit 6   the store failed
     │   └── CommitUnknown                   the commit may or may not have been applied
     ├── StateError       STATE001  exit 7   another run owns this, or the recorded state disagrees
-    │   └── DamagedManifest                 what stands in a manifest's place is none
+    │   ├── DamagedManifest                 what stands in a manifest's place is none
+    │   └── ForeignManifest                 the manifest is another pipeline's
     ├── QualityError     QUAL001   exit 8   too many bad records; nothing was committed
     └── RetryError       RETRY001  exit 9   every attempt was spent
         └── CircuitOpen                     the breaker of the limit group is open
@@ -34,6 +35,7 @@ __all__ = [
     "Conflict",
     "DamagedManifest",
     "ExtractError",
+    "ForeignManifest",
     "OutcomeUnknown",
     "PageError",
     "QualityError",
@@ -118,6 +120,10 @@ class StateError(BronzeError):
 
 class DamagedManifest(StateError):
     """What stands in a manifest's place is none: cut off, overwritten, or without what one says."""
+
+
+class ForeignManifest(StateError):
+    """The manifest is another pipeline's, or was landed before this one had its name."""
 
 
 class QualityError(BronzeError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, DamagedManifest, StateError
-from bronze_engine.model.manifest import MANIFEST_NAME, Manifest
+from bronze_engine.errors import BronzeError, DamagedManifest, ForeignManifest, StateError
+from bronze_engine.model.manifest import MANIFEST_NAME, Manifest, run_date_of
 from bronze_engine.model.manifest_json import decode_manifest
 from bronze_engine.model.part import ABSENT, Expect
 
@@ -48,8 +48,8 @@ async def read_base(
     """Read the partition's manifest as the base of a run of `pipeline`.
 
     Raises StateError (STATE001) where a newer bronze-engine wrote it, where it can't be
-    read, unless the run makes all of it `anew`, and where it is another pipeline's, unless `adopt`.
-    A void one is nobody's.
+    read, unless the run makes all of it `anew`, and, ForeignManifest, where it is another
+    pipeline's, unless `adopt`. A void one is nobody's.
     """
     key = f"{partition}/{MANIFEST_NAME}"
     found = await store.get(key)
@@ -64,9 +64,12 @@ async def read_base(
         return Base(partition=partition, manifest=None, version=found.version, damage=damage)
     base = Base(partition=partition, manifest=manifest, version=found.version)
     if base.committed is not None and manifest.pipeline != pipeline and not adopt:
-        raise StateError(
+        day = run_date_of(partition.rpartition("/")[2])
+        command = f"silver {pipeline}" if day is None else f"run {pipeline} --date {day}"
+        raise ForeignManifest(
             f"{partition} belongs to pipeline {manifest.pipeline!r} (run {manifest.run}), not to "
-            f"{pipeline!r}; give this pipeline its own system and entity, or pass --adopt",
+            f"{pipeline!r}; give this pipeline its own system and entity, or, where it was renamed,"
+            f" take that over: `bronze {command} --adopt`",
             partition=partition,
             pipeline=manifest.pipeline,
         )

@@ -8,7 +8,7 @@ from typing import final
 import msgspec
 
 from bronze_engine.contracts import Store
-from bronze_engine.errors import BronzeError, StoreError
+from bronze_engine.errors import BronzeError, ForeignManifest, StoreError
 from bronze_engine.model.garbage import Fenced, Garbage, GcFault, GcReport, Kind, Skipped
 from bronze_engine.model.manifest import run_date_of
 from bronze_engine.model.part import Staged
@@ -130,6 +130,11 @@ class Collection:
         self.skipped.append(Skipped(place=place, reason=reason))
 
     def fault(self, place: str, error: BronzeError) -> None:
+        """Tell of what kept a place from being looked at; of another pipeline's, that it is
+        theirs: the dates from before a renaming are no fault of each gc that comes after it."""
+        if isinstance(error, ForeignManifest):
+            self.skip(place, error.message.removeprefix(f"{place} "))
+            return
         self.faults.append(GcFault(place=place, fault=str(error), exit_code=error.exit_code))
 
     def report(self) -> GcReport:

@@ -280,6 +280,27 @@ async def test_one_pipelines_fault_does_not_keep_the_others_from_their_turn(
 
 
 @pytest.mark.asyncio
+async def test_dates_from_before_a_renaming_are_skipped_and_no_fault(tmp_path: Path) -> None:
+    """Else no gc of the pipeline ever ended well again."""
+    clock = ManualClock()
+    store = MemoryStore(clock)
+    await land(tmp_path, store, clock, DAY)
+    text = (tmp_path / "pipelines.toml").read_text()
+    table = '[pipelines.new.name]\nsystem = "team"\nentity = "orders"\n[pipelines.new.name.source]'
+    renamed = load_text(
+        text.replace("[pipelines.team.orders.source]", table), folder=tmp_path / "renamed"
+    )
+    async with opened(renamed, SOURCE, store=store, clock=clock) as engine:
+        await clock.drive(engine.run("new.name", run_date=NEXT))
+        report = await engine.gc("new.name")
+    assert report.faults == ()
+    [skipped] = report.skipped
+    assert skipped.place == partition_of(DAY)
+    assert skipped.reason.startswith("belongs to pipeline 'team.orders' (run ")
+    assert skipped.reason.endswith(f"`bronze run new.name --date {DAY} --adopt`")
+
+
+@pytest.mark.asyncio
 async def test_what_a_store_refuses_to_remove_is_told(tmp_path: Path) -> None:
     clock = ManualClock()
     store = MemoryStore(clock)
