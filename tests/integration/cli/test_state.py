@@ -157,6 +157,9 @@ def test_the_history_has_runs_that_failed_and_those_whose_report_is_lost(days: D
     assert runs[1]["window"]["low"] == "2"
     assert [each["rows"] for each in runs] == [2, 2, 0, 2]
     assert len(bronze.well("history", PIPELINE, "--limit", "2", "--json").json["runs"]) == 2
+    table, _, faults = bronze.well("history", PIPELINE).out.partition("\n\n")
+    assert len(table.splitlines()) == 5
+    assert faults == f"{failed.json['run']}  {failed.json['error']}\n"
     dated = bronze.well("history", PIPELINE, "--date", "2025-01-02", "--json").json["runs"]
     assert [each["run"] for each in dated] == [second["run"], failed.json["run"]]
 

@@ -20,6 +20,7 @@ from bronze_engine.cli.options import (
 from bronze_engine.cli.printing import text
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.errors import ConfigError
+from bronze_engine.telemetry.redact import Redactor
 from bronze_engine.upkeep.history import RunRecord
 
 __all__ = ["history"]
@@ -56,10 +57,9 @@ def history(
     elif not found.runs:
         what = f"{name} silver" if silver else name
         print(f"no run of {what} is known" + ("" if run_date is None else f" for {run_date}"))
-    elif silver:
-        _print_silver(found.runs)
     else:
-        _print(found.runs)
+        (_print_silver if silver else _print)(found.runs)
+        _print_faults(found.runs, Redactor(loaded.secrets))
 
 
 def _print_silver(runs: tuple[RunRecord, ...]) -> None:
@@ -94,6 +94,14 @@ def _print(runs: tuple[RunRecord, ...]) -> None:
         *("files", "bytes", "seconds", "window"),
     ]
     text.print_table(header, [_cells(run) for run in runs])
+
+
+def _print_faults(runs: tuple[RunRecord, ...], mask: Redactor) -> None:
+    """Below the table: why runs failed, and what of a commit could not be done."""
+    faults = [(run.run, mask("\n".join(filter(None, (run.error, *run.degraded))))) for run in runs]
+    if any(told for _, told in faults):
+        print()
+        text.print_pairs(faults)
 
 
 def _cells(run: RunRecord) -> list[str]:
