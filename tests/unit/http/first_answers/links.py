@@ -137,6 +137,41 @@ LINKS = [
         records="tickets",
     ),
     Known(
+        name="Zendesk's stream of changes",
+        url="https://x.zendesk.com/api/v2/incremental/tickets.json?start_time=0",
+        body={
+            "tickets": ROWS,
+            "count": 2,
+            "next_page": "https://x.zendesk.com/api/v2/incremental/tickets.json?start_time=9",
+            "end_time": 9,
+            "end_of_stream": True,
+        },
+        paginator={
+            "type": "next_url",
+            "next_path": "next_page",
+            "is_last_path": "end_of_stream",
+        },
+        records="tickets",
+    ),
+    Known(
+        name="Zendesk's stream of changes by cursor",
+        url="https://x.zendesk.com/api/v2/incremental/tickets/cursor.json?start_time=0",
+        body={
+            "tickets": ROWS,
+            "after_cursor": "MTU3NjYxMzUzOS4wfHw0NTA=",
+            "before_cursor": None,
+            "end_of_stream": False,
+        },
+        paginator={
+            "type": "cursor",
+            "cursor_path": "after_cursor",
+            "cursor_param": "after",
+            "is_last_path": "end_of_stream",
+        },
+        records="tickets",
+        confidence="likely",
+    ),
+    Known(
         name="Zendesk by offset",
         url="https://x.zendesk.com/api/v2/users.json",
         body={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, Literal, final
 from urllib.parse import parse_qsl, urlsplit
@@ -12,7 +12,7 @@ import msgspec
 
 from bronze_engine.sources.http.paging.record_list import RecordList, find_records
 
-__all__ = ["Candidate", "Clues", "Confidence", "Member", "plain", "size_of", "whole"]
+__all__ = ["Candidate", "Clues", "Confidence", "Member", "plain", "size_of", "spelt", "whole"]
 
 Confidence = Literal["certain", "likely", "guess"]
 
@@ -23,7 +23,18 @@ _NOT_PLAIN: Final = re.compile(r"[^a-z0-9]+")
 _SIZE_PARAMS: Final = frozenset(
     {"limit", "perpage", "pagesize", "maxresults", "size", "count", "top", "first", "rows"}
     | {"maxrecords", "take", "itemsperpage", "resultsperpage", "pagelimit", "numperpage"}
+    | {"sysparmlimit"}
 )
+
+_TOTAL_HEADERS: Final = frozenset(
+    {"xtotalcount", "xtotal", "xwptotal", "totalcount", "xtotalrecords", "xtotalitems"}
+    | {"xpaginationtotalcount", "xpaginationtotal"}
+)
+_PAGES_HEADERS: Final = frozenset(
+    {"xtotalpages", "xwptotalpages", "xpagecount", "xpaginationpagecount", "xpaginationtotalpages"}
+)
+_LAST: Final = ("endofstream",)
+"""Flags of pages that name a next one for ever."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +140,28 @@ class Clues:
         return size_of(self.params)
 
     @property
+    def total_header(self) -> str | None:
+        """The header that says how many records there are: as many as on this page, or more."""
+        return self._counted(_TOTAL_HEADERS, self.count)
+
+    @property
+    def pages_header(self) -> str | None:
+        """The header that says how many pages there are."""
+        return self._counted(_PAGES_HEADERS, 0)
+
+    def _counted(self, names: Collection[str], least: int) -> str | None:
+        for name, value in self.headers.items():
+            if plain(name) in names and (whole(value.strip()) or -1) >= least:
+                return spelt(name)
+        return None
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """`is_last_path`, where a flag says that there is no next page although one is named."""
+        member = self.flag(*_LAST)
+        return {} if member is None else {"is_last_path": member.dotted}
+
+    @property
     def total(self) -> Member | None:
         """Where the number of records in all is: at least as many as are on this page."""
         names = (
@@ -144,6 +177,11 @@ class Clues:
             if number is not None and number > self.count:
                 return member
         return None
+
+
+def spelt(header: str) -> str:
+    """A header's name as people write it: X-Total-Count."""
+    return "-".join(word.capitalize() for word in header.split("-"))
 
 
 def size_of(params: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bronze_engine.sources.http.paging.clues import Candidate, Clues, Member, plain
+from bronze_engine.sources.http.paging.clues import Candidate, Clues, Member, plain, spelt
 from bronze_engine.sources.http.paging.linked import link_of, next_link
 
 __all__ = [
@@ -163,7 +163,7 @@ def next_page_url(clues: Clues) -> str | None:
 
 def _next_url(clues: Clues, member: Member, confidence: Any, what: str) -> Candidate:
     return Candidate(
-        settings={"type": "next_url", "next_path": member.dotted, **clues.size},
+        settings={"type": "next_url", "next_path": member.dotted, **clues.last, **clues.size},
         confidence=confidence,
         why=f'"{member.dotted}" {what}',
     )
@@ -190,7 +190,7 @@ def by_header_cursor(clues: Clues) -> Iterator[Candidate]:
         what = bare.removeprefix("xms").removeprefix("x").removeprefix("sforce")
         if not _CURSOR_HEADER.fullmatch(what) or not value.strip():
             continue
-        settings: dict[str, Any] = {"type": "header_cursor", "cursor_header": _spelt(name)}
+        settings: dict[str, Any] = {"type": "header_cursor", "cursor_header": spelt(name)}
         if bare == "xmscontinuation":  # Cosmos DB takes it back in the same header
             settings |= {"cursor_param": name, "param_in": "header"}
         else:
@@ -201,7 +201,7 @@ def by_header_cursor(clues: Clues) -> Iterator[Candidate]:
         yield Candidate(
             settings={**settings, **clues.size},
             confidence="certain" if is_known and not is_end else "likely",
-            why=f"the {_spelt(name)} header holds a token"
+            why=f"the {spelt(name)} header holds a token"
             + (", null on the last page" if is_end else ""),
         )
         return
@@ -235,16 +235,18 @@ def by_body_cursor(clues: Clues) -> Iterator[Candidate]:
 
 def _cursor(clues: Clues, member: Member, param: str, tail: str, *, is_empty: bool) -> Candidate:
     given = clues.sent(*_PARAM_NAMES)
-    spelt = given or _param_for(clues, member, param)
+    taken = given or _param_for(clues, member, param)
     settings: dict[str, Any] = {
         "type": "cursor",
         "cursor_path": member.dotted,
-        "cursor_param": spelt,
+        "cursor_param": taken,
         **clues.placed,
     }
     more = clues.flag(*_HAS_MORE)
     if more is not None:
         settings["has_more_path"] = more.dotted
+    else:
+        settings |= clues.last
     is_word = tail in _TOKEN_WORDS
     return Candidate(
         settings={**settings, **clues.size},
@@ -252,9 +254,9 @@ def _cursor(clues: Clues, member: Member, param: str, tail: str, *, is_empty: bo
         why=f'"{member.dotted}" '
         + ("is there for the next page's token, empty" if is_empty else "holds a token")
         + (
-            f", which the request sends as {spelt}"
+            f", which the request sends as {taken}"
             if given
-            else f"; {spelt} is the usual parameter beside it"
+            else f"; {taken} is the usual parameter beside it"
         ),
     )
 
@@ -276,10 +278,6 @@ def _param_for(clues: Clues, member: Member, param: str) -> str:
 
 def _top(clues: Clues) -> dict[str, Any]:
     return clues.body if isinstance(clues.body, dict) else {}
-
-
-def _spelt(header: str) -> str:
-    return "-".join(word.capitalize() for word in header.split("-"))
 
 
 def _is_url(text: str) -> bool:

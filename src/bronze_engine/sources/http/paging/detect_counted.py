@@ -36,7 +36,7 @@ TOTAL_PAGES: Final = (
     *("pages",),
 )
 _SIZES: Final = ("perpage", "pagesize", "itemsperpage", "pagelimit", "maxresults", "limit", "size")
-OFFSETS: Final = ("offset", "startat", "startindex", "start", "skip", "from")
+OFFSETS: Final = ("offset", "startat", "startindex", "start", "skip", "from", "sysparmoffset")
 _OFFSET_PARAMS: Final = (*OFFSETS, "first")
 _HAS_MORE: Final = ("hasmore", "hasnext", "hasnextpage", "hasmoreitems", "more", "moreresults")
 _ROUND: Final = frozenset({10, 20, 25, 30, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000})
@@ -54,6 +54,7 @@ def by_page(clues: Clues) -> Iterator[Candidate]:
     if here is None and pages is None and sent is None:
         return
     stated = [each for each in (pages, total, more, clues.whole(*_SIZES)) if each is not None]
+    header = clues.total_header or clues.pages_header
     if sent is None and not stated:
         return
     param = sent or _param(clues, here)
@@ -66,8 +67,9 @@ def by_page(clues: Clues) -> Iterator[Candidate]:
     if start not in (None, 1):
         settings["start"] = start
     settings |= clues.size or _linked_size(clues)
-    settings |= _stops(pages, total, more)
+    settings |= _stops(clues, pages, total, more, is_paged=True)
     seen = [f'"{each.dotted}"' for each in (here, *stated) if each is not None]
+    seen += [f"the header {header}"] if header is not None else []
     told = f"{_listed(seen)} number the pages" if seen else "nothing in the answer speaks of pages"
     confidence: Confidence = (
         "likely"
@@ -111,8 +113,9 @@ def by_offset(clues: Clues) -> Iterator[Candidate]:
     if start:
         settings["start"] = start
     settings |= clues.size or _named_size(clues, here, size, search=search)
-    settings |= _stops(None, total, more)
+    settings |= _stops(clues, None, total, more)
     seen = [f'"{each.dotted}"' for each in (here, size, total) if each is not None]
+    seen += [f"the header {clues.total_header}"] if clues.total_header is not None else []
     yield Candidate(
         settings=settings,
         confidence="likely" if seen else "guess",
@@ -156,15 +159,17 @@ def by_has_more(clues: Clues) -> Iterator[Candidate]:
 
 def by_total(clues: Clues) -> Iterator[Candidate]:
     """More records in all than on this page, and no word on how to ask for the others."""
-    total = clues.total
+    total, header = clues.total, clues.total_header
     more = clues.flag(*_HAS_MORE)
-    if clues.records is None or (total is None and (more is None or more.value is False)):
+    stated = whole(total.value) if total is not None else whole(clues.headers.get(_key(header)))
+    if clues.records is None or (stated is None and (more is None or more.value is False)):
         return
-    if total is not None and whole(total.value) == clues.count and more is None:
+    if stated == clues.count and more is None:
         return
-    where = " and ".join(f'"{each.dotted}"' for each in (total, more) if each is not None)
+    places = [f'"{each.dotted}"' for each in (total, more) if each is not None]
+    where = " and ".join(places or [f"the header {header}"])
     why = f"{where}: there is more than this page, and nothing names a parameter"
-    stops = _stops(None, total, more)
+    stops = _stops(clues, None, total, more)
     if "total_items" in (total.path if total is not None else ()):  # Mailchimp
         size = clues.size or {"size_param": "count", "page_size": max(1, clues.count)}
         yield Candidate(
@@ -220,16 +225,29 @@ def by_round_count(clues: Clues) -> Iterator[Candidate]:
     )
 
 
-def _stops(pages: Member | None, total: Member | None, more: Member | None) -> dict[str, Any]:
-    """How the end is told: by the records in all, else by the pages in all, else by a flag."""
-    stops = {}
-    if total is not None:
-        stops["total_path"] = total.dotted
-    elif pages is not None:
-        stops["total_pages_path"] = pages.dotted
-    elif more is not None:
-        stops["has_more_path"] = more.dotted
-    return stops
+def _stops(
+    clues: Clues,
+    pages: Member | None,
+    total: Member | None,
+    more: Member | None,
+    *,
+    is_paged: bool = False,
+) -> dict[str, Any]:
+    """How the end is told: by the records in all, else by the pages in all, in the body or in a
+    header, else by a flag."""
+    told = {
+        "total_path": None if total is None else total.dotted,
+        "total_pages_path": None if pages is None else pages.dotted,
+        "total_header": clues.total_header,
+        "total_pages_header": clues.pages_header if is_paged else None,
+        "has_more_path": None if more is None else more.dotted,
+    }
+    key = next((key for key, place in told.items() if place is not None), None)
+    return {} if key is None else {key: told[key]}
+
+
+def _key(header: str | None) -> str:
+    return "" if header is None else header.lower()
 
 
 def _param(clues: Clues, here: Member | None) -> str:
