@@ -111,6 +111,24 @@ async def test_past_the_limit_nothing_is_committed_and_the_records_are_kept(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("guard", "told"),
+    [
+        (rules('rule="not_null", column="name"'), r"breaks not_null\(name\): name = NULL"),
+        ('schema.contract="freeze"', r"column 'title' is new"),
+    ],
+)
+async def test_a_key_that_was_renamed_is_told_by_a_rule_and_by_the_contract(
+    tmp_path: Path, guard: str, told: str
+) -> None:
+    renamed = ScriptedSource([[page(1, {"id": 2, "title": "b"})]])
+    bench = Bench(tmp_path, guard)
+    await bench.run(ScriptedSource([[page(1, {"id": 1, "name": "a"})]]), DAY)
+    with pytest.raises(QualityError, match=told):
+        await bench.run(renamed, DAY + timedelta(days=1))
+
+
+@pytest.mark.asyncio
 async def test_a_ratio_is_judged_at_the_end(tmp_path: Path) -> None:
     records = [{"id": number} for number in range(10)]
     rule = rules('rule="range", column="id", min=1')
