@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import msgspec
 import pyarrow as pa
@@ -86,8 +86,7 @@ class _Column:
         self._has_bounds = self._has_bounds and found is not None and found.has_min_max
         if not self._has_bounds:
             return
-        low = _value(found.min_raw, found.min, self._kind)
-        high = _value(found.max_raw, found.max, self._kind)
+        low, high = _value(found, "min", self._kind), _value(found, "max", self._kind)
         if self._low is None or pc.less(low, self._low).as_py():
             self._low = low
         if self._high is None or pc.less(self._high, high).as_py():
@@ -104,13 +103,18 @@ class _Column:
         )
 
 
-def _value(raw: Any, value: Any, kind: DataType) -> Scalar:
-    """Instants by their number: Python's own end with the year 9999 and with microseconds."""
+def _value(found: Any, side: Literal["min", "max"], kind: DataType) -> Scalar:
+    """One bound. Times by their number: Python's own end with the year 9999 and with
+    microseconds, and to ask for them is an error there."""
+    raw = getattr(found, f"{side}_raw")
     if pa.types.is_timestamp(kind):
         unit: Any = "ms" if kind.unit == "s" else kind.unit  # Parquet has no seconds
         return pa.scalar(raw, pa.int64()).cast(pa.timestamp(unit, kind.tz))
     if pa.types.is_date32(kind):
         return pa.scalar(raw, pa.int32()).cast(kind)
+    if pa.types.is_time64(kind):
+        return pa.scalar(raw, pa.int64()).cast(kind)
+    value = getattr(found, side)
     if pa.types.is_floating(kind):
         return pa.scalar(value + 0.0, kind)  # Parquet has -0.0 for a lowest 0
     return pa.scalar(value, kind)
