@@ -132,7 +132,7 @@ def _scalar(value: Value, kind: DataType) -> Scalar:
     if pa.types.is_floating(kind):
         if isinstance(value, bool) or (isinstance(value, str) and not _is_number(value)):
             raise Unfit(f"is {kind}, and can't be compared with {value!r}")
-        return scalar(repr(float(value)), pa.string()).cast(pa.float64())
+        return scalar(repr(float(value)), pa.string()).cast(pa.float64()).cast(kind)
     if not isinstance(value, str):
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         raise Unfit(

@@ -289,3 +289,10 @@ def test_zeros_are_in_a_set_whatever_their_sign() -> None:
     values = pa.array([-0.0, 0.0, 1.5, None])
     assert broken(InSetRule(column="v", values=(0,)), v=values) == [False, False, True, False]
     assert broken(InSetRule(column="v", values=(-0.0,)), v=values) == [False, False, True, False]
+
+
+def test_a_bound_of_floats_is_the_float_next_to_it() -> None:
+    """As the double 0.1 it is less than the float 0.1, which a real of PostgreSQL has."""
+    values = pa.array([0.1, 0.2, float("nan"), None], pa.float32())
+    assert broken(RangeRule(column="v", max=0.1), v=values) == [False, True, True, False]
+    assert broken(RangeRule(column="v", min=0.1, max=1e300), v=values)[:2] == [False, False]
