@@ -43,7 +43,8 @@ class HttpSourceConfig(
     api: Api
     """In TOML the name of an entry of [apis]; replaced by that entry on loading."""
     path: str = ""
-    """Joined to the API's base_url."""
+    """Joined to the API's base_url. Parameters behind a `?` are sent as they are written, for
+    APIs whose syntax `params` would encode (LinkedIn's `List(urn%3Ali%3A…)`)."""
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, ParamValue] = {}
     headers: dict[str, str] = {}

@@ -104,6 +104,27 @@ async def test_a_source_has_headers_of_its_own() -> None:
 
 
 @pytest.mark.asyncio
+async def test_parameters_of_a_path_are_sent_as_they_are_written() -> None:
+    """LinkedIn reads `List%28` as a text."""
+    path = "/ads?on=(day:{run_date:%d})&of=List(urn%3Ali%3A1,urn%3Ali%3A2)"
+    paginator = PagePaginator(max_pages=2)
+    async with (
+        serve(paged()) as server,
+        opened(
+            server, path=path, params={"a": "b c"}, paginator=paginator, records="data.items"
+        ) as one,
+    ):
+        await one.read()
+        told = one.source.preview()
+    assert [seen.target for seen in server.seen] == [
+        f"/ads?on=(day:15)&of=List(urn%3Ali%3A1,urn%3Ali%3A2)&a=b%20c&page={page}"
+        for page in (1, 2)
+    ]
+    assert told.location == f"{server.url}/ads"
+    assert "urn" not in told.first
+
+
+@pytest.mark.asyncio
 async def test_what_has_not_changed_since_is_empty() -> None:
     async def handle(*_: object) -> bytes:
         return answer(status=304, body=b"")

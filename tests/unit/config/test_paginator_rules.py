@@ -123,6 +123,12 @@ GRAPHQL = f'{POST}records = "data.orders.nodes"\njson = {{query = "{{ orders }}"
             GRAPHQL.replace('"}\n', '", variables = "x"}\n') + 'paginator = {type = "graphql"}',
             "leads through json.variables, which is no table",
         ),
+        ('path = "/x#y"', "source.path: has a fragment (#), which is never sent"),
+        (
+            'path = "/x?page=1"\npaginator = {type = "page"}',
+            "params.page: is set twice: by source.path and by paginator.page_param",
+        ),
+        ('path = "/x?a=1"\nparams = {a = 2}', "is set twice: by source.path and by source.params"),
         ('headers = {"a b" = "x"}', 'headers."a b": is no name of a header'),
         ('headers = {authorization = "x"}', "authorization: is what the API's [auth] sends"),
         ('headers = {X-A = "a\\nb"}', "source.headers.X-A: holds a line break"),

@@ -366,6 +366,7 @@ def of_source(source: SourceConfig) -> Iterator[str]:
         yield from _of_custom(source)
     if not isinstance(source, HttpSourceConfig):
         return
+    yield from of_url(source.path)
     headers = {
         name: value
         for name, value in source.headers.items()

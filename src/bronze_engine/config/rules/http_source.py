@@ -26,8 +26,8 @@ def http_source_faults(
     """Faults of a source, of a pipeline's own or of its parent's."""
     if "://" in source.path or source.path.startswith("//"):
         yield Fault((*path, "path"), "is joined to the API's base_url; leave the host out")
-    elif "?" in source.path or "#" in source.path:
-        yield Fault((*path, "path"), "holds `?` or `#`; write parameters into [….source.params]")
+    elif "#" in source.path:
+        yield Fault((*path, "path"), "has a fragment (#), which is never sent; write %23 for a #")
     if source.json is not None and source.method == "GET":
         yield Fault((*path, "json"), 'is a body, and GET has none; write method = "POST"')
     if source.max_page_bytes <= 0:

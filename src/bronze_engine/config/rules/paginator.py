@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from bronze_engine.config.http.graphql import as_cursor, page_info_path
 from bronze_engine.config.http.paginator import (
@@ -196,7 +197,9 @@ def _query(
         setters.append((incremental.start_param, "incremental.start_param", False))
         setters.append((incremental.end_param, "incremental.end_param", False))
     setters += [(name, "the API's [auth]", False) for name in auth_params(source.api.auth)]
-    taken: dict[str, str] = dict.fromkeys(source.params, "source.params")
+    written = dict(parse_qsl(urlsplit(source.path).query, keep_blank_values=True))
+    taken: dict[str, str] = dict.fromkeys(written, "source.path")
+    setters = [*((name, "source.params", False) for name in source.params), *setters]
     for name, setter, may_begin in setters:
         if name is None:
             continue
