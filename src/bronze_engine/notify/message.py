@@ -40,6 +40,11 @@ class RunNote(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     seconds: float = 0.0
 
+    @property
+    def what(self) -> str:
+        """As people call it: the pipeline with its date, or with its table."""
+        return f"{self.pipeline} {self.run_date if self.layer == 'bronze' else self.layer}"
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent, as JSON. It says more in later versions, never less."""
@@ -156,7 +161,7 @@ def _shortened(note: RunNote) -> RunNote:
 
 
 def _summary_of_run(note: RunNote) -> str:
-    what = _what(note)
+    what = note.what
     if note.status == "committed":
         return f"{what} committed {note.rows:,} rows in {note.seconds:.1f} s"
     why = (note.error or note.code or "")[:_ERROR_CHARACTERS]
@@ -170,15 +175,11 @@ def _summary_of_runs(bad: Sequence[RunNote], counts: Counter[str], rows: int) ->
     told = [f"{counts[status]} {status}" for status in sorted(counts) if status != "committed"]
     codes = Counter(note.code for note in bad if note.code)
     shown = "".join(f", {code} x{count}" for code, count in codes.most_common(_NAMED))
-    names = _several(map(_what, bad))
+    names = _several(note.what for note in bad)
     return (
         f"{len(bad)} of {sum(counts.values())} runs did not commit"
         f" ({', '.join(told)}{shown}): {names}"
     )
-
-
-def _what(note: RunNote) -> str:
-    return f"{note.pipeline} {note.run_date if note.layer == 'bronze' else note.layer}"
 
 
 def _several(texts: Iterator[str]) -> str:

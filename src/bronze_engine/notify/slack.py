@@ -26,7 +26,7 @@ def slack_body(message: Message) -> dict[str, str]:
     if message.event != "run":
         for note in bad[:_LINES]:
             why = (note.error or note.code or note.status)[:_CHARACTERS]
-            lines.append(f"• {note.pipeline} {note.run_date}: {_escaped(why)}")
+            lines.append(f"• {note.what}: {_escaped(why)}")
         if len(bad) > _LINES:
             lines.append(f"• and {len(bad) - _LINES} more")
     return {"text": "\n".join(lines)}

@@ -16,6 +16,7 @@ from bronze_engine.notify.message import (
     message_of_runs,
     to_json,
 )
+from bronze_engine.notify.slack import slack_body
 from bronze_engine.telemetry.redact import Redactor
 from tests.unit.telemetry.reports import DAY, failed, report_of
 
@@ -74,6 +75,22 @@ def test_a_batch_is_bounded_whatever_its_size() -> None:
     assert len(message.summary) < 400
     assert "and 1495 more" in message.summary
     assert len(to_json(message, str)) < 50_000
+
+
+def test_slack_tells_a_table_from_the_dates_that_it_is_made_of() -> None:
+    date = BatchRun(
+        pipeline="team.a", run_date=DAY, status="failed", error_code="EXT001", error="EXT001 <cut>"
+    )
+    table = BatchRun(
+        layer="silver", pipeline="team.a", run_date=DAY, status="skipped", error="none landed"
+    )
+    message = message_of_batch(batch_of(date), [date, table])
+    first, *lines = slack_body(message)["text"].splitlines()
+    assert first.endswith("(1 failed, 1 skipped, EXT001 x1): team.a 2025-01-15, team.a silver")
+    assert lines == [
+        "• team.a 2025-01-15: EXT001 &lt;cut&gt;",
+        "• team.a silver: none landed",
+    ]
 
 
 def test_skipped_and_left_runs_are_no_success() -> None:
