@@ -11,6 +11,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bronze_engine.model.types.row_text import printed_values
+
 __all__ = [
     "Column",
     "Cursor",
@@ -20,6 +22,7 @@ __all__ = [
     "cursors_of",
     "primary_key_of",
     "shorten",
+    "values_of",
 ]
 
 _LONGEST: Final = 40
@@ -70,9 +73,18 @@ def columns_of(table: pa.Table) -> tuple[Column, ...]:
     return tuple(_column(field.name, table.column(field.name)) for field in table.schema)
 
 
+def values_of(column: pa.ChunkedArray[Any]) -> list[Any]:
+    """The values as Python has them, or, where it has not each of them, as texts: it has no year
+    past 9999 and none before 1."""
+    try:
+        return column.to_pylist()
+    except (OverflowError, ValueError):
+        return [value for chunk in column.chunks for value in printed_values(chunk)]
+
+
 def _column(name: str, values: pa.ChunkedArray[Any]) -> Column:
     is_flat = not pa.types.is_nested(values.type) and not pa.types.is_null(values.type)
-    example = next((value for value in values.to_pylist() if value is not None), None)
+    example = next((value for value in values_of(values) if value is not None), None)
     return Column(
         name=name,
         type=str(values.type),
@@ -102,7 +114,7 @@ def _written(value: object) -> str:
 
 
 def _suggested(name: str, values: pa.ChunkedArray[Any]) -> str | None:
-    known = [value for value in values.to_pylist() if value is not None]
+    known = [value for value in values_of(values) if value is not None]
     if not known:
         return None
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
@@ -161,7 +173,7 @@ def cursors_of(
         if kind is None or column.nulls:
             continue
         changed, created = changed_rank(column.name), created_rank(column.name)
-        order = _order(table.column(column.name).to_pylist())
+        order = _order(values_of(table.column(column.name)))
         if changed is not None:
             rank, why = changed, "says when a record changed"
         elif created is not None and kind in ("timestamp", "date"):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from bronze_engine.inspection.columns import Column, columns_of, cursors_of, shorten
+from bronze_engine.inspection.columns import Column, columns_of, cursors_of, shorten, values_of
 from bronze_engine.inspection.look import Look
 from bronze_engine.inspection.recorder import Answers
 from bronze_engine.inspection.report import Inspection, PaginatorFound
@@ -77,5 +77,5 @@ def typed(columns: Sequence[Column]) -> dict[str, str]:
 
 def sampled(table: pa.Table) -> list[tuple[str, ...]]:
     """The first rows, a short text for each column."""
-    rows = table.slice(0, _SAMPLE).to_pylist()
-    return [tuple(shorten(row.get(name)) for name in table.column_names) for row in rows]
+    columns = [map(shorten, values_of(column)) for column in table.slice(0, _SAMPLE).columns]
+    return list(zip(*columns, strict=True))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+import pyarrow as pa
 
 from bronze_engine.errors import ExtractError
-from bronze_engine.inspection.columns import columns_of, primary_key_of
+from bronze_engine.inspection.columns import columns_of, primary_key_of, values_of
 from bronze_engine.inspection.look import Look
 from bronze_engine.inspection.recorder import Answers
 from bronze_engine.sources.http.body.inflate import inflate
@@ -90,5 +91,10 @@ def leads_on(seen: Look) -> bool:
     second = seen.table.slice(pages[0].records)
     key = primary_key_of(columns_of(first), first.num_rows)
     names = seen.table.column_names if key is None else [key]
-    before = set(map(repr, first.select(names).to_pylist()))
-    return all(repr(row) not in before for row in second.select(names).to_pylist())
+    before = set(_rows(first.select(names)))
+    return all(row not in before for row in _rows(second.select(names)))
+
+
+def _rows(table: pa.Table) -> list[str]:
+    """A text for each row, of which equal rows have the same."""
+    return list(map(repr, zip(*map(values_of, table.columns), strict=True)))

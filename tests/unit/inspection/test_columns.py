@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from bronze_engine.inspection.columns import columns_of, cursors_of, primary_key_of, shorten
+from bronze_engine.inspection.summary import sampled
 
 pytestmark = pytest.mark.unit
 
@@ -103,3 +104,13 @@ def test_values_are_shown_on_one_line(value: object, text: str) -> None:
 def test_nested_columns_are_told_and_not_counted() -> None:
     [column] = columns_of(pa.table({"lines": [[{"a": 1}], []]}))
     assert (column.distinct, column.suggested, column.nulls) == (None, None, 0)
+
+
+def test_times_that_python_has_no_value_of_are_shown() -> None:
+    """`infinity` of DuckDB is the last microsecond; PostgreSQL has dates past the year 9999."""
+    far = pa.array([2**63 - 1, 0], pa.timestamp("us", "UTC"))
+    table = pa.table({"at": far, "day": pa.array([2_932_897, 0], pa.date32())})
+    columns = columns_of(table)
+    assert [each.example for each in columns] == ["294247-01-10 04:00:54.775807Z", "10000-01-01"]
+    assert sampled(table)[0] == ("294247-01-10 04:00:54.775807Z", "10000-01-01")
+    assert [each.column for each in cursors_of(table, columns, None)] == ["at"]
