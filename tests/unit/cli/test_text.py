@@ -79,6 +79,21 @@ def test_a_report_shows_what_is_there_and_no_empty_line(
     assert lines.keys().isdisjoint({"window", "columns", "warnings", "degraded"})
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"pages": 3, "requests": 4, "retries": 1}, "3 (4 requests, 1 retries)"),
+        ({"pages": 3, "requests": 3, "captured_pages": 2}, "3 (3 requests, 0 retries; 2 captured)"),
+        ({"pages": 2}, "2"),
+    ],
+)
+def test_pages_are_told_with_their_requests_where_there_are_any(
+    counts: dict[str, int], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text.print_report(report(**counts))
+    assert printed(capsys)["pages"] == said
+
+
 def test_a_report_shows_what_wants_attention(capsys: pytest.CaptureFixture[str]) -> None:
     text.print_report(
         report(

@@ -90,6 +90,8 @@ def _pages(report: RunReport) -> str:
         return f"{report.pages:,}, captured: nothing was asked of the API"
     if not report.pages and report.requests:
         return ""
+    if not report.requests:  # files, which are no requests
+        return f"{report.pages:,}"
     kept = f"; {report.captured_pages:,} captured" if report.captured_pages else ""
     return f"{report.pages:,} ({report.requests:,} requests, {report.retries:,} retries{kept})"
 
