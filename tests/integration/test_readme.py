@@ -59,6 +59,7 @@ pytestmark = pytest.mark.integration
 
 # What the prose shows as a command. Whoever adds one runs it in a test below.
 README_COMMANDS = {
+    "bronze --install-completion",
     "bronze init",
     "bronze run myteam.orders --profile",
     "bronze tune myteam.orders",
@@ -79,6 +80,8 @@ README_COMMANDS = {
     "bronze quarantine show myteam.orders --date 2025-01-15",
     "bronze history myteam.orders",
     "bronze state show myteam.orders",
+    "bronze status",
+    "bronze batch --retry-failed last",
     "bronze show myteam.orders --date 2025-01-15",
     "bronze diff myteam.orders --date 2025-01-14 --date 2025-01-15",
 }
