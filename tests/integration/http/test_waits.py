@@ -13,7 +13,7 @@ import pytest
 from bronze_engine.clock import SYSTEM_CLOCK
 from bronze_engine.config.api import Timeout
 from bronze_engine.config.units import Duration
-from bronze_engine.errors import AuthError, RetryError
+from bronze_engine.errors import AuthError, ExtractError, RetryError
 from bronze_engine.testing.clock import ManualClock
 from tests.integration.http_faults import HEAD, PAGES, QUICK, ROW, silence
 from tests.integration.http_server import ONCE, Seen, answer, opened, serve
@@ -103,6 +103,36 @@ async def test_a_403_that_is_about_the_rate_pauses(
     async with serve(handle) as server, opened(server, clock=clock) as one:
         assert await one.read() == ROW
     assert seen == instants
+
+
+META = {"message": "(#17) User request limit reached", "code": 17, "fbtrace_id": "A"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("error", "is_retried"),
+    [
+        ({"error": META}, True),
+        ({"error": {**META, "code": 80004}}, True),
+        ({"error": {**META, "code": 2, "is_transient": True}}, True),
+        ({"__type": "com.amazon.coral.availability#ThrottlingException"}, True),
+        ({"error": {**META, "code": 100, "is_transient": False}}, False),
+        ({"error": {"code": 17}}, False),
+        ({"__type": "ValidationException"}, False),
+    ],
+)
+async def test_a_400_that_is_about_the_rate_is_asked_again(error: Any, is_retried: bool) -> None:
+    answers = [answer(error, status=400)] * 2
+
+    async def handle(*_: object) -> bytes:
+        return answers.pop() if answers else answer(ROW)
+
+    async with serve(handle) as server, opened(server) as one:
+        if is_retried:
+            assert await one.read() == ROW
+        else:
+            with pytest.raises(ExtractError, match="refused with 400"):
+                await one.read()
 
 
 @pytest.mark.asyncio

@@ -161,6 +161,7 @@ def test_faults_are_no_absence(path: str, body: str, text: str) -> None:
         ("d", '{"d": [1], "error": "%s"}' % ("x" * 300), '"error"'),
         ("d", '{"d": [1], "error": {"code": 0}, "errors": []}', ""),
         ("d", '{"d": [1], "error": null, "errors": ""}', ""),
+        ("d", '{"d": [1], "error": "OK", "errors": "0"}', ""),
         ("errors", '{"errors": [{"message": "a record"}]}', ""),
         ("$.*", '{"error": [{"message": "a record"}]}', ""),
         (None, '[{"error": "a record\'s own"}]', ""),

@@ -20,6 +20,7 @@ from bronze_engine.sources.http.throttled import (
     GITHUB_SECONDS,
     is_github_secondary,
     is_throttled,
+    is_transient,
 )
 from bronze_engine.sources.http.wire.client import Answer
 
@@ -41,8 +42,8 @@ def raise_for_status(
 ) -> None:
     """Return for a 2xx.
 
-    Raises Transient for 408, 425, 429 and 5xx, AuthError for 401 and 403, ExtractError
-    for everything else. `said` is the server's own message, already without secrets;
+    Raises Transient for 408, 425, 429, 5xx and a 400 that says that it may pass, AuthError for
+    401 and 403, ExtractError for everything else. `said` is the server's own message, already without secrets;
     `behind` says how a page that is not the first was come to: by counting, where this may be
     how the API answers behind its last page, or by what the page before has named.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
@@ -61,6 +62,11 @@ def raise_for_status(
         raise Transient(
             f"status {status}{because}", counts=status != 429, retry_after_seconds=asked
         )
+    if status == 400:
+        error = _error(answer)
+        is_fast = is_throttled(error)
+        if is_fast or is_transient(error):
+            raise Transient(f"status 400{because}", counts=not is_fast)
     if status == 403:
         asked = _retry_after(answer, now) or _until_reset(quotas)
         error = None if asked is not None else _error(answer)

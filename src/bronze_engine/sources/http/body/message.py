@@ -17,6 +17,8 @@ _KEYS: Final = (
 )
 """By lower-case name, in the order in which they are looked for: QuickBooks has Fault.Error[0]."""
 _FAULTS: Final = ("error", "errors", "fault", "message", "detail")
+_WELL: Final = frozenset({"0", "false", "none", "null", "ok", "success"})
+"""What some APIs have in the place of an error where there is none."""
 _DEEPEST: Final = 5
 _LENGTH: Final = 200
 
@@ -64,6 +66,7 @@ def fault_of(members: Mapping[str, msgspec.Raw], names: Iterable[str]) -> str:
     A message that is too long is left out, as above.
     """
     for name in names:
-        if name in members and (text := message_in(control(members[name]))):
+        text = message_in(control(members[name])) if name in members else ""
+        if text and text.lower() not in _WELL:
             return f'"{name}": {" ".join(text.split())}' if len(text) <= _LENGTH else f'"{name}"'
     return ""
