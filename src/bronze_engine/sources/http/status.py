@@ -43,9 +43,9 @@ def raise_for_status(
     """Return for a 2xx.
 
     Raises Transient for 408, 425, 429, 5xx and a 400 that says that it may pass, AuthError for
-    401 and 403, ExtractError for everything else. `said` is the server's own message, already without secrets;
-    `behind` says how a page that is not the first was come to: by counting, where this may be
-    how the API answers behind its last page, or by what the page before has named.
+    401 and 403, ExtractError for everything else. `said` is the server's own message, already
+    without secrets; `behind` says how a page that is not the first was come to: by counting,
+    where this may be how the API answers behind its last page, or by what the page before named.
     A 429 without Retry-After asks to wait until the reset that `quotas` tell; so does a 403
     where nothing is left, with Retry-After, or with a code that says so (`throttled`).
     """
