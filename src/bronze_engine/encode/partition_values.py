@@ -156,7 +156,11 @@ def _cut_time(unit: Literal["Y", "M", "D", "h"]) -> Callable[[Array], Array]:
         zone = getattr(kind, "tz", None)
         if zone not in (None, "UTC"):
             ticks = _local(ticks, kind)
-        parts = ticks.view(f"datetime64[{column.type.unit}]").astype(f"datetime64[{unit}]")
+        # numpy's own cut runs over on the first day that there is: -infinity of DuckDB.
+        hours = 1 if unit == "h" else 24
+        whole = ticks // (_PER_SECOND[column.type.unit] * 3600 * hours)
+        parts = whole.view("datetime64[h]" if unit == "h" else "datetime64[D]")
+        parts = parts.astype(f"datetime64[{unit}]")
         present, places = np.unique(parts, return_inverse=True)
         texts = pa.array([str(part) for part in present], pa.string())
         mask = numbers.is_null().to_numpy(zero_copy_only=False)

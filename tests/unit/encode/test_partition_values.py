@@ -120,6 +120,24 @@ def test_texts_of_any_kind_are_texts(kind: pa.DataType) -> None:
     assert divided(batch, ["c"]) == [("x",), (None,)]
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_the_first_and_the_last_instant_lie_in_folders_of_their_own_days(unit: Any) -> None:
+    """Those of microseconds are what DuckDB exports -infinity and infinity as."""
+    kind = pa.timestamp(unit, "UTC")
+    batch = pa.RecordBatch.from_pydict({"at": pa.array([-(2**63) + 1, -1, 0, 2**63 - 1], kind)})
+    layout = [Column(name="at", type=kind, key="at")]
+    folders: dict[str, list[str | None]] = {}
+    for entry in ("year(at)", "day(at)", "hour(at)"):
+        levels = levels_of([PartitionField.parse(entry)], layout)
+        folders[entry] = [key[0] for key in divide(batch, levels).keys]
+    assert folders["day(at)"][1:3] == ["1969-12-31", "1970-01-01"]
+    years = {"s": ("-292277022657", "292277026596"), "us": ("-290308", "294247")}
+    years |= {"ms": ("-292275055", "292278994"), "ns": ("1677", "2262")}
+    first, last = years[unit]
+    for texts in folders.values():
+        assert (str(texts[0])[: len(first)], str(texts[3])[: len(last)]) == (first, last)
+
+
 def test_what_no_record_has_yet_is_null() -> None:
     batch = pa.RecordBatch.from_pylist([{"text": "x"}], schema=SCHEMA)
     assert divided(batch, ["nowhere", "gone", "text"]) == [(None, None, "x")]
