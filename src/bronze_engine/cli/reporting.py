@@ -16,7 +16,7 @@ from bronze_engine.model.curated import SilverPlan
 from bronze_engine.model.report import RunPlan, RunReport
 from bronze_engine.telemetry.events import Event, RunFinished
 
-__all__ = ["Both", "print_plan", "with_reports"]
+__all__ = ["Both", "print_plan", "with_replay", "with_reports"]
 
 T = TypeVar("T")
 
@@ -63,6 +63,19 @@ def with_reports(
                     print()
                 _print_report(report)
     return result
+
+
+def with_replay(
+    loaded: Config,
+    name: str,
+    work: Callable[[Engine], Awaitable[RunReport]],
+    *,
+    as_json: bool,
+) -> None:
+    """Land a date anew of what is there, and say what takes it into the pipeline's table."""
+    with_reports(loaded, work, as_json=as_json)
+    if not as_json and loaded.pipeline(name).silver is not None:
+        print(f"\nnext         `bronze silver {name}` takes it into the curated table")
 
 
 def _print_report(report: RunReport) -> None:

@@ -44,6 +44,12 @@ def replays(bronze: Bronze, lake: Lake) -> None:
     assert (report["rows"], report["requests"], report["captured_pages"]) == (5, 0, 6)
     columns = {each["name"]: each["type"] for each in lake.look(manifest_in)["schema"]}
     assert columns["amount"] == "decimal128(9, 2)"
+    assert "bronze silver" not in again.out
+    with_table = ("--set", "silver.history=current", "--set", 'primary_key=["id"]')
+    behind = bronze.well("replay", PIPELINE, "--date", DATE, *with_table).out
+    assert behind.endswith(
+        f"\nnext         `bronze silver {PIPELINE}` takes it into the curated table\n"
+    )
     verified = bronze.well("verify", PIPELINE, "--date", DATE, "--json").json
     assert (verified["faults"], verified["unlisted"]) == ([], [])
     assert "garbage     none" in bronze.well("gc", "--all").out

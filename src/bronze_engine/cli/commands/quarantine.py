@@ -22,7 +22,7 @@ from bronze_engine.cli.options import (
     read_duration,
 )
 from bronze_engine.cli.printing import text
-from bronze_engine.cli.reporting import with_reports
+from bronze_engine.cli.reporting import with_replay
 from bronze_engine.cli.session import LogOptions, load, with_engine
 from bronze_engine.engine import Engine
 from bronze_engine.errors import ConfigError
@@ -95,7 +95,7 @@ def replay(
     async def work(engine: Engine) -> RunReport:
         return await engine.replay_quarantine(name, run_date=run_date, wait_seconds=wait_seconds)
 
-    with_reports(loaded, work, as_json=as_json)
+    with_replay(loaded, name, work, as_json=as_json)
 
 
 def _print(found: QuarantineReport) -> None:

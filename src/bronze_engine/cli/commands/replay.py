@@ -16,7 +16,7 @@ from bronze_engine.cli.options import (
     read_date,
     read_duration,
 )
-from bronze_engine.cli.reporting import with_reports
+from bronze_engine.cli.reporting import with_replay
 from bronze_engine.cli.session import LogOptions, load
 from bronze_engine.engine import Engine
 from bronze_engine.model.report import RunReport
@@ -46,4 +46,4 @@ def replay(
     async def work(engine: Engine) -> RunReport:
         return await engine.replay(name, run_date=run_date, wait_seconds=wait_seconds)
 
-    with_reports(loaded, work, as_json=as_json)
+    with_replay(loaded, name, work, as_json=as_json)
