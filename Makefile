@@ -56,11 +56,13 @@ demo-batch: $(VENV)/.runtime
 	$(strip $(BIN)/bronze demo --batch --records $(RECORDS) $(if $(SVG),--svg $(SVG)))
 
 # A server that can't be installed here skips its tests, with the reason; in CI it fails them.
-# Two workers a core, for tests wait for servers, clocks and processes half of their time; whoever is
-# done first takes over tests of the others.
-test: lint
-	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .azurite/.installed; fi
-	-@$(MAKE) --no-print-directory .localstack-venv/.installed
+SERVERS = .localstack-venv/.installed $(if $(shell command -v npm),.azurite/.installed)
+
+# What is installed is so side by side. Two workers a core, for tests wait for servers, clocks and
+# processes half of their time; whoever is done first takes over tests of the others.
+test:
+	-@$(MAKE) --no-print-directory --keep-going --jobs 3 $(VENV)/.dev $(SERVERS)
+	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest --dist worksteal \
 	  --numprocesses $$($(BIN)/python -c 'import os; print(min(16, 2 * (os.cpu_count() or 1)))')
 
