@@ -18,7 +18,7 @@ from bronze_engine.clock import Clock
 from bronze_engine.config.notify import WebhookNotify
 from bronze_engine.config.notify_body import fill
 from bronze_engine.contracts import Limits
-from bronze_engine.errors import ExtractError
+from bronze_engine.errors import ExtractError, RetryError
 from bronze_engine.limits.transient import Transient, parse_retry_after
 from bronze_engine.network.proxy import proxy_choice
 from bronze_engine.network.tls import tls_context
@@ -78,10 +78,16 @@ class Webhook:
             # Its own texts may be keys that the receiver asks for; only ours are masked.
             values = {name: self._hide(text) for name, text in fields_of(message).items()}
             body = to_json(fill(self._config.body, values), str)
-        await self._limits.call(
-            lambda: self._attempt(headers, body),
-            describe=f"notify.{self._config.name}: {self._shown}",
-        )
+        shown = f"notify.{self._config.name}: {self._shown}"
+        try:
+            await self._limits.call(lambda: self._attempt(headers, body), describe=shown)
+        except RetryError as exc:
+            raise RetryError(
+                f"{shown} failed, at last with: {exc.__cause__ or exc.message}; check that it is up"
+                " and can be reached from here. The message is lost, and no run needs to be"
+                " repeated for that",
+                **exc.context,
+            ) from exc
 
     def _body(self, message: Message) -> Any:
         return slack_body(message) if self._config.format == "slack" else message

@@ -83,7 +83,10 @@ async def test_it_gives_up_after_its_attempts_and_names_no_more_than_the_host() 
         with pytest.raises(RetryError) as raised:
             await clock.drive(hook.send(message_of_runs([report_of()])))
     assert len(server.seen) == 2
-    assert f"notify.ops: POST {server.url} failed 2 times" in str(raised.value)
+    told = str(raised.value)
+    assert f"notify.ops: POST {server.url} failed, at last with: status 503;" in told
+    assert "no run needs to be repeated" in told
+    assert "run again" not in told
     assert "KEY-OF-OPS" not in str(raised.value)
 
 
