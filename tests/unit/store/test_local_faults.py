@@ -11,7 +11,7 @@ import pytest
 
 from bronze_engine.errors import OutcomeUnknown, StoreError
 from bronze_engine.model.part import ABSENT
-from bronze_engine.store.local import disk
+from bronze_engine.store.local import disk, folder
 from bronze_engine.store.local.disk_error import disk_error
 from bronze_engine.testing.stores import stage_bytes
 from tests.unit.store.local_disk import FailingOs, break_os, everything, opened
@@ -77,7 +77,7 @@ async def test_put_that_fails_after_its_rename_is_an_unknown_outcome(
 ) -> None:
     def rename_then_fail(*args: Any, **kwargs: Any) -> None:
         os.rename(*args, **kwargs)  # noqa: PTH104
-        monkeypatch.setattr(disk, "os", FailingOs("fsync", errno.EIO))
+        monkeypatch.setattr(folder, "os", FailingOs("fsync", errno.EIO))
 
     async with opened(tmp_path) as store:
         renaming = FailingOs("nothing", 0)
@@ -89,6 +89,20 @@ async def test_put_that_fails_after_its_rename_is_an_unknown_outcome(
         found = await store.get("p/m")
         assert found is not None
         assert found.body == b"new"
+
+
+@pytest.mark.asyncio
+async def test_a_file_system_that_syncs_no_folder_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share of VirtualBox, SMB of an old kernel: each run of it ended in STG001."""
+    break_os(monkeypatch, "folder", "fsync", errno.EINVAL)
+    async with opened(tmp_path) as store:
+        await store.complete(await stage_bytes(store, "p/f", b"x"))
+        version = await store.put("p/m", b"old", expect=ABSENT)
+        await store.put("p/m", b"new", expect=version)
+        await store.delete("p/f")
+    assert everything(tmp_path) == ["p", "p/m"]
 
 
 @pytest.mark.parametrize("code", [*errno.errorcode, None])

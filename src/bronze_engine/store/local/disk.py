@@ -22,7 +22,13 @@ import msgspec
 from bronze_engine.errors import Conflict, OutcomeUnknown, StoreError
 from bronze_engine.model.part import Absent, Any, DataFile, Expect, ObjectInfo, Version
 from bronze_engine.store.local.flock import FileLock
-from bronze_engine.store.local.folder import create_file, open_folder, prune, write_all
+from bronze_engine.store.local.folder import (
+    create_file,
+    open_folder,
+    prune,
+    sync_folder,
+    write_all,
+)
 from bronze_engine.store.local.temporary import name_of_temporary
 
 __all__ = [
@@ -119,7 +125,7 @@ def complete(root: str, segments: Sequence[str], token: str, file: DataFile) -> 
             pass  # completed before, or gone: the next line tells which
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         _check_size(found, file, key)
-        os.fsync(folder)
+        sync_folder(folder)
     return ObjectInfo(
         key=key, size_bytes=found.st_size, version=file.sha256, modified=_modified(found)
     )
@@ -129,7 +135,7 @@ def remove(root: str, segments: Sequence[str], entry: str) -> None:
     """Remove a file, and the folders that it leaves empty; idempotent."""
     with suppress(FileNotFoundError), open_folder(root, segments[:-1]) as folder:
         os.unlink(entry, dir_fd=folder)
-        os.fsync(folder)
+        sync_folder(folder)
     prune(root, segments[:-1])
 
 
@@ -262,7 +268,7 @@ def _rename(folder: int, temporary: str, name: str) -> bool:
             raise OutcomeUnknown(f"{name}: {exc.strerror} while renaming") from exc
         raise
     try:
-        os.fsync(folder)
+        sync_folder(folder)
     except OSError as exc:
         raise OutcomeUnknown(f"{name}: {exc.strerror} after renaming") from exc
     return True
