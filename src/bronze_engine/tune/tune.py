@@ -336,6 +336,12 @@ class Tune:
         gains = await self._paired(pair)
         first, last = pair[0].last, pair[-1].last
         if first is None or last is None:
+            if self._bench.purse.left >= least:  # it was not they that were missing
+                raise ExtractError(
+                    f"{self._original.name}: all that there is for {self._run_date} was read before"
+                    " a speed could be told: too little to measure; name a date with more (--date)",
+                    pipeline=self._original.name,
+                )
             more = math.ceil(self._bench.least / 100) * 100
             raise ExtractError(
                 f"{self._original.name}: all {self._bounds.requests:,} requests were used up before"

@@ -213,6 +213,12 @@ async def test_too_few_requests_are_told_with_how_many_are_needed(tmp_path: Path
     assert report.is_faster
 
 
+async def test_what_ends_before_its_speed_shows_is_too_little(tmp_path: Path) -> None:
+    """It was told as requests that were used up, of which there were thousands."""
+    with pytest.raises(ExtractError, match="2025-01-15 was read before a speed could be told"):
+        await tuned(tmp_path, latency(0.2), concurrency=8, requests=10_000, pages=8)
+
+
 async def test_few_requests_are_shared_by_page_sizes_and_concurrency(tmp_path: Path) -> None:
     report = await tuned(tmp_path, latency(0.02, 64), concurrency=4, requests=400)
     tried = {curve.name: len(curve.points) for curve in report.curves}
