@@ -176,3 +176,48 @@ def test_what_came_from_elsewhere_moves_no_cursor(capsys: pytest.CaptureFixture[
         "column",
         r"a\rb",
     ]
+
+
+ROWS = [
+    [
+        "shop.orders",
+        "failed",
+        "one two three four `bronze run shop.orders` lands it: http://h/a-long/path",
+    ],
+    ["shop.items", "skipped", ""],
+]
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "columns", "widths"),
+    [(True, 60, 60), (True, 40, None), (False, 60, None)],
+)
+def test_on_a_terminal_messages_stand_below_each_other(
+    is_terminal: bool,
+    columns: int,
+    widths: int | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text.print_table(["pipeline", "status", "message"], ROWS)
+    out = capsys.readouterr().out
+    if widths is None:
+        assert ROWS[0][2] in out
+        return
+    assert out.splitlines() == [
+        "pipeline     status   message",
+        "shop.orders  failed   one two three four",
+        "                      `bronze run shop.orders` lands it:",
+        "                      http://h/a-long/path",
+        "shop.items   skipped",
+    ]
+
+
+def test_a_table_without_a_row_is_its_header(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    text.print_table(["name", "tags"], [])
+    assert capsys.readouterr().out == "name  tags\n"

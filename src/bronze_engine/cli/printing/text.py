@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Final
 
 import msgspec
 
@@ -30,6 +34,14 @@ __all__ = [
     "verdict",
     "window",
 ]
+
+
+_COMMAND: Final = re.compile("`[^`]*`")
+_NO_BREAK: Final = "\xa0"
+"""`escaped` leaves none in a text."""
+
+_NARROWEST: Final = 30
+"""Messages are not wrapped to less: a word a line is worse than the terminal's own wrapping."""
 
 
 def print_json(value: object) -> None:
@@ -188,15 +200,39 @@ def print_verify(report: VerifyReport) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their longest line; a cell of several lines takes as many."""
+    """Columns as wide as their longest line; a cell of several lines takes as many.
+
+    On a terminal the last column, which has the messages, is wrapped to what is left of it.
+    """
+    table = [[[escaped(line) for line in cell.split("\n")] for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _wrap_last(header, table)
     lines = [list(header)]
-    for row in rows:
-        cells = [[escaped(line) for line in cell.split("\n")] for cell in row]
+    for cells in table:
         lines.extend(map(list, zip_longest(*cells, fillvalue="")))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for row in lines:
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
+
+
+def _wrap_last(header: Sequence[str], table: Sequence[list[list[str]]]) -> None:
+    taken = 0
+    for name, *cells in list(zip(header, *table, strict=True))[:-1]:
+        taken += max([len(name), *(len(line) for cell in cells for line in cell)]) + 2
+    left = shutil.get_terminal_size().columns - taken
+    if left >= _NARROWEST:
+        for row in table:
+            row[-1] = [part for line in row[-1] for part in _wrapped(line, left)]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Between words only: a path, a URL and a `command` stay whole, to be copied."""
+    if len(line) <= width:
+        return [line]
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
+    parts = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return [part.replace(_NO_BREAK, " ") for part in parts]
 
 
 def escaped(text: str) -> str:
