@@ -304,7 +304,7 @@ def test_the_log_level_comes_from_the_environment(tmp_path: Path) -> None:
     assert load(tmp_path, "").log_level == "INFO"
     assert load(tmp_path, "", environ={"BRONZE_LOG_LEVEL": "debug"}).log_level == "DEBUG"
     assert load(tmp_path, "", environ={"BRONZE_LOG_LEVEL": "WARN"}).log_level == "WARNING"
-    with pytest.raises(ConfigError, match='BRONZE_LOG_LEVEL: is no level; did you mean "DEBUG"'):
+    with pytest.raises(ConfigError, match='LEVEL: "DEBUGG" is no level; did you mean "DEBUG"'):
         load(tmp_path, "", environ={"BRONZE_LOG_LEVEL": "DEBUGG"})
 
 

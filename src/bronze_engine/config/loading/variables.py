@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,7 +21,8 @@ def log_level(variables: Mapping[str, str], faults: list[Fault]) -> str:
     level = (variables.get("BRONZE_LOG_LEVEL") or "INFO").strip().upper()
     level = "WARNING" if level == "WARN" else level
     if level not in LOG_LEVELS:
-        faults.append(Fault(("BRONZE_LOG_LEVEL",), f"is no level; {nearest(level, LOG_LEVELS)}"))
+        told = f"{json.dumps(level)} is no level; {nearest(level, LOG_LEVELS)}"
+        faults.append(Fault(("BRONZE_LOG_LEVEL",), told))
     return level
 
 
