@@ -296,7 +296,7 @@ def test_the_default_rate_is_for_apis_without_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", ["0", "-1", "nan", "inf", "fast"])
 def test_a_wrong_default_rate_is_refused(tmp_path: Path, rate: str) -> None:
-    with pytest.raises(ConfigError, match="BRONZE_API_RPS"):
+    with pytest.raises(ConfigError, match=f'BRONZE_API_RPS: .*, got "{rate}"'):
         load(tmp_path, API, environ={"BRONZE_API_RPS": rate})
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import json
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -36,7 +36,7 @@ def default_rate(variables: Mapping[str, str], faults: list[Fault]) -> RateLimit
     except ValueError:
         rps = math.nan
     if not 0 < rps < math.inf:
-        message = "expected requests a second, a number above 0"
+        message = f"expected requests a second, a number above 0, got {json.dumps(text)}"
         faults.append(Fault(("BRONZE_API_RPS",), message))
         return None
     return RateLimit(rps=rps)
