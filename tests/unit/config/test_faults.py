@@ -280,6 +280,11 @@ def test_a_wrong_api_is_refused(tmp_path: Path, body: str, message: str) -> None
         ('paginator = {type = "offset", parallel = 2}', "parallel: needs page_size"),
         ('paginator = {type = "next_url", next_path = "a."}', "paginator.next_path"),
         ('paginator = {type = "page", max_page = 3}', 'did you mean "max_pages"'),
+        ('paginator = {type = "page", per_page = 3}', 'per_page: unknown key; did you mean "page_'),
+        ('paginator = {type = "link"}', 'unknown type "link"; did you mean "link_header"?'),
+        ("body = {a = 1}", 'source.body: unknown key; did you mean "json"?'),
+        ('format = "jsonl"', 'got "jsonl"; did you mean "ndjson"?'),
+        ('url = "/x"', 'source.url: unknown key; did you mean "path"?'),
     ],
 )
 def test_a_wrong_source_is_refused(tmp_path: Path, source: str, message: str) -> None:

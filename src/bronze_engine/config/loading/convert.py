@@ -19,6 +19,7 @@ from bronze_engine.config.api import Api
 from bronze_engine.config.catalog import Catalog
 from bronze_engine.config.connection import AdbcConnection, PostgresConnection
 from bronze_engine.config.files.source import FilesSourceConfig
+from bronze_engine.config.loading.elsewhere import meant
 from bronze_engine.config.loading.expand import Expanded
 from bronze_engine.config.loading.fault import Fault, KeyPath
 from bronze_engine.config.loading.fields import fields_of_table
@@ -202,7 +203,7 @@ def _table(
             kind = fields[key].type
             arguments[fields[key].name] = convert(item, kind, (*path, key), faults, structs)
         elif key not in known:
-            faults.append(Fault((*path, key), f"unknown key; {nearest(key, known)}"))
+            faults.append(Fault((*path, key), f"unknown key; {meant(key, known)}"))
     faults.extend(
         Fault((*path, key), f"missing; it is {_meaning(field.type)}")
         for key, field in fields.items()
@@ -223,7 +224,7 @@ def _wrong_tag(tag: Any, tags: Mapping[str, Any]) -> str:
         return f"missing; {nearest('', tags)}"
     if not isinstance(tag, str) or isinstance(tag, Expanded):
         return f"{kind_of(tag)} is no type; {nearest('', tags)}"
-    return f"unknown type {json.dumps(tag)}; {nearest(tag, tags)}"
+    return f"unknown type {json.dumps(tag)}; {meant(tag, tags)}"
 
 
 def _leaf(value: Any, kind: Any, options: Sequence[Any], path: KeyPath, faults: list[Fault]) -> Any:
@@ -235,7 +236,7 @@ def _leaf(value: Any, kind: Any, options: Sequence[Any], path: KeyPath, faults: 
         hint = ""
         literals = [text for text in _literals(kind) if isinstance(text, str)]
         if isinstance(value, str) and not isinstance(value, Expanded) and literals:
-            hint = f"; {nearest(value, literals)}"
+            hint = f"; {meant(value, literals)}"
         if isinstance(value, int | float) and _WORDS.get(options[0]) == "a string":
             hint = "; write it in quotes"
         faults.append(Fault(path, f"expected {_meaning(kind)}, got {_shown(value, options)}{hint}"))
