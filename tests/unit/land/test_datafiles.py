@@ -216,9 +216,11 @@ async def test_leaving_waits_for_what_is_being_encoded(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode, may_end, ended = ParquetEncoder.encode, threading.Event(), list[int]()
+    are_at_work = threading.Barrier(3)
 
     def waits(self: ParquetEncoder, table: pa.Table) -> EncodedRowGroup:
         if self.rows_written:
+            are_at_work.wait(30)
             may_end.wait(30)
             ended.append(table.num_rows)
         return encode(self, table)
@@ -230,6 +232,7 @@ async def test_leaving_waits_for_what_is_being_encoded(
         [(batch, layout)] = batches([(30, FIRST)])
         await files.write(batch, layout)  # the second and the third are being encoded
         assert budget.reserved_bytes == 2 * GROUP_BYTES
+        await workers.run(are_at_work.wait, 30)  # one that has not begun need not be waited for
 
         async def end() -> None:
             await SYSTEM_CLOCK.sleep(0.05)
