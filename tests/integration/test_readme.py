@@ -69,7 +69,7 @@ README_COMMANDS = {
     "bronze check myteam.orders",
     "bronze run myteam.orders --date 2025-01-15 --dry-run",
     "bronze verify myteam.orders --date 2025-01-15",
-    "bronze schema",
+    "bronze schema > pipelines.schema.json",
     "bronze ddl",
     "bronze list",
     "bronze test-connection warehouse",
