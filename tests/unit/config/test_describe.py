@@ -201,6 +201,11 @@ def test_fields_are_described_with_their_docstrings_and_defaults() -> None:
     assert all(schema["description"] for schema in definitions.values())
 
 
+def test_each_table_that_is_referred_to_is_there() -> None:
+    referred = set(re.findall(r'"#/\$defs/([^"]+)"', msgspec.json.encode(SCHEMA).decode()))
+    assert referred <= SCHEMA["$defs"].keys()
+
+
 def test_stores_are_shown_whole() -> None:
     for kind in (LocalStoreConfig, S3StoreConfig, AzureStoreConfig):
         definition = SCHEMA["$defs"][kind.__name__]

@@ -142,7 +142,8 @@ def _schema_of(kind: Any, definitions: _Definitions, *, is_partial: bool = False
         if type(None) in get_args(kind) and is_partial:
             members.append({"const": False, "description": "Takes an inherited table away."})
         return members[0] if len(members) == 1 else {"anyOf": members}
-    if is_array_of_tables(options[0]):
+    is_list_of_tables = get_origin(options[0]) is list and is_struct(get_args(options[0])[0])
+    if is_list_of_tables or is_array_of_tables(options[0]):
         item = _schema_of(get_args(options[0])[0], definitions, is_partial=is_partial)
         return {"type": "array", "items": item}
     if get_origin(options[0]) is dict:
