@@ -54,7 +54,10 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Attempts of one request. Wait n is backoff x 2^(n-1) x uniform(1, 2), at most 8 s."""
 
     attempts: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    """How often a request is sent at the most, the first time among them."""
     backoff: Duration = Duration(0.5)
+    """Of the wait before the second attempt, which is one to two times this; it doubles from each
+    attempt to the next."""
     max_wait: Duration = Duration(300)
     """The longest pause that a Retry-After may ask of one request."""
 
@@ -63,7 +66,9 @@ class CircuitBreaker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Opens after `failures` in a row; after `cooldown` one probe decides."""
 
     failures: Annotated[int, msgspec.Meta(ge=1)] = 5
+    """Failures in a row that open it; of those within 100 ms one counts."""
     cooldown: Duration = Duration(30)
+    """How long no request is sent once it is open; then the probe is."""
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +112,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     client_cert: str | None = None
     """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None
+    """PEM file with the key of client_cert, where that file does not hold it."""
 
     @property
     def limit_group(self) -> str:

@@ -46,7 +46,9 @@ class HttpSourceConfig(
     """Joined to the API's base_url. Parameters behind a `?` are sent as they are written, for
     APIs whose syntax `params` would encode (LinkedIn's `List(urn%3Ali%3A…)`)."""
     method: Literal["GET", "POST"] = "GET"
+    """Of each request; only a POST has a body, `json`."""
     params: dict[str, ParamValue] = {}
+    """Query parameters; a list is sent as one for each of its elements."""
     headers: dict[str, str] = {}
     """In place of the API's of these names; to its own origin alone."""
     json: Any = None
@@ -84,6 +86,7 @@ class HttpSourceConfig(
     csv: CsvFormat | None = None
     """How lines of CSV are written, where not as RFC 4180 says."""
     paginator: Paginator = NoPaginator()
+    """How one page leads to the next; where unset one response holds everything."""
     parent: Parent | None = None
     """A pipeline of the same API, whose every record is asked for what belongs to it: its name
     within the team, or "team.name". Its source is read whole, and lands nothing here."""

@@ -24,13 +24,16 @@ class BearerAuth(
     """`Authorization: Bearer TOKEN`."""
 
     token: Secret
+    """Without `Bearer`, which is sent before it."""
 
 
 class BasicAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic"):
     """`Authorization: Basic …` (RFC 7617, UTF-8)."""
 
     username: str
+    """Without a colon, which ends it."""
     password: Secret
+    """May be empty, as where an API's key is the username."""
 
 
 class ApiKeyAuth(
@@ -39,8 +42,11 @@ class ApiKeyAuth(
     """A key in a header or a query parameter of the API's own choosing."""
 
     key: Secret
+    """Sent as it is, in each request."""
     name: str = "X-API-Key"
+    """Of the header or the parameter."""
     location: Literal["header", "query"] = "header"
+    """Where the key is sent as `name`."""
 
 
 class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
@@ -49,6 +55,7 @@ class LoginAuth(TokenAuth, frozen=True, kw_only=True, tag="login"):
     path: str
     """Of the request, joined to base_url."""
     method: Literal["GET", "POST"] = "POST"
+    """Of the request; only a POST has a body."""
     params: dict[str, Secret] = msgspec.field(default_factory=dict)
     """In the query of a GET; of a POST a form, where it has no json."""
     json: Any = None

@@ -33,11 +33,14 @@ class OAuth2ClientCredentialsAuth(
     token_url: str
     """The secret goes nowhere else; redirects are not followed."""
     client_id: str
+    """Whom the server knows us as."""
     client_secret: Secret
+    """What proves it; sent to token_url alone."""
     grant_type: str = "client_credentials"
     """What servers with a grant of their own want instead, and `params` beside it:
     "account_credentials" (Zoom), "password"."""
     scope: str | None = None
+    """What access is asked for, with spaces between several: "orders:read stock:read"."""
     audience: str | None = None
     """Asked for by Auth0 and its kin."""
     params: dict[str, Secret] = {}
@@ -53,6 +56,7 @@ class OAuth2RefreshTokenAuth(TokenAuth, frozen=True, kw_only=True, tag="oauth2_r
     token_url: str
     """The secrets go nowhere else; redirects are not followed."""
     client_id: str
+    """Whom the server knows us as."""
     client_secret: Secret | None = None
     """None for public clients."""
     refresh_token: Secret
@@ -61,6 +65,7 @@ class OAuth2RefreshTokenAuth(TokenAuth, frozen=True, kw_only=True, tag="oauth2_r
     """A file of its own (readable by its owner alone; absolute on loading), a name of [stores],
     a store's URL, or the name of an entry point. Never within a lake."""
     scope: str | None = None
+    """What access is asked for, with spaces between several: "orders:read stock:read"."""
     params: dict[str, Secret] = {}
     """More fields of the form."""
     credentials_in: Literal["body", "header"] = "body"
@@ -89,9 +94,11 @@ class JwtBearerAuth(TokenAuth, frozen=True, kw_only=True, tag="jwt_bearer"):
     where there is no token_url."""
 
     token_url: str | None = None
+    """Where the assertion is exchanged; redirects are not followed."""
     private_key: Secret
     """A key in PEM, the JSON file of a Google service account, or the secret of HS256."""
     algorithm: Algorithm = "RS256"
+    """Of the signature (RFC 7518, 3.1); the key must be of its kind."""
     sent_as: Literal["assertion", "client_assertion"] = "assertion"
     """As the grant (RFC 7523, 2.1), or as the client's proof in a grant of client credentials
     (2.2, "private_key_jwt"): NetSuite, SMART on FHIR, Okta, Entra ID."""

@@ -28,8 +28,11 @@ class HmacAuth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key: Secret = Secret("")
     """The public half, where there is one."""
     secret: Secret
+    """The key of the hash; never sent."""
     secret_encoding: Literal["text", "base64", "hex"] = "text"  # noqa: S105  # no secret
+    """How the bytes of `secret` are written."""
     algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    """The hash, of the signature and of body_hash."""
     encoding: Literal["hex", "base64"] = "hex"
     """Of the signature and of body_hash."""
     sign: str
@@ -49,9 +52,12 @@ class SigV4Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     service: str
     """execute-api, es, aoss, s3, ..."""
     region: str
+    """The region of the service: eu-central-1."""
     access_key_id: str | None = None
     """Where unset, the SDK's chain: AWS_* variables, ~/.aws, the role of the machine."""
     secret_access_key: Secret | None = None
+    """Of access_key_id; the two go together."""
     session_token: Secret | None = None
+    """Of temporary keys; beside those two."""
     profile: str | None = None
     """Of ~/.aws/config, for the chain."""

@@ -23,7 +23,9 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     path: str
     """Joined to the API's base_url."""
     method: Literal["GET", "POST"] = "POST"
+    """Of the request; only a POST has a body."""
     params: dict[str, ParamValue] = {}
+    """Query parameters; a list is sent as one for each of its elements."""
     json: Any = None
     """Body of a POST."""
 
@@ -37,7 +39,9 @@ class PollJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     path: str
     """Joined to the API's base_url."""
     method: Literal["GET", "POST"] = "GET"
+    """Of the request; only a POST has a body."""
     params: dict[str, ParamValue] = {}
+    """Query parameters; a list is sent as one for each of its elements."""
     json: Any = None
     """Body of a POST."""
     status_path: str = "status"
@@ -53,6 +57,7 @@ class PollJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     backoff: Annotated[float, msgspec.Meta(ge=1)] = 1.5
     """Each wait is so many times the one before."""
     max_interval: Duration = Duration(60)
+    """The longest that `backoff` makes the wait between polls."""
     timeout: Duration = Duration(3600)
     """From the job's creation to its end."""
 

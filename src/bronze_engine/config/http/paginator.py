@@ -46,6 +46,7 @@ class _Paged(_Paginator, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class _Sized(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=True):
     size_param: str | None = None
+    """Name of the parameter that sends `page_size`."""
     page_size: Positive | None = None
     """Records asked for; sent as `size_param` where that is set."""
     total_path: str | None = None
@@ -74,8 +75,11 @@ class PagePaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Pages by number."""
 
     page_param: str = "page"
+    """Name of the parameter that sends the page's number."""
     start: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """Number of the first page; 0 for APIs that count from there."""
     total_pages_path: str | None = None
+    """Dotted path to the number of pages in all."""
     total_pages_header: str | None = None
     """The header that says it instead: X-WP-TotalPages, X-Total-Pages."""
     parallel: Positive | None = None
@@ -87,15 +91,22 @@ class OffsetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=
     """Pages by number of records to skip; steps by the records received."""
 
     offset_param: str = "offset"
+    """Name of the parameter that sends how many records to skip."""
     start: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The first page's offset; 1 for APIs that count records from there."""
     parallel: Positive | None = None
+    """Pages asked for side by side; where unset, as many as the API's concurrency allows when a
+    total is known, else one. More than one needs `page_size`."""
 
 
 class CursorPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cursor"):
     """Each body carries the token of the next page."""
 
     cursor_path: str
+    """Dotted path to the token of the next page ("paging.next.after"); none or an empty one is the
+    end."""
     cursor_param: str = "cursor"
+    """Name of the parameter that sends the token."""
 
 
 class HeaderCursorPaginator(
@@ -105,7 +116,9 @@ class HeaderCursorPaginator(
     "null" (Salesforce's Sforce-Locator) are the end."""
 
     cursor_header: str
+    """The header of the answer that holds the token."""
     cursor_param: str = "cursor"
+    """Name of the parameter that sends the token."""
 
 
 class KeysetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="keyset"):
@@ -116,6 +129,7 @@ class KeysetPaginator(_Placed, frozen=True, kw_only=True, forbid_unknown_fields=
     """Dotted path within a record; a text or a whole number, sent as it came; in a body also a
     list (Elasticsearch's `sort` as `search_after`)."""
     param: str
+    """Name of the parameter that sends the key: starting_after, since_id."""
 
 
 class LinkHeaderPaginator(
@@ -130,6 +144,8 @@ class NextUrlPaginator(
     """Each body carries the next page's URL, absolute or relative."""
 
     next_path: str
+    """Dotted path to the URL, to a link that has it as `href` or `url`, or to a list of links of
+    which one has `rel` "next"."""
 
 
 class GraphqlPaginator(
@@ -160,6 +176,7 @@ class AutoPaginator(_Paged, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     size_param: str | None = None
+    """Name of the parameter that sends `page_size`."""
     page_size: Positive | None = None
     """Records asked for; sent as `size_param` where that is set."""
 
