@@ -28,6 +28,7 @@ class PostgresConnection(
     """A name, an address, or the directory of a Unix socket; several with commas between them,
     tried in turn; where unset localhost."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 5432
+    """Of each host; where `dsn` names one, that counts."""
     database: str | None = None
     """Where unset the user's name, as for psql."""
     user: str | None = None
@@ -44,6 +45,7 @@ class PostgresConnection(
     client_cert: str | None = None
     """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None
+    """PEM file with the key of client_cert, where that file does not hold it."""
     application_name: str = "bronze-engine"
     """What pg_stat_activity shows; while a run reads, its pipeline follows behind a slash."""
     connect_timeout: Duration = Duration(10)

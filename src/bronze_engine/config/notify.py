@@ -38,6 +38,7 @@ class WebhookNotify(_Told, frozen=True, kw_only=True, forbid_unknown_fields=True
     url: Secret
     """http or https. It may hold a key, so only its host is ever shown."""
     method: Literal["POST", "PUT"] = "POST"
+    """Of the request."""
     headers: dict[str, Secret] = {}
     """Sent beside Content-Type; values are never shown."""
     format: Literal["json", "slack"] = "json"

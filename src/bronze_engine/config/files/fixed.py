@@ -17,7 +17,9 @@ class FixedField(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """[[….source.fixed.fields]]: one field of a record."""
 
     name: str
+    """Of the column."""
     width: Count
+    """How many bytes or characters it has, as `fixed.widths` counts."""
     start: Count | None = None
     """Place of its first byte or character, from 1; where unset it follows the field before."""
     trim: Trim | None = None
@@ -43,6 +45,7 @@ class FixedMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of the code; where unset as long as the longest of `equals`. Shorter ones are filled up
     with blanks."""
     equals: str | list[str]
+    """The code that this kind of record has there; a list where it has one of several."""
 
     @property
     def codes(self) -> list[str]:
@@ -58,6 +61,7 @@ class FixedRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     when: FixedMatch | None = None
     """Unset for the one kind that is all the others are not."""
     fields: list[FixedField] = []
+    """The fields of this kind of record."""
 
 
 class FixedCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +92,7 @@ class FixedFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Columns that each row gets from the last record of another kind before it: column =
     "header.date". A row without such a record before it is rejected."""
     checks: list[FixedCheck] = []
+    """What records say of the others, such as a trailer's count, compared with what came."""
     encoding: str = "utf-8"
     """What the bytes are: utf-8, or any encoding of one byte a character that Python knows:
     cp1252, latin-1, cp037 and cp500 (EBCDIC, which need record_length)."""
@@ -100,6 +105,7 @@ class FixedFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     skip_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Lines, or records, before the first that counts."""
     trim: Trim = "both"
+    """At which ends of each field blanks are cut."""
     null_values: list[str] = msgspec.field(default_factory=lambda: [""])
     """What means NULL once it is trimmed: blank fields, as it is set."""
     on_short: Literal["reject", "pad"] = "reject"

@@ -63,6 +63,7 @@ class FilesSourceConfig(
     max_document_bytes: ByteSize = ByteSize(64 * 1024**2)
     """Largest JSON document, or line of NDJSON, decompressed: it is held in memory."""
     csv: CsvFiles = CsvFiles()
+    """How the lines of CSV and TSV are written, where not as RFC 4180 says."""
     fixed: FixedFiles | None = None
     excel: ExcelFiles = ExcelFiles()
     places: tuple[FilePlace, ...] = ()

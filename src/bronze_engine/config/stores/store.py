@@ -69,6 +69,7 @@ class RemoteStoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     client_cert: str | None = None
     """PEM file that proves who we are, with its key unless client_key is set."""
     client_key: str | None = None
+    """PEM file with the key of client_cert, where that file does not hold it."""
     insecure: bool = False
     """Do not verify certificates. Only for a server on this machine's loopback."""
 
@@ -102,8 +103,12 @@ class S3StoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="s3"):
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
     """`path` for servers that know no bucket.host names."""
     access_key_id: str | None = None
+    """Where unset `profile`, else the SDK's chain: AWS_* variables, ~/.aws, the role of the
+    machine."""
     secret_access_key: Secret | None = None
+    """Of access_key_id; the two go together."""
     session_token: Secret | None = None
+    """Of temporary keys; beside those two."""
     profile: str | None = None
     """Of ~/.aws/config; wins over the variables."""
     role_arn: str | None = None
@@ -113,6 +118,7 @@ class S3StoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="s3"):
     sse: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     """Encryption at rest; unset leaves it to the bucket."""
     kms_key_id: str | None = None
+    """The key of "aws:kms" and "aws:kms:dsse"; where unset AWS's own for S3, aws/s3."""
     storage_class: str | None = None
     """Of data files; manifests and state are always STANDARD."""
     tags: dict[str, str] = {}
@@ -129,7 +135,9 @@ class AzureStoreConfig(RemoteStoreConfig, frozen=True, kw_only=True, tag="azure"
     account: str | None = None
     """Default: the URL's, else AZURE_STORAGE_ACCOUNT."""
     account_key: Secret | None = None
+    """A key of the storage account, in base64."""
     sas_token: Secret | None = None
+    """A shared access signature, with or without its `?`."""
     connection_string: Secret | None = None
     """One of the three; without any: AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN,
     AZURE_STORAGE_CONNECTION_STRING, else DefaultAzureCredential (the extra azure-identity)."""
