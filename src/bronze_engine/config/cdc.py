@@ -20,6 +20,7 @@ class Cdc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     insert: tuple[str, ...] = ("I", "c", "r", "insert")
     """A row that is new; Debezium's r is one that a snapshot has read."""
     update: tuple[str, ...] = ("U", "u", "update")
+    """A row that has changed."""
     delete: tuple[str, ...] = ("D", "d", "delete")
     """A row that is gone; it lands as it comes, whatever of it is NULL."""
     order_by: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Name of the column whose values only grow; of files "_modified", or a group of
     source.name_pattern."""
     cursor_type: CursorType = "timestamp"
+    """What the cursor's values are; xid8, a transaction's number, is of PostgreSQL alone."""
     cursor_timezone: str | None = None
     """IANA zone of timestamps without an offset; of dates of a database whose days they are: where
     unset a day is over when it is that day nowhere any more."""
@@ -56,6 +57,8 @@ class Incremental(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """strftime format of the bounds as they are sent, in the two parameters and as {low} and
     {high}, or "epoch" / "epoch_ms"; where unset as recorded. In `cursor_timezone`, else in UTC."""
     on_null_cursor: Literal["fail", "quarantine"] = "fail"
+    """What a row without a cursor does: it fails the run with QUAL001, or goes to the
+    quarantine."""
 
 
 def with_instant(incremental: Incremental | None) -> Incremental | None:

@@ -19,6 +19,7 @@ class Output(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How the data files are cut and compressed."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
+    """Codec of the Parquet files."""
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
     """Of zstd and gzip; where unset 1 for zstd: measured best per CPU second."""
     encoding: Encoding = "plain"
@@ -26,6 +27,7 @@ class Output(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True)
     values do not repeat: as they are, or as the differences between them (DELTA_BINARY_PACKED),
     which is smaller and less work, and refused by readers of Parquet's first encodings alone."""
     max_rows_per_file: Positive = 10_000_000
+    """Most rows of a data file."""
     max_bytes_per_file: ByteSize = ByteSize(1024**3)
     """A file is closed at the first row group past this, one of captured pages between two
     pages."""
@@ -37,6 +39,7 @@ class Output(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Of `partition_by`: files that one slice writes at once. Each takes some 5 MiB; past this
     the one is closed that was written to least recently."""
     row_group_rows: Positive = 131_072
+    """Most rows of a row group."""
     row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
     """Arrow bytes; whichever of the two is reached first closes the row group."""
     part_bytes: ByteSize = ByteSize(8 * 1024**2)

@@ -37,18 +37,26 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     catalogs: dict[str, Catalog] = {}
     """From [catalogs], those that its tables are in; not a key of the pipeline."""
     load: Load = "full"
+    """What a run lands: every row of the source, those that are new by [incremental], or changes,
+    which [cdc] explains."""
     primary_key: tuple[str, ...] = ()
+    """Columns that together identify a row; `quality.duplicates` and Silver tell rows apart by
+    them."""
     tags: tuple[str, ...] = ()
+    """Labels of your own, to choose pipelines by: `bronze batch --tag daily`, `tags` of
+    [notify.NAME]."""
     after: tuple[str, ...] = ()
     """Pipelines that a batch runs before this one, date by date, and without which it does not
     run this one; `team.name`, or the name alone within the team."""
     source: SourceConfig
+    """Where the rows come from; `type` says whether from an API, a database, files or a plugin."""
     incremental: Incremental | None = None
     cdc: Cdc | None = None
     schema: SchemaConfig = SchemaConfig()
     quality: Quality = Quality()
     output: Output = Output()
     silver: Silver | None = None
+    """The curated table that is made of what lands; where unset none is."""
     config_hash: str = ""
     """SHA-256 of what changes rows, set on loading."""
 

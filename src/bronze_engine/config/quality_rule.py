@@ -66,7 +66,9 @@ class NotNullRule(_Rule, frozen=True, kw_only=True, tag="not_null"):
     """No NULL in any of these columns."""
 
     column: str | None = None
+    """One column, in place of `columns`."""
     columns: tuple[str, ...] = ()
+    """The columns, by the names that they land as."""
 
 
 class UniqueRule(_Rule, frozen=True, kw_only=True, tag="unique"):
@@ -75,13 +77,16 @@ class UniqueRule(_Rule, frozen=True, kw_only=True, tag="unique"):
     counted, and fail the run or warn."""
 
     column: str | None = None
+    """One column, in place of `columns`."""
     columns: tuple[str, ...] = ()
+    """The columns whose values are compared together, by the names that they land as."""
 
 
 class InSetRule(_Rule, frozen=True, kw_only=True, tag="in_set"):
     """One of these values."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     values: tuple[Bound | bool, ...]
     """Compared as values of the column's type: numbers to the last digit, texts as they are."""
 
@@ -90,14 +95,18 @@ class RangeRule(_Rule, frozen=True, kw_only=True, tag="range"):
     """At least `min`, at most `max`; NaN is in no range."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     min: Bound | None = None
+    """The lowest value that passes: 0, 9.99, 2024-01-01; where unset there is none."""
     max: Bound | None = None
+    """The highest value that passes; where unset there is none."""
 
 
 class RegexRule(_Rule, frozen=True, kw_only=True, tag="regex"):
     """The pattern is found in the text: write `^` and `$` for the whole of it."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     pattern: str
     """RE2's syntax, which has no look-around and no back-references."""
 
@@ -106,14 +115,18 @@ class LengthRule(_Rule, frozen=True, kw_only=True, tag="length"):
     """Characters of a text, bytes of a binary value, elements of a list."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     min: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """The least length that passes; where unset 0."""
     max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """The greatest length that passes; where unset there is none."""
 
 
 class TypeRule(_Rule, frozen=True, kw_only=True, tag="type"):
     """A text that is written as a value of this type; for columns that land as text."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     type: TextType
     """integer: -12. decimal: -12.50, without an exponent. boolean: true, false. date: 2025-02-28.
     time: 23:59:59.5. timestamp: RFC 3339, 2025-02-28T23:59:59.5Z, the offset may lack. uuid, email,
@@ -132,6 +145,7 @@ class FreshnessRule(_Rule, frozen=True, kw_only=True, tag="freshness"):
     """The newest value of a column of times, at most this long before the run began."""
 
     column: str
+    """The column that is judged, by the name that it lands as."""
     max_age: Duration
     """Texts are read as RFC 3339; what has no offset is UTC."""
 
@@ -140,14 +154,18 @@ class RowCountRule(_Rule, frozen=True, kw_only=True, tag="row_count"):
     """How many rows the partition has: at least `min`, at most `max`."""
 
     min: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """The least number of rows that passes; where unset 0."""
     max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """The greatest number of rows that passes; where unset there is none."""
 
 
 class RowCountChangeRule(_Rule, frozen=True, kw_only=True, tag="row_count_change"):
     """The rows of the partition over those of the last dates that were committed before it."""
 
     min_ratio: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """The least ratio that passes: 0.5 is half as many rows; where unset 0."""
     max_ratio: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    """The greatest ratio that passes: 2 is twice as many rows; where unset there is none."""
     against: Literal["median", "mean"] = "median"
     """What is taken of the last dates."""
     runs: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7

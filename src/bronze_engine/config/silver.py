@@ -34,12 +34,18 @@ class SilverOutput(TableOutput, frozen=True, kw_only=True, forbid_unknown_fields
     """How the data files of the table are cut and compressed; as [output]."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
+    """Codec of the Parquet files."""
     compression_level: Annotated[int, msgspec.Meta(ge=1, le=22)] | None = None
+    """Of zstd and gzip; where unset 1 for zstd."""
     encoding: Encoding = "plain"
+    """How integers, decimals, dates, times and timestamps are written; "delta" makes smaller
+    files, which some readers refuse."""
     max_rows_per_file: Positive = 1_000_000
     """A merge writes anew each file that it changes a row of."""
     row_group_rows: Positive = 131_072
+    """Most rows of a row group."""
     row_group_bytes: ByteSize = ByteSize(16 * 1024**2)
+    """Arrow bytes; whichever of the two is reached first closes the row group."""
 
 
 class Silver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
