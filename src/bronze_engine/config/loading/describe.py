@@ -1,8 +1,9 @@
 """The JSON Schema of pipelines.toml, for editors (`bronze schema`).
 
-Made from the Structs that the file is converted to, so it can't disagree with them;
-their docstrings become the descriptions. It says what one file may hold: a key that a
-pipeline may inherit is not required, and a number may be a text with a `${VAR}` in it.
+Made from the Structs that the file is converted to, so it can't disagree with them; their
+docstrings become the descriptions, that of a Struct also of each key without one that holds it.
+It says what one file may hold: a key that a pipeline may inherit is not required, and a number
+may be a text with a `${VAR}` in it.
 """
 
 from __future__ import annotations
@@ -99,16 +100,30 @@ def json_schema() -> Schema:
             },
             "engine": _schema_of(EngineConfig, definitions),
             "telemetry": _schema_of(TelemetryConfig, definitions),
-            "stores": _entries(_schema_of(StoreConfig, definitions), _NAME),
-            "apis": _entries(_schema_of(Api, definitions), _NAME),
-            "connections": _entries(_schema_of(Connection, definitions), _NAME),
-            "catalogs": _entries(_schema_of(Catalog, definitions), _NAME),
-            "notify": _entries(_schema_of(Notify, definitions), _NAME),
-            "defaults": pipeline,
-            "templates": _entries(pipeline, _NAME),
+            "stores": _entries(
+                "Where partitions land, and where files are read.",
+                _schema_of(StoreConfig, definitions),
+            ),
+            "apis": _entries(
+                "HTTP APIs, each with the limits that its pipelines share.",
+                _schema_of(Api, definitions),
+            ),
+            "connections": _entries(
+                "Databases, and how they are reached.", _schema_of(Connection, definitions)
+            ),
+            "catalogs": _entries(
+                "Iceberg catalogs, which say where tables stand.", _schema_of(Catalog, definitions)
+            ),
+            "notify": _entries("Who is told of how runs ended.", _schema_of(Notify, definitions)),
+            "defaults": {**pipeline, "description": "What all pipelines inherit."},
+            "templates": _entries("What pipelines inherit that extend one of these.", pipeline),
             "pipelines": {
+                "description": "What to land: [pipelines.TEAM.NAME].",
                 "type": "object",
-                "patternProperties": {_PIPELINE_NAME: pipeline, _NAME: _entries(pipeline, _NAME)},
+                "patternProperties": {
+                    _PIPELINE_NAME: pipeline,
+                    _NAME: _entries("Pipelines of one team.", pipeline),
+                },
                 "additionalProperties": False,
             },
         },
@@ -117,10 +132,11 @@ def json_schema() -> Schema:
     }
 
 
-def _entries(schema: Schema, pattern: str) -> Schema:
+def _entries(description: str, schema: Schema) -> Schema:
     return {
+        "description": description,
         "type": "object",
-        "patternProperties": {pattern: schema},
+        "patternProperties": {_NAME: schema},
         "additionalProperties": False,
     }
 
@@ -141,7 +157,10 @@ def _schema_of(kind: Any, definitions: _Definitions, *, is_partial: bool = False
             members.append({"$ref": f"#/$defs/{name}"})
         if type(None) in get_args(kind) and is_partial:
             members.append({"const": False, "description": "Takes an inherited table away."})
-        return members[0] if len(members) == 1 else {"anyOf": members}
+        schema = members[0] if len(members) == 1 else {"anyOf": members}
+        if len(structs) == 1:
+            schema["description"] = definitions[definitions.name_of(structs[0])]["description"]
+        return schema
     is_list_of_tables = get_origin(options[0]) is list and is_struct(get_args(options[0])[0])
     if is_list_of_tables or is_array_of_tables(options[0]):
         item = _schema_of(get_args(options[0])[0], definitions, is_partial=is_partial)
