@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,8 +39,14 @@ class Unit:
 ROWS: Final = Unit("rows/s", "CPU-s a million rows")
 BYTES: Final = Unit("MiB/s", "CPU-s a GiB", 1024**2, 1024**3)
 
+Prepare = Callable[[Candidate], None]
+"""What a candidate needs to have made before its first round."""
 Check = Callable[[Candidate, Path], Landed]
 """Of a candidate and its folder: what has landed. Raises AssertionError where it is not right."""
+
+
+def _has_all(_: Candidate) -> None:
+    """Most candidates need nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,7 @@ class Case:
     candidates: Sequence[Candidate]
     job: Mapping[str, Any]
     check: Check
+    prepare: Prepare = _has_all
     asked: Mapping[str, float] = field(default_factory=dict)
     """What the project asks of itself: its rate to that of a candidate."""
     asked_mib: float | None = None
@@ -83,6 +91,10 @@ def compare(case: Case, rounds: int, only: Sequence[str] = ()) -> dict[str, Any]
     """
     chosen = [each for each in case.candidates if not only or each.name in only]
     outcomes = {each.name: Outcome(each.label, each.kind) for each in chosen}
+    for candidate in chosen:
+        with suppress(Skipped):  # it is told when the candidate is to run
+            _find_python(candidate)
+            case.prepare(candidate)
     for number in range(1 if case.is_proof else rounds):
         for candidate in chosen:
             outcome = outcomes[candidate.name]
@@ -117,9 +129,14 @@ def _is_slow(outcome: Outcome) -> bool:
     return outcome.kind != "ours" and any(run.seconds > SLOW_SECONDS for run in outcome.runs)
 
 
-def _run(candidate: Candidate, case: Case, outcome: Outcome) -> Measured:
+def _find_python(candidate: Candidate) -> None:
+    """Raises Skipped where its environment can't be made."""
     if not candidate.python.exists():
         make_rivals()
+
+
+def _run(candidate: Candidate, case: Case, outcome: Outcome) -> Measured:
+    _find_python(candidate)
     out = Path(tempfile.mkdtemp(prefix=f"bench-{candidate.name}-"))
     try:
         job = {**case.job, "out": out}

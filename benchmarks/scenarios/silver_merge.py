@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -30,7 +29,7 @@ from benchmarks.data.changes import (
     make_changes,
 )
 from benchmarks.harness.comparison import ROWS, Case
-from benchmarks.harness.environment import HERE, RIVALS, make_rivals
+from benchmarks.harness.environment import HERE, RIVALS
 from benchmarks.harness.figures import (
     MIB,
     Figures,
@@ -41,7 +40,7 @@ from benchmarks.harness.figures import (
     rivals_of,
 )
 from benchmarks.harness.landed import Landed, look
-from benchmarks.harness.measure import ROOT, Candidate, Skipped
+from benchmarks.harness.measure import ROOT, Candidate
 from benchmarks.harness.scenario import Size, comparison
 from benchmarks.harness.spread import spread
 from benchmarks.harness.tables import tell_comparison, verdict
@@ -122,8 +121,6 @@ def _case(
     headline: str,
 ) -> Case:
     title = TITLES[str(job.get("history", job["delta"]))]
-    for candidate in candidates:
-        _prepare(candidate, job, name)
 
     def check(candidate: Candidate, out: Path) -> Landed:
         found, landed = _found(candidate, out)
@@ -137,6 +134,7 @@ def _case(
         candidates=candidates,
         job=job,
         check=check,
+        prepare=lambda candidate: _prepare(candidate, job, name),
         headline=headline,
     )
 
@@ -146,9 +144,6 @@ def _prepare(candidate: Candidate, job: Mapping[str, str | Path], case: str) -> 
     done = Path(job["path"]) / f"{case}-{candidate.name}.prepared"
     if done.exists():
         return
-    if not candidate.python.exists():
-        with suppress(Skipped):
-            make_rivals()
     told = json.dumps({**job, "out": "", "is_prepared": False, **candidate.settings}, default=str)
     command = [str(candidate.python), "-m", candidate.module, told]
     if subprocess.run(command, cwd=ROOT, check=False, stdout=sys.stderr).returncode == 0:

@@ -67,6 +67,20 @@ def test_only_those_that_were_named_run(ran: list[str]) -> None:
     assert ran == ["rival"]
 
 
+def test_only_those_that_run_are_prepared_before_the_first_round(
+    ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make_rivals() -> None:
+        raise Skipped("no network")
+
+    monkeypatch.setattr(comparison, "make_rivals", make_rivals)
+    case = work(OURS, RIVAL, replace(RIVAL, name="elsewhere", python=Path("/nowhere/python")))
+    case = replace(case, prepare=lambda candidate: ran.append(f"prepare {candidate.name}"))
+    found = compare(case, 1, ["ours", "elsewhere"])["outcomes"]
+    assert ran == ["prepare ours", "ours"]
+    assert found["elsewhere"]["skipped"] == "no network"
+
+
 def test_a_rival_that_can_not_run_is_skipped_with_its_reason(ran: list[str]) -> None:
     found = compare(work(OURS, candidate("absent"), candidate("broken")), 2)["outcomes"]
     assert ran == ["ours", "absent", "broken", "ours"]
