@@ -85,7 +85,7 @@ async def test_a_conflict_with_recovery_reads_again_what_is_there_then(
             # Rows that autovacuum still looks at are left to the next VACUUM; what one has
             # written is sent when somebody commits, or seconds later.
             primary.execute("VACUUM orders; DROP TABLE IF EXISTS sent; CREATE TABLE sent ()")
-            for _ in range(10):
+            for _attempt in range(10):
                 if [each.state for each in replica.sessions()] == ["idle in transaction (aborted)"]:
                     return
         raise AssertionError(replica.sessions())
